@@ -1,0 +1,1 @@
+"""What moves, what pulls back, what is rehearsed, how it starts."""

@@ -1,0 +1,1 @@
+"""Units, properties, errors, registries, seeds and provenance."""

@@ -1,0 +1,42 @@
+"""Errors that tell a user what came, what was needed and what to do."""
+
+
+class AtomgraftError(Exception):
+    """A failure that is explained in one paragraph.
+
+    Parameters
+    ----------
+    came
+        What was found, with the place (file, frame, number).
+    needed
+        What would have been right.
+    remedy
+        What to do next; the command, if there is one.
+
+    Examples
+    --------
+    >>> print(AtomgraftError("a.xyz is empty.", "One frame.", "Check the path."))
+    a.xyz is empty. One frame. Check the path.
+    """
+
+    def __init__(self, came: str, needed: str, remedy: str) -> None:
+        self.came = came
+        self.needed = needed
+        self.remedy = remedy
+        super().__init__(f"{came} {needed} {remedy}")
+
+
+class BadInputError(AtomgraftError):
+    """The user's input cannot be used as it is; the command line exits with 2."""
+
+
+class MissingExtraError(BadInputError):
+    """A framework that this run needs is not installed."""
+
+
+class StorageError(AtomgraftError):
+    """Writing failed (disk full, folder read-only); what was there is untouched."""
+
+
+class NonFiniteTrainingError(AtomgraftError):
+    """The loss or a weight became infinite or NaN; the last good state is kept."""

@@ -1,0 +1,97 @@
+"""Writing that either happens whole or leaves what was there."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+from atomgraft.core.errors import BadInputError, StorageError
+
+LOCK = ".lock"
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Replace `path` by `content` in one step: temporary file, fsync, rename.
+
+    Raises
+    ------
+    StorageError
+        The disk is full or the folder cannot be written; `path` is as it was.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise _failure(path, error) from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line to a log.
+
+    Raises
+    ------
+    StorageError
+        The disk is full or the folder cannot be written.
+    """
+    try:
+        with path.open("a") as stream:
+            stream.write(line + "\n")
+    except OSError as error:
+        raise _failure(path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents.
+
+    Raises
+    ------
+    StorageError
+        A parent cannot be written, or the name is taken by a file.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _failure(path, error) from error
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Hold a run folder for this process; the lock ends with the process.
+
+    Raises
+    ------
+    BadInputError
+        Another process holds it.
+    StorageError
+        The folder cannot be written.
+    """
+    try:
+        stream = (folder / LOCK).open("a")
+    except OSError as error:
+        raise _failure(folder, error) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BadInputError(
+                f"{folder} is in use by another atomgraft process.",
+                "A run folder belongs to one process at a time.",
+                "Wait for it, stop it, or give another folder with --out.",
+            ) from error
+        yield
+
+
+def _failure(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"Cannot write {path}: {error.strerror or error}.",
+        "A folder on a disk with free space, which this user may write, is needed.",
+        "Free some space or give another folder; what was there before is unchanged.",
+    )

@@ -1,0 +1,22 @@
+"""The unit system (eV, Å, u, e, fs, K) and the factors at its doors.
+
+Values of CODATA 2014, as in ASE's default, so that both agree to the last digit.
+"""
+
+EV_PER_A3_IN_GPA = 160.21766208
+"""1 eV/Å³ in GPa."""
+
+EV_PER_A3_IN_KBAR = 1602.1766208
+"""1 eV/Å³ in kbar, the unit of VASP's stress."""
+
+EV_IN_MEV = 1000.0
+"""1 eV in meV."""
+
+HARTREE_IN_EV = 27.21138602
+"""1 hartree in eV."""
+
+BOHR_IN_ANGSTROM = 0.52917721067
+"""1 bohr in Å."""
+
+RYDBERG_IN_EV = HARTREE_IN_EV / 2
+"""1 rydberg in eV."""

@@ -1,0 +1,1 @@
+"""Labelled structures: readers, checks, splits, reference energies."""

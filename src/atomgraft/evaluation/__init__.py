@@ -1,0 +1,1 @@
+"""Label errors, forgetting and physics probes."""

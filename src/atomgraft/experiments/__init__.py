@@ -1,0 +1,1 @@
+"""A spec composes the parts; adapt, prove, resume."""

@@ -1,0 +1,74 @@
+"""Bootstrap intervals over structures, the unit that was drawn independently."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+
+def bootstrap_interval(
+    sums: Float[np.ndarray, " frames"],
+    counts: Float[np.ndarray, " frames"],
+    rng: np.random.Generator,
+    *,
+    level: float = 0.95,
+    n_resamples: int = 2000,
+    is_squared: bool = False,
+) -> tuple[float, float]:
+    """Return the percentile interval of sum(sums)/sum(counts) over resampled frames.
+
+    Components of one structure are correlated, so whole structures are drawn
+    (the cluster bootstrap; Efron and Tibshirani, An Introduction to the
+    Bootstrap, 1993, ch. 8).
+
+    Parameters
+    ----------
+    sums
+        Sum of the (squared) errors of each structure.
+    counts
+        Number of components of each structure.
+    rng
+        Source of the resamples.
+    level
+        Coverage of the interval.
+    n_resamples
+        Number of resamples.
+    is_squared
+        Take the root of each resampled mean, for an RMSE.
+
+    Raises
+    ------
+    ValueError
+        No structure was given.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> low, high = bootstrap_interval(np.ones(5), np.ones(5), rng)
+    >>> float(low), float(high)
+    (1.0, 1.0)
+    """
+    if len(sums) == 0:
+        raise ValueError("an interval needs at least one structure")
+    drawn = rng.integers(len(sums), size=(n_resamples, len(sums)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    if is_squared:
+        means = np.sqrt(means)
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(means, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def mean_and_interval(
+    values: Sequence[float], rng: np.random.Generator, *, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the mean of independent values and its bootstrap interval.
+
+    Examples
+    --------
+    >>> mean_and_interval([2.0, 2.0], np.random.default_rng(0))
+    (2.0, 2.0, 2.0)
+    """
+    array = np.asarray(values, dtype=float)
+    low, high = bootstrap_interval(array, np.ones_like(array), rng, level=level)
+    return float(array.mean()), low, high

@@ -1,0 +1,1 @@
+"""One interface to every framework, one file per framework."""

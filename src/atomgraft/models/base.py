@@ -1,0 +1,202 @@
+"""The seam to every framework: what a potential must say about itself."""
+
+import abc
+import copy
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import fingerprint
+
+Role = str
+"""The part of a model that a parameter plays; the constants below, or
+``interaction.i``."""
+
+EMBEDDING: Role = "embedding"
+RADIAL_BASIS: Role = "radial_basis"
+READOUT: Role = "readout"
+REFERENCE_ENERGIES: Role = "reference_energies"
+SCALE: Role = "scale"
+
+
+def interaction(i: int) -> Role:
+    """Return the role of the *i*-th message-passing layer, counted from zero.
+
+    Examples
+    --------
+    >>> interaction(2)
+    'interaction.2'
+    """
+    return f"interaction.{i}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Block:
+    """A matrix inside a parameter, whatever shape the framework gives it.
+
+    An equivariant linear layer keeps all its matrices in one flat weight, one
+    after the other; each is a block. Deltas of low rank live on blocks, so
+    equivariance is kept: a block mixes multiplicities only.
+
+    Parameters
+    ----------
+    offset
+        Where the matrix starts in the flattened parameter.
+    rows
+        Number of inputs.
+    columns
+        Number of outputs.
+    scale
+        Standard deviation of this weight at which the layer keeps unit variance:
+        1 for layers that normalise in their forward pass (e3nn), 1/√rows for a
+        plain dense layer.
+    """
+
+    offset: int
+    rows: int
+    columns: int
+    scale: float
+
+    @property
+    def size(self) -> int:
+        """Number of weights."""
+        return self.rows * self.columns
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PotentialCard:
+    """What a potential says about itself to people.
+
+    Parameters
+    ----------
+    name
+        The name or file it was asked for by.
+    framework
+        The adapter's name.
+    licence
+        Licence of the weights, as far as it is known.
+    head
+        The head, modality or fidelity that predictions come from.
+    """
+
+    name: str
+    framework: str
+    licence: str
+    head: str | None = None
+
+
+class AbstractPotential(abc.ABC):
+    """An interatomic potential of any framework.
+
+    `module` maps a :class:`~atomgraft.models.graph.Graph` to the energy of each
+    atom (eV, reference energies included), differentiable in positions and cells
+    and in every parameter. Forces and stresses are derived in one place,
+    :mod:`atomgraft.models.prediction`, for all frameworks alike.
+
+    Attributes
+    ----------
+    card
+        Name, framework, licence, head.
+    cutoff
+        Å
+    elements
+        Atomic numbers it can see.
+    module
+        ``forward(graph) -> Float[Tensor, "atoms"]``, eV.
+    roles
+        Names of the parameters by role; each parameter plays one role.
+    """
+
+    card: PotentialCard
+    cutoff: float
+    elements: frozenset[int]
+    module: nn.Module
+    roles: Mapping[Role, tuple[str, ...]]
+
+    @abc.abstractmethod
+    def blocks(self, parameter: str) -> tuple[Block, ...]:
+        """Return the matrices a parameter consists of; none if it holds no matrix."""
+
+    @abc.abstractmethod
+    def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
+        """Return new values for the parameters that hold reference energies.
+
+        Parameters
+        ----------
+        shifts
+            eV per atom, by atomic number, to add.
+        """
+
+    @abc.abstractmethod
+    def export(self, path: Path) -> Path:
+        """Write the model as a plain file of its framework; return the file."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the weights."""
+        return next(self.module.parameters()).dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights live."""
+        return next(self.module.parameters()).device
+
+    def clone(
+        self, *, dtype: torch.dtype | None = None, device: torch.device | str = "cpu"
+    ) -> Self:
+        """Return an independent copy, in another precision if asked."""
+        other = copy.copy(self)
+        other.module = copy.deepcopy(self.module).to(
+            device=device, dtype=dtype or self.dtype
+        )
+        return other
+
+    def role_of(self, parameter: str) -> Role:
+        """Return the role that a parameter plays."""
+        for role, names in self.roles.items():
+            if parameter in names:
+                return role
+        raise KeyError(parameter)
+
+    def parameters_of(self, role: Role) -> tuple[str, ...]:
+        """Return the parameters of a role; ``interaction`` means every layer.
+
+        Raises
+        ------
+        BadInputError
+            The model has no such role.
+        """
+        names = tuple(
+            name
+            for known, members in self.roles.items()
+            for name in members
+            if known == role or known.startswith(f"{role}.")
+        )
+        if not names:
+            raise BadInputError(
+                f"{self.card.name} has no parameter with the role {role!r}.",
+                f"Its roles are {', '.join(self.roles)}.",
+                "Choose among them, or leave the role out.",
+            )
+        return names
+
+    def weights_hash(self) -> str:
+        """Return the SHA-256 of all parameters: names, shapes, types and values."""
+        return weights_fingerprint(dict(self.module.named_parameters()))
+
+
+def weights_fingerprint(weights: Mapping[str, Float[Tensor, "..."]]) -> str:
+    """Return the SHA-256 of named tensors; their order does not count."""
+
+    def parts(name: str) -> bytes:
+        value = weights[name].detach().cpu().contiguous()
+        head = f"{name}|{tuple(value.shape)}|{value.dtype}|".encode()
+        return head + value.view(torch.uint8).numpy().tobytes()
+
+    return fingerprint(parts(name) for name in sorted(weights))

@@ -1,0 +1,173 @@
+"""The shape of ``result.json``: readable years later, without torch."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+ModelName = Literal["base", "adapted", "scratch"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Score(_Record):
+    """One number: which model, what was asked, how it was measured."""
+
+    model: ModelName
+    suite: str
+    """``labels``, ``forgetting`` or ``consistency``."""
+    quantity: str
+    """``energy``, ``forces``, ``stress`` ..."""
+    metric: str
+    """``mae``, ``rmse``, ``drift`` ..."""
+    value: float
+    unit: str
+    interval: tuple[float, float] | None = None
+    """95 % bootstrap interval over structures, in `unit`."""
+    n: int
+    """Number of structures behind the value."""
+    group: str | None = None
+    """A subset (``config_type:hot``, ``element:Si``); none is the whole."""
+
+
+class RoleCoverage(_Record):
+    """How much of one role of the model moves."""
+
+    role: str
+    n_tensors: int
+    n_tensors_moving: int
+    n_weights: int
+    n_weights_moving: int
+    n_trainable: int
+    """Trained numbers; fewer than the weights they move for low-rank deltas."""
+
+
+class BaseCard(_Record):
+    """The model the run started from."""
+
+    name: str
+    framework: str
+    head: str | None = None
+    weights_hash: str
+    licence: str
+    n_weights: int
+    cutoff: float
+    """Å"""
+    elements: tuple[str, ...]
+
+
+class DataCard(_Record):
+    """One set of labelled structures."""
+
+    role: Literal["train", "validation", "test"]
+    files: tuple[str, ...]
+    fingerprint: str
+    n_structures: int
+    n_atoms: int
+    n_energies: int
+    n_forces: int
+    """Structures with forces."""
+    n_stresses: int
+    elements: tuple[str, ...]
+
+
+class ReferenceRefit(_Record):
+    """The closed-form shift of reference energies before the first step."""
+
+    was_refitted: bool
+    shifts: dict[str, float]
+    """eV per atom, by element symbol; added to the base's reference energies."""
+    rank: int
+    condition: float
+    n_energies: int
+    is_identifiable: bool
+    """False: compositions cannot tell the elements apart; minimum-norm is used."""
+    residual_before: float | None = None
+    """RMS energy residual of the base, meV/atom."""
+    residual_after: float | None = None
+    """The same after the shift, meV/atom."""
+    note: str
+
+
+class CurvePoint(_Record):
+    """One point of the learning curve."""
+
+    step: int
+    learning_rate: float
+    loss: float
+    validation: dict[str, float] | None = None
+    """MAE by property in report units, where this step was validated."""
+
+
+class TrainingRecord(_Record):
+    """How the training went."""
+
+    n_steps_planned: int
+    n_steps_done: int
+    best_step: int
+    ended: str
+    """Why it ended, in words."""
+    seconds: float
+    seconds_per_step: float
+    peak_memory_mib: float
+    n_split_batches: int = 0
+    """Batches that were cut in two because memory ran out."""
+    curve: tuple[CurvePoint, ...]
+
+
+class Parity(_Record):
+    """Points of one parity plot, thinned for the page; report units."""
+
+    model: ModelName
+    quantity: str
+    unit: str
+    reference: tuple[float, ...]
+    predicted: tuple[float, ...]
+    n_total: int
+
+
+class Verdict(_Record):
+    """What a person should take away."""
+
+    took: bool | None
+    """True: better on every held-out quantity; none: nothing held out yet."""
+    headline: str
+    sentences: tuple[str, ...]
+
+
+class Provenance(_Record):
+    """Where the numbers came from."""
+
+    command: str
+    started: str
+    seconds: float
+    versions: dict[str, str]
+    machine: dict[str, str | int]
+    device: str
+    dtype: str
+    n_threads: int
+
+
+class RunResult(_Record):
+    """Everything a run folder knows; written by ``adapt``, extended by ``prove``."""
+
+    schema_version: Annotated[int, Field(ge=1)] = SCHEMA_VERSION
+    name: str
+    finished: bool
+    spec: dict[str, Any]
+    base: BaseCard
+    data: tuple[DataCard, ...]
+    coverage: tuple[RoleCoverage, ...]
+    reference: ReferenceRefit
+    training: TrainingRecord
+    graft_bytes: int
+    base_bytes: int
+    """Size of the base's weights alone, for comparison with the graft."""
+    scores: tuple[Score, ...] = ()
+    parity: tuple[Parity, ...] = ()
+    verdict: Verdict
+    provenance: tuple[Provenance, ...]
+    """One entry for each command that added numbers."""

@@ -1,0 +1,1 @@
+"""Conformance kits for authors of adapters and adaptations."""

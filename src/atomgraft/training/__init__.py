@@ -1,0 +1,1 @@
+"""The one loop, its objective, schedule and checkpoints."""
