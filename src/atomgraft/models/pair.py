@@ -1,0 +1,253 @@
+"""The `pair` adapter: tiny exact potentials that need no framework."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import final
+
+import torch
+from ase.data import atomic_numbers
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.registry import Registry
+from atomgraft.models.base import (
+    READOUT,
+    REFERENCE_ENERGIES,
+    AbstractPotential,
+    Block,
+    PotentialCard,
+    interaction,
+)
+from atomgraft.models.classical import AbstractLaw, LennardJonesLaw
+from atomgraft.models.graph import Graph
+
+N_ELEMENTS = 119
+"""Atomic numbers that ASE knows, zero included."""
+
+REFERENCES = "reference_energies"
+
+
+@final
+class PairModule(nn.Module):
+    """The energy of each atom: its element's factor times a law, plus a reference.
+
+    Parameters
+    ----------
+    numbers
+        Atomic number of each species, in the order of the law's parameters.
+    law
+        How the species interact.
+    """
+
+    species_of: Tensor
+
+    def __init__(self, numbers: Sequence[int], law: AbstractLaw) -> None:
+        super().__init__()
+        like = next(law.parameters())
+        table = torch.full((N_ELEMENTS,), -1)
+        table[list(numbers)] = torch.arange(len(numbers))
+        self.register_buffer("species_of", table, persistent=False)
+        self.interaction = law
+        self.readout = nn.Parameter(like.new_ones(len(numbers)))
+        self.reference_energies = nn.Parameter(
+            like.new_zeros(len(numbers)), requires_grad=False
+        )
+
+    def forward(self, graph: Graph) -> Float[Tensor, " atoms"]:
+        """Return the energy of each atom, eV, relative to free atoms at rest.
+
+        Raises
+        ------
+        BadInputError
+            An atom is of an element without parameters.
+        """
+        species = self._species(graph.numbers)
+        bound = self.readout[species] * self.interaction(graph, species)
+        return bound + self.reference_energies[species]
+
+    def _species(self, numbers: Int[Tensor, " atoms"]) -> Int[Tensor, " atoms"]:
+        species = self.species_of[numbers]
+        if bool((species < 0).any()):
+            unknown = numbers[species < 0].unique().tolist()
+            known = torch.nonzero(self.species_of >= 0).flatten().tolist()
+            raise BadInputError(
+                f"The structure holds the atomic numbers {unknown}.",
+                f"This potential has parameters for {known}.",
+                "Choose another potential, or leave these structures out.",
+            )
+        return species
+
+
+@final
+class PairPotential(AbstractPotential):
+    """A classical law with a factor and a reference energy per element.
+
+    Parameters
+    ----------
+    name
+        What people call it.
+    elements
+        Chemical symbols, in the order of the law's parameters.
+    law
+        How they interact.
+    """
+
+    def __init__(self, name: str, elements: Sequence[str], law: AbstractLaw) -> None:
+        self.card = PotentialCard(name=name, framework="pair", licence="MIT")
+        self.symbols = tuple(elements)
+        numbers = _atomic_numbers(elements)
+        self.cutoff = law.reach
+        self.elements = frozenset(numbers)
+        self.module = PairModule(numbers, law)
+        self.roles = {
+            interaction(0): tuple(
+                f"interaction.{key}" for key, _ in law.named_parameters()
+            ),
+            READOUT: ("readout",),
+            REFERENCE_ENERGIES: (REFERENCES,),
+        }
+
+    def blocks(self, parameter: str) -> tuple[Block, ...]:
+        """Return the whole parameter as one matrix; vectors as one column."""
+        value = self.module.get_parameter(parameter)
+        if parameter == REFERENCES:
+            return ()
+        columns = value.shape[1] if value.ndim == 2 else 1
+        return (Block(offset=0, rows=value.shape[0], columns=columns, scale=1.0),)
+
+    def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
+        """Return the reference energies plus `shifts`.
+
+        Raises
+        ------
+        BadInputError
+            A shift is given for an element without parameters.
+        """
+        unknown = sorted(set(shifts) - self.elements)
+        if unknown:
+            raise BadInputError(
+                f"Reference shifts are given for the atomic numbers {unknown}.",
+                f"{self.card.name} knows {sorted(self.elements)}.",
+                "Leave the others out.",
+            )
+        values = self.module.get_parameter(REFERENCES).detach().clone()
+        for row, number in enumerate(_atomic_numbers(self.symbols)):
+            values[row] += shifts.get(number, 0.0)
+        return {REFERENCES: values}
+
+    def export(self, path: Path) -> Path:
+        """Write weights and card as one safetensors file."""
+        raise NotImplementedError
+
+
+def lennard_jones(
+    elements: Sequence[str],
+    *,
+    epsilon: Sequence[float],
+    sigma: Sequence[float],
+    cutoff: float,
+    onset: float | None = None,
+    name: str = "lennard-jones",
+    dtype: torch.dtype = torch.float64,
+) -> PairPotential:
+    """Make a Lennard-Jones potential with Lorentz-Berthelot mixing.
+
+    Unlike pairs start at ε = √(ε₁ε₂) and σ = (σ₁+σ₂)/2; training may move them.
+
+    Parameters
+    ----------
+    elements
+        Chemical symbols.
+    epsilon
+        Depth of the well of each element, eV.
+    sigma
+        Distance of zero energy of each element, Å.
+    cutoff
+        Å
+    onset
+        Where the switching begins, Å; four fifths of the cutoff unless given.
+    name
+        What people call it.
+    dtype
+        Of the weights.
+
+    Raises
+    ------
+    BadInputError
+        An unknown or repeated element, a parameter per element missing, or an
+        onset that is not between zero and the cutoff.
+
+    Examples
+    --------
+    >>> argon = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=8.5)
+    >>> sorted(argon.elements), argon.cutoff
+    ([18], 8.5)
+    """
+    start = 0.8 * cutoff if onset is None else onset
+    if not 0 < start < cutoff:
+        raise BadInputError(
+            f"The onset of the switching is {start} Å, the cutoff {cutoff} Å.",
+            "The onset must lie between zero and the cutoff.",
+            "Leave the onset out, or give a smaller one.",
+        )
+    depth = _per_element("epsilon", epsilon, elements, dtype)
+    size = _per_element("sigma", sigma, elements, dtype)
+    law = LennardJonesLaw(
+        epsilon=torch.sqrt(depth[:, None] * depth[None, :]),
+        sigma=(size[:, None] + size[None, :]) / 2,
+        onset=start,
+        cutoff=cutoff,
+    )
+    return PairPotential(name, elements, law)
+
+
+def _per_element(
+    name: str, values: Sequence[float], elements: Sequence[str], dtype: torch.dtype
+) -> Float[Tensor, " species"]:
+    if len(values) != len(elements) or min(values, default=0) <= 0:
+        raise BadInputError(
+            f"{name} is {list(values)} for the elements {list(elements)}.",
+            "One positive number per element is needed.",
+            "Give them in the order of the elements.",
+        )
+    return torch.tensor(list(values), dtype=dtype)
+
+
+def _atomic_numbers(elements: Sequence[str]) -> tuple[int, ...]:
+    unknown = [symbol for symbol in elements if symbol not in atomic_numbers]
+    if unknown or len(set(elements)) != len(elements) or not elements:
+        raise BadInputError(
+            f"The elements are given as {list(elements)}.",
+            "Different chemical symbols, at least one, are needed.",
+            f"Correct {unknown}." if unknown else "Name each element once.",
+        )
+    return tuple(atomic_numbers[symbol] for symbol in elements)
+
+
+PRESETS: Registry[Callable[[], PairPotential]] = Registry("pair potential")
+"""Potentials that the command line knows by name."""
+
+PRESETS.add(
+    "pair:lj-ar",  # Rahman, Phys. Rev. 136, A405 (1964): ε/k = 120 K, σ = 3.4 Å
+    functools.partial(
+        lennard_jones,
+        ["Ar"],
+        epsilon=[0.010341],
+        sigma=[3.4],
+        cutoff=8.5,
+        name="pair:lj-ar",
+    ),
+)
+PRESETS.add(
+    "pair:lj-nacl",  # a toy with two elements: no charges, no claim to be salt
+    functools.partial(
+        lennard_jones,
+        ["Na", "Cl"],
+        epsilon=[0.2, 0.2],
+        sigma=[2.2, 2.8],
+        cutoff=6.0,
+        name="pair:lj-nacl",
+    ),
+)
