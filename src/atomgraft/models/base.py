@@ -186,6 +186,26 @@ class AbstractPotential(abc.ABC):
             )
         return names
 
+    def draw_weights(self, generator: torch.Generator) -> None:
+        """Replace every matrix by fresh normal weights of its block's scale.
+
+        What is no matrix (radial frequencies, reference energies) stays.
+
+        Parameters
+        ----------
+        generator
+            A CPU generator; the same seed gives the same weights anywhere.
+        """
+        for name, parameter in self.module.named_parameters():
+            flat = parameter.detach().view(-1)
+            for block in self.blocks(name):
+                fresh = torch.randn(
+                    block.size, generator=generator, dtype=torch.float64
+                )
+                flat[block.offset : block.offset + block.size] = (
+                    fresh * block.scale
+                ).to(flat)
+
     def weights_hash(self) -> str:
         """Return the SHA-256 of all parameters: names, shapes, types and values."""
         return weights_fingerprint(dict(self.module.named_parameters()))
