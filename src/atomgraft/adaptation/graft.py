@@ -1,0 +1,177 @@
+"""The graft file: what was trained, pinned to the hash of the base it grew on."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from ase.data import atomic_numbers, chemical_symbols
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from atomgraft.adaptation.axes import Axes
+from atomgraft.adaptation.base import Adapted, adapt_potential
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.storage import write_atomically
+from atomgraft.models.base import AbstractPotential
+
+GRAFT = "graft.safetensors"
+CARD_KEY = "atomgraft"
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GraftCard:
+    """What a graft says about itself.
+
+    Parameters
+    ----------
+    base
+        Name of the base as the user gave it.
+    base_hash
+        SHA-256 of the base's weights.
+    head
+        The base's head, if it has several.
+    licence
+        Licence of the base's weights; the graft is a derivative of them.
+    axes
+        The adaptation, as a plain mapping.
+    seed
+        Seed of the run.
+    reference_shifts
+        eV per atom, by element symbol.
+    elements
+        Symbols covered by the training data.
+    data_fingerprint
+        Hash of the training structures.
+    dtype
+        Precision of the trained tensors.
+    errors
+        Held-out errors, if they are known.
+    """
+
+    base: str
+    base_hash: str
+    head: str | None
+    licence: str
+    axes: Mapping[str, Any]
+    seed: int
+    reference_shifts: Mapping[str, float]
+    elements: tuple[str, ...]
+    data_fingerprint: str
+    dtype: str
+    errors: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def write_graft(path: Path, adapted: Adapted, card: GraftCard) -> int:
+    """Write the trained tensors and the card; return the size in bytes.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written.
+    """
+    tensors = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in adapted.movement.named_trainables().items()
+    }
+    document = {"format": FORMAT, **dataclasses.asdict(card)}
+    content = save(tensors, metadata={CARD_KEY: json.dumps(document)})
+    write_atomically(path, content)
+    return len(content)
+
+
+def read_card(path: Path) -> GraftCard:
+    """Read the card of a graft file.
+
+    Raises
+    ------
+    BadInputError
+        The file is absent, or no graft.
+    """
+    if not path.is_file():
+        raise BadInputError(
+            f"{path} is not a file.",
+            "A graft.safetensors written by 'atomgraft adapt' is needed.",
+            "Check the path, or wait until the run has finished.",
+        )
+    try:
+        with safe_open(path, framework="pt") as stream:
+            metadata: Mapping[str, str] = stream.metadata() or {}
+        document = json.loads(metadata[CARD_KEY])
+        if document.pop("format") != FORMAT:
+            raise KeyError("format")
+        document["elements"] = tuple(document["elements"])
+        return GraftCard(**document)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise BadInputError(
+            f"{path} is not a graft: {error}.",
+            f"A safetensors file with a card of format {FORMAT} is needed.",
+            "Use a graft.safetensors written by this version of atomgraft.",
+        ) from error
+
+
+def load_graft(path: Path, base: AbstractPotential) -> Adapted:
+    """Put a graft back on its base.
+
+    Parameters
+    ----------
+    path
+        The graft file.
+    base
+        The potential it grew on, with the same weights to the last bit.
+
+    Raises
+    ------
+    BadInputError
+        The file is no graft, or it grew on other weights.
+    """
+    card = read_card(path)
+    found = base.weights_hash()
+    if found != card.base_hash:
+        raise BadInputError(
+            f"{path} grew on {card.base} (weights {card.base_hash[:12]}), and the "
+            f"given base has weights {found[:12]}.",
+            "A graft fits the exact weights it was trained on.",
+            f"Give --base {card.base}, in the version it had then.",
+        )
+    source = base.clone(dtype=getattr(torch, card.dtype), device=base.device)
+    adapted = adapt_potential(
+        source,
+        Axes.model_validate(card.axes),
+        reference_shifts={
+            atomic_numbers[symbol]: shift
+            for symbol, shift in card.reference_shifts.items()
+        },
+        seed=card.seed,
+    )
+    _fill(adapted, path)
+    return adapted
+
+
+def _fill(adapted: Adapted, path: Path) -> None:
+    trainables = adapted.movement.named_trainables()
+    with safe_open(path, framework="pt") as stream, torch.no_grad():
+        stored = set(stream.keys())
+        if stored != set(trainables):
+            raise BadInputError(
+                f"{path} holds {len(stored)} tensors where the recipe on its card "
+                f"trains {len(trainables)}.",
+                "Tensors and card must belong together.",
+                "The file was changed by hand or by another program; train again.",
+            )
+        for name, parameter in trainables.items():
+            parameter.copy_(stream.get_tensor(name))
+
+
+def shifts_by_symbol(shifts: Mapping[int, float]) -> dict[str, float]:
+    """Return shifts under chemical symbols.
+
+    Examples
+    --------
+    >>> shifts_by_symbol({14: 0.5})
+    {'Si': 0.5}
+    """
+    return {chemical_symbols[number]: shift for number, shift in shifts.items()}
