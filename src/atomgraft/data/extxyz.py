@@ -1,0 +1,132 @@
+"""Extended XYZ files: frames are counted and checked here, parsed by ASE."""
+
+import io
+from collections.abc import Iterator
+from itertools import islice
+
+import ase.io
+from ase import Atoms
+from ase.io.extxyz import key_val_str_to_dict
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.data.sources import Source
+from atomgraft.data.streams import MAX_BYTES, is_compressed, read_lines
+
+BYTES_PER_ATOM = 8
+"""The shortest line of an atom, ``H 0 0 0``, with its end."""
+
+
+def read_extxyz(source: Source) -> Iterator[tuple[int, Atoms]]:
+    """Yield number and content of the frames that were asked for.
+
+    Parameters
+    ----------
+    source
+        A part of a file is read without parsing the rest.
+
+    Raises
+    ------
+    BadInputError
+        A frame is cut off or cannot be parsed.
+    """
+    wanted = source.frames
+    needs_count = any(n is not None and n < 0 for n in (wanted.start, wanted.stop))
+    if needs_count:
+        n_frames = sum(1 for _ in _chunks(source))
+        wanted = slice(*wanted.indices(n_frames))
+    stops = wanted.stop is not None
+    chunks = _chunks(source, max_bytes=None if stops else MAX_BYTES)
+    for i, lines in islice(
+        enumerate(chunks), wanted.start or 0, wanted.stop, wanted.step or 1
+    ):
+        yield i, _parse(lines, source.frame(i))
+
+
+def _chunks(source: Source, max_bytes: int | None = MAX_BYTES) -> Iterator[list[str]]:
+    """Yield the lines of each frame."""
+    lines = read_lines(source.path, max_bytes=max_bytes)
+    n_bytes = None if is_compressed(source.path) else source.path.stat().st_size
+    for i, header in enumerate(_headers(lines)):
+        place = source.frame(i)
+        n_atoms = _atom_count(header, place)
+        if n_bytes is not None and n_atoms * BYTES_PER_ATOM > n_bytes:
+            raise BadInputError(
+                f"{place} claims {n_atoms} atoms, and the whole file has"
+                f" {n_bytes} bytes.",
+                "The first line of a frame is its number of atoms.",
+                "Correct that line, or copy the file again if it was cut off.",
+            )
+        body = list(islice(lines, n_atoms + 1))
+        if len(body) < n_atoms + 1:
+            raise BadInputError(
+                f"{place} is cut off: it claims {n_atoms} atoms and the file ends"
+                f" after {max(0, len(body) - 1)}.",
+                "A comment line and one line for each atom are needed.",
+                f"Copy the file again, or use the frames before it: "
+                f"{source.path}@:{i}.",
+            )
+        yield [header, *body]
+
+
+def _headers(lines: Iterator[str]) -> Iterator[str]:
+    """Yield the first line of each frame; blank lines may end a file."""
+    n_blank = 0
+    for line in lines:
+        if not line.strip():
+            n_blank += 1
+            continue
+        if n_blank:  # a blank line between frames shifts every later one
+            line = f"(blank) {line}"
+        yield line
+
+
+def _atom_count(header: str, place: str) -> int:
+    text = header.strip()
+    if text.isascii() and text.isdigit() and len(text) <= 12 and int(text) > 0:
+        return int(text)
+    raise BadInputError(
+        f"{place} begins with {text[:60]!r}.",
+        "A frame begins with its number of atoms, at least 1, alone on a line.",
+        "Check that the frame before it has as many lines as it claims, or that"
+        " this is an extended XYZ file at all.",
+    )
+
+
+def _parse(lines: list[str], place: str) -> Atoms:
+    _check_columns(lines, place)
+    try:
+        frames = ase.io.read(io.StringIO("".join(lines)), format="extxyz", index=":")
+    except KeyError as error:
+        raise _refused(place, f"unknown chemical symbol or name {error}") from error
+    except Exception as error:
+        raise _refused(place, f"{type(error).__name__}: {error}") from error
+    [atoms] = frames
+    assert isinstance(atoms, Atoms)
+    return atoms
+
+
+def _check_columns(lines: list[str], place: str) -> None:
+    """Count columns: ASE drops what is too much in silence."""
+    try:
+        layout = key_val_str_to_dict(lines[1].strip()).get("Properties")
+        if layout is None:
+            return
+        n_columns = sum(int(n) for n in str(layout).split(":")[2::3])
+    except (ValueError, IndexError) as error:
+        raise _refused(place, f"the comment line has an error ({error})") from error
+    for i, line in enumerate(lines[2:]):
+        if len(line.split()) != n_columns:
+            raise BadInputError(
+                f"{place}: the line of atom {i} has {len(line.split())} columns.",
+                f"Properties={layout} needs {n_columns}.",
+                "Correct the line or the Properties entry.",
+            )
+
+
+def _refused(place: str, reason: str) -> BadInputError:
+    return BadInputError(
+        f"{place} cannot be parsed: {reason[:200]}.",
+        "Extended XYZ is needed: the number of atoms, a line with Lattice, Properties"
+        " and labels, and one line for each atom.",
+        "Correct the frame, or write the file again with ase.io.write.",
+    )

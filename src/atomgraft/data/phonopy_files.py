@@ -1,0 +1,222 @@
+"""Displaced supercells with forces, from phonopy and phono3py YAML files.
+
+A phonopy file holds its displacements either one atom at a time (a list at the
+top of the file) or for all atoms at once (``dataset``). A phono3py file can hold
+a second set, ``phonon_dataset`` on ``phonon_supercell``; ``dataset`` is read
+unless ``file.yaml#phonon_dataset`` asks for the other. phonopy itself is not
+needed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import yaml
+from ase import Atoms
+from jaxtyping import Float
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.data.label_keys import ENERGY_KEYS, FORCES_KEYS
+from atomgraft.data.sources import Source
+from atomgraft.data.streams import read_text
+
+MAX_BYTES = 512 * 1024**2
+"""Parsed YAML takes about twenty times its size in memory."""
+
+SUPERCELLS = {"dataset": "supercell", "phonon_dataset": "phonon_supercell"}
+
+EXPECTED_UNITS = {"length": "angstrom", "force": "eV/angstrom"}
+
+DISPLACEMENT_RMS = "displacement_rms"
+"""Root mean square over all Cartesian components of the displacement, Å."""
+
+
+def read_phonopy(source: Source) -> Iterator[tuple[int, Atoms]]:
+    """Yield number and content of the displaced supercells that have forces.
+
+    Each gets ``config_type`` ``phonopy`` and its displacement in ``info``.
+
+    Parameters
+    ----------
+    source
+        ``dataset`` names the set; none is ``dataset``.
+
+    Raises
+    ------
+    BadInputError
+        The file is no phonopy file, has no forces, or its parts do not fit.
+    """
+    document = _document(source)
+    _check_units(document, source)
+    name = source.dataset or "dataset"
+    if name not in SUPERCELLS:
+        raise BadInputError(
+            f"{source.path} was asked for its {name!r}.",
+            f"A phonopy file can have {' and '.join(SUPERCELLS)}.",
+            f"Write {source.path}#phonon_dataset, or leave the part behind # out.",
+        )
+    ideal = _supercell(document, SUPERCELLS[name], source)
+    displacements, forces, energies = _dataset(document, name, len(ideal), source)
+    for i in range(len(displacements))[source.frames]:
+        atoms = ideal.copy()
+        atoms.positions += displacements[i]
+        atoms.arrays[FORCES_KEYS[0]] = forces[i]
+        if energies is not None:
+            atoms.info[ENERGY_KEYS[0]] = float(energies[i])
+        atoms.info["config_type"] = "phonopy"
+        atoms.info[DISPLACEMENT_RMS] = float(np.sqrt(np.mean(displacements[i] ** 2)))
+        yield i, atoms
+
+
+def _document(source: Source) -> dict[str, Any]:
+    text = read_text(source.path, max_bytes=MAX_BYTES)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        document = yaml.load(text, Loader=loader)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise _unreadable(source, f"is not readable YAML ({reason})") from error
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(source, f"is not readable YAML ({error})") from error
+    if not isinstance(document, dict):
+        raise _unreadable(source, "is YAML, but holds no keys")
+    return document
+
+
+def _unreadable(source: Source, what: str) -> BadInputError:
+    return BadInputError(
+        f"{source.path} {what}.",
+        "A phonopy or phono3py file with supercell, displacements and forces is"
+        " needed.",
+        "Save it with phonopy: Phonopy.save(settings={'force_sets': True}).",
+    )
+
+
+def _check_units(document: Mapping[str, Any], source: Source) -> None:
+    """Refuse units other than Å and eV/Å: nothing is converted by guess."""
+    program = document.get("phonopy") or document.get("phono3py") or {}
+    calculator = program.get("calculator") if isinstance(program, dict) else None
+    stated = document.get("physical_unit")
+    if isinstance(stated, dict):
+        for quantity, needed in EXPECTED_UNITS.items():
+            if str(stated.get(quantity, needed)).lower() != needed.lower():
+                raise _wrong_unit(source, f"{quantity} in {stated[quantity]}")
+    elif calculator not in {None, "vasp", "VASP"}:
+        raise _wrong_unit(source, f"the calculator {calculator} and no physical_unit")
+
+
+def _wrong_unit(source: Source, what: str) -> BadInputError:
+    return BadInputError(
+        f"{source.path} states {what}.",
+        "Lengths in Å and forces in eV/Å are needed.",
+        "Convert the file, and state physical_unit: {length: angstrom,"
+        " force: eV/angstrom}.",
+    )
+
+
+def _supercell(document: Mapping[str, Any], key: str, source: Source) -> Atoms:
+    try:
+        cell = document[key]
+        points = cell["points"]
+        return Atoms(
+            symbols=[str(point["symbol"]) for point in points],
+            scaled_positions=[point["coordinates"] for point in points],
+            cell=np.asarray(cell["lattice"], dtype=float),
+            pbc=True,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise _unreadable(source, f"has no usable {key} ({reason})") from error
+
+
+def _dataset(
+    document: Mapping[str, Any], name: str, n_atoms: int, source: Source
+) -> tuple[
+    Float[np.ndarray, "frames atoms 3"],
+    Float[np.ndarray, "frames atoms 3"],
+    Float[np.ndarray, " frames"] | None,
+]:
+    """Return displacements (Å), forces (eV/Å) and energies (eV) of one set."""
+    if name not in document and name == "dataset":
+        entries = document.get("displacements")
+    else:
+        entries = document.get(name)
+    if isinstance(entries, dict) and "first_atoms" not in entries:
+        raw = [entries.get(key) for key in ("displacements", "forces")]
+        energies = entries.get("supercell_energies")
+    elif isinstance(entries, list) and entries and _is_one_atom(entries):
+        raw = _one_atom_at_a_time(entries, n_atoms, source)
+        energies = [entry.get("supercell_energy") for entry in entries]
+        energies = None if None in energies else energies
+    else:
+        raise _no_displacements(document, name, source)
+    if raw[1] is None:
+        raise _unreadable(source, f"has no forces in its {name}")
+    shape = (n_atoms, 3)
+    displacements = _array(raw[0], shape, f"{name}.displacements", source)
+    forces = _array(raw[1], shape, f"{name}.forces", source)
+    if len(displacements) != len(forces):
+        raise _unreadable(
+            source, f"has {len(displacements)} displacements and {len(forces)} forces"
+        )
+    if energies is None:
+        return displacements, forces, None
+    checked = _array(energies, (), f"{name}.supercell_energies", source)
+    if len(checked) != len(forces):
+        raise _unreadable(
+            source, f"has {len(forces)} forces and {len(checked)} supercell energies"
+        )
+    return displacements, forces, checked
+
+
+def _no_displacements(
+    document: Mapping[str, Any], name: str, source: Source
+) -> BadInputError:
+    if "displacement_pairs" in document:
+        return BadInputError(
+            f"{source.path} holds pairs of displaced atoms (displacement_pairs).",
+            "Forces of pairs stand in FORCES_FC3, not in the file.",
+            "Give displaced supercells of all atoms, or"
+            f" {source.path}#phonon_dataset if it has one.",
+        )
+    return _unreadable(source, f"has no {name} with displacements")
+
+
+def _is_one_atom(entries: Sequence[Any]) -> bool:
+    return all(
+        isinstance(entry, dict) and {"atom", "displacement"} <= entry.keys()
+        for entry in entries
+    )
+
+
+def _one_atom_at_a_time(
+    entries: Sequence[Mapping[str, Any]], n_atoms: int, source: Source
+) -> list[Any]:
+    displacements = np.zeros((len(entries), n_atoms, 3))
+    for i, entry in enumerate(entries):
+        atom = entry["atom"]
+        if not isinstance(atom, int) or not 1 <= atom <= n_atoms:
+            raise _unreadable(source, f"displaces atom {atom!r} of {n_atoms}")
+        moved = _array([entry["displacement"]], (3,), "displacements", source)
+        displacements[i, atom - 1] = moved[0]
+    forces = [entry.get("forces") for entry in entries]
+    return [displacements, None if all(one is None for one in forces) else forces]
+
+
+def _array(
+    values: object, shape: tuple[int, ...], name: str, source: Source
+) -> Float[np.ndarray, "..."]:
+    """Return finite numbers of shape (frames, *shape), or say what is wrong."""
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise _unreadable(source, f"has {name} that are no array ({error})") from error
+    if array.shape[1:] != shape or array.ndim == 0 or len(array) == 0:
+        needed = ", ".join(str(n) for n in ("frames", *shape))
+        raise _unreadable(
+            source, f"has {name} of shape {array.shape} where ({needed}) is needed"
+        )
+    if not np.isfinite(array).all():
+        i = int(np.argwhere(~np.isfinite(array))[0][0])
+        raise _unreadable(source, f"has {name} that are not finite in frame {i}")
+    return array
