@@ -1,8 +1,10 @@
 """Two classical energy laws in torch: Lennard-Jones and Stillinger-Weber."""
 
 import abc
-from typing import final
+import dataclasses
+from typing import Literal, final
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -32,7 +34,7 @@ class AbstractLaw(nn.Module, abc.ABC):
     where they are used, so that no training step can break Newton's third law.
     """
 
-    kind: str
+    kind: Literal["lennard_jones", "stillinger_weber"]
 
     @abc.abstractmethod
     def forward(
@@ -127,7 +129,6 @@ def switch(
 
     Examples
     --------
-    >>> import torch
     >>> switch(torch.tensor([1.0, 2.0, 3.0]), onset=2.0, cutoff=3.0).tolist()
     [1.0, 1.0, 0.0]
     """
@@ -140,3 +141,181 @@ def _symmetric(
     matrix: Float[Tensor, "species species"],
 ) -> Float[Tensor, "species species"]:
     return (matrix + matrix.T) / 2
+
+
+@final
+class StillingerWeberLaw(AbstractLaw):
+    """Pairs attract, and triplets favour the tetrahedral angle.
+
+    E = Σ_{i<j} φ₂(r_ij) + Σ_i Σ_{j<k} φ₃(r_ij, r_ik, θ_jik), with
+
+    φ₂ = A ε [B (σ/r)^p - (σ/r)^q] exp(σ / (r - c)),
+    φ₃ = λ ε exp(γσ / (r_ij - c) + γσ / (r_ik - c)) (cos θ + 1/3)²
+
+    (Stillinger & Weber, Phys. Rev. B 31, 5262 (1985), eqs. 2.2-2.6); all
+    derivatives vanish at the cutoff c. It is 1.8 σ at the start and stays there
+    when σ is trained, so that neighbour lists remain complete.
+
+    Pairs of unlike species mix as ε = √|ε₁ε₂|, λ = √|λ₁λ₂| and σ = (σ₁+σ₂)/2;
+    a triplet takes λε = √(λ_ij ε_ij λ_ik ε_ik) (Laradji, Landau & Dünweg,
+    Phys. Rev. B 51, 4894 (1995)). φ₂ is shared equally by its two atoms, φ₃
+    belongs to its central atom.
+
+    Parameters
+    ----------
+    epsilon
+        Energy scale of each species, eV.
+    sigma
+        Length scale of each species, Å.
+    angular
+        Strength λ of the three-body term of each species.
+    """
+
+    kind = "stillinger_weber"
+    cutoffs: Tensor
+    A: Tensor
+    B: Tensor
+    p: Tensor
+    q: Tensor
+    gamma: Tensor
+
+    def __init__(
+        self,
+        *,
+        epsilon: Float[Tensor, " species"],
+        sigma: Float[Tensor, " species"],
+        angular: Float[Tensor, " species"],
+    ) -> None:
+        super().__init__()
+        self.epsilon = nn.Parameter(epsilon.clone())
+        self.sigma = nn.Parameter(sigma.clone())
+        self.angular = nn.Parameter(angular.clone())
+        self.register_buffer("cutoffs", STILLINGER_WEBER_REACH * arithmetic_mean(sigma))
+        for name, value in STILLINGER_WEBER_CONSTANTS.items():
+            self.register_buffer(name, sigma.new_tensor(value))
+
+    @property
+    def reach(self) -> float:
+        """The longest cutoff of any two species, Å."""
+        return float(self.cutoffs.max())
+
+    def forward(
+        self, graph: Graph, species: Int[Tensor, " atoms"]
+    ) -> Float[Tensor, " atoms"]:
+        """Return half of an atom's pair energies and all triplets it centres, eV."""
+        bonds = self._bonds(graph, species)
+        atom_energies = bonds.vector.new_zeros(len(species))
+        atom_energies = atom_energies.index_add(0, bonds.centre, self._two_body(bonds))
+        left, right = paired_edges(bonds.centre, len(species))
+        triplets = self._three_body(bonds, left, right)
+        return atom_energies.index_add(0, bonds.centre[left], triplets)
+
+    def _bonds(self, graph: Graph, species: Int[Tensor, " atoms"]) -> "_Bonds":
+        """Keep the pairs on which the law is not zero, with their parameters."""
+        vector = graph.edge_vectors()
+        centre, neighbour = graph.edges
+        pair = species[centre], species[neighbour]
+        sigma = arithmetic_mean(self.sigma)[pair]
+        gap = self.cutoffs[pair] - vector.norm(dim=-1)
+        inside = gap > NEGLIGIBLE_GAP * sigma
+        epsilon = geometric_mean(self.epsilon)[pair]
+        return _Bonds(
+            centre=centre[inside],
+            vector=vector[inside],
+            decay=(sigma / gap)[inside],
+            sigma=sigma[inside],
+            epsilon=epsilon[inside],
+            stiffness=(epsilon * geometric_mean(self.angular)[pair])[inside],
+        )
+
+    def _two_body(self, bonds: "_Bonds") -> Float[Tensor, " bonds"]:
+        ratio = bonds.sigma / bonds.vector.norm(dim=-1)
+        well = self.A * (self.B * ratio**self.p - ratio**self.q)
+        return bonds.epsilon * well * torch.exp(-bonds.decay) / 2
+
+    def _three_body(
+        self,
+        bonds: "_Bonds",
+        left: Int[Tensor, " triplets"],
+        right: Int[Tensor, " triplets"],
+    ) -> Float[Tensor, " triplets"]:
+        direction = nn.functional.normalize(bonds.vector, dim=-1)
+        cosine = (direction[left] * direction[right]).sum(dim=-1)
+        reach = torch.exp(-self.gamma * (bonds.decay[left] + bonds.decay[right]))
+        stiffness = torch.sqrt(bonds.stiffness[left] * bonds.stiffness[right])
+        return stiffness * reach * (cosine + 1 / 3) ** 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Bonds:
+    """Pairs within the cutoff of a Stillinger-Weber law.
+
+    Parameters
+    ----------
+    centre
+        The atom each bond starts from.
+    vector
+        From the centre to its neighbour, Å.
+    decay
+        σ / (c - r), which grows without bound towards the cutoff.
+    sigma
+        Å
+    epsilon
+        eV
+    stiffness
+        λε of the two species, eV.
+    """
+
+    centre: Int[Tensor, " bonds"]
+    vector: Float[Tensor, "bonds 3"]
+    decay: Float[Tensor, " bonds"]
+    sigma: Float[Tensor, " bonds"]
+    epsilon: Float[Tensor, " bonds"]
+    stiffness: Float[Tensor, " bonds"]
+
+
+def paired_edges(
+    centre: Int[Tensor, " edges"], n_atoms: int
+) -> tuple[Int[Tensor, " triplets"], Int[Tensor, " triplets"]]:
+    """Return every two edges that start from the same atom, each two once.
+
+    Parameters
+    ----------
+    centre
+        The atom each edge starts from, in any order.
+    n_atoms
+        Number of atoms.
+
+    Examples
+    --------
+    >>> left, right = paired_edges(torch.tensor([0, 1, 0, 1, 1]), 2)
+    >>> list(zip(left.tolist(), right.tolist()))
+    [(0, 2), (1, 3), (1, 4), (3, 4)]
+    """
+    order = torch.argsort(centre, stable=True)
+    degree = torch.bincount(centre, minlength=n_atoms)
+    first = torch.cumsum(degree, 0) - degree
+    partners = degree[centre[order]]
+    left = torch.repeat_interleave(torch.arange(len(order)).to(order), partners)
+    start = torch.cumsum(partners, 0) - partners
+    place = torch.arange(len(left)).to(left) - start[left]
+    right = first[centre[order][left]] + place
+    once = left < right
+    return order[left[once]], order[right[once]]
+
+
+def arithmetic_mean(
+    values: Float[Tensor, " species"],
+) -> Float[Tensor, "species species"]:
+    """Return (x₁+x₂)/2 of every two species."""
+    return (values[:, None] + values[None, :]) / 2
+
+
+def geometric_mean(
+    values: Float[Tensor, " species"],
+) -> Float[Tensor, "species species"]:
+    """Return √|x₁x₂| of every two species.
+
+    Only magnitudes count, so that no training step can make it undefined.
+    """
+    return torch.sqrt((values[:, None] * values[None, :]).abs())

@@ -3,8 +3,11 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
+import pydantic
+import safetensors
+import safetensors.torch
 import torch
 from ase.data import atomic_numbers
 from jaxtyping import Float, Int
@@ -12,6 +15,7 @@ from torch import Tensor, nn
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.registry import Registry
+from atomgraft.core.storage import write_atomically
 from atomgraft.models.base import (
     READOUT,
     REFERENCE_ENERGIES,
@@ -20,13 +24,52 @@ from atomgraft.models.base import (
     PotentialCard,
     interaction,
 )
-from atomgraft.models.classical import AbstractLaw, LennardJonesLaw
+from atomgraft.models.classical import (
+    AbstractLaw,
+    LennardJonesLaw,
+    StillingerWeberLaw,
+    arithmetic_mean,
+    geometric_mean,
+)
 from atomgraft.models.graph import Graph
 
 N_ELEMENTS = 119
 """Atomic numbers that ASE knows, zero included."""
 
 REFERENCES = "reference_energies"
+
+
+CARD = "atomgraft.pair"
+"""Where the card lies in the metadata of an exported file."""
+
+
+class PairCard(pydantic.BaseModel):
+    """What an exported file says of itself, besides its weights.
+
+    Parameters
+    ----------
+    name
+        What people call it.
+    licence
+        Of the weights.
+    kind
+        The law.
+    elements
+        Chemical symbols, in the order of the law's parameters.
+    cutoff
+        Å
+    onset
+        Where the switching begins, Å; none for a law without.
+    """
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    licence: str
+    kind: Literal["lennard_jones", "stillinger_weber"]
+    elements: tuple[str, ...]
+    cutoff: pydantic.PositiveFloat
+    onset: pydantic.PositiveFloat | None
 
 
 @final
@@ -42,6 +85,7 @@ class PairModule(nn.Module):
     """
 
     species_of: Tensor
+    interaction: AbstractLaw
 
     def __init__(self, numbers: Sequence[int], law: AbstractLaw) -> None:
         super().__init__()
@@ -138,8 +182,24 @@ class PairPotential(AbstractPotential):
         return {REFERENCES: values}
 
     def export(self, path: Path) -> Path:
-        """Write weights and card as one safetensors file."""
-        raise NotImplementedError
+        """Write one safetensors file that :func:`load_pair` reads back."""
+        law = self.module.interaction
+        card = PairCard(
+            name=self.card.name,
+            licence=self.card.licence,
+            kind=law.kind,
+            elements=self.symbols,
+            cutoff=self.cutoff,
+            onset=law.onset if isinstance(law, LennardJonesLaw) else None,
+        )
+        weights = {
+            name: value.detach().cpu().contiguous()
+            for name, value in self.module.state_dict().items()
+        }
+        path = path.with_suffix(".safetensors")
+        content = safetensors.torch.save(weights, {CARD: card.model_dump_json()})
+        write_atomically(path, content)
+        return path
 
 
 def lennard_jones(
@@ -195,11 +255,68 @@ def lennard_jones(
     depth = _per_element("epsilon", epsilon, elements, dtype)
     size = _per_element("sigma", sigma, elements, dtype)
     law = LennardJonesLaw(
-        epsilon=torch.sqrt(depth[:, None] * depth[None, :]),
-        sigma=(size[:, None] + size[None, :]) / 2,
+        epsilon=geometric_mean(depth),
+        sigma=arithmetic_mean(size),
         onset=start,
         cutoff=cutoff,
     )
+    return PairPotential(name, elements, law)
+
+
+STILLINGER_WEBER = {
+    # Stillinger & Weber, Phys. Rev. B 31, 5262 (1985): 50 kcal/mol
+    "Si": (2.1683, 2.0951, 21.0),
+    # Ding & Andersen, Phys. Rev. B 34, 6987 (1986)
+    "Ge": (1.93, 2.181, 31.0),
+}
+"""Published parameters: ε in eV, σ in Å, λ."""
+
+
+def stillinger_weber(
+    elements: Sequence[str],
+    *,
+    parameters: Mapping[str, tuple[float, float, float]] = STILLINGER_WEBER,
+    name: str = "stillinger-weber",
+    dtype: torch.dtype = torch.float64,
+) -> PairPotential:
+    """Make a Stillinger-Weber potential.
+
+    Parameters
+    ----------
+    elements
+        Chemical symbols.
+    parameters
+        ε (eV), σ (Å) and λ by chemical symbol; silicon and germanium are known.
+    name
+        What people call it.
+    dtype
+        Of the weights.
+
+    Raises
+    ------
+    BadInputError
+        A repeated element, or one without parameters.
+
+    Examples
+    --------
+    >>> silicon = stillinger_weber(["Si"])
+    >>> round(silicon.cutoff, 5)
+    3.77118
+    """
+    missing = [symbol for symbol in elements if symbol not in parameters]
+    if missing:
+        raise BadInputError(
+            f"There are no Stillinger-Weber parameters for {missing}.",
+            f"Parameters are known for {sorted(parameters)}.",
+            "Give ε, σ and λ of the others as `parameters`.",
+        )
+    epsilon, sigma, angular = (
+        _per_element(
+            key, [parameters[one][column] for one in elements], elements, dtype
+        )
+        for column, key in enumerate(("epsilon", "sigma", "lambda"))
+    )
+    law = StillingerWeberLaw(epsilon=epsilon, sigma=sigma, angular=angular)
     return PairPotential(name, elements, law)
 
 
@@ -226,6 +343,73 @@ def _atomic_numbers(elements: Sequence[str]) -> tuple[int, ...]:
     return tuple(atomic_numbers[symbol] for symbol in elements)
 
 
+def load_pair(path: Path) -> PairPotential:
+    """Read a potential that :meth:`PairPotential.export` wrote; runs no code of it.
+
+    Parameters
+    ----------
+    path
+        A safetensors file with a card in its metadata.
+
+    Raises
+    ------
+    BadInputError
+        The file is missing or broken, or holds something else.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as stream:
+            text = (stream.metadata() or {}).get(CARD, "")
+            names: list[str] = stream.keys()  # not a mapping: cannot be iterated
+            weights = {name: stream.get_tensor(name) for name in names}
+        card = PairCard.model_validate_json(text)
+        return _rebuilt(card, weights)
+    except (OSError, safetensors.SafetensorError, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise BadInputError(
+            f"{path} cannot be read as a pair potential: {reason}.",
+            "A safetensors file written by atomgraft's pair adapter is needed.",
+            "Export it again, or check the path.",
+        ) from error
+
+
+def _rebuilt(card: PairCard, weights: Mapping[str, Tensor]) -> PairPotential:
+    """Build the potential of a card and fill in its weights."""
+    if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
+        raise ValueError("a weight is not finite")
+    law = _blank_law(card, weights["readout"].dtype)
+    prefix = "interaction."
+    own = {
+        name.removeprefix(prefix): value
+        for name, value in weights.items()
+        if name.startswith(prefix)
+    }
+    _fill(law, own)
+    potential = PairPotential(card.name, card.elements, law)
+    _fill(potential.module, weights)
+    return potential
+
+
+def _blank_law(card: PairCard, dtype: torch.dtype) -> AbstractLaw:
+    n = len(card.elements)
+    if card.kind == "stillinger_weber":
+        ones = torch.ones(n, dtype=dtype)
+        return StillingerWeberLaw(epsilon=ones, sigma=ones, angular=ones)
+    if card.onset is None or card.onset >= card.cutoff:
+        raise ValueError(f"onset {card.onset} Å does not fit cutoff {card.cutoff} Å")
+    ones = torch.ones(n, n, dtype=dtype)
+    return LennardJonesLaw(
+        epsilon=ones, sigma=ones, onset=card.onset, cutoff=card.cutoff
+    )
+
+
+def _fill(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load weights; torch's own message is kept, as bad input."""
+    try:
+        module.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+
+
 PRESETS: Registry[Callable[[], PairPotential]] = Registry("pair potential")
 """Potentials that the command line knows by name."""
 
@@ -250,4 +434,14 @@ PRESETS.add(
         cutoff=6.0,
         name="pair:lj-nacl",
     ),
+)
+PRESETS.add(
+    "pair:sw-si", functools.partial(stillinger_weber, ["Si"], name="pair:sw-si")
+)
+PRESETS.add(
+    "pair:sw-ge", functools.partial(stillinger_weber, ["Ge"], name="pair:sw-ge")
+)
+PRESETS.add(
+    "pair:sw-sige",
+    functools.partial(stillinger_weber, ["Si", "Ge"], name="pair:sw-sige"),
 )
