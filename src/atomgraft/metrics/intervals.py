@@ -72,3 +72,51 @@ def mean_and_interval(
     array = np.asarray(values, dtype=float)
     low, high = bootstrap_interval(array, np.ones_like(array), rng, level=level)
     return float(array.mean()), low, high
+
+
+def paired_bootstrap_interval(
+    before: Float[np.ndarray, " frames"],
+    after: Float[np.ndarray, " frames"],
+    counts: Float[np.ndarray, " frames"],
+    rng: np.random.Generator,
+    *,
+    level: float = 0.95,
+    n_resamples: int = 2000,
+) -> tuple[float, float]:
+    """Return the interval of the change of a mean error on the same structures.
+
+    Two models stumble over the same hard structures. Resampling both together
+    removes that common part, so the interval of the change says whether one model
+    is better, where the intervals of the two errors may overlap.
+
+    Parameters
+    ----------
+    before
+        Sum of the absolute errors of each structure, first model.
+    after
+        The same, second model.
+    counts
+        Number of components of each structure.
+    rng
+        Source of the resamples.
+    level
+        Coverage of the interval.
+    n_resamples
+        Number of resamples.
+
+    Returns
+    -------
+    :
+        Bounds of mean(after) - mean(before); both negative where the second model
+        is better.
+
+    Examples
+    --------
+    >>> before, counts = np.array([1.0, 9.0, 4.0]), np.ones(3)
+    >>> rng = np.random.default_rng(0)
+    >>> paired_bootstrap_interval(before, before - 0.5, counts, rng)
+    (-0.5, -0.5)
+    """
+    return bootstrap_interval(
+        after - before, counts, rng, level=level, n_resamples=n_resamples
+    )
