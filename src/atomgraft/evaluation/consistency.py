@@ -1,0 +1,208 @@
+"""Forces and stress as derivatives of the energy, and how they turn with it."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from ase import Atoms
+from jaxtyping import Float
+
+from atomgraft.core.properties import PROPERTIES, Property
+from atomgraft.models.base import AbstractPotential
+from atomgraft.models.graph import find_neighbours, make_graph
+from atomgraft.models.prediction import (
+    StructurePrediction,
+    batches_by_atoms,
+    predict,
+    predict_structures,
+)
+from atomgraft.results.schema import ModelName, Score
+
+SUITE = "consistency"
+
+STEP = 1e-4
+"""Å, or relative for strains: in float64 the truncation of a central difference,
+1e-7 eV/Å for a stiff bond, and its rounding, 1e-9 eV/Å, are both negligible."""
+
+N_COMPONENTS = 6
+"""Force components probed on each structure."""
+
+MAX_ATOMS = 256
+"""Atoms evaluated at a time."""
+
+VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+
+
+def consistency_scores(
+    model: ModelName,
+    potential: AbstractPotential,
+    structures: Sequence[Atoms],
+    rng: np.random.Generator,
+) -> tuple[Score, ...]:
+    """Return how far a potential is from the laws that it must obey.
+
+    ``finite_difference`` is the largest absolute difference between forces and
+    stress and the central differences of the energy; ``equivariance`` that between
+    the prediction for a turned structure and the turned prediction. Everything is
+    computed in float64, on a copy. A stress is probed where the structure fills
+    space.
+
+    Parameters
+    ----------
+    model
+        The name on the rows.
+    potential
+        Not changed.
+    structures
+        A few, small ones.
+    rng
+        Chooses the force components and the rotations.
+    """
+    exact = potential.clone(dtype=torch.float64)
+    deviations: dict[tuple[str, Property], list[float]] = {}
+    for atoms in structures:
+        (prediction,) = predict_structures(exact, [atoms])
+        found = {
+            "finite_difference": _derivatives(exact, atoms, prediction, rng),
+            "equivariance": _equivariance(exact, atoms, prediction, rng),
+        }
+        for metric, pairs in found.items():
+            for quantity, deviation in pairs:
+                deviations.setdefault((metric, quantity), []).append(deviation)
+    return tuple(
+        Score(
+            model=model,
+            suite=SUITE,
+            quantity=quantity.value,
+            metric=metric,
+            value=max(values) * PROPERTIES[quantity].report_factor,
+            unit=PROPERTIES[quantity].report_unit,
+            n=len(values),
+        )
+        for (metric, quantity), values in deviations.items()
+    )
+
+
+def difference_forces(
+    potential: AbstractPotential, atoms: Atoms, components: Sequence[tuple[int, int]]
+) -> Float[np.ndarray, " components"]:
+    """Return -ΔE/Δx of some (atom, axis) pairs by central differences, eV/Å.
+
+    Parameters
+    ----------
+    potential
+        In float64.
+    atoms
+        Not changed.
+    components
+        Pairs of an atom's index and an axis.
+    """
+    moved: list[Atoms] = []
+    for atom, axis in components:
+        for sign in (1, -1):
+            copy = atoms.copy()
+            copy.positions[atom, axis] += sign * STEP
+            moved.append(copy)
+    return -_slopes(potential, moved)
+
+
+def difference_stress(
+    potential: AbstractPotential, atoms: Atoms
+) -> Float[np.ndarray, "6"]:
+    """Return ΔE/Δε / V by central differences, eV/Å³, Voigt, tensile-positive.
+
+    Parameters
+    ----------
+    potential
+        In float64.
+    atoms
+        With three cell vectors; not changed.
+    """
+    moved: list[Atoms] = []
+    for row, column in VOIGT:
+        for sign in (1, -1):
+            strain = np.zeros((3, 3))
+            # both halves, so that a shear of one Voigt entry is not counted twice
+            strain[row, column] += sign * STEP / 2
+            strain[column, row] += sign * STEP / 2
+            copy = atoms.copy()
+            copy.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+            moved.append(copy)
+    return _slopes(potential, moved) / atoms.cell.volume
+
+
+def _slopes(
+    potential: AbstractPotential, moved: Sequence[Atoms]
+) -> Float[np.ndarray, " pairs"]:
+    """Return the energy slopes of structures that come as (plus, minus) pairs."""
+    energies = np.concatenate(list(_energies(potential, moved))).reshape(-1, 2)
+    return (energies[:, 0] - energies[:, 1]) / (2 * STEP)
+
+
+def _energies(
+    potential: AbstractPotential, structures: Sequence[Atoms]
+) -> Iterator[Float[np.ndarray, " structures"]]:
+    for group in batches_by_atoms(structures, MAX_ATOMS):
+        graph = make_graph(
+            group,
+            [find_neighbours(atoms, potential.cutoff) for atoms in group],
+            dtype=potential.dtype,
+            device=potential.device,
+        )
+        energy = predict(potential, graph, frozenset({Property.ENERGY})).energy
+        yield energy.cpu().numpy()
+
+
+def _derivatives(
+    potential: AbstractPotential,
+    atoms: Atoms,
+    prediction: StructurePrediction,
+    rng: np.random.Generator,
+) -> Iterator[tuple[Property, float]]:
+    flat = rng.choice(
+        3 * len(atoms), size=min(N_COMPONENTS, 3 * len(atoms)), replace=False
+    )
+    components = [(int(one) // 3, int(one) % 3) for one in flat]
+    forces = difference_forces(potential, atoms, components)
+    predicted = np.array([prediction.forces[pair] for pair in components])
+    yield Property.FORCES, float(np.abs(predicted - forces).max())
+    if atoms.cell.rank == 3:
+        stress = difference_stress(potential, atoms)
+        yield Property.STRESS, float(np.abs(prediction.stress - stress).max())
+
+
+def _equivariance(
+    potential: AbstractPotential,
+    atoms: Atoms,
+    prediction: StructurePrediction,
+    rng: np.random.Generator,
+) -> Iterator[tuple[Property, float]]:
+    R = random_rotation(rng)
+    turned = atoms.copy()
+    turned.set_cell(atoms.cell.array @ R.T)
+    turned.positions = atoms.positions @ R.T
+    (there,) = predict_structures(potential, [turned])
+    yield Property.ENERGY, abs(there.energy - prediction.energy) / len(atoms)
+    yield Property.FORCES, float(np.abs(there.forces - prediction.forces @ R.T).max())
+    if atoms.cell.rank == 3:
+        stress = R @ _matrix(prediction.stress) @ R.T
+        yield Property.STRESS, float(np.abs(_matrix(there.stress) - stress).max())
+
+
+def random_rotation(rng: np.random.Generator) -> Float[np.ndarray, "3 3"]:
+    """Return a proper rotation, uniform over all of them (QR of a normal matrix).
+
+    Examples
+    --------
+    >>> R = random_rotation(np.random.default_rng(0))
+    >>> bool(np.allclose(R @ R.T, np.eye(3)) and np.linalg.det(R) > 0)
+    True
+    """
+    Q, upper = np.linalg.qr(rng.normal(size=(3, 3)))
+    Q = Q * np.sign(np.diag(upper))
+    return Q * np.linalg.det(Q)
+
+
+def _matrix(voigt: Float[np.ndarray, "6"]) -> Float[np.ndarray, "3 3"]:
+    xx, yy, zz, yz, xz, xy = voigt
+    return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])

@@ -1,0 +1,152 @@
+"""Differences between predictions and references, structure by structure."""
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+import numpy as np
+from ase import Atoms
+from jaxtyping import Float
+
+from atomgraft.core.properties import PROPERTIES, Property
+from atomgraft.data.labels import energy_of, forces_of, stress_of
+from atomgraft.metrics.intervals import bootstrap_interval
+from atomgraft.models.prediction import StructurePrediction
+from atomgraft.results.schema import ModelName, Score
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Differences:
+    """Predicted minus reference of one quantity, in report units.
+
+    Parameters
+    ----------
+    quantity
+        Which property.
+    frames
+        Positions, in the list they came from, of the structures that have it.
+    values
+        The components of each of these structures, flat; meV/atom, meV/Å or GPa.
+    """
+
+    quantity: Property
+    frames: tuple[int, ...]
+    values: tuple[Float[np.ndarray, " _"], ...]
+
+    def of(self, frames: Collection[int]) -> "Differences":
+        """Return the part that belongs to some of the structures."""
+        kept = [
+            (frame, value)
+            for frame, value in zip(self.frames, self.values, strict=True)
+            if frame in frames
+        ]
+        return Differences(
+            quantity=self.quantity,
+            frames=tuple(frame for frame, _ in kept),
+            values=tuple(value for _, value in kept),
+        )
+
+    def sums(self, *, is_squared: bool) -> Float[np.ndarray, " frames"]:
+        """Return the sum of absolute or squared components of each structure."""
+        power = 2 if is_squared else 1
+        return np.array([float((np.abs(one) ** power).sum()) for one in self.values])
+
+    def counts(self) -> Float[np.ndarray, " frames"]:
+        """Return the number of components of each structure."""
+        return np.array([float(one.size) for one in self.values])
+
+
+def predicted_values(
+    prediction: StructurePrediction, quantity: Property
+) -> Float[np.ndarray, " components"]:
+    """Return one predicted property, flat: meV/atom, meV/Å or GPa."""
+    internal = {
+        Property.ENERGY: np.array([prediction.energy / len(prediction.forces)]),
+        Property.FORCES: prediction.forces.ravel(),
+        Property.STRESS: prediction.stress,
+    }[quantity]
+    return np.asarray(internal, dtype=float) * PROPERTIES[quantity].report_factor
+
+
+def labelled_values(
+    atoms: Atoms, quantity: Property
+) -> Float[np.ndarray, " components"] | None:
+    """Return one label, flat, or none: meV/atom, meV/Å or GPa.
+
+    The stress of a structure that does not fill space is undefined, so it counts
+    as absent.
+    """
+    internal: np.ndarray | None = None
+    if quantity is Property.ENERGY:
+        energy = energy_of(atoms)
+        internal = None if energy is None else np.array([energy / len(atoms)])
+    elif quantity is Property.FORCES:
+        internal = forces_of(atoms)
+    elif quantity is Property.STRESS and atoms.cell.rank == 3:
+        internal = stress_of(atoms)
+    if internal is None:
+        return None
+    return (
+        np.asarray(internal, dtype=float).ravel() * PROPERTIES[quantity].report_factor
+    )
+
+
+def label_differences(
+    predictions: Sequence[StructurePrediction],
+    structures: Sequence[Atoms],
+    quantity: Property,
+) -> Differences:
+    """Compare predictions with labels; structures without the label are left out."""
+    values = {
+        frame: predicted_values(prediction, quantity) - label
+        for frame, (prediction, atoms) in enumerate(
+            zip(predictions, structures, strict=True)
+        )
+        if (label := labelled_values(atoms, quantity)) is not None
+    }
+    return Differences(
+        quantity=quantity, frames=tuple(values), values=tuple(values.values())
+    )
+
+
+def score(
+    differences: Differences,
+    metric: Literal["mae", "rmse", "mae_aligned", "rmse_aligned", "drift"],
+    *,
+    model: ModelName,
+    suite: str,
+    rng: np.random.Generator,
+    group: str | None = None,
+) -> Score:
+    """Return the mean absolute or root mean square difference with its interval.
+
+    Parameters
+    ----------
+    differences
+        Of at least one structure.
+    metric
+        The name on the row; a name with ``rmse`` asks for the root mean square,
+        the others for the mean absolute difference.
+    model
+        Whose predictions these are.
+    suite
+        The suite of the row.
+    rng
+        Source of the resamples.
+    group
+        The subset that `differences` belongs to.
+    """
+    is_squared = metric.startswith("rmse")
+    sums, counts = differences.sums(is_squared=is_squared), differences.counts()
+    mean = float(sums.sum() / counts.sum())
+    return Score(
+        model=model,
+        suite=suite,
+        quantity=differences.quantity.value,
+        metric=metric,
+        value=float(np.sqrt(mean)) if is_squared else mean,
+        unit=PROPERTIES[differences.quantity].report_unit,
+        interval=bootstrap_interval(sums, counts, rng, is_squared=is_squared),
+        n=len(differences.frames),
+        group=group,
+    )

@@ -1,0 +1,130 @@
+"""How far a model moved from its source on crystals it was not trained for."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.data import chemical_symbols
+
+from atomgraft.core.properties import PROPERTIES, Property
+from atomgraft.evaluation.differences import Differences, predicted_values, score
+from atomgraft.models.prediction import StructurePrediction
+from atomgraft.results.schema import ModelName, Score
+
+SUITE = "forgetting"
+
+
+def forgetting_scores(
+    model: ModelName,
+    source_predictions: Sequence[StructurePrediction],
+    predictions: Sequence[StructurePrediction],
+    crystals: Sequence[Atoms],
+    *,
+    reference_shifts: Mapping[int, float],
+    training_elements: Collection[int],
+    rng: np.random.Generator,
+) -> tuple[Score, ...]:
+    """Return the drift of a model from its source on the crystals.
+
+    ``drift`` is the mean absolute difference between the two models. Energies are
+    compared per atom after the *declared* shifts of the reference energies were
+    taken off the model; nothing is fitted to the crystals, so a shift that was
+    not declared counts as drift.
+
+    Groups: ``near`` (crystals with at least one element of the training set),
+    ``far`` (none of them), ``element:Si`` (crystals that contain it). The metric
+    ``worst`` is the largest drift of one crystal, which its group names.
+
+    Parameters
+    ----------
+    model
+        Whose `predictions` these are.
+    source_predictions
+        One for each crystal, of the model it started from.
+    predictions
+        One for each crystal, of the model.
+    crystals
+        With ``info["name"]``.
+    reference_shifts
+        eV per atom, by atomic number: reference energies of `model` minus those
+        of the source.
+    training_elements
+        Atomic numbers of the training set.
+    rng
+        Source of the bootstrap.
+    """
+    groups = _groups(crystals, training_elements)
+    rows: list[Score] = []
+    for quantity in Property if crystals else ():
+        drift = _differences(
+            source_predictions, predictions, crystals, quantity, reference_shifts
+        )
+        rows.append(score(drift, "drift", model=model, suite=SUITE, rng=rng))
+        rows.append(_worst(drift, crystals, model))
+        rows += [
+            score(
+                drift.of(frames),
+                "drift",
+                model=model,
+                suite=SUITE,
+                rng=rng,
+                group=group,
+            )
+            for group, frames in groups
+        ]
+    return tuple(rows)
+
+
+def _differences(
+    source_predictions: Sequence[StructurePrediction],
+    predictions: Sequence[StructurePrediction],
+    crystals: Sequence[Atoms],
+    quantity: Property,
+    reference_shifts: Mapping[int, float],
+) -> Differences:
+    values: list[np.ndarray] = []
+    for source, prediction, atoms in zip(
+        source_predictions, predictions, crystals, strict=True
+    ):
+        value = predicted_values(prediction, quantity)
+        if quantity is Property.ENERGY:
+            shift = np.mean([reference_shifts.get(int(Z), 0.0) for Z in atoms.numbers])
+            value = value - shift * PROPERTIES[quantity].report_factor
+        values.append(value - predicted_values(source, quantity))
+    return Differences(
+        quantity=quantity, frames=tuple(range(len(crystals))), values=tuple(values)
+    )
+
+
+def _worst(drift: Differences, crystals: Sequence[Atoms], model: ModelName) -> Score:
+    means = drift.sums(is_squared=False) / drift.counts()
+    frame = int(np.argmax(means))
+    return Score(
+        model=model,
+        suite=SUITE,
+        quantity=drift.quantity.value,
+        metric="worst",
+        value=float(means[frame]),
+        unit=PROPERTIES[drift.quantity].report_unit,
+        n=1,
+        group=f"crystal:{crystals[frame].info['name']}",
+    )
+
+
+def _groups(
+    crystals: Sequence[Atoms], training_elements: Collection[int]
+) -> list[tuple[str, frozenset[int]]]:
+    """Return the crystals of each group that is not empty."""
+    contents = [frozenset(int(Z) for Z in atoms.numbers) for atoms in crystals]
+    trained = frozenset(training_elements)
+    everything = frozenset(range(len(crystals)))
+    near = frozenset(i for i, numbers in enumerate(contents) if numbers & trained)
+    groups = [("near", near), ("far", everything - near)]
+    groups += [
+        (
+            f"element:{chemical_symbols[Z]}",
+            frozenset(i for i, numbers in enumerate(contents) if Z in numbers),
+        )
+        for Z in sorted(frozenset().union(*contents))
+    ]
+    return [(group, frames) for group, frames in groups if frames]

@@ -1,0 +1,212 @@
+"""Errors on held-out labels: energies, forces and stresses, with intervals."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+from ase import Atoms
+from jaxtyping import Float
+
+from atomgraft.core.properties import PROPERTIES, Property
+from atomgraft.evaluation.alignment import aligned
+from atomgraft.evaluation.differences import (
+    Differences,
+    label_differences,
+    labelled_values,
+    score,
+)
+from atomgraft.metrics.intervals import paired_bootstrap_interval
+from atomgraft.models.prediction import StructurePrediction
+from atomgraft.results.schema import ModelName, Score
+
+SUITE = "labels"
+
+SMALLEST_DIRECTED_FORCE = 1.0
+"""meV/Å; below it, the direction of a reference force is numerical noise."""
+
+
+def label_scores(
+    model: ModelName,
+    predictions: Sequence[StructurePrediction],
+    structures: Sequence[Atoms],
+    rng: np.random.Generator,
+) -> tuple[Score, ...]:
+    """Return the errors of one model on labelled structures.
+
+    Energies are compared per atom, forces and stresses component by component.
+    The metrics ``mae_aligned`` and ``rmse_aligned`` are those of energies after
+    the best shift per element was taken out. A label that is missing is left out,
+    and so is a quantity that no structure carries. Where structures have more
+    than one ``config_type``, each of them is a group of its own too.
+
+    Parameters
+    ----------
+    model
+        Whose predictions these are.
+    predictions
+        One for each structure, in order.
+    structures
+        With labels.
+    rng
+        Source of the bootstrap.
+    """
+    rows: list[Score] = []
+    for quantity in Property:
+        differences = label_differences(predictions, structures, quantity)
+        if not differences.frames:
+            continue
+        rows += _errors(differences, model, rng, None)
+        flat = aligned(differences, structures)
+        rows += [] if flat is None else _aligned_errors(flat, model, rng)
+        if quantity is Property.FORCES:
+            rows += _force_shape(differences, structures, model)
+        for group, frames in _groups(structures):
+            part = differences.of(frames)
+            rows += _errors(part, model, rng, group) if part.frames else []
+    return tuple(rows)
+
+
+def label_changes(
+    model: ModelName,
+    base_predictions: Sequence[StructurePrediction],
+    predictions: Sequence[StructurePrediction],
+    structures: Sequence[Atoms],
+    rng: np.random.Generator,
+) -> tuple[Score, ...]:
+    """Return by how much the error of a model differs from the base's.
+
+    The rows are called ``mae_change`` (and ``mae_aligned_change``): error of the
+    model minus error of the base, negative where the model is better. Both are
+    measured on the same resampled structures, so the interval is that of the
+    difference, and is narrower than the intervals of the two errors suggest.
+
+    Parameters
+    ----------
+    model
+        Whose `predictions` these are.
+    base_predictions
+        Of the model it is compared with.
+    predictions
+        One for each structure, in order.
+    structures
+        With labels.
+    rng
+        Source of the bootstrap.
+    """
+    rows: list[Score] = []
+    for quantity in Property:
+        before = label_differences(base_predictions, structures, quantity)
+        after = label_differences(predictions, structures, quantity)
+        if not after.frames:
+            continue
+        rows.append(_change(before, after, "mae_change", model, rng))
+        flat_before, flat_after = (
+            aligned(before, structures),
+            aligned(after, structures),
+        )
+        if flat_before is not None and flat_after is not None:
+            rows.append(
+                _change(flat_before, flat_after, "mae_aligned_change", model, rng)
+            )
+    return tuple(rows)
+
+
+def _errors(
+    differences: Differences,
+    model: ModelName,
+    rng: np.random.Generator,
+    group: str | None,
+) -> list[Score]:
+    return [
+        score(differences, metric, model=model, suite=SUITE, rng=rng, group=group)
+        for metric in ("mae", "rmse")
+    ]
+
+
+def _aligned_errors(
+    differences: Differences, model: ModelName, rng: np.random.Generator
+) -> list[Score]:
+    return [
+        score(differences, metric, model=model, suite=SUITE, rng=rng)
+        for metric in ("mae_aligned", "rmse_aligned")
+    ]
+
+
+def _change(
+    before: Differences,
+    after: Differences,
+    metric: Literal["mae_change", "mae_aligned_change"],
+    model: ModelName,
+    rng: np.random.Generator,
+) -> Score:
+    counts = after.counts()
+    old, new = before.sums(is_squared=False), after.sums(is_squared=False)
+    return Score(
+        model=model,
+        suite=SUITE,
+        quantity=after.quantity.value,
+        metric=metric,
+        value=float((new.sum() - old.sum()) / counts.sum()),
+        unit=PROPERTIES[after.quantity].report_unit,
+        interval=paired_bootstrap_interval(old, new, counts, rng),
+        n=len(after.frames),
+    )
+
+
+def _force_shape(
+    differences: Differences, structures: Sequence[Atoms], model: ModelName
+) -> Iterator[Score]:
+    """Yield the relative error of forces and how well their directions agree.
+
+    A row is left out where it is undefined: no reference force differs from zero.
+    """
+    found = [
+        labelled_values(structures[i], Property.FORCES) for i in differences.frames
+    ]
+    reference = np.concatenate([one for one in found if one is not None])
+    error = np.concatenate(differences.values)
+    size = float(np.sqrt(np.mean(reference**2)))
+    cosine = _mean_cosine((reference + error).reshape(-1, 3), reference.reshape(-1, 3))
+    rows = {
+        "relative_rmse": (size and 100 * float(np.sqrt(np.mean(error**2))) / size, "%"),
+        "direction": (cosine, "1"),
+    }
+    for metric, (value, unit) in rows.items():
+        if size > 0 and value is not None:
+            yield Score(
+                model=model,
+                suite=SUITE,
+                quantity=Property.FORCES.value,
+                metric=metric,
+                value=value,
+                unit=unit,
+                n=len(differences.frames),
+            )
+
+
+def _mean_cosine(
+    predicted: Float[np.ndarray, "atoms 3"], reference: Float[np.ndarray, "atoms 3"]
+) -> float | None:
+    """Return the mean cosine between forces; a vanishing prediction counts as 0."""
+    lengths = np.linalg.norm(reference, axis=1)
+    has_direction = lengths > SMALLEST_DIRECTED_FORCE
+    if not has_direction.any():
+        return None
+    products = np.linalg.norm(predicted, axis=1) * lengths
+    dots = np.einsum("ai,ai->a", predicted, reference)
+    cosines = np.divide(dots, products, out=np.zeros_like(dots), where=products > 0)
+    return float(cosines[has_direction].mean())
+
+
+def _groups(structures: Sequence[Atoms]) -> list[tuple[str, frozenset[int]]]:
+    """Return the structures of each ``config_type``; nothing where all are alike."""
+    types = [str(atoms.info.get("config_type", "none")) for atoms in structures]
+    if len(set(types)) < 2:
+        return []
+    return [
+        (
+            f"config_type:{name}",
+            frozenset(i for i, one in enumerate(types) if one == name),
+        )
+        for name in sorted(set(types))
+    ]
