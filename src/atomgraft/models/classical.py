@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import torch
 from jaxtyping import Float, Int
@@ -34,7 +34,7 @@ class AbstractLaw(nn.Module, abc.ABC):
     where they are used, so that no training step can break Newton's third law.
     """
 
-    kind: Literal["lennard_jones", "stillinger_weber"]
+    kind: ClassVar[Literal["lennard_jones", "stillinger_weber"]]
 
     @abc.abstractmethod
     def forward(

@@ -141,6 +141,8 @@ class PairPotential(AbstractPotential):
     def __init__(self, name: str, elements: Sequence[str], law: AbstractLaw) -> None:
         self.card = PotentialCard(name=name, framework="pair", licence="MIT")
         self.symbols = tuple(elements)
+        self.kind: Literal["lennard_jones", "stillinger_weber"] = law.kind
+        self.onset = law.onset if isinstance(law, LennardJonesLaw) else None
         numbers = _atomic_numbers(elements)
         self.cutoff = law.reach
         self.elements = frozenset(numbers)
@@ -183,14 +185,13 @@ class PairPotential(AbstractPotential):
 
     def export(self, path: Path) -> Path:
         """Write one safetensors file that :func:`load_pair` reads back."""
-        law = self.module.interaction
         card = PairCard(
             name=self.card.name,
             licence=self.card.licence,
-            kind=law.kind,
+            kind=self.kind,
             elements=self.symbols,
             cutoff=self.cutoff,
-            onset=law.onset if isinstance(law, LennardJonesLaw) else None,
+            onset=self.onset,
         )
         weights = {
             name: value.detach().cpu().contiguous()

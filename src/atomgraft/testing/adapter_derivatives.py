@@ -1,0 +1,189 @@
+"""Checks of an adapter: forces, stresses and gradients are those of the energy."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from ase import Atoms
+from torch import Tensor
+
+from atomgraft.core.seeding import numpy_generator, torch_generator
+from atomgraft.models.base import AbstractPotential
+from atomgraft.models.graph import Graph
+from atomgraft.models.prediction import predict, predict_structures
+from atomgraft.testing.adapter_symmetries import VOIGT
+from atomgraft.testing.measuring import graph_of, in_double, measure, measure_one
+from atomgraft.testing.structures import TrialStructures
+from atomgraft.testing.tolerances import Tolerances, assert_close
+
+
+def check_forces_by_difference(
+    potential: AbstractPotential, structures: TrialStructures, tolerances: Tolerances
+) -> None:
+    """Require forces to be minus the slope of the energy, in random directions."""
+    double, step = in_double(potential), tolerances.step
+    generator = numpy_generator(0, "force directions")
+    for atoms in (structures.crystal, structures.slab, structures.molecule):
+        forces = measure_one(double, atoms).forces
+        directions = generator.normal(size=(3, *atoms.positions.shape))
+        directions /= np.linalg.norm(directions, axis=(1, 2), keepdims=True)
+        ends = [
+            _moved(atoms, sign * step * direction)
+            for direction in directions
+            for sign in (1, -1)
+        ]
+        energies = np.array([one.energy for one in measure(double, ends)])
+        slopes = (energies[::2] - energies[1::2]) / (2 * step)
+        assert_close(
+            f"forces on {atoms.symbols} and the slope of its energy, eV/Å",
+            np.einsum("dai,ai->d", directions, forces),
+            -slopes,
+            tolerances.difference,
+        )
+
+
+def check_stress_by_difference(
+    potential: AbstractPotential, structures: TrialStructures, tolerances: Tolerances
+) -> None:
+    """Require the stress to be the slope of the energy in strain, by volume."""
+    double, step = in_double(potential), tolerances.step
+    for atoms in (structures.crystal, structures.one_atom):
+        ends = []
+        for row, column in zip(*VOIGT, strict=True):
+            strain = np.zeros((3, 3))
+            strain[row, column] += step / 2
+            strain[column, row] += step / 2
+            ends += [_strained(atoms, strain), _strained(atoms, -strain)]
+        energies = np.array([one.energy for one in measure(double, ends)])
+        slopes = (energies[::2] - energies[1::2]) / (2 * step)
+        assert_close(
+            f"stress of {atoms.symbols} times volume and the slope of its energy, eV",
+            measure_one(double, atoms).stress * atoms.cell.volume,
+            slopes,
+            tolerances.difference,
+        )
+
+
+def check_smooth_at_cutoff(
+    potential: AbstractPotential, structures: TrialStructures, tolerances: Tolerances
+) -> None:
+    """Require that an atom leaves the range without a jump of energy or force."""
+    double = in_double(potential)
+    for atoms in (structures.dimer, structures.molecule):
+        _check_path(double, atoms, tolerances)
+    pair = structures.dimer.copy()
+    pair.positions[-1] = pair.positions[0] + [double.cutoff * (1 - 1e-5), 0, 0]
+    assert_close(
+        "force of a dimer just inside the cutoff, eV/Å",
+        measure_one(double, pair).forces,
+        np.zeros((2, 3)),
+        tolerances.at_cutoff,
+    )
+
+
+def _check_path(
+    double: AbstractPotential, atoms: Atoms, tolerances: Tolerances
+) -> None:
+    """Pull the last atom away; the work done must be the energy gained."""
+    outwards = atoms.positions[-1] - atoms.positions[:-1].mean(axis=0)
+    outwards /= np.linalg.norm(outwards)
+    way = np.arange(0.0, 1.05 * double.cutoff, 0.01)
+    shift = np.zeros((len(way), len(atoms), 3))
+    shift[:, -1] = way[:, None] * outwards
+    path = [_moved(atoms, one) for one in shift]
+    found = list(predict_structures(double, path))
+    energies = np.array([one.energy for one in found])
+    pulls = np.array([one.forces[-1] @ outwards for one in found])
+    work = -(pulls[1:] + pulls[:-1]) / 2 * np.diff(way)
+    assert_close(
+        f"energy gained in a step of an atom leaving {atoms.symbols} and the work, eV",
+        np.diff(energies),
+        work,
+        tolerances.work,
+    )
+    apart = measure(double, [atoms[:-1], atoms[-1:]])
+    assert_close(
+        f"energy of {atoms.symbols} out of range of its last atom and of both parts",
+        energies[-1],
+        sum(one.energy for one in apart),
+        tolerances.round_off,
+    )
+
+
+def check_training_gradient(
+    potential: AbstractPotential, structures: TrialStructures, tolerances: Tolerances
+) -> None:
+    """Require that the gradient of a loss on forces and stress is its slope."""
+    double, step = in_double(potential), tolerances.step
+    graph = graph_of(double, [structures.crystal, structures.molecule])
+    weights = {
+        name: value.detach().clone().requires_grad_()
+        for name, value in double.module.named_parameters()
+    }
+    direction = _direction(weights)
+    gradients = torch.autograd.grad(
+        _loss(double, graph, weights, for_training=True),
+        list(weights.values()),
+        materialize_grads=True,
+    )
+    ends = [
+        float(
+            _loss(double, graph, _along(weights, direction, amount), for_training=False)
+        )
+        for amount in (step, -step)
+    ]
+    assert_close(
+        "gradient of a loss in the weights and its slope",
+        sum(
+            float((one * way).sum())
+            for one, way in zip(gradients, direction.values(), strict=True)
+        ),
+        (ends[0] - ends[1]) / (2 * step),
+        tolerances.loss_slope,
+    )
+
+
+def _loss(
+    potential: AbstractPotential,
+    graph: Graph,
+    weights: Mapping[str, Tensor],
+    *,
+    for_training: bool,
+) -> Tensor:
+    """Return a number that depends on energies, forces and stresses."""
+    found = predict(potential, graph, weights=weights, for_training=for_training)
+    assert found.forces is not None
+    assert found.stress is not None
+    return found.energy.sum() + (found.forces**2).sum() + found.stress.sum()
+
+
+def _direction(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a random change of every weight, a tenth of its parameter's size."""
+    generator = torch_generator(0, "weight directions")
+
+    def change(value: Tensor) -> Tensor:
+        random = torch.randn(value.shape, generator=generator, dtype=value.dtype)
+        return random.to(value.device) * value.detach().abs().mean() / 10
+
+    return {name: change(value) for name, value in weights.items()}
+
+
+def _along(
+    weights: Mapping[str, Tensor], direction: Mapping[str, Tensor], amount: float
+) -> dict[str, Tensor]:
+    return {
+        name: value.detach() + amount * direction[name]
+        for name, value in weights.items()
+    }
+
+
+def _moved(atoms: Atoms, shift: np.ndarray) -> Atoms:
+    other = atoms.copy()
+    other.positions += shift
+    return other
+
+
+def _strained(atoms: Atoms, strain: np.ndarray) -> Atoms:
+    other = atoms.copy()
+    other.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
+    return other

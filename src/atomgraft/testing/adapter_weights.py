@@ -1,0 +1,171 @@
+"""Checks of an adapter: what it says of its parameters is true."""
+
+import dataclasses
+import math
+import re
+
+import torch
+
+from atomgraft.models.base import (
+    EMBEDDING,
+    RADIAL_BASIS,
+    READOUT,
+    REFERENCE_ENERGIES,
+    SCALE,
+    AbstractPotential,
+    Block,
+)
+from atomgraft.models.prediction import Prediction, predict
+from atomgraft.testing.adapter_inputs import assert_same_prediction
+from atomgraft.testing.measuring import graph_of, in_double, measure
+from atomgraft.testing.structures import TrialStructures
+from atomgraft.testing.tolerances import Tolerances, assert_close
+
+SINGLE_ROLES = (EMBEDDING, RADIAL_BASIS, READOUT, REFERENCE_ENERGIES, SCALE)
+
+
+def check_dtype_kept(
+    potential: AbstractPotential, structures: TrialStructures, tolerances: Tolerances
+) -> None:
+    """Require that a copy in another precision computes in it, to its digits."""
+    before = potential.weights_hash()
+    found = {}
+    for dtype in (torch.float32, torch.float64):
+        copy = potential.clone(dtype=dtype, device=potential.device)
+        prediction = predict(copy, graph_of(copy, structures.all()))
+        tensors = (prediction.energy, prediction.forces, prediction.stress)
+        kinds = {str(one.dtype) for one in tensors if one is not None}
+        if copy.dtype != dtype or kinds != {str(dtype)}:
+            raise AssertionError(f"a copy in {dtype} computes in {sorted(kinds)}")
+        found[dtype] = measure(copy, structures.all())
+        with torch.no_grad():
+            next(copy.module.parameters()).add_(1.0)
+    if potential.weights_hash() != before:
+        raise AssertionError("changing a copy changed the original")
+    for single, double in zip(*found.values(), strict=True):
+        assert_same_prediction(
+            "float32 and float64", single, double, tolerances.single_precision
+        )
+
+
+def check_roles(
+    potential: AbstractPotential, structures: TrialStructures, tolerances: Tolerances
+) -> None:
+    """Require that every parameter plays exactly one role, and no other is named."""
+    named = [name for members in potential.roles.values() for name in members]
+    actual = {name for name, _ in potential.module.named_parameters()}
+    twice = sorted({name for name in named if named.count(name) > 1})
+    for problem, names in (
+        ("play two roles", twice),
+        ("play no role", sorted(actual - set(named))),
+        ("are named in a role and do not exist", sorted(set(named) - actual)),
+    ):
+        if names:
+            raise AssertionError(f"these parameters {problem}: {', '.join(names)}")
+    for role in potential.roles:
+        if role not in SINGLE_ROLES and not re.fullmatch(r"interaction\.\d+", role):
+            raise AssertionError(f"{role!r} is no role that adaptations know")
+    for role in (READOUT, REFERENCE_ENERGIES):
+        if not potential.roles.get(role):
+            raise AssertionError(f"no parameter plays the role {role!r}")
+
+
+def check_blocks(
+    potential: AbstractPotential, structures: TrialStructures, tolerances: Tolerances
+) -> None:
+    """Require blocks inside their parameter, without overlap, and one at least."""
+    n_blocks = 0
+    for name, value in potential.module.named_parameters():
+        blocks = sorted(potential.blocks(name), key=lambda block: block.offset)
+        n_blocks += len(blocks)
+        end = 0
+        for block in blocks:
+            _check_block(name, block)
+            if block.offset < end:
+                raise AssertionError(f"blocks of {name} overlap at {block.offset}")
+            end = block.offset + block.size
+        if end > value.numel():
+            raise AssertionError(
+                f"a block of {name} ends at {end}, the parameter at {value.numel()}"
+            )
+    if not n_blocks:
+        raise AssertionError(
+            "no parameter has a block: low-rank deltas would do nothing"
+        )
+
+
+def _check_block(name: str, block: Block) -> None:
+    if block.offset < 0 or min(block.rows, block.columns) < 1:
+        raise AssertionError(f"{name} has an impossible block: {block}")
+    if not (block.scale > 0 and math.isfinite(block.scale)):
+        raise AssertionError(f"a block of {name} has the scale {block.scale}")
+
+
+def check_reference_shift(
+    potential: AbstractPotential, structures: TrialStructures, tolerances: Tolerances
+) -> None:
+    """Require that shifted references add n times the shift, and to energies only."""
+    double = in_double(potential)
+    numbers = {int(one) for atoms in structures.all() for one in atoms.numbers}
+    shifts = {number: 0.5 + 0.01 * number for number in sorted(numbers)}
+    graph = graph_of(double, structures.all())
+    before = predict(double, graph)
+    values = double.with_shifted_references(shifts)
+    foreign = set(values) - set(double.roles[REFERENCE_ENERGIES])
+    if foreign:
+        raise AssertionError(f"shifting references changes {sorted(foreign)}")
+    after = predict(double, graph, weights=values)
+    expected = [
+        sum(shifts[int(number)] for number in atoms.numbers)
+        for atoms in structures.all()
+    ]
+    assert_close(
+        "energies gained by shifted references, eV",
+        after.energy - before.energy,
+        expected,
+        tolerances.round_off,
+    )
+    _assert_same_graph_prediction(
+        "shifted references",
+        dataclasses.replace(after, energy=before.energy),
+        before,
+        tolerances.round_off,
+    )
+    _assert_same_graph_prediction(
+        "the potential after shifted references were computed",
+        predict(double, graph),
+        before,
+        tolerances.round_off,
+    )
+
+
+def check_given_weights(
+    potential: AbstractPotential, structures: TrialStructures, tolerances: Tolerances
+) -> None:
+    """Require that own weights, given from outside, change nothing; others do."""
+    double = in_double(potential)
+    graph = graph_of(double, structures.all())
+    own = {name: one.detach() for name, one in double.module.named_parameters()}
+    before = predict(double, graph)
+    _assert_same_graph_prediction(
+        "the potential's own weights, given from outside",
+        predict(double, graph, weights=own),
+        before,
+        tolerances.round_off,
+    )
+    readout = {name: 1.5 * own[name] for name in double.roles[READOUT]}
+    other = predict(double, graph, weights=readout).energy
+    if torch.allclose(other, before.energy):
+        raise AssertionError("energies ignore a readout given from outside")
+
+
+def _assert_same_graph_prediction(
+    what: str, got: Prediction, expected: Prediction, tolerance: float
+) -> None:
+    for field in dataclasses.fields(Prediction):
+        assert_close(
+            f"{field.name} with {what}",
+            getattr(got, field.name),
+            getattr(expected, field.name),
+            tolerance,
+        )
