@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from ase.data import atomic_numbers
@@ -169,7 +169,7 @@ class SevenNetPotential(AbstractPotential):
         if leaf != "weight":
             return ()
         if isinstance(owner, Linear | FullyConnectedTensorProduct):
-            return _path_blocks(owner.instructions)
+            return _path_blocks(cast("Sequence[Any]", owner.instructions))
         if weight.dim() == 2:
             return (
                 Block(
@@ -320,7 +320,7 @@ def load_sevennet(
         checkpoint = load_checkpoint(str(path))  # its content was checked above
         network = _network(checkpoint, path)
         # the network is in today's form, whatever version wrote the file
-        config = checkpoint.config | {"version": sevenn.__version__}
+        config: dict[str, Any] = checkpoint.config | {"version": sevenn.__version__}
     return SevenNetPotential(
         _with_species_references(network, config),
         Source(config=config, modalities=config.get("_modal_map") or {}),

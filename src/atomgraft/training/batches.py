@@ -1,0 +1,101 @@
+"""Which structures a step sees: a function of seed and step, so it can be resumed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from ase import Atoms
+
+from atomgraft.core.seeding import numpy_generator
+from atomgraft.models.graph import Graph, Neighbours, find_neighbours, make_graph
+from atomgraft.training.objective import Targets, make_targets
+
+
+class TrainingSet:
+    """Labelled structures with their neighbour lists, built once.
+
+    Parameters
+    ----------
+    structures
+        Labelled structures.
+    cutoff
+        Å
+    dtype
+        Of the tensors.
+    device
+        Where the tensors go.
+    """
+
+    def __init__(
+        self,
+        structures: Sequence[Atoms],
+        cutoff: float,
+        *,
+        dtype: torch.dtype,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.structures = list(structures)
+        self.dtype = dtype
+        self.device = device
+        self._neighbours: list[Neighbours] = [
+            find_neighbours(atoms, cutoff) for atoms in structures
+        ]
+
+    def __len__(self) -> int:
+        return len(self.structures)
+
+    def batch(self, indices: Sequence[int]) -> tuple[Graph, Targets]:
+        """Return graph and labels of the chosen structures."""
+        chosen = [self.structures[i] for i in indices]
+        graph = make_graph(
+            chosen,
+            [self._neighbours[i] for i in indices],
+            dtype=self.dtype,
+            device=self.device,
+        )
+        return graph, make_targets(chosen, dtype=self.dtype, device=self.device)
+
+    def all_batches(self, max_atoms: int) -> list[list[int]]:
+        """Return indices of all structures in groups of at most `max_atoms` atoms."""
+        groups: list[list[int]] = [[]]
+        room = max_atoms
+        for i, atoms in enumerate(self.structures):
+            if groups[-1] and len(atoms) > room:
+                groups.append([])
+                room = max_atoms
+            groups[-1].append(i)
+            room -= len(atoms)
+        return [group for group in groups if group]
+
+
+def indices_of_step(
+    step: int, batch_size: int, n_structures: int, seed: int
+) -> list[int]:
+    """Return the structures of a step: every one once an epoch, in random order.
+
+    Parameters
+    ----------
+    step
+        Counted from zero.
+    batch_size
+        Structures a step, over all devices.
+    n_structures
+        Size of the training set.
+    seed
+        Seed of the run.
+
+    Examples
+    --------
+    >>> first = [indices_of_step(step, 2, 4, 0) for step in range(2)]
+    >>> sorted(first[0] + first[1])
+    [0, 1, 2, 3]
+    """
+    chosen: list[int] = []
+    place = step * batch_size
+    while len(chosen) < batch_size:
+        epoch, offset = divmod(place, n_structures)
+        order = numpy_generator(seed, "order", epoch).permutation(n_structures)
+        taken = order[offset : offset + batch_size - len(chosen)]
+        chosen += np.asarray(taken).tolist()
+        place += len(taken)
+    return chosen

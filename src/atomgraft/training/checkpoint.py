@@ -1,0 +1,129 @@
+"""The state of a run on disk: written whole, read back to the last bit."""
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.storage import write_atomically
+from atomgraft.models.checkpoints import read_checkpoint
+
+CHECKPOINT = "checkpoint.pt"
+METRICS = "metrics.jsonl"
+
+
+@dataclasses.dataclass(kw_only=True)
+class State:
+    """Everything that changes while training.
+
+    Parameters
+    ----------
+    pins
+        What the checkpoint belongs to (spec, data, base): must be equal on resume.
+    step
+        Steps done.
+    trainables
+        Trained tensors.
+    average
+        Their running mean; empty when there is none.
+    optimizer
+        The optimiser's own state.
+    best_step, best_score, best
+        The best validation so far and its tensors; none without validation.
+    n_bad
+        Validations since the best one.
+    n_split_batches
+        Batches that were cut because memory ran out.
+    seconds
+        Time spent training.
+    """
+
+    pins: dict[str, str]
+    step: int
+    trainables: dict[str, Tensor]
+    average: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    best_step: int
+    best_score: float | None
+    best: dict[str, Tensor] | None
+    n_bad: int
+    n_split_batches: int
+    seconds: float
+    scales: dict[str, float]
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Write the checkpoint of a run folder.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written; the last checkpoint is as it was.
+    """
+    buffer = io.BytesIO()
+    fields = {
+        field.name: getattr(state, field.name) for field in dataclasses.fields(state)
+    }
+    torch.save(fields, buffer)
+    write_atomically(folder / CHECKPOINT, buffer.getvalue())
+
+
+def read_state(folder: Path, pins: dict[str, str]) -> State | None:
+    """Read the checkpoint of a run folder, if there is one.
+
+    Raises
+    ------
+    BadInputError
+        It cannot be read, or belongs to another run.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    state = State(**read_checkpoint(path))
+    differing = [key for key, value in pins.items() if state.pins.get(key) != value]
+    if differing:
+        raise BadInputError(
+            f"{path} was made with another {' and '.join(differing)}.",
+            "A run is resumed with the spec, data and base it started with.",
+            "Give another folder with --out, or --fresh to start this one anew.",
+        )
+    return state
+
+
+def truncate_metrics(folder: Path, step: int) -> None:
+    """Drop logged lines beyond `step`: they will be written again.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written.
+    """
+    path = folder / METRICS
+    if path.exists():
+        kept = [
+            line
+            for line in path.read_text().splitlines()
+            if (record := _record(line)) is not None and record["step"] <= step
+        ]
+        write_atomically(path, "".join(line + "\n" for line in kept))
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """Return the logged lines of a run; a line cut off by a crash is left out."""
+    path = folder / METRICS
+    if not path.exists():
+        return []
+    records = map(_record, path.read_text().splitlines())
+    return [record for record in records if record is not None]
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError:
+        return None

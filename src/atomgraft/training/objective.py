@@ -1,0 +1,248 @@
+"""The objective: each kind of label in its own unit of error, absent labels masked."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+import torch
+from ase import Atoms
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from atomgraft.core.properties import Property
+from atomgraft.data.labels import energy_of, forces_of, stress_of
+
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+SCALE_FLOOR: Mapping[Property, float] = {
+    Property.ENERGY: 1e-3,
+    Property.FORCES: 1e-3,
+    Property.STRESS: 1e-5,
+}
+"""Smallest unit of error (eV/atom, eV/Å, eV/Å³): below it labels are noise."""
+
+
+class Objective(BaseModel):
+    """How errors of energies, forces and stresses become one number.
+
+    Each error is divided by the root-mean-square error with which the run
+    starts, so that every term begins near one whatever the material; then the
+    weights say what matters more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    energy: Weight = 1.0
+    forces: Weight = 1.0
+    stress: Weight = 0.1
+    shape: Literal["huber", "mse", "mae"] = "huber"
+    """Huber: squared below one starting error, linear above."""
+
+    @property
+    def wanted(self) -> frozenset[Property]:
+        """The properties with a weight."""
+        return frozenset(kind for kind in Property if self.weight(kind) > 0)
+
+    def weight(self, kind: Property) -> float:
+        """Return the weight of one property."""
+        return {
+            Property.ENERGY: self.energy,
+            Property.FORCES: self.forces,
+            Property.STRESS: self.stress,
+        }[kind]
+
+
+class Targets(NamedTuple):
+    """The labels of a batch; NaN where a structure has none.
+
+    Parameters
+    ----------
+    energy
+        eV per atom, shape (structures,).
+    forces
+        eV/Å, shape (atoms, 3).
+    stress
+        eV/Å³, Voigt, shape (structures, 6).
+    n_atoms
+        Atoms of each structure, shape (structures,).
+    owner
+        The structure of each atom, shape (atoms,).
+    """
+
+    energy: Tensor
+    forces: Tensor
+    stress: Tensor
+    n_atoms: Tensor
+    owner: Tensor
+
+
+def make_targets(
+    structures: Sequence[Atoms],
+    *,
+    dtype: torch.dtype,
+    device: torch.device | str = "cpu",
+) -> Targets:
+    """Collect the labels of structures.
+
+    Parameters
+    ----------
+    structures
+        Labelled structures.
+    dtype
+        Of the labels.
+    device
+        Where the tensors live.
+    """
+    n_atoms = np.array([len(atoms) for atoms in structures])
+    energies = [energy_of(atoms) for atoms in structures]
+    forces = [forces_of(atoms) for atoms in structures]
+    stresses = [stress_of(atoms) for atoms in structures]
+    nan = np.nan
+    return Targets(
+        energy=torch.as_tensor(
+            np.array([nan if one is None else one for one in energies]) / n_atoms,
+            dtype=dtype,
+            device=device,
+        ),
+        forces=torch.as_tensor(
+            np.concatenate(
+                [
+                    np.full((count, 3), nan) if one is None else one
+                    for one, count in zip(forces, n_atoms, strict=True)
+                ]
+            ),
+            dtype=dtype,
+            device=device,
+        ),
+        stress=torch.as_tensor(
+            np.stack([np.full(6, nan) if one is None else one for one in stresses]),
+            dtype=dtype,
+            device=device,
+        ),
+        n_atoms=torch.as_tensor(n_atoms, dtype=dtype, device=device),
+        owner=torch.as_tensor(
+            np.repeat(np.arange(len(structures)), n_atoms), device=device
+        ),
+    )
+
+
+class Residual(NamedTuple):
+    """Predicted minus reference of one property.
+
+    Parameters
+    ----------
+    value
+        The difference, zero where there is no label, so that no NaN ever enters
+        a gradient.
+    present
+        Where there is a label.
+    """
+
+    value: Tensor
+    present: Tensor
+
+
+Residuals = Mapping[Property, Residual]
+
+
+def residuals_of(
+    energy: Tensor, forces: Tensor, stress: Tensor, targets: Targets
+) -> Residuals:
+    """Compare predictions with labels.
+
+    Parameters
+    ----------
+    energy
+        eV, shape (structures,).
+    forces
+        eV/Å, shape (atoms, 3).
+    stress
+        eV/Å³, Voigt, shape (structures, 6).
+    targets
+        The labels.
+    """
+    return {
+        Property.ENERGY: _residual(energy / targets.n_atoms, targets.energy),
+        Property.FORCES: _residual(forces, targets.forces),
+        Property.STRESS: _residual(stress, targets.stress),
+    }
+
+
+def _residual(predicted: Tensor, reference: Tensor) -> Residual:
+    present = ~torch.isnan(reference)
+    difference = predicted - torch.nan_to_num(reference)
+    return Residual(
+        value=torch.where(present, difference, torch.zeros_like(difference)),
+        present=present,
+    )
+
+
+def mean_loss(
+    residuals: Residuals,
+    owner: Tensor,
+    objective: Objective,
+    scales: Mapping[Property, float],
+) -> Tensor:
+    """Return the objective: the mean over structures of each structure's terms.
+
+    Parameters
+    ----------
+    residuals
+        Of a batch, by property.
+    owner
+        The structure of each atom, shape (atoms,).
+    objective
+        Weights and shape.
+    scales
+        Unit of error by property, in internal units.
+    """
+    n_structures = len(residuals[Property.ENERGY].value)
+    terms = [
+        objective.weight(kind)
+        * _sum_of_means(
+            _shaped(residuals[kind].value / scales[kind], objective.shape),
+            residuals[kind].present,
+            owner if kind is Property.FORCES else torch.arange(n_structures).to(owner),
+            n_structures,
+        )
+        for kind in sorted(objective.wanted)
+    ]
+    return torch.stack(terms).sum() / n_structures
+
+
+def _shaped(error: Tensor, shape: str) -> Tensor:
+    """Return the loss of each component."""
+    size = error.abs()
+    if shape == "mae":
+        return size
+    if shape == "mse":
+        return error**2 / 2
+    return torch.where(size <= 1, error**2 / 2, size - 0.5)
+
+
+def _sum_of_means(
+    values: Tensor, present: Tensor, owner: Tensor, n_structures: int
+) -> Tensor:
+    """Sum over structures the mean over labelled components; a scalar."""
+    sums = values.reshape(len(values), -1).sum(-1)
+    counts = present.reshape(len(values), -1).sum(-1).to(sums)
+    sums = sums.new_zeros(n_structures).index_add(0, owner, sums)
+    counts = counts.new_zeros(n_structures).index_add(0, owner, counts)
+    return (sums / counts.clamp(min=1)).sum()
+
+
+def starting_scales(residuals: Sequence[Residuals]) -> dict[Property, float]:
+    """Return the root-mean-square residual of each property, floored.
+
+    Parameters
+    ----------
+    residuals
+        Of the training structures at step 0.
+    """
+    scales: dict[Property, float] = {}
+    for kind in Property:
+        values = torch.cat([one[kind].value[one[kind].present] for one in residuals])
+        values = values.detach().double()
+        size = float((values**2).mean().sqrt()) if len(values) else 1.0
+        scales[kind] = max(size, SCALE_FLOOR[kind])
+    return scales

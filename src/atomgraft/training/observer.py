@@ -1,0 +1,29 @@
+"""Who is told how training goes: a progress bar, a test, nobody."""
+
+from typing import Any, Protocol
+
+
+class Observer(Protocol):
+    """Listens to a run."""
+
+    def on_start(self, step: int, n_steps: int) -> None:
+        """Take note that training begins, or goes on, at `step`."""
+
+    def on_step(self, record: dict[str, Any]) -> None:
+        """Take note of a step; `record` is the line of ``metrics.jsonl``."""
+
+    def on_notice(self, text: str) -> None:
+        """Take note of something that the user should know."""
+
+
+class Silence:
+    """An observer that does nothing."""
+
+    def on_start(self, step: int, n_steps: int) -> None:
+        """Do nothing."""
+
+    def on_step(self, record: dict[str, Any]) -> None:
+        """Do nothing."""
+
+    def on_notice(self, text: str) -> None:
+        """Do nothing."""
