@@ -1,0 +1,58 @@
+"""Labels beside the base model's own word, for the checks that compare them."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atoms
+
+from atomgraft.data.base_knowledge import BaseKnowledge, PredictedStructure
+from atomgraft.data.checks.findings import is_isolated_atom
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Compared:
+    """Structures and what the base model says of them.
+
+    Parameters
+    ----------
+    base
+        Name of the base model.
+    structures
+        Those that were asked about.
+    predictions
+        One for each structure.
+    """
+
+    base: str
+    structures: tuple[Atoms, ...]
+    predictions: tuple[PredictedStructure, ...]
+
+
+def compare_with_base(
+    structures: Sequence[Atoms], base: BaseKnowledge, max_structures: int
+) -> Compared:
+    """Ask the base model about structures spread evenly over the data.
+
+    Lone atoms are left out: a potential made for condensed matter is not asked
+    about them.
+
+    Parameters
+    ----------
+    structures
+        The data.
+    base
+        The model.
+    max_structures
+        At most so many are asked about, which bounds the time.
+    """
+    known = [
+        atoms
+        for atoms in structures
+        if not is_isolated_atom(atoms) and set(atoms.numbers.tolist()) <= base.elements
+    ]
+    if len(known) > max_structures:
+        kept = np.linspace(0, len(known) - 1, max_structures).round().astype(int)
+        known = [known[i] for i in kept]
+    predictions = tuple(base.predict(known)) if known else ()
+    return Compared(base=base.name, structures=tuple(known), predictions=predictions)

@@ -1,0 +1,80 @@
+"""Atoms that are closer than atoms can be."""
+
+from collections.abc import Iterator, Sequence
+
+import ase.neighborlist
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+from jaxtyping import Float, Int
+from matscipy.neighbours import neighbour_list
+
+from atomgraft.data.checks.findings import Finding, named, place_of, places
+
+CLOSE = 0.7
+"""Fraction of the sum of covalent radii (Cordero et al., Dalton Trans. 2008, 2832)
+below which a pair is reported; bonds of stable matter stay above 0.8."""
+
+SAME_SITE = 0.2
+"""Å; below it two atoms stand on one site, and no labels can make sense."""
+
+
+def check_contacts(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    """Find pairs of atoms closer than `CLOSE` times the sum of covalent radii."""
+    coincident: list[Atoms] = []
+    close: list[Atoms] = []
+    shortest, closest = np.inf, ""
+    for atoms in structures:
+        i, j, d = _pairs(atoms)
+        if len(d) and d.min() < SAME_SITE:
+            coincident.append(atoms)
+        elif len(d):
+            close.append(atoms)
+        if len(d) and d.min() < shortest:
+            k = int(d.argmin())
+            shortest = float(d[k])
+            a, b = sorted((int(i[k]), int(j[k])))
+            closest = (
+                f"atoms {a} ({atoms.symbols[a]}) and {b} ({atoms.symbols[b]}) of"
+                f" {place_of(atoms)} are {shortest:.2f} Å apart"
+            )
+    if coincident:
+        yield Finding(
+            severity="error",
+            code="same-site",
+            message=f"In {len(coincident)} structures two atoms stand on one site:"
+            f" {closest}.",
+            remedy="Remove one of the atoms, or the frames.",
+            frames=places(coincident),
+            number=shortest,
+            unit="Å",
+        )
+    if close:
+        yield Finding(
+            severity="warning",
+            code="close-atoms",
+            message=f"In {len(close)} of {len(structures)} structures atoms are closer"
+            f" than {CLOSE:g} of the sum of their covalent radii"
+            f" ({named(places(close))})" + (f"; {closest}." if not coincident else "."),
+            remedy="Keep them only if the material is meant to go there (shock,"
+            " irradiation, a repulsive wall); otherwise leave the frames out.",
+            frames=places(close),
+            number=None if coincident else shortest,
+            unit=None if coincident else "Å",
+        )
+
+
+def _pairs(
+    atoms: Atoms,
+) -> tuple[
+    Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]
+]:
+    """Return both atoms and the length (Å) of each pair that is too close."""
+    radii = covalent_radii[atoms.numbers]
+    cutoff = 2 * CLOSE * float(radii.max())
+    if atoms.cell.rank == 3:
+        i, j, d = neighbour_list("ijd", atoms=atoms, cutoff=cutoff)
+    else:
+        i, j, d = ase.neighborlist.neighbor_list("ijd", atoms, cutoff)
+    is_close = d < CLOSE * (radii[i] + radii[j])
+    return i[is_close], j[is_close], d[is_close]

@@ -1,0 +1,195 @@
+"""Labels that are missing, were not read, or contradict each other."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from atomgraft.data.canonical import FREE_ENERGY, LABEL_CONFLICTS, LABEL_KEYS
+from atomgraft.data.checks.findings import Finding, is_isolated_atom, named, places
+from atomgraft.data.labels import (
+    ENERGY,
+    FORCES,
+    STRESS,
+    energy_of,
+    forces_of,
+    stress_of,
+)
+
+FREE_ENERGY_TOLERANCE = 1e-3
+"""eV/atom; below it, energy and free energy are the same for training."""
+
+_LOOKS_LIKE = {
+    "energy": re.compile(r"energy|energies$|^e_?(dft|tot|0)|(dft|total)_?e$", re.I),
+    "forces": re.compile(r"force|grad", re.I),
+    "stress": re.compile(r"stress|virial|pressure", re.I),
+}
+_KNOWN = {ENERGY, FORCES, STRESS, FREE_ENERGY}
+_LABELS: dict[str, Callable[[Atoms], Any]] = {
+    "energy": energy_of,
+    "forces": forces_of,
+    "stress": stress_of,
+}
+
+
+def check_label_presence(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    """Find labels that are missing, unread or in conflict."""
+    bulk = [atoms for atoms in structures if not is_isolated_atom(atoms)]
+    yield from _missing(bulk)
+    yield from _unread(structures)
+    yield from _conflicting(structures)
+    yield from _mixed_keys(structures)
+    yield from _free_energies(bulk)
+
+
+def _missing(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    without = {
+        name: [atoms for atoms in structures if label(atoms) is None]
+        for name, label in _LABELS.items()
+    }
+    n = len(structures)
+    if n == len(without["energy"]) == len(without["forces"]):
+        yield Finding(
+            severity="error",
+            code="no-labels",
+            message=f"None of the {n} structures has an energy or forces.",
+            remedy="Name the keys (energy_key, forces_key), or check the file.",
+            frames=places(structures),
+            number=n,
+        )
+        return
+    for name, bare in without.items():
+        if not bare:
+            continue
+        if len(bare) == n:
+            yield Finding(
+                severity="warning" if name == "forces" else "note",
+                code=f"no-{name}",
+                message=f"None of the {n} structures has a label for its {name}.",
+                remedy=_REMEDY[name],
+                number=n,
+            )
+        else:
+            frames = places(bare)
+            yield Finding(
+                severity="note" if name == "stress" else "warning",
+                code=f"missing-{name}",
+                message=f"{len(bare)} of {n} structures have no {name}"
+                f" ({named(frames)}).",
+                remedy="Training leaves the missing labels out; add them if they"
+                " should be there.",
+                frames=frames,
+                number=len(bare),
+            )
+
+
+_REMEDY = {
+    "energy": "Training uses what is there; energies stay those of the base.",
+    "forces": "Forces carry most of the information: add them if there are any.",
+    "stress": "Add stresses if cells should relax or strain; nothing else needs them.",
+}
+
+
+def _unread(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    """Find keys that look like labels and were not read."""
+    holders: dict[tuple[str, str], list[Atoms]] = defaultdict(list)
+    for atoms in structures:
+        read = set(atoms.info.get(LABEL_KEYS, {}).values()) | _KNOWN
+        for key, value in {**atoms.info, **atoms.arrays}.items():
+            quantity = _quantity(key, value, len(atoms))
+            if quantity is not None and key not in read:
+                holders[quantity, key].append(atoms)
+    for (quantity, key), frames in holders.items():
+        bare = [atoms for atoms in frames if _LABELS[quantity](atoms) is None]
+        yield Finding(
+            severity="warning" if bare else "note",
+            code="unread-label",
+            message=f"The key {key!r} looks like the {quantity} and was not read, in"
+            f" {len(frames)} structures, {len(bare)} of which have no {quantity}.",
+            remedy=f"If it is the label, name it: {quantity}_key={key}.",
+            frames=places(frames),
+            number=len(frames),
+        )
+
+
+def _quantity(key: str, value: object, n_atoms: int) -> str | None:
+    """Return the label that a key may hold, told from its name and shape."""
+    if not isinstance(value, int | float | np.ndarray | np.number | list):
+        return None
+    shape = np.shape(np.asarray(value, dtype=object))
+    shapes = {
+        "energy": {(), (1,)},
+        "forces": {(n_atoms, 3)},
+        "stress": {(6,), (9,), (3, 3)},
+    }
+    for quantity, pattern in _LOOKS_LIKE.items():
+        if pattern.search(key) and shape in shapes[quantity]:
+            return quantity
+    return None
+
+
+def _conflicting(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    holders: dict[tuple[str, str], list[Atoms]] = defaultdict(list)
+    for atoms in structures:
+        for quantity, sentence in dict(atoms.info.get(LABEL_CONFLICTS, {})).items():
+            holders[quantity, sentence].append(atoms)
+    for (quantity, sentence), frames in holders.items():
+        yield Finding(
+            severity="warning",
+            code="conflicting-labels",
+            message=f"{len(frames)} structures have two labels for the {quantity}:"
+            f" {sentence} ({named(places(frames))}).",
+            remedy=f"Remove one of them, or name the right one ({quantity}_key).",
+            frames=places(frames),
+            number=len(frames),
+        )
+
+
+def _mixed_keys(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    """Find labels that come from different keys in different frames."""
+    for quantity in _LABELS:
+        holders: dict[str, list[Atoms]] = defaultdict(list)
+        for atoms in structures:
+            key = atoms.info.get(LABEL_KEYS, {}).get(quantity)
+            if key is not None:
+                holders[key].append(atoms)
+        if len(holders) > 1:
+            counts = ", ".join(
+                f"{key} in {len(found)}" for key, found in holders.items()
+            )
+            rarest = min(holders.values(), key=len)
+            yield Finding(
+                severity="warning",
+                code="mixed-keys",
+                message=f"The {quantity} was read from several keys: {counts} frames.",
+                remedy="Make sure that all of them come from one level of theory.",
+                frames=places(rarest),
+                number=len(holders),
+            )
+
+
+def _free_energies(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    differing: list[Atoms] = []
+    largest = 0.0
+    for atoms in structures:
+        energy, free = energy_of(atoms), atoms.info.get(FREE_ENERGY)
+        if energy is not None and free is not None:
+            gap = abs(float(free) - energy) / len(atoms)
+            largest = max(largest, gap)
+            if gap > FREE_ENERGY_TOLERANCE:
+                differing.append(atoms)
+    if differing:
+        yield Finding(
+            severity="note",
+            code="free-energy-differs",
+            message=f"In {len(differing)} structures the energy read (smearing"
+            " extrapolated to zero) differs from the free energy, which the forces"
+            f" derive from, by up to {1000 * largest:.1f} meV/atom.",
+            remedy="To train on the free energy: energy_key=free_energy.",
+            frames=places(differing),
+            number=1000 * largest,
+            unit="meV/atom",
+        )

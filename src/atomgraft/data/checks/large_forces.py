@@ -1,0 +1,145 @@
+"""Forces that stand out among the others, and forces that do not add up to zero."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from ase import Atoms
+from jaxtyping import Float
+
+from atomgraft.data.checks.findings import Finding, is_isolated_atom, named, places
+from atomgraft.data.labels import FORCES, forces_of
+
+OUTLIER_SCORE = 6.0
+"""Robust standard scores, of the logarithm, beyond which a frame is an outlier."""
+
+MIN_SPREAD = 0.1
+"""Floor of the spread of log10 of the forces: frames within a factor of
+10^(6 x 0.1) = 4 of the median are never outliers."""
+
+HOT_RATIO = 10.0
+"""A frame is hot beyond so many times the force of the coldest fifth ..."""
+
+HOT_FORCE = 10.0
+"""... and beyond this, eV/Å; AIMD of molten silicon reaches about 12."""
+
+MIN_FRAMES = 5
+"""Fewer frames have no distribution to stand out of."""
+
+NET_FORCE = 5e-3
+"""eV/Å per atom; converged DFT without fixed atoms stays below."""
+
+NET_FRACTION = 0.02
+"""Share of the sum of |F| that a net force must have to be reported."""
+
+
+def robust_scores(values: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
+    """Return how far positive values stand from their median, in log space.
+
+    The spread is 1.4826 times the median absolute deviation of log10, at least
+    `MIN_SPREAD`.
+
+    Parameters
+    ----------
+    values
+        One positive number a frame; zeros count as the smallest positive value.
+
+    Examples
+    --------
+    >>> float(robust_scores(np.array([1.0, 1.0, 1.0, 10.0]))[3].round(6))
+    10.0
+    """
+    positive = values[values > 0]
+    if not len(positive):
+        return np.zeros_like(values)
+    logs = np.log10(np.maximum(values, positive.min()))
+    median = np.median(logs)
+    spread = max(1.4826 * float(np.median(np.abs(logs - median))), MIN_SPREAD)
+    return (logs - median) / spread
+
+
+def check_forces(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    """Find force outliers, hot frames and net forces."""
+    labelled = [
+        atoms
+        for atoms in structures
+        if forces_of(atoms) is not None and not is_isolated_atom(atoms)
+    ]
+    if not labelled:
+        return
+    largest = np.array([_largest(atoms) for atoms in labelled])
+    if len(labelled) >= MIN_FRAMES:
+        yield from _outliers(labelled, largest)
+        yield from _hot(labelled, largest)
+    yield from _net(labelled)
+
+
+def _largest(atoms: Atoms) -> float:
+    return float(np.linalg.norm(atoms.arrays[FORCES], axis=1).max())
+
+
+def _outliers(
+    structures: Sequence[Atoms], largest: Float[np.ndarray, " frames"]
+) -> Iterator[Finding]:
+    scores = robust_scores(largest)
+    found = [
+        structures[i] for i in np.argsort(-scores).tolist() if scores[i] > OUTLIER_SCORE
+    ]
+    if found:
+        yield Finding(
+            severity="warning",
+            code="force-outlier",
+            message=f"{len(found)} structures have forces up to"
+            f" {largest.max():.3g} eV/Å where the median structure has"
+            f" {np.median(largest):.3g} ({named(places(found))}).",
+            remedy="Look for a calculation that did not converge; leave the frames"
+            " out if they are not meant.",
+            frames=places(found),
+            number=float(largest.max()),
+            unit="eV/Å",
+        )
+
+
+def _hot(
+    structures: Sequence[Atoms], largest: Float[np.ndarray, " frames"]
+) -> Iterator[Finding]:
+    """Find the part of a set that dominates any squared loss on forces."""
+    cold = float(np.quantile(largest, 0.2))
+    limit = max(HOT_FORCE, HOT_RATIO * cold)
+    hot = [structures[i] for i in np.flatnonzero(largest > limit).tolist()]
+    if hot:
+        yield Finding(
+            severity="warning",
+            code="hot-frames",
+            message=f"{len(hot)} of {len(structures)} structures have forces beyond"
+            f" {limit:.3g} eV/Å (up to {largest.max():.3g}), where the coldest fifth"
+            f" stays below {cold:.3g} ({named(places(hot))}).",
+            remedy="They would dominate the training: leave them out unless the"
+            " material is used that far from equilibrium.",
+            frames=places(hot),
+            number=limit,
+            unit="eV/Å",
+        )
+
+
+def _net(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    found: list[Atoms] = []
+    worst = 0.0
+    for atoms in structures:
+        forces = atoms.arrays[FORCES]
+        net = float(np.linalg.norm(forces.sum(axis=0)))
+        total = float(np.linalg.norm(forces, axis=1).sum())
+        if net > NET_FORCE * len(atoms) and net > NET_FRACTION * total:
+            found.append(atoms)
+            worst = max(worst, net)
+    if found:
+        yield Finding(
+            severity="warning",
+            code="net-force",
+            message=f"In {len(found)} of {len(structures)} structures the forces do not"
+            f" add up to zero, by up to {worst:.3g} eV/Å ({named(places(found))}).",
+            remedy="Look for forces of fixed atoms that were zeroed, an external"
+            " field, or loose convergence.",
+            frames=places(found),
+            number=worst,
+            unit="eV/Å",
+        )

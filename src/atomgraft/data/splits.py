@@ -1,0 +1,117 @@
+"""A validation split that keeps together what belongs together."""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atoms
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.data.checks.findings import is_isolated_atom
+
+GROUP_KEYS = ("trajectory", "group", "run")
+"""Entries of ``info`` that say which frames belong together; the first counts."""
+
+MIN_STRUCTURES = 5
+"""Fewer structures are all trained on."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Split:
+    """Two parts of the data.
+
+    Parameters
+    ----------
+    kept
+        What is left to train on, in the order given.
+    split_off
+        The other part, in the order given; may be empty.
+    note
+        What was done, in words.
+    """
+
+    kept: tuple[Atoms, ...]
+    split_off: tuple[Atoms, ...]
+    note: str
+
+
+def split_off(
+    structures: Sequence[Atoms], fraction: float, rng: np.random.Generator
+) -> Split:
+    """Split a fraction off at random, whole groups at a time.
+
+    Frames with the same ``info["trajectory"]`` (or ``group``, ``run``) stay
+    together. Lone atoms are never split off. Fewer than `MIN_STRUCTURES`
+    structures, or a single group, are not split, and the note says so.
+
+    Parameters
+    ----------
+    structures
+        The data.
+    fraction
+        Of the structures, at least 0 and below 1.
+    rng
+        Source of the choice.
+
+    Raises
+    ------
+    BadInputError
+        The fraction is out of range.
+
+    Examples
+    --------
+    >>> split = split_off([Atoms("H2")] * 10, 0.2, np.random.default_rng(0))
+    >>> len(split.kept), len(split.split_off)
+    (8, 2)
+    """
+    if not 0 <= fraction < 1:
+        raise BadInputError(
+            f"A fraction of {fraction} was asked to be split off.",
+            "At least 0 and less than 1 is needed.",
+            "Give for example 0.1.",
+        )
+    groups = _groups(structures)
+    n_structures = sum(map(len, groups))
+    if fraction == 0:
+        return _nothing(structures, "Nothing was asked to be split off.")
+    if n_structures < MIN_STRUCTURES:
+        return _nothing(
+            structures, f"{n_structures} structures are too few to split; all are kept."
+        )
+    if len(groups) == 1:
+        return _nothing(structures, "All structures belong to one group; all are kept.")
+    wanted = max(1, round(fraction * n_structures))
+    chosen = _choose(groups, wanted, rng)
+    return Split(
+        kept=tuple(one for i, one in enumerate(structures) if i not in chosen),
+        split_off=tuple(structures[i] for i in sorted(chosen)),
+        note=f"{len(chosen)} of {n_structures} structures were split off,"
+        f" in whole groups ({len(groups)} in all).",
+    )
+
+
+def _nothing(structures: Sequence[Atoms], note: str) -> Split:
+    return Split(kept=tuple(structures), split_off=(), note=note)
+
+
+def _groups(structures: Sequence[Atoms]) -> list[list[int]]:
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, atoms in enumerate(structures):
+        if is_isolated_atom(atoms):
+            continue
+        key = next((key for key in GROUP_KEYS if key in atoms.info), None)
+        name = ("frame", str(i)) if key is None else (key, str(atoms.info[key]))
+        groups[name].append(i)
+    return list(groups.values())
+
+
+def _choose(
+    groups: Sequence[list[int]], wanted: int, rng: np.random.Generator
+) -> set[int]:
+    """Take groups in random order while they fit; the smallest if none does."""
+    chosen: set[int] = set()
+    for j in rng.permutation(len(groups)):
+        if len(chosen) + len(groups[j]) <= wanted:
+            chosen.update(groups[j])
+    return chosen or set(min(groups, key=len))
