@@ -83,7 +83,7 @@ CRYSTALS: tuple[tuple[str, str, float, float | None], ...] = (
     ("CsCl", "Er Ag", 3.58, None),
     ("CsCl", "Tm Pd", 3.46, None),
     ("CsCl", "Ho Ir", 3.38, None),
-    ("CsCl", "Nd Hg", 3.80, None),
+    ("CsCl", "Nd Hg", 3.80, None),  # codespell:ignore nd
     ("CsCl", "Pr Tl", 3.88, None),
     ("CsCl", "Dy Cd", 3.72, None),
     ("CsCl", "Lu Ru", 3.34, None),

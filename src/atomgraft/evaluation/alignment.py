@@ -66,6 +66,15 @@ def aligned(
     :
         None where there are too few structures to tell (see
         :func:`composition_part`).
+
+    Examples
+    --------
+    >>> offset = Differences(
+    ...     quantity=Property.ENERGY, frames=(0, 1), values=(np.ones(1), np.ones(1))
+    ... )
+    >>> left = aligned(offset, [Atoms("H"), Atoms("H2")])
+    >>> float(np.abs(np.concatenate(left.values)).max()) < 1e-12
+    True
     """
     if differences.quantity is not Property.ENERGY or not differences.frames:
         return None

@@ -57,6 +57,16 @@ def consistency_scores(
         A few, small ones.
     rng
         Chooses the force components and the rotations.
+
+    Examples
+    --------
+    >>> from atomgraft.models.pair import lennard_jones
+    >>> argon = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=8.5)
+
+    >>> pair = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.6]])
+    >>> rows = consistency_scores("base", argon, [pair], np.random.default_rng(0))
+    >>> all(row.value < 1e-3 for row in rows)
+    True
     """
     exact = potential.clone(dtype=torch.float64)
     deviations: dict[tuple[str, Property], list[float]] = {}
@@ -96,6 +106,15 @@ def difference_forces(
         Not changed.
     components
         Pairs of an atom's index and an axis.
+
+    Examples
+    --------
+    >>> from atomgraft.models.pair import lennard_jones
+    >>> argon = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=8.5)
+
+    >>> pair = Atoms("Ar2", positions=[[0, 0, 0], [0, 0, 3.4]])
+    >>> difference_forces(argon, pair, [(0, 2), (1, 2)]).round(4).tolist()
+    [-0.0727, 0.0727]
     """
     moved: list[Atoms] = []
     for atom, axis in components:
@@ -117,6 +136,16 @@ def difference_stress(
         In float64.
     atoms
         With three cell vectors; not changed.
+
+    Examples
+    --------
+    >>> from atomgraft.models.pair import lennard_jones
+    >>> argon = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=8.5)
+
+    >>> from ase.build import bulk
+    >>> squeezed = bulk("Ar", a=4.8)
+    >>> bool((difference_stress(argon, squeezed)[:3] < 0).all())
+    True
     """
     moved: list[Atoms] = []
     for row, column in VOIGT:

@@ -75,6 +75,23 @@ def labelled_values(
 
     The stress of a structure that does not fill space is undefined, so it counts
     as absent.
+
+    Examples
+    --------
+    >>> labelled_values(
+    ...     Atoms("H2", info={"REF_energy": -3.0}), Property.ENERGY
+    ... ).tolist()
+    [-1500.0]
+    >>> labelled_values(Atoms("H2"), Property.FORCES) is None
+    True
+
+    Examples
+    --------
+    >>> one = StructurePrediction(
+    ...     energy=-3.0, forces=np.zeros((2, 3)), stress=np.ones(6)
+    ... )
+    >>> predicted_values(one, Property.ENERGY).tolist()
+    [-1500.0]
     """
     internal: np.ndarray | None = None
     if quantity is Property.ENERGY:

@@ -52,6 +52,25 @@ def forgetting_scores(
         Atomic numbers of the training set.
     rng
         Source of the bootstrap.
+
+    Examples
+    --------
+    >>> atoms = Atoms("H", info={"name": "H"})
+    >>> source, moved = (
+    ...     StructurePrediction(energy=E, forces=np.zeros((1, 3)), stress=np.zeros(6))
+    ...     for E in (-1.0, -1.75)
+    ... )
+    >>> rows = forgetting_scores(
+    ...     "adapted",
+    ...     [source],
+    ...     [moved],
+    ...     [atoms],
+    ...     reference_shifts={1: -0.5},
+    ...     training_elements={1},
+    ...     rng=np.random.default_rng(0),
+    ... )
+    >>> rows[0].metric, rows[0].value, rows[0].unit
+    ('drift', 250.0, 'meV/atom')
     """
     groups = _groups(crystals, training_elements)
     rows: list[Score] = []

@@ -49,6 +49,16 @@ def label_scores(
         With labels.
     rng
         Source of the bootstrap.
+
+    Examples
+    --------
+    >>> atoms = Atoms("H", info={"REF_energy": -1.0})
+    >>> wrong = StructurePrediction(
+    ...     energy=-1.5, forces=np.zeros((1, 3)), stress=np.zeros(6)
+    ... )
+    >>> row = label_scores("base", [wrong], [atoms], np.random.default_rng(0))[0]
+    >>> row.metric, row.value, row.unit
+    ('mae', 500.0, 'meV/atom')
     """
     rows: list[Score] = []
     for quantity in Property:
@@ -92,6 +102,17 @@ def label_changes(
         With labels.
     rng
         Source of the bootstrap.
+
+    Examples
+    --------
+    >>> atoms = Atoms("H", info={"REF_energy": -1.0})
+    >>> wrong, right = (
+    ...     StructurePrediction(energy=E, forces=np.zeros((1, 3)), stress=np.zeros(6))
+    ...     for E in (-1.5, -1.0)
+    ... )
+    >>> rng = np.random.default_rng(0)
+    >>> label_changes("adapted", [wrong], [right], [atoms], rng)[0].value
+    -500.0
     """
     rows: list[Score] = []
     for quantity in Property:

@@ -42,6 +42,16 @@ def parity_points(
         With labels.
     most
         Largest number of points.
+
+    Examples
+    --------
+    >>> atoms = Atoms("H", info={"REF_energy": -1.0})
+    >>> wrong = StructurePrediction(
+    ...     energy=-1.5, forces=np.zeros((1, 3)), stress=np.zeros(6)
+    ... )
+    >>> (points,) = parity_points("base", [wrong], [atoms])
+    >>> points.reference, points.predicted, points.unit
+    ((-1000.0,), (-1500.0,), 'meV/atom')
     """
     found: list[Parity] = []
     for quantity in Property:

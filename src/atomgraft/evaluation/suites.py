@@ -87,6 +87,21 @@ def assess(
         There is no base, or a model does not know an element of `structures`.
     AtomgraftError
         A model predicts NaN or infinity.
+
+    Examples
+    --------
+    >>> from atomgraft.models.pair import lennard_jones
+    >>> argon = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=8.5)
+    >>> found = assess(
+    ...     {"base": argon},
+    ...     [],
+    ...     crystals=[Atoms("Ar", info={"name": "Ar"})],
+    ...     reference_shifts={},
+    ...     training_elements={18},
+    ...     seed=0,
+    ... )
+    >>> sorted({row.suite for row in found.scores})
+    ['consistency', 'forgetting']
     """
     _require_known(models, structures)
     announce = _announcer(progress, N_STEPS * len(models))
