@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from ase import Atoms
+from jaxtyping import Float
 
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.graph import Graph, find_neighbours, make_graph
-from atomgraft.models.prediction import StructurePrediction, predict_structures
+from atomgraft.models.prediction import (
+    StructurePrediction,
+    predict,
+    predict_structures,
+)
 
 
 def in_double(potential: AbstractPotential) -> AbstractPotential:
@@ -29,6 +35,22 @@ def measure(
     """
     n_atoms = sum(len(atoms) for atoms in structures)
     return list(predict_structures(potential, structures, max_atoms=n_atoms))
+
+
+def energies_of(
+    potential: AbstractPotential, structures: Sequence[Atoms]
+) -> Float[np.ndarray, " structures"]:
+    """Return the energy of each structure, eV, without any derivative.
+
+    Parameters
+    ----------
+    potential
+        Not changed.
+    structures
+        Not changed.
+    """
+    energy = predict(potential, graph_of(potential, structures), frozenset()).energy
+    return energy.cpu().numpy()
 
 
 def measure_one(potential: AbstractPotential, atoms: Atoms) -> StructurePrediction:

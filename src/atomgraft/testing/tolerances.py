@@ -24,32 +24,38 @@ class Tolerances:
         Frameworks keep Clebsch-Gordan tables and spherical-harmonic constants with
         seven to ten digits.
     difference
-        Central differences at `step`: truncation is of order step² times the third
-        derivative, round-off of order 10⁻¹⁴ E / step.
+        Central differences of fourth order at `step`: round-off, of order
+        10⁻¹⁴ E / step, dominates.
     loss_slope
         The same for a loss with squared forces, whose third derivatives in the
         weights are larger.
     work
-        Trapezoidal integral of the force along a path of steps near 0.01 Å against
-        the energy; a jump of the energy, or of the force by a hundred times as
-        much, exceeds it.
+        Trapezoidal integral of the force over one `path_step` against the energy.
+        A kink of the force (published potentials have slopes that jump by 3 eV/Å²
+        at their cutoffs) stays below; a jump of the energy by as much, or of the
+        force by 0.01 eV/Å, exceeds it.
     at_cutoff
-        What is left of a pair force just inside the cutoff, at 10⁻⁵ of the cutoff
-        from it; a switching function of the lowest useful order leaves about this.
+        What is left of a pair force just inside the cutoff.
     single_precision
         float32 carries seven digits; sums over atoms and layers cost two.
     step
         Of finite differences: Å for positions, dimensionless for strain.
+    path_step
+        Å
+    edge
+        How far inside "just inside the cutoff" is, in units of the cutoff.
     """
 
     round_off: float = 1e-9
     rotation: float = 1e-6
     difference: float = 1e-6
     loss_slope: float = 1e-4
-    work: float = 1e-5
+    work: float = 2e-5
     at_cutoff: float = 1e-5
     single_precision: float = 1e-5
     step: float = 1e-4
+    path_step: float = 0.005
+    edge: float = 1e-7
 
 
 def assert_close(what: str, got: Numbers, expected: Numbers, tolerance: float) -> None:
