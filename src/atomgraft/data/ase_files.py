@@ -34,7 +34,7 @@ def read_database(source: Source) -> Iterator[tuple[int, Atoms]]:
     except Exception as error:
         raise _refused(source.path, "ASE database", _reason(error)) from error
     for atoms, row in zip(frames, rows, strict=True):
-        atoms.info.update(row.key_value_pairs)
+        atoms.info.update({**row.data, **row.key_value_pairs})
     numbered = list(enumerate(frames))
     yield from numbered[source.frames]
 

@@ -1,8 +1,9 @@
 """How far apart structures are whose atoms correspond one to one.
 
 Structures of one kind have the same elements in the same order, the same periodic
-directions, nearly the same cell, and every atom near its site. Their positions are compared as fractional
-coordinates in a common cell, nearest image, without the mean translation.
+directions, nearly the same cell and, if periodic, every atom near its site. Their
+positions are compared as fractional coordinates in a common cell, nearest image,
+without the mean translation.
 """
 
 import dataclasses
@@ -74,6 +75,8 @@ def group_kinds(structures: Sequence[Atoms]) -> list[Kind]:
 def _is_near(first: Atoms, other: Atoms) -> bool:
     if cell_difference(first.cell.array, other.cell.array) > CELL_TOLERANCE:
         return False
+    if not first.pbc.any():  # a molecule turns: it has no sites to stay near
+        return True
     moved = displacement(first, other)
     return float(np.linalg.norm(moved, axis=1).max()) < SAME_BASIN
 

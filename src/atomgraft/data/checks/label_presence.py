@@ -10,6 +10,7 @@ from ase import Atoms
 
 from atomgraft.data.canonical import FREE_ENERGY, LABEL_CONFLICTS, LABEL_KEYS
 from atomgraft.data.checks.findings import Finding, is_isolated_atom, named, places
+from atomgraft.data.label_keys import VIRIAL_KEYS
 from atomgraft.data.labels import (
     ENERGY,
     FORCES,
@@ -42,6 +43,7 @@ def check_label_presence(structures: Sequence[Atoms]) -> Iterator[Finding]:
     yield from _unread(structures)
     yield from _conflicting(structures)
     yield from _mixed_keys(structures)
+    yield from _virials(structures)
     yield from _free_energies(bulk)
 
 
@@ -169,6 +171,26 @@ def _mixed_keys(structures: Sequence[Atoms]) -> Iterator[Finding]:
                 frames=places(rarest),
                 number=len(holders),
             )
+
+
+def _virials(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    """Say that a virial became a stress."""
+    converted = [
+        atoms
+        for atoms in structures
+        if atoms.info.get(LABEL_KEYS, {}).get("stress") in VIRIAL_KEYS
+    ]
+    if converted:
+        yield Finding(
+            severity="note",
+            code="virial-converted",
+            message=f"In {len(converted)} structures a virial (eV) was turned into a"
+            " stress: minus the virial over the volume.",
+            remedy="If the file's virial is plus the volume times the stress, store"
+            " virial/volume as REF_stress.",
+            frames=places(converted),
+            number=len(converted),
+        )
 
 
 def _free_energies(structures: Sequence[Atoms]) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from atomgraft.data.similarity import (
 SAME = 1e-3
 """Å; no atom of a duplicate moves by more, after the common translation."""
 
-SIBLING = 0.7
+SIBLING = 0.5
 """Cosine of displacement patterns beyond which two frames share a trajectory ..."""
 
 CHANCE = 4.0
