@@ -1,0 +1,142 @@
+"""What a section of the page is made of; the template draws each kind."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+PlotlyFigure = dict[str, Any]
+"""``data`` and ``layout``; colours are names of the style sheet, as ``@adapted``."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Note:
+    """One paragraph."""
+
+    kind: ClassVar[str] = "note"
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Code:
+    """Text that keeps its lines."""
+
+    kind: ClassVar[str] = "code"
+    text: str
+    label: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Names and values."""
+
+    kind: ClassVar[str] = "facts"
+    pairs: tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table; the first column names the row.
+
+    Parameters
+    ----------
+    caption
+        What it shows and what to look for.
+    columns
+        Heads of the columns.
+    rows
+        Texts of the cells.
+    is_text
+        Whether each column holds text (left) or numbers (right).
+    """
+
+    kind: ClassVar[str] = "table"
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    is_text: tuple[bool, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LegendEntry:
+    """One thing in a figure that can be shown and hidden."""
+
+    key: str
+    label: str
+    colour: str
+    symbol: str
+    """``circle``, ``diamond``, ``triangle``, ``square`` or ``line``."""
+    is_shown: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plot:
+    """One plotly figure and what it says to those who cannot see it."""
+
+    name: str
+    title: str
+    description: str
+    figure: PlotlyFigure
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One or more plots under one caption, with the numbers behind them."""
+
+    kind: ClassVar[str] = "figure"
+    name: str
+    caption: str
+    plots: tuple[Plot, ...]
+    legend: tuple[LegendEntry, ...] = ()
+    table: Table | None = None
+    is_square: bool = False
+    """Whether each plot takes its height from its width."""
+    can_zoom: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ElementCell:
+    """One element of the periodic table."""
+
+    symbol: str
+    row: int
+    column: int
+    text: str
+    """The value, empty where nothing was measured."""
+    spoken: str
+    """The value in a sentence."""
+    heat: float | None
+    """0 (smallest) to 1 (largest)."""
+    is_trained: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ElementMap:
+    """One quantity over the periodic table."""
+
+    quantity: str
+    label: str
+    cells: tuple[ElementCell, ...]
+    scale: tuple[str, str, str]
+    """Value at the low end, in the middle and at the high end of the colours."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PeriodicTable:
+    """A heat map by element, one quantity at a time."""
+
+    kind: ClassVar[str] = "elements"
+    name: str
+    caption: str
+    maps: tuple[ElementMap, ...]
+    table: Table
+
+
+Block = Note | Code | Facts | Table | Figure | PeriodicTable
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Section:
+    """One heading of the page and what stands under it."""
+
+    name: str
+    title: str
+    blocks: tuple[Block, ...]
