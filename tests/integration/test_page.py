@@ -1,0 +1,245 @@
+"""Does a real browser draw the page: offline, on a phone, in light and dark?"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from atomgraft.report.page import write_page
+from tests.unit.report.example_result import make_failed, make_result, make_unproved
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or DRIVER is None,
+    reason="the page is tested in Chromium: install chromium and chromium-driver",
+)
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
+
+PHONE, DESKTOP = 390, 1440
+DRAWING_TIME = 60
+"""Seconds; it takes two on an idle machine, more on a busy one."""
+
+MAKERS = {"full": make_result, "unproved": make_unproved, "failed": make_failed}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    logs = {"browser": "ALL", "performance": "ALL"}
+    options.set_capability("goog:loggingPrefs", logs)
+    service = webdriver.ChromeService(str(DRIVER))
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> dict[str, Path]:
+    return {
+        name: write_page(tmp_path_factory.mktemp(name), make())
+        for name, make in MAKERS.items()
+    }
+
+
+@pytest.fixture
+def show(browser, pages):
+    def showing(name: str = "full", width: int = DESKTOP, scheme: str = "light"):
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1}
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride", {**size, "mobile": width == PHONE}
+        )
+        prefer(browser, scheme)
+        for log in ("browser", "performance"):
+            browser.get_log(log)
+        browser.get(pages[name].as_uri())
+        wait_for(browser, "document.documentElement.dataset.drawn === 'true'")
+        return browser
+
+    return showing
+
+
+def prefer(browser, scheme: str) -> None:
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"media": "", "features": [feature]}
+    )
+
+
+def wait_for(browser, condition: str) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, DRAWING_TIME).until(
+        lambda driver: driver.execute_script(f"return {condition}")
+    )
+
+
+def requests(browser) -> Iterator[str]:
+    for entry in browser.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent":
+            yield message["params"]["request"]["url"]
+
+
+def count(browser, selector: str) -> int:
+    return browser.execute_script(
+        "return document.querySelectorAll(arguments[0]).length", selector
+    )
+
+
+def mean_colour(browser, selector: str) -> str:
+    return browser.execute_script(
+        "return getComputedStyle(document.querySelector(arguments[0])).fill", selector
+    )
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_no_error_no_request_no_overflow(show, name, width, scheme) -> None:
+    browser = show(name, width, scheme)
+    assert browser.get_log("browser") == []
+    urls = list(requests(browser))
+    assert len(urls) >= 1
+    assert all(url.startswith(("file://", "data:")) for url in urls)
+    needed = browser.execute_script("return document.documentElement.scrollWidth")
+    assert needed <= width
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_every_plot_holds_its_data(show, width) -> None:
+    browser = show("full", width)
+    n_plots = count(browser, ".plot")
+    assert n_plots == 6
+    assert count(browser, ".plot .main-svg .plotbg, .plot svg .bglayer") >= n_plots
+    assert count(browser, "[data-plot='ratios'] .errorbar") == 9
+    assert count(browser, "[data-plot='coverage'] .bars .point") == 12
+    assert count(browser, "[data-plot='curve'] .lines .js-line") == 5
+    assert count(browser, "[data-plot='parity-energy'] .points .point") == 240
+    assert count(browser, "[data-plot='parity-forces'] .points .point") == 2000
+    assert count(browser, ".map:not([hidden]) .element:not(.empty)") == 63
+
+
+def test_plots_stay_inside_their_box(show) -> None:
+    browser = show("full", PHONE)
+    widths = browser.execute_script(
+        "return [...document.querySelectorAll('.plot')].map(d => "
+        "[d.clientWidth, d.querySelector('.main-svg').clientWidth])"
+    )
+    assert all(drawn <= room <= PHONE for room, drawn in widths)
+
+
+def test_an_unproved_run_draws_what_there_is(show) -> None:
+    browser = show("unproved")
+    assert count(browser, ".plot") == 2
+    assert count(browser, "[data-plot='curve'] .lines .js-line") == 2
+
+
+def test_models_are_switched_on_and_off(show) -> None:
+    browser = show("full")
+    points = "[data-plot='parity-energy'] .points .point"
+    button = "#figure-parity button[data-key='scratch']"
+    shown = count(browser, points)
+    old = diagonal(browser)
+    browser.execute_script(f'document.querySelector("{button}").click()')
+    wait_for(browser, f'document.querySelectorAll("{points}").length === {shown + 120}')
+    assert diagonal(browser)[1] >= old[1]
+    pressed = f'document.querySelector("{button}").getAttribute("aria-pressed")'
+    assert browser.execute_script(f"return {pressed}") == "true"
+    browser.execute_script(f'document.querySelector("{button}").click()')
+    wait_for(browser, f'document.querySelectorAll("{points}").length === {shown}')
+    assert diagonal(browser) == pytest.approx(old)
+
+
+def diagonal(browser) -> list[float]:
+    x, y = browser.execute_script(
+        "const layout = document.querySelector(\"[data-plot='parity-energy']\")"
+        "._fullLayout; return [layout.xaxis.range, layout.yaxis.range]"
+    )
+    assert x == pytest.approx(y)
+    return x
+
+
+def test_axes_of_parity_plots_are_equally_long(show) -> None:
+    for width in (PHONE, DESKTOP):
+        lengths = show("full", width).execute_script(
+            "return [...document.querySelectorAll('.several .plot')].map(d => "
+            "[d._fullLayout.xaxis._length, d._fullLayout.yaxis._length])"
+        )
+        for across, up in lengths:
+            assert across == pytest.approx(up, abs=1)
+            assert across > 150
+
+
+def test_the_heat_map_changes_its_quantity(show) -> None:
+    browser = show("full", PHONE)
+    second = "button[data-map='forces-drift']"
+    browser.execute_script(f'document.querySelector("{second}").click()')
+    shown = browser.execute_script(
+        "return [...document.querySelectorAll('.map:not([hidden])')]"
+        ".map(map => map.dataset.map)"
+    )
+    assert shown == ["forces-drift"]
+    browser.execute_script(
+        "document.querySelector('.map:not([hidden]) [title^=\"Si:\"]').click()"
+    )
+    picked = browser.execute_script(
+        "return document.querySelector('.picked').textContent"
+    )
+    assert picked.startswith("Si: ")
+    assert "meV/Å" in picked
+
+
+def test_plots_follow_the_scheme_while_open(show) -> None:
+    browser = show("full", DESKTOP, "light")
+    ticks = "[data-plot='curve'] .xtick text"
+    background = "return getComputedStyle(document.body).backgroundColor"
+    bright, dark_ink = browser.execute_script(background), mean_colour(browser, ticks)
+    prefer(browser, "dark")
+    changed = (
+        f"getComputedStyle(document.querySelector(\"{ticks}\")).fill !== '{dark_ink}'"
+    )
+    wait_for(browser, changed)
+    assert browser.execute_script(background) != bright
+    prefer(browser, "light")
+    wait_for(browser, changed.replace("!==", "==="))
+
+
+def test_paper_is_white_and_the_screen_comes_back(show) -> None:
+    browser = show("full", DESKTOP, "dark")
+    ticks = "[data-plot='curve'] .xtick text"
+    before = mean_colour(browser, ticks)
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+    assert len(printed["data"]) > 10_000
+    assert mean_colour(browser, ticks) == before
+    assert browser.get_log("browser") == []
+
+
+def test_a_script_in_a_file_name_stays_text(show) -> None:
+    browser = show("full")
+    assert "owned" not in browser.title
+    assert count(browser, "script") == 3
+
+
+def test_what_is_not_ours_does_not_run(show) -> None:
+    browser = show("full")
+    browser.execute_script(
+        "const script = document.createElement('script');"
+        "script.textContent = 'document.title = \"owned\"';"
+        "document.body.append(script);"
+    )
+    assert "owned" not in browser.title
+    assert "Content Security Policy" in browser.get_log("browser")[0]["message"]
