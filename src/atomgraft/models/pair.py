@@ -334,7 +334,7 @@ def _per_element(
 
 
 def _atomic_numbers(elements: Sequence[str]) -> tuple[int, ...]:
-    unknown = [symbol for symbol in elements if symbol not in atomic_numbers]
+    unknown = [one for one in elements if atomic_numbers.get(one, 0) < 1]
     if unknown or len(set(elements)) != len(elements) or not elements:
         raise BadInputError(
             f"The elements are given as {list(elements)}.",
@@ -342,6 +342,15 @@ def _atomic_numbers(elements: Sequence[str]) -> tuple[int, ...]:
             f"Correct {unknown}." if unknown else "Name each element once.",
         )
     return tuple(atomic_numbers[symbol] for symbol in elements)
+
+
+_UNREADABLE = (
+    OSError,
+    safetensors.SafetensorError,
+    KeyError,
+    ValueError,
+    BadInputError,
+)
 
 
 def load_pair(path: Path) -> PairPotential:
@@ -364,7 +373,7 @@ def load_pair(path: Path) -> PairPotential:
             weights = {name: stream.get_tensor(name) for name in names}
         card = PairCard.model_validate_json(text)
         return _rebuilt(card, weights)
-    except (OSError, safetensors.SafetensorError, KeyError, ValueError) as error:
+    except _UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise BadInputError(
             f"{path} cannot be read as a pair potential: {reason}.",
