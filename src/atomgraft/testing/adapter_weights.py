@@ -125,18 +125,11 @@ def check_reference_shift(
         expected,
         tolerances.round_off,
     )
-    _assert_same_graph_prediction(
-        "shifted references",
-        dataclasses.replace(after, energy=before.energy),
-        before,
-        tolerances.round_off,
-    )
-    _assert_same_graph_prediction(
-        "the potential after shifted references were computed",
-        predict(double, graph),
-        before,
-        tolerances.round_off,
-    )
+    for what, other in (
+        ("shifted references", dataclasses.replace(after, energy=before.energy)),
+        ("own references after shifted ones", predict(double, graph)),
+    ):
+        _assert_same_graph_prediction(what, other, before, tolerances.round_off)
 
 
 def check_given_weights(
