@@ -22,7 +22,7 @@ def root_mean_square_error(predicted: Array, reference: Array) -> float:
 
     Examples
     --------
-    >>> root_mean_square_error(np.array([0.0, 0.0]), np.array([3.0, 4.0])) ** 2
-    12.5
+    >>> root_mean_square_error(np.array([0.0, 0.0]), np.array([3.0, 3.0]))
+    3.0
     """
     return float(np.sqrt(np.mean((predicted - reference) ** 2)))

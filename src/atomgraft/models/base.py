@@ -5,7 +5,7 @@ import copy
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float
@@ -91,6 +91,10 @@ class PotentialCard:
     head: str | None = None
 
 
+Self = TypeVar("Self", bound="AbstractPotential")
+"""typing.Self is not understood by run-time type checkers."""
+
+
 class AbstractPotential(abc.ABC):
     """An interatomic potential of any framework.
 
@@ -148,7 +152,10 @@ class AbstractPotential(abc.ABC):
         return next(self.module.parameters()).device
 
     def clone(
-        self, *, dtype: torch.dtype | None = None, device: torch.device | str = "cpu"
+        self: Self,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str = "cpu",
     ) -> Self:
         """Return an independent copy, in another precision if asked."""
         other = copy.copy(self)
