@@ -211,6 +211,7 @@ class _Trainer:
             )
         truncate_metrics(self.job.folder, state.step)
         self._load(state.trainables)
+        state.average = self._on_device(state.average)
         if state.optimizer:
             self.optimizer.load_state_dict(state.optimizer)
         self.n_split = state.n_split_batches
@@ -305,8 +306,9 @@ class _Trainer:
         if not self.plan.average:
             return
         decay = min(self.plan.average, (1 + state.step) / (10 + state.step))
-        for name, value in cloned(self.trainables).items():
-            state.average[name].mul_(decay).add_(value, alpha=1 - decay)
+        with torch.no_grad():
+            for name, value in self.trainables.items():
+                state.average[name].lerp_(value, 1 - decay)
 
     def _is_time_to_validate(self, step: int) -> bool:
         if not len(self.validation):
@@ -352,6 +354,9 @@ class _Trainer:
     def _keep_best(self, state: State) -> None:
         """Leave in the movement what validation liked best, or the running mean."""
         self._load(state.best or state.average or cloned(self.trainables))
+
+    def _on_device(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value.to(self.fabric.device) for name, value in tensors.items()}
 
     def _load(self, tensors: dict[str, Tensor]) -> None:
         with torch.no_grad():

@@ -78,5 +78,5 @@ def as_graph(fields: Iterable[Tensor]) -> Graph:
 
 
 def cloned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return detached copies on the CPU."""
-    return {name: value.detach().cpu().clone() for name, value in tensors.items()}
+    """Return detached copies."""
+    return {name: value.detach().clone() for name, value in tensors.items()}

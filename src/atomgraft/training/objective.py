@@ -22,6 +22,13 @@ SCALE_FLOOR: Mapping[Property, float] = {
 """Smallest unit of error (eV/atom, eV/Å, eV/Å³): below it labels are noise."""
 
 
+TINY = 1e-16
+"""Keeps the gradient of a length finite where the length is zero."""
+
+NORM_OF_UNIT = 3**0.5
+"""Brings the length of a vector to the size of its components."""
+
+
 class Objective(BaseModel):
     """How errors of energies, forces and stresses become one number.
 
@@ -32,11 +39,13 @@ class Objective(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    energy: Weight = 1.0
+    energy: Weight = 0.03
     forces: Weight = 1.0
     stress: Weight = 0.1
-    shape: Literal["huber", "mse", "mae"] = "huber"
-    """Huber: squared below one starting error, linear above."""
+    shape: Literal["norm", "mae", "huber", "mse"] = "norm"
+    """norm: the length of each atom's force error, and the absolute error of each
+    other label; mae: absolute errors of components; huber: squared below one
+    starting error, linear above; mse: squared."""
 
     @property
     def wanted(self) -> frozenset[Property]:
@@ -200,7 +209,7 @@ def mean_loss(
     terms = [
         objective.weight(kind)
         * _sum_of_means(
-            _shaped(residuals[kind].value / scales[kind], objective.shape),
+            _shaped(residuals[kind].value / scales[kind], objective.shape, kind),
             residuals[kind].present,
             owner if kind is Property.FORCES else torch.arange(n_structures).to(owner),
             n_structures,
@@ -210,10 +219,13 @@ def mean_loss(
     return torch.stack(terms).sum() / n_structures
 
 
-def _shaped(error: Tensor, shape: str) -> Tensor:
-    """Return the loss of each component."""
+def _shaped(error: Tensor, shape: str, kind: Property) -> Tensor:
+    """Return the loss of each component (of each atom's force for ``norm``)."""
+    if shape == "norm" and kind is Property.FORCES:
+        length = (error**2).sum(-1, keepdim=True).clamp(min=TINY).sqrt()
+        return length.expand_as(error) / NORM_OF_UNIT
     size = error.abs()
-    if shape == "mae":
+    if shape in ("mae", "norm"):
         return size
     if shape == "mse":
         return error**2 / 2
