@@ -100,7 +100,7 @@ def count(browser, selector: str) -> int:
     )
 
 
-def mean_colour(browser, selector: str) -> str:
+def fill_of(browser, selector: str) -> str:
     return browser.execute_script(
         "return getComputedStyle(document.querySelector(arguments[0])).fill", selector
     )
@@ -184,6 +184,21 @@ def test_axes_of_parity_plots_are_equally_long(show) -> None:
             assert across > 150
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_models_have_one_colour_in_legend_and_plots(show, scheme) -> None:
+    browser = show("full", DESKTOP, scheme)
+    legend = browser.execute_script(
+        "return [...document.querySelectorAll('#figure-parity [aria-pressed=true] "
+        ".symbol')].map(symbol => getComputedStyle(symbol).fill)"
+    )
+    drawn = browser.execute_script(
+        "return [...new Set([...document.querySelectorAll('.several .points .point')]"
+        ".map(point => getComputedStyle(point).fill))]"
+    )
+    assert len(set(legend)) == 2
+    assert sorted(drawn) == sorted(legend)
+
+
 def test_the_heat_map_changes_its_quantity(show) -> None:
     browser = show("full", PHONE)
     second = "button[data-map='forces-drift']"
@@ -207,7 +222,7 @@ def test_plots_follow_the_scheme_while_open(show) -> None:
     browser = show("full", DESKTOP, "light")
     ticks = "[data-plot='curve'] .xtick text"
     background = "return getComputedStyle(document.body).backgroundColor"
-    bright, dark_ink = browser.execute_script(background), mean_colour(browser, ticks)
+    bright, dark_ink = browser.execute_script(background), fill_of(browser, ticks)
     prefer(browser, "dark")
     changed = (
         f"getComputedStyle(document.querySelector(\"{ticks}\")).fill !== '{dark_ink}'"
@@ -221,10 +236,10 @@ def test_plots_follow_the_scheme_while_open(show) -> None:
 def test_paper_is_white_and_the_screen_comes_back(show) -> None:
     browser = show("full", DESKTOP, "dark")
     ticks = "[data-plot='curve'] .xtick text"
-    before = mean_colour(browser, ticks)
+    before = fill_of(browser, ticks)
     printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
     assert len(printed["data"]) > 10_000
-    assert mean_colour(browser, ticks) == before
+    assert fill_of(browser, ticks) == before
     assert browser.get_log("browser") == []
 
 

@@ -73,25 +73,7 @@ def _ratio_description(rows: list[ComparisonRow]) -> str:
 
 def _ratio_plot(rows: list[ComparisonRow], models: list[str]) -> PlotlyFigure:
     data = [_ratio_trace(rows, model, models) for model in models]
-    values = [1.0]
-    for trace in data:
-        for x, up, down in zip(
-            trace["x"],
-            trace["error_x"]["array"],
-            trace["error_x"]["arrayminus"],
-            strict=True,
-        ):
-            values += [x - down, x + up]
-    line = {
-        "type": "line",
-        "x0": 1,
-        "x1": 1,
-        "yref": "paper",
-        "y0": 0,
-        "y1": 1,
-        "layer": "below",
-        "line": {"color": "@base", "width": 1.5, "dash": "dash"},
-    }
+    values = [1.0, *(end for trace in data for end in _ends(trace))]
     y_axis = axis(
         tickvals=list(range(len(rows))),
         ticktext=[_ratio_name(row) for row in rows],
@@ -105,43 +87,67 @@ def _ratio_plot(rows: list[ComparisonRow], models: list[str]) -> PlotlyFigure:
         90 + 72 * len(rows),
         xaxis=log_axis("error / error of the base", values, fixedrange=True),
         yaxis=y_axis,
-        shapes=[line],
+        shapes=[_BASE_LINE],
     )
     return figure(data, plan)
+
+
+_BASE_LINE = {
+    "type": "line",
+    "x0": 1,
+    "x1": 1,
+    "yref": "paper",
+    "y0": 0,
+    "y1": 1,
+    "layer": "below",
+    "line": {"color": "@base", "width": 1.5, "dash": "dash"},
+}
+
+
+def _ends(trace: dict[str, Any]) -> list[float]:
+    bars = trace["error_x"]
+    below = zip(trace["x"], bars["arrayminus"], strict=True)
+    above = zip(trace["x"], bars["array"], strict=True)
+    return [x - length for x, length in below] + [x + length for x, length in above]
 
 
 def _ratio_trace(
     rows: list[ComparisonRow], model: str, models: list[str]
 ) -> dict[str, Any]:
     offset = 0.2 * (models.index(model) - (len(models) - 1) / 2)
-    x, y, up, down, texts = [], [], [], [], []
-    for position, row in enumerate(rows):
-        score = _score(row, model)
-        if score is None or row.base is None or not math.isfinite(score.value):
-            continue
-        low, high = score.interval or (score.value, score.value)
-        x.append(score.value / row.base.value)
-        y.append(position + offset)
-        up.append((high - score.value) / row.base.value)
-        down.append((score.value - low) / row.base.value)
-        texts.append(f"{MODEL_NAMES[model]}: {score_text(score)} {score.unit}")
+    found = [
+        (position + offset, row.base.value, score)
+        for position, row in enumerate(rows)
+        if (score := _score(row, model)) and row.base and math.isfinite(score.value)
+    ]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": MODEL_NAMES[model],
         "meta": {"key": model},
-        "x": x,
-        "y": y,
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": up,
-            "arrayminus": down,
-            "thickness": 2,
-            "width": 0,
-            "color": f"@{model}",
-        },
-        "text": texts,
+        "x": [score.value / base for _, base, score in found],
+        "y": [height for height, _, _ in found],
+        "error_x": _bars(model, [(base, score) for _, base, score in found]),
+        "text": [
+            f"{MODEL_NAMES[model]}: {score_text(score)} {score.unit}"
+            for _, _, score in found
+        ],
         "hovertemplate": "%{text}<extra></extra>",
         "marker": marker(model, size=11.0, opacity=1.0),
+    }
+
+
+def _bars(model: str, found: list[tuple[float, Score]]) -> dict[str, Any]:
+    ends = [
+        (base, score.value, *(score.interval or (score.value, score.value)))
+        for base, score in found
+    ]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [(high - value) / base for base, value, _, high in ends],
+        "arrayminus": [(value - low) / base for base, value, low, _ in ends],
+        "thickness": 2,
+        "width": 0,
+        "color": f"@{model}",
     }

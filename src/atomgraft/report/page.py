@@ -20,7 +20,6 @@ from atomgraft.report.sections import score_sections
 from atomgraft.report.wording import (
     bytes_text,
     count_text,
-    counted,
     duration_text,
     percent_text,
     time_text,
@@ -90,7 +89,7 @@ def key_facts(result: RunResult) -> list[tuple[str, str]]:
     n_train = sum(card.n_structures for card in trained_on)
     return [
         ("Base", result.base.name),
-        ("Trained on", counted(n_train, "structure")),
+        ("Training structures", count_text(n_train)),
         ("Weights moving", percent_text(moving, whole)),
         ("Steps", count_text(result.training.n_steps_done)),
         ("Training time", duration_text(result.training.seconds)),

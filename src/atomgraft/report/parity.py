@@ -70,21 +70,7 @@ def _parity_plot(parities: list[Parity], hidden: Sequence[str]) -> Plot:
     shown = [pair for m in drawn if m not in hidden for pair in points(by_model[m])]
     title = f"{capitalised(first.quantity)} ({first.unit})"
     span = square_range([value for pair in shown for value in pair])
-    style = {
-        "range": span,
-        "constrain": "domain",
-        "nticks": 5,
-        "exponentformat": "none",
-    }
-    plan = layout(
-        None,
-        xaxis=axis(f"reference ({first.unit})", **style),
-        yaxis=axis(
-            f"predicted ({first.unit})", scaleanchor="x", constraintoward="top", **style
-        ),
-        shapes=[_diagonal(span)],
-        meta={"square": True},
-    )
+    plan = _square_layout(span, first.unit)
     data = [
         _parity_trace(by_model[model], is_shown=model not in hidden) for model in drawn
     ]
@@ -97,6 +83,24 @@ def _parity_plot(parities: list[Parity], hidden: Sequence[str]) -> Plot:
             "are in the table below."
         ),
         figure=figure(data, plan),
+    )
+
+
+def _square_layout(span: list[float], unit: str) -> dict[str, Any]:
+    style = {
+        "range": span,
+        "constrain": "domain",
+        "nticks": 5,
+        "exponentformat": "none",
+    }
+    return layout(
+        None,
+        xaxis=axis(f"reference ({unit})", **style),
+        yaxis=axis(
+            f"predicted ({unit})", scaleanchor="x", constraintoward="top", **style
+        ),
+        shapes=[_diagonal(span)],
+        meta={"square": True},
     )
 
 

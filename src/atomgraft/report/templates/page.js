@@ -7,7 +7,6 @@
     responsive: true,
     displaylogo: false,
     displayModeBar: false,
-    doubleClick: "reset",
   };
 
   // Colours are names of the style sheet ("@adapted"): one place decides them.
