@@ -2,13 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from ase import Atoms
 from jaxtyping import Float
 
 
+@runtime_checkable
 class PredictedStructure(Protocol):
     """What a potential says of one structure; eV, eV/Å, eV/Å³."""
 

@@ -106,14 +106,18 @@ def _parse(lines: list[str], place: str) -> Atoms:
 
 
 def _check_columns(lines: list[str], place: str) -> None:
-    """Count columns: ASE drops what is too much in silence."""
+    """Check what ASE passes over in silence: columns too many, no positions."""
     try:
         layout = key_val_str_to_dict(lines[1].strip()).get("Properties")
         if layout is None:
             return
-        n_columns = sum(int(n) for n in str(layout).split(":")[2::3])
+        fields = str(layout).split(":")
+        n_columns = sum(int(n) for n in fields[2::3])
     except (ValueError, IndexError) as error:
-        raise _refused(place, f"the comment line has an error ({error})") from error
+        reason = f"the comment line has an error ({error})"
+        raise _refused(place, reason) from error
+    if "pos" not in fields[::3] or not {"species", "Z"} & set(fields[::3]):
+        raise _refused(place, f"Properties={layout} has no pos, or no species")
     for i, line in enumerate(lines[2:]):
         if len(line.split()) != n_columns:
             raise BadInputError(

@@ -46,7 +46,7 @@ class Finding:
     message: str
     remedy: str
     frames: tuple[str, ...] = ()
-    number: float | None = None
+    number: int | float | None = None
     unit: str | None = None
 
 

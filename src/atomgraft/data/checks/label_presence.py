@@ -53,6 +53,8 @@ def _missing(structures: Sequence[Atoms]) -> Iterator[Finding]:
         for name, label in _LABELS.items()
     }
     n = len(structures)
+    if n == 0:
+        return
     if n == len(without["energy"]) == len(without["forces"]):
         yield Finding(
             severity="error",

@@ -16,6 +16,9 @@ MIN_SPREAD = 0.1
 """Floor of the spread of log10 of the forces: frames within a factor of
 10^(6 x 0.1) = 4 of the median are never outliers."""
 
+SMALL_FORCE = 0.25
+"""eV/Å; frames whose largest force is below it are equally calm."""
+
 HOT_RATIO = 10.0
 """A frame is hot beyond so many times the force of the coldest fifth ..."""
 
@@ -32,8 +35,10 @@ NET_FRACTION = 0.02
 """Share of the sum of |F| that a net force must have to be reported."""
 
 
-def robust_scores(values: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " frames"]:
-    """Return how far positive values stand from their median, in log space.
+def robust_scores(
+    values: Float[np.ndarray, " frames"], floor: float
+) -> Float[np.ndarray, " frames"]:
+    """Return how far values stand from their median, in log space.
 
     The spread is 1.4826 times the median absolute deviation of log10, at least
     `MIN_SPREAD`.
@@ -41,17 +46,17 @@ def robust_scores(values: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " f
     Parameters
     ----------
     values
-        One positive number a frame; zeros count as the smallest positive value.
+        One number a frame, not negative.
+    floor
+        Smaller values count as this one: they do not differ in any way that matters.
 
     Examples
     --------
-    >>> float(robust_scores(np.array([1.0, 1.0, 1.0, 10.0]))[3].round(6))
+    >>> scores = robust_scores(np.array([1.0, 1.0, 1.0, 10.0]), floor=0.1)
+    >>> float(scores[3].round(6))
     10.0
     """
-    positive = values[values > 0]
-    if not len(positive):
-        return np.zeros_like(values)
-    logs = np.log10(np.maximum(values, positive.min()))
+    logs = np.log10(np.maximum(values, floor))
     median = np.median(logs)
     spread = max(1.4826 * float(np.median(np.abs(logs - median))), MIN_SPREAD)
     return (logs - median) / spread
@@ -80,7 +85,7 @@ def _largest(atoms: Atoms) -> float:
 def _outliers(
     structures: Sequence[Atoms], largest: Float[np.ndarray, " frames"]
 ) -> Iterator[Finding]:
-    scores = robust_scores(largest)
+    scores = robust_scores(largest, SMALL_FORCE)
     found = [
         structures[i] for i in np.argsort(-scores).tolist() if scores[i] > OUTLIER_SCORE
     ]

@@ -13,6 +13,9 @@ from atomgraft.data.checks.large_forces import (
 )
 from atomgraft.data.labels import forces_of
 
+SMALL_RESIDUAL = 0.01
+"""eV/Å; structures that the base gets right to within it are equally right."""
+
 MIN_DISTANCE = 0.3
 """Share of |label| + |base| that the difference must have; an outlier of a base
 that is right to a few per cent is still right."""
@@ -38,7 +41,7 @@ def check_residuals(compared: Compared) -> Iterator[Finding]:
             for _, label, base in pairs
         ]
     )
-    scores = robust_scores(residuals)
+    scores = robust_scores(residuals, SMALL_RESIDUAL)
     is_outlier = (scores > OUTLIER_SCORE) & (residuals > MIN_DISTANCE * sizes)
     found = [pairs[i][0] for i in np.flatnonzero(is_outlier).tolist()]
     if found:
