@@ -30,7 +30,7 @@ class Compared:
 
 
 def compare_with_base(
-    structures: Sequence[Atoms], base: BaseKnowledge, max_structures: int
+    structures: Sequence[Atoms], base: BaseKnowledge, max_atoms: int
 ) -> Compared:
     """Ask the base model about structures spread evenly over the data.
 
@@ -43,16 +43,18 @@ def compare_with_base(
         The data.
     base
         The model.
-    max_structures
-        At most so many are asked about, which bounds the time.
+    max_atoms
+        Structures with so many atoms in all are asked about, one at least.
     """
     known = [
         atoms
         for atoms in structures
         if not is_isolated_atom(atoms) and set(atoms.numbers.tolist()) <= base.elements
     ]
-    if len(known) > max_structures:
-        kept = np.linspace(0, len(known) - 1, max_structures).round().astype(int)
-        known = [known[i] for i in kept]
+    n_atoms = sum(map(len, known))
+    if n_atoms > max_atoms:
+        n_kept = max(1, len(known) * max_atoms // n_atoms)
+        kept = np.linspace(0, len(known) - 1, n_kept).round().astype(int)
+        known = [known[i] for i in kept.tolist()]
     predictions = tuple(base.predict(known)) if known else ()
     return Compared(base=base.name, structures=tuple(known), predictions=predictions)

@@ -21,23 +21,13 @@ SAME_SITE = 0.2
 
 def check_contacts(structures: Sequence[Atoms]) -> Iterator[Finding]:
     """Find pairs of atoms closer than `CLOSE` times the sum of covalent radii."""
-    coincident: list[Atoms] = []
-    close: list[Atoms] = []
-    shortest, closest = np.inf, ""
-    for atoms in structures:
-        i, j, d = _pairs(atoms)
-        if len(d) and d.min() < SAME_SITE:
-            coincident.append(atoms)
-        elif len(d):
-            close.append(atoms)
-        if len(d) and d.min() < shortest:
-            k = int(d.argmin())
-            shortest = float(d[k])
-            a, b = sorted((int(i[k]), int(j[k])))
-            closest = (
-                f"atoms {a} ({atoms.symbols[a]}) and {b} ({atoms.symbols[b]}) of"
-                f" {place_of(atoms)} are {shortest:.2f} Å apart"
-            )
+    contacts = [(atoms, *_shortest(atoms)) for atoms in structures]
+    contacts = [one for one in contacts if one[1] < np.inf]
+    if not contacts:
+        return
+    _, shortest, closest = min(contacts, key=lambda one: one[1])
+    coincident = [atoms for atoms, d, _ in contacts if d < SAME_SITE]
+    close = [atoms for atoms, d, _ in contacts if d >= SAME_SITE]
     if coincident:
         yield Finding(
             severity="error",
@@ -50,18 +40,39 @@ def check_contacts(structures: Sequence[Atoms]) -> Iterator[Finding]:
             unit="Å",
         )
     if close:
-        yield Finding(
-            severity="warning",
-            code="close-atoms",
-            message=f"In {len(close)} of {len(structures)} structures atoms are closer"
-            f" than {CLOSE:g} of the sum of their covalent radii"
-            f" ({named(places(close))})" + (f"; {closest}." if not coincident else "."),
-            remedy="Keep them only if the material is meant to go there (shock,"
-            " irradiation, a repulsive wall); otherwise leave the frames out.",
-            frames=places(close),
-            number=None if coincident else shortest,
-            unit=None if coincident else "Å",
-        )
+        yield _close(close, [one for one in contacts if one[1] >= SAME_SITE])
+
+
+Contact = tuple[Atoms, float, str]
+"""A structure, its shortest contact (Å), and that contact in words."""
+
+
+def _close(close: Sequence[Atoms], contacts: Sequence[Contact]) -> Finding:
+    _, shortest, closest = min(contacts, key=lambda one: one[1])
+    return Finding(
+        severity="warning",
+        code="close-atoms",
+        message=f"In {len(close)} structures atoms are closer than {CLOSE:g} of the"
+        f" sum of their covalent radii ({named(places(close))}); {closest}.",
+        remedy="Keep them only if the material is meant to go there (shock,"
+        " irradiation, a repulsive wall); otherwise leave the frames out.",
+        frames=places(close),
+        number=shortest,
+        unit="Å",
+    )
+
+
+def _shortest(atoms: Atoms) -> tuple[float, str]:
+    """Return the shortest contact, Å, and the words for it; infinite if none."""
+    i, j, d = _pairs(atoms)
+    if not len(d):
+        return np.inf, ""
+    k = int(d.argmin())
+    a, b = sorted((int(i[k]), int(j[k])))
+    return float(d[k]), (
+        f"atoms {a} ({atoms.symbols[a]}) and {b} ({atoms.symbols[b]}) of"
+        f" {place_of(atoms)} are {d[k]:.2f} Å apart"
+    )
 
 
 def _pairs(

@@ -48,14 +48,12 @@ def check_label_presence(structures: Sequence[Atoms]) -> Iterator[Finding]:
 
 
 def _missing(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    n = len(structures)
     without = {
         name: [atoms for atoms in structures if label(atoms) is None]
         for name, label in _LABELS.items()
     }
-    n = len(structures)
-    if n == 0:
-        return
-    if n == len(without["energy"]) == len(without["forces"]):
+    if n and n == len(without["energy"]) == len(without["forces"]):
         yield Finding(
             severity="error",
             code="no-labels",
@@ -66,28 +64,34 @@ def _missing(structures: Sequence[Atoms]) -> Iterator[Finding]:
         )
         return
     for name, bare in without.items():
-        if not bare:
-            continue
-        if len(bare) == n:
-            yield Finding(
-                severity="warning" if name == "forces" else "note",
-                code=f"no-{name}",
-                message=f"None of the {n} structures has a label for its {name}.",
-                remedy=_REMEDY[name],
-                number=n,
-            )
-        else:
-            frames = places(bare)
-            yield Finding(
-                severity="note" if name == "stress" else "warning",
-                code=f"missing-{name}",
-                message=f"{len(bare)} of {n} structures have no {name}"
-                f" ({named(frames)}).",
-                remedy="Training leaves the missing labels out; add them if they"
-                " should be there.",
-                frames=frames,
-                number=len(bare),
-            )
+        if bare and len(bare) == n:
+            yield _all_missing(name, n)
+        elif bare:
+            yield _some_missing(name, bare, n)
+
+
+def _all_missing(name: str, n_structures: int) -> Finding:
+    return Finding(
+        severity="warning" if name == "forces" else "note",
+        code=f"no-{name}",
+        message=f"None of the {n_structures} structures has a label for its {name}.",
+        remedy=_REMEDY[name],
+        number=n_structures,
+    )
+
+
+def _some_missing(name: str, bare: Sequence[Atoms], n_structures: int) -> Finding:
+    frames = places(bare)
+    return Finding(
+        severity="note" if name == "stress" else "warning",
+        code=f"missing-{name}",
+        message=f"{len(bare)} of {n_structures} structures have no {name}"
+        f" ({named(frames)}).",
+        remedy="Training leaves the missing labels out; add them if they should be"
+        " there.",
+        frames=frames,
+        number=len(bare),
+    )
 
 
 _REMEDY = {

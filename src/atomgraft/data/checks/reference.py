@@ -68,7 +68,9 @@ def _shifted(fit: ReferenceFit, base: str) -> Finding:
         f" {fit.n_structures} structures, rank {fit.rank} of {len(fit.shifts)},"
         f" condition {fit.condition:.3g}).",
         remedy="Nothing to do: adapt refits the reference energies before the first"
-        " step.",
+        " step."
+        if fit.residual_after < POOR_FIT
+        else "Leave out frames far from equilibrium first: the refit follows them.",
         number=max(map(abs, fit.shifts.values())),
         unit="eV/atom",
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 
 from atomgraft.data.checks.comparison import Compared
 from atomgraft.data.checks.findings import Finding, named, places
@@ -32,15 +33,8 @@ def check_residuals(compared: Compared) -> Iterator[Finding]:
     ]
     if len(pairs) < MIN_FRAMES:
         return
-    residuals = np.array(
-        [np.sqrt(np.mean((label - base) ** 2)) for _, label, base in pairs]
-    )
-    sizes = np.array(
-        [
-            np.sqrt(np.mean(label**2)) + np.sqrt(np.mean(base**2))
-            for _, label, base in pairs
-        ]
-    )
+    residuals = np.array([_rms(label - base) for _, label, base in pairs])
+    sizes = np.array([_rms(label) + _rms(base) for _, label, base in pairs])
     scores = robust_scores(residuals, SMALL_RESIDUAL)
     is_outlier = (scores > OUTLIER_SCORE) & (residuals > MIN_DISTANCE * sizes)
     found = [pairs[i][0] for i in np.flatnonzero(is_outlier).tolist()]
@@ -58,3 +52,7 @@ def check_residuals(compared: Compared) -> Iterator[Finding]:
             number=worst,
             unit="eV/Å",
         )
+
+
+def _rms(values: Float[np.ndarray, "..."]) -> float:
+    return float(np.sqrt(np.mean(values**2)))

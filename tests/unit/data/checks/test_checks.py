@@ -371,5 +371,5 @@ def test_the_base_is_asked_about_a_bounded_number() -> None:
         return predict(structures)
 
     base = BaseKnowledge(name="lj", elements=BASE.elements, predict=count)
-    assert check_structures(crystals(), base=base, max_predicted=5) == ()
+    assert check_structures(crystals(), base=base, max_predicted_atoms=5 * 32) == ()
     assert asked == [5]
