@@ -86,6 +86,12 @@ def read_structures(
 
 
 def _read(source: Source, keys: LabelKeys) -> list[Atoms]:
+    if keys.stress_unit is not None and output_format(source.path) is not None:
+        raise BadInputError(
+            f"{source.path} was to be read with the stress unit {keys.stress_unit}.",
+            "The output of a program states its own unit.",
+            "Leave the unit out; read files that need one by themselves.",
+        )
     structures = [
         canonical(frame, source.frame(i), keys) for i, frame in _frames(source)
     ]
@@ -101,7 +107,7 @@ def _read(source: Source, keys: LabelKeys) -> list[Atoms]:
 
 def _frames(source: Source) -> Iterator[tuple[int, Atoms]]:
     """Yield raw frames with their numbers, the format told from the file's name."""
-    name, suffix = source.path.name.lower(), format_suffix(source.path)
+    suffix = format_suffix(source.path)
     if suffix in {".yaml", ".yml"}:
         return read_phonopy(source)
     if source.dataset is not None:
@@ -114,12 +120,8 @@ def _frames(source: Source) -> Iterator[tuple[int, Atoms]]:
         return read_extxyz(source)
     if suffix in {".db", ".json"}:
         return read_database(source)
-    if "outcar" in name:
-        return read_output(source, "vasp-out")
-    if suffix == ".xml":
-        return read_output(source, "vasp-xml")
-    if suffix in {".pwo", ".out"}:
-        return read_output(source, "espresso-out")
+    if (output := output_format(source.path)) is not None:
+        return read_output(source, output)
     if suffix == ".traj":
         return read_output(source, "traj")
     raise BadInputError(
@@ -127,6 +129,20 @@ def _frames(source: Source) -> Iterator[tuple[int, Atoms]]:
         f"Readable: {READABLE}.",
         "Rename the file, or convert it: ase convert FILE train.extxyz.",
     )
+
+
+def output_format(path: Path) -> str | None:
+    """Return ASE's name for the output of a program, which states its own units.
+
+    Examples
+    --------
+    >>> output_format(Path("relax/OUTCAR.gz"))
+    'vasp-out'
+    """
+    if "outcar" in path.name.lower():
+        return "vasp-out"
+    suffixes = {".xml": "vasp-xml", ".pwo": "espresso-out", ".out": "espresso-out"}
+    return suffixes.get(format_suffix(path))
 
 
 def _check_given_keys(structures: Sequence[Atoms], keys: LabelKeys) -> None:

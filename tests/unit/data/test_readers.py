@@ -14,7 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.units import EV_PER_A3_IN_GPA, EV_PER_A3_IN_KBAR
+from atomgraft.core.units import (
+    BOHR_IN_ANGSTROM,
+    EV_PER_A3_IN_GPA,
+    EV_PER_A3_IN_KBAR,
+    RYDBERG_IN_EV,
+)
 from atomgraft.data.labels import (
     energy_of,
     forces_of,
@@ -267,6 +272,60 @@ def test_vasp_output_is_read(tmp_path: Path) -> None:
         -np.array([10, 20, 30, 0, 0, 0]) / EV_PER_A3_IN_KBAR,
         rtol=1e-5,
     )
+    with pytest.raises(BadInputError, match="its own unit"):
+        read_structures([path], stress_unit="kbar")
+
+
+def test_quantum_espresso_output_is_read(tmp_path: Path) -> None:
+    """Rydberg and bohr become eV and Å; pw.x counts compression as positive."""
+    path = tmp_path / "pw.pwo"
+    path.write_text(PWO)
+    [atoms] = read_structures([path])
+    assert atoms.cell.lengths() == pytest.approx([4, 4, 4], rel=1e-5)
+    assert energy_of(atoms) == pytest.approx(-10 * RYDBERG_IN_EV, rel=1e-6)
+    force = np.array([[0.01, 0.02, 0.03]]) * RYDBERG_IN_EV / BOHR_IN_ANGSTROM
+    np.testing.assert_allclose(forces_of(atoms), force, rtol=1e-6)
+    stress = -np.array([1e-4, 2e-4, 3e-4, 0, 0, 0])
+    stress *= RYDBERG_IN_EV / BOHR_IN_ANGSTROM**3
+    np.testing.assert_allclose(stress_of(atoms), stress, rtol=1e-6)
+
+
+PWO = """     Program PWSCF v.7.0 starts on  1Jan2024 at 10: 0: 0
+     bravais-lattice index     =            0
+     lattice parameter (alat)  =       7.5589  a.u.
+     number of atoms/cell      =            1
+     number of atomic types    =            1
+
+     celldm(1)=   7.558904  celldm(2)=   0.000000  celldm(3)=   0.000000
+
+     crystal axes: (cart. coord. in units of alat)
+               a(1) = (   1.000000   0.000000   0.000000 )
+               a(2) = (   0.000000   1.000000   0.000000 )
+               a(3) = (   0.000000   0.000000   1.000000 )
+
+     Cartesian axes
+
+     site n.     atom                  positions (alat units)
+         1           Si  tau(   1) = (   0.0000000   0.0000000   0.0000000  )
+
+     number of k points=     1
+                       cart. coord. in units 2pi/alat
+        k(    1) = (   0.0000000   0.0000000   0.0000000), wk =   2.0000000
+
+!    total energy              =     -10.00000000 Ry
+
+     Forces acting on atoms (cartesian axes, Ry/au):
+
+     atom    1 type  1   force =     0.01000000    0.02000000    0.03000000
+
+     Computing stress (Cartesian axis) and pressure
+
+          total   stress  (Ry/bohr**3)                   (kbar)     P=       20.00
+   0.00010000   0.00000000   0.00000000           14.71        0.00        0.00
+   0.00000000   0.00020000   0.00000000            0.00       29.42        0.00
+   0.00000000   0.00000000   0.00030000            0.00        0.00       44.13
+
+"""
 
 
 VASPRUN = """<?xml version="1.0"?>
