@@ -62,26 +62,30 @@ def _chunks(source: Source, max_bytes: int | None = MAX_BYTES) -> Iterator[list[
                 f"{place} is cut off: it claims {n_atoms} atoms and the file ends"
                 f" after {max(0, len(body) - 1)}.",
                 "A comment line and one line for each atom are needed.",
-                f"Copy the file again, or use the frames before it: "
-                f"{source.path}@:{i}.",
+                "Copy the file again"
+                + (f", or use the frames before it: {source.path}@:{i}." if i else "."),
             )
         yield [header, *body]
 
 
 def _headers(lines: Iterator[str]) -> Iterator[str]:
     """Yield the first line of each frame; blank lines may end a file."""
-    n_blank = 0
+    blank = ""
     for line in lines:
-        if not line.strip():
-            n_blank += 1
-            continue
-        if n_blank:  # a blank line between frames shifts every later one
-            line = f"(blank) {line}"
-        yield line
+        if line.strip():
+            yield blank + line
+        else:
+            blank = "\n"
 
 
 def _atom_count(header: str, place: str) -> int:
     text = header.strip()
+    if header.startswith("\n"):
+        raise BadInputError(
+            f"A blank line stands before {place}.",
+            "Frames follow each other without blank lines.",
+            "Remove the blank line, or complete the frame before it.",
+        )
     if text.isascii() and text.isdigit() and len(text) <= 12 and int(text) > 0:
         return int(text)
     raise BadInputError(
@@ -97,7 +101,11 @@ def _parse(lines: list[str], place: str) -> Atoms:
     try:
         frames = ase.io.read(io.StringIO("".join(lines)), format="extxyz", index=":")
     except KeyError as error:
-        raise _refused(place, f"unknown chemical symbol or name {error}") from error
+        raise BadInputError(
+            f"{place} has an atom of an unknown element, {error}.",
+            "Chemical symbols of elements are needed in the species column.",
+            "Correct the symbol; types of a force field must become elements.",
+        ) from error
     except Exception as error:
         raise _refused(place, f"{type(error).__name__}: {error}") from error
     [atoms] = frames
