@@ -1,0 +1,82 @@
+# Everything a person does here with one word. Needs Python 3.11+, a C++ compiler, make.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# One torch process beside others: more threads than cores slows all of them.
+export OMP_NUM_THREADS ?= 2
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+export PIP_NO_INPUT ?= 1
+
+INSTALL = $(BIN)/python -m pip install --quiet --quiet --editable
+WAIT := the first time this takes a few minutes, torch is large
+
+.PHONY: help demo test test-quick lint docs format clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo        adapt 7net-0 to silicon, prove it, write the page"
+	@echo "make test        run every test"
+	@echo "make test-quick  run the fast tests"
+	@echo "make lint        style, types, layers, spelling"
+	@echo "make format      let ruff put the style right"
+	@echo "make docs        build the documentation into site/"
+	@echo "make clean       remove the environment and everything built"
+
+demo: $(VENV)/.user
+	$(BIN)/atomgraft demo --out demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+test-quick: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict --quiet
+
+clean:
+	rm -rf $(VENV) site dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+# The environment, and one stamp for each set of extras: pip runs again only when
+# pyproject.toml has changed.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "atomgraft needs Python 3.11 or newer, and '$(PYTHON)' is not." \
+	    "Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "$(PYTHON) cannot make a virtual environment." \
+	    "On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+$(VENV)/.user: pyproject.toml | $(BIN)/python
+	@echo "Installing atomgraft and SevenNet into $(VENV) ($(WAIT))"
+	@$(INSTALL) ".[sevennet]"
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	@echo "Installing atomgraft and its tests into $(VENV) ($(WAIT))"
+	@$(INSTALL) ".[sevennet,test]"
+	@touch $@ $(VENV)/.user
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	@echo "Installing atomgraft and its tools into $(VENV) ($(WAIT))"
+	@$(INSTALL) ".[sevennet,test,dev]"
+	@touch $@ $(VENV)/.test $(VENV)/.user
+
+$(VENV)/.docs: pyproject.toml | $(BIN)/python
+	@echo "Installing what builds the documentation into $(VENV)"
+	@$(INSTALL) ".[docs]"
+	@touch $@
