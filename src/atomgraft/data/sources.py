@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.shipped import PREFIX, shipped_path
 
 _SLICE = re.compile(r"^(-?\d*)(:(-?\d*))?(:(-?\d*))?$")
 
@@ -39,6 +40,8 @@ class Source:
 def parse_source(text: Path | str) -> Source:
     """Split a file name from the frames and the dataset behind it.
 
+    ``shipped:si-train`` stands for a set inside the package.
+
     Parameters
     ----------
     text
@@ -62,6 +65,9 @@ def parse_source(text: Path | str) -> Source:
     if not at:
         name, selection = str(text), ""
     frames = parse_frames(selection, str(text)) if at else slice(None)
+    if name.startswith(PREFIX):
+        path = shipped_path(name.removeprefix(PREFIX))
+        return Source(path=path, frames=frames, selection=selection)
     if not Path(name).is_file() and "#" in name:
         name, _, dataset = name.rpartition("#")
     else:
