@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import atomic_numbers
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -164,13 +164,3 @@ def _fill(adapted: Adapted, path: Path) -> None:
         for name, parameter in trainables.items():
             parameter.copy_(stream.get_tensor(name))
 
-
-def shifts_by_symbol(shifts: Mapping[int, float]) -> dict[str, float]:
-    """Return shifts under chemical symbols.
-
-    Examples
-    --------
-    >>> shifts_by_symbol({14: 0.5})
-    {'Si': 0.5}
-    """
-    return {chemical_symbols[number]: shift for number, shift in shifts.items()}

@@ -46,7 +46,7 @@ RECIPES.add(
     Recipe(
         summary="only the readout moves",
         axes=Axes(moves=WholeWeights(roles=("readout",))),
-        learning_rate=1e-2,
+        learning_rate=3e-2,
     ),
 )
 RECIPES.add(
@@ -54,7 +54,7 @@ RECIPES.add(
     Recipe(
         summary="low-rank deltas on every matrix",
         axes=Axes(moves=LowRankDeltas()),
-        learning_rate=1e-2,
+        learning_rate=5e-3,
     ),
 )
 RECIPES.add(
@@ -70,6 +70,6 @@ RECIPES.add(
     Recipe(
         summary="the same architecture from fresh weights: the honest baseline",
         axes=Axes(moves=WholeWeights(), starts=Start(weights="fresh")),
-        learning_rate=5e-3,
+        learning_rate=2e-2,
     ),
 )

@@ -277,7 +277,8 @@ class _Trainer:
             self.fabric.backward(loss)
             return float(loss.detach())
         except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or len(indices) == 1:
+            alone = self.fabric.world_size == 1  # others would wait for this process
+            if not is_out_of_memory(error) or len(indices) == 1 or not alone:
                 raise
         self.optimizer.zero_grad(set_to_none=True)
         self.n_split += 1

@@ -39,7 +39,7 @@ class Objective(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    energy: Weight = 0.03
+    energy: Weight = 0.01
     forces: Weight = 1.0
     stress: Weight = 0.1
     shape: Literal["norm", "mae", "huber", "mse"] = "norm"

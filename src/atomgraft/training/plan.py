@@ -28,7 +28,7 @@ class Plan(BaseModel):
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     clip: Annotated[float, Field(gt=0)] | None = 10.0
     """Largest norm of the gradient; none clips nothing."""
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.98
     """Decay of the running mean of weights (EMA); zero keeps the last weights."""
     validate_every: Count | Literal["auto"] = "auto"
     patience: Count | None = None

@@ -1,0 +1,34 @@
+"""atomgraft merge: a plain model file of the framework, with the graft inside."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atomgraft.cli.options import Json, Trust
+
+NAME = "merge"
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; default: inside the folder.")
+    ] = None,
+    trust: Trust = False,
+    as_json: Json = False,
+) -> None:
+    """Merge base and graft into a model that the framework itself loads."""
+    from atomgraft.cli.screen import calm, console, print_json
+    from atomgraft.experiments.inputs import load_base, require_finished
+
+    screen = console(quiet=as_json)
+    require_finished(folder)
+    with calm():
+        merged = load_base(str(folder), trust=trust)
+        path = merged.export(out or folder / "merged")
+    screen.print(f"{merged.card.framework} model with the graft inside: {path}")
+    if as_json:
+        document = {"file": str(path), "weights_hash": merged.weights_hash()}
+        print_json(json.dumps(document, indent=1))

@@ -1,0 +1,28 @@
+"""Options that several verbs share."""
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON and nothing else.")
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Load a checkpoint that may run code; only if you know who made it.",
+    ),
+]
+Head = Annotated[
+    str | None, typer.Option(help="Modality of a multi-fidelity base, e.g. PBE.")
+]
+StressUnit = Annotated[
+    str | None,
+    typer.Option(
+        help="Unit of stress labels where not eV/A^3: GPa, kbar, -kbar, virial ..."
+    ),
+]
+EnergyKey = Annotated[str | None, typer.Option(help="Key of the energy in the files.")]
+ForcesKey = Annotated[str | None, typer.Option(help="Key of the forces in the files.")]
+StressKey = Annotated[str | None, typer.Option(help="Key of the stress in the files.")]

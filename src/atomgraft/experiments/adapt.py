@@ -1,0 +1,338 @@
+"""One adaptation, from spec to graft and result."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+
+from atomgraft.adaptation.base import Adapted, adapt_potential
+from atomgraft.adaptation.graft import GRAFT, GraftCard, write_graft
+from atomgraft.adaptation.movement import coverage
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import command_line, machine, now, package_versions
+from atomgraft.core.storage import locked, make_folder, write_atomically
+from atomgraft.experiments.inputs import Inputs, base_card, data_card, read_inputs
+from atomgraft.experiments.references import refit_references
+from atomgraft.experiments.spec import SPEC, RunSpec, spec_text
+from atomgraft.results.files import RESULT, read_result, write_result
+from atomgraft.results.schema import (
+    CurvePoint,
+    DataCard,
+    Provenance,
+    ReferenceRefit,
+    RoleCoverage,
+    RunResult,
+    TrainingRecord,
+    Verdict,
+)
+from atomgraft.training.checkpoint import CHECKPOINT, METRICS, read_metrics
+from atomgraft.training.devices import make_fabric
+from atomgraft.training.loop import Fit, Job, fit
+from atomgraft.training.observer import Observer, Silence
+
+MAX_CURVE_POINTS = 500
+
+OWN_FILES = (CHECKPOINT, METRICS, GRAFT, RESULT, SPEC, "report.html")
+"""What a run writes, and what --fresh removes."""
+
+
+class AdaptObserver(Observer, Protocol):
+    """Listens to a whole adaptation."""
+
+    def on_setup(
+        self, movements: tuple[RoleCoverage, ...], refit: ReferenceRefit
+    ) -> None:
+        """Take note of what will move and of the reference energies."""
+
+
+class AdaptSilence(Silence):
+    """Listens to nothing."""
+
+    def on_setup(
+        self, movements: tuple[RoleCoverage, ...], refit: ReferenceRefit
+    ) -> None:
+        """Do nothing."""
+
+
+def adapt(
+    spec: RunSpec,
+    folder: Path,
+    *,
+    trust: bool = False,
+    fresh: bool = False,
+    observer: AdaptObserver | None = None,
+) -> RunResult:
+    """Run an adaptation, or go on with one that was interrupted.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    folder
+        Where it lives; made if it is not there.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+    fresh
+        Throw away what an earlier run left in the folder.
+    observer
+        Is told of every step.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is; nothing has been written.
+    StorageError
+        The folder cannot be written; what was there is as it was.
+    NonFiniteTrainingError
+        Training failed; the last checkpoint is kept.
+    """
+    clock = Clock(started=now(), counter=time.perf_counter())
+    listener = observer or AdaptSilence()
+    inputs = read_inputs(spec, trust=trust)
+    fabric = make_fabric(spec.device)
+    make_folder(folder)
+    with locked(folder) if fabric.is_global_zero else contextlib.nullcontext():
+        if fresh:
+            _clear(folder)
+        elif (done := _finished(folder, spec)) is not None:
+            listener.on_notice(f"{folder} is finished already; nothing to do.")
+            return done
+        if fabric.is_global_zero:
+            write_atomically(folder / SPEC, spec_text(spec))
+        for notice in inputs.notices:
+            listener.on_notice(notice)
+        result = _run(spec, folder, inputs, fabric, listener)
+        result = result.model_copy(
+            update={"provenance": (provenance(clock, fabric.device, spec.dtype),)}
+        )
+        if fabric.is_global_zero:
+            write_result(folder, result)
+    return result
+
+
+def _run(
+    spec: RunSpec,
+    folder: Path,
+    inputs: Inputs,
+    fabric: Fabric,
+    listener: AdaptObserver,
+) -> RunResult:
+    """Set up, train, keep the graft."""
+    adapted, refit = _set_up(spec, inputs)
+    movements = _coverage(adapted)
+    listener.on_setup(movements, refit)
+    job = Job(
+        adapted=adapted,
+        train=inputs.train,
+        validation=inputs.validation,
+        plan=spec.training,
+        learning_rate=spec.learning_rate,
+        seed=spec.seed,
+        folder=folder,
+        pins=_pins(spec, inputs),
+    )
+    outcome = fit(job, fabric, listener)
+    size = 0
+    if outcome.is_complete and fabric.is_global_zero:
+        card = _graft_card(spec, inputs, refit)
+        size = write_graft(folder / GRAFT, adapted, card)
+    return RunResult(
+        name=folder.resolve().name,
+        finished=outcome.is_complete,
+        spec=spec.model_dump(mode="json"),
+        base=base_card(inputs.base),
+        data=_data_cards(spec, inputs),
+        coverage=movements,
+        reference=refit,
+        training=_training_record(folder, spec, outcome),
+        graft_bytes=size,
+        base_bytes=_bytes(inputs),
+        verdict=_not_judged(outcome, folder),
+        provenance=(),
+    )
+
+
+def _pins(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
+    """Return what a checkpoint must belong to."""
+    return {
+        "spec": spec.identity(),
+        "data": data_card("train", (), inputs.train).fingerprint,
+        "base": inputs.base.weights_hash(),
+    }
+
+
+def _clear(folder: Path) -> None:
+    for name in OWN_FILES:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _finished(folder: Path, spec: RunSpec) -> RunResult | None:
+    """Return the result of a finished run of the same spec.
+
+    Raises
+    ------
+    BadInputError
+        The folder holds another run.
+    """
+    stored = folder / SPEC
+    if stored.exists() and stored.read_text() != spec_text(spec):
+        raise BadInputError(
+            f"{folder} holds a run of another spec.",
+            "One folder holds one run.",
+            "Give another folder with --out, or --fresh to throw the old run away.",
+        )
+    if not (folder / RESULT).exists():
+        return None
+    result = read_result(folder)
+    return result if result.finished else None
+
+
+def _set_up(spec: RunSpec, inputs: Inputs) -> tuple[Adapted, ReferenceRefit]:
+    # the model that training starts from: the base, or its shape with fresh weights
+    start = adapt_potential(inputs.base, spec.axes, reference_shifts={}, seed=spec.seed)
+    shifts, refit = refit_references(
+        start.potential, inputs.train, wanted=spec.axes.starts.references
+    )
+    adapted = adapt_potential(
+        inputs.base, spec.axes, reference_shifts=shifts, seed=spec.seed
+    )
+    return adapted, refit
+
+
+def _coverage(adapted: Adapted) -> tuple[RoleCoverage, ...]:
+    return tuple(
+        RoleCoverage(**dataclasses.asdict(one))
+        for one in coverage(adapted.potential, adapted.movement)
+    )
+
+
+def _graft_card(spec: RunSpec, inputs: Inputs, refit: ReferenceRefit) -> GraftCard:
+    data = data_card("train", (), inputs.train)
+    return GraftCard(
+        base=spec.base,
+        base_hash=inputs.base.weights_hash(),
+        head=spec.head,
+        licence=inputs.base.card.licence,
+        axes=spec.axes.model_dump(mode="json"),
+        seed=spec.seed,
+        reference_shifts=refit.shifts,
+        elements=data.elements,
+        data_fingerprint=data.fingerprint,
+        dtype=spec.dtype,
+    )
+
+
+def _data_cards(spec: RunSpec, inputs: Inputs) -> tuple[DataCard, ...]:
+    cards = [data_card("train", spec.train, inputs.train)]
+    if inputs.validation:
+        files = spec.validation or spec.train
+        cards.append(data_card("validation", files, inputs.validation))
+    return tuple(cards)
+
+
+def _training_record(folder: Path, spec: RunSpec, outcome: Fit) -> TrainingRecord:
+    return TrainingRecord(
+        n_steps_planned=spec.training.steps,
+        n_steps_done=outcome.n_steps,
+        best_step=outcome.best_step,
+        ended=outcome.ended,
+        seconds=outcome.seconds,
+        seconds_per_step=outcome.seconds / max(1, outcome.n_steps),
+        peak_memory_mib=outcome.peak_memory_mib,
+        n_split_batches=outcome.n_split_batches,
+        curve=_curve(folder),
+    )
+
+
+def _curve(folder: Path) -> tuple[CurvePoint, ...]:
+    """Return the learning curve, thinned but with every validation."""
+    records = read_metrics(folder)
+    stride = max(1, len(records) // MAX_CURVE_POINTS)
+    return tuple(
+        _point(record)
+        for i, record in enumerate(records)
+        if i % stride == 0 or record.get("validation") or i == len(records) - 1
+    )
+
+
+def _point(record: Mapping[str, Any]) -> CurvePoint:
+    return CurvePoint(
+        step=record["step"],
+        learning_rate=record["learning_rate"],
+        loss=record["loss"],
+        validation=record.get("validation"),
+    )
+
+
+def _bytes(inputs: Inputs) -> int:
+    return sum(
+        one.numel() * one.element_size() for one in inputs.base.module.parameters()
+    )
+
+
+def _not_judged(outcome: Fit, folder: Path) -> Verdict:
+    if not outcome.is_complete:
+        return Verdict(
+            took=None,
+            headline="Not finished.",
+            sentences=(
+                f"Training was {outcome.ended} after {outcome.n_steps} steps.",
+                f"Go on with: atomgraft adapt {folder}",
+            ),
+        )
+    return Verdict(
+        took=None,
+        headline="Trained, not judged yet.",
+        sentences=(
+            f"Judge it on held-out structures: atomgraft prove {folder} --test FILE",
+        ),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Clock:
+    """When a command began.
+
+    Parameters
+    ----------
+    started
+        UTC, ISO 8601.
+    counter
+        ``time.perf_counter()`` at that moment.
+    """
+
+    started: str
+    counter: float
+
+
+def provenance(clock: Clock, device: torch.device, dtype: str) -> Provenance:
+    """Return where numbers came from.
+
+    Parameters
+    ----------
+    clock
+        When the command began.
+    device
+        Where the model ran.
+    dtype
+        Its precision.
+    """
+    return Provenance(
+        command=command_line(),
+        started=clock.started,
+        seconds=time.perf_counter() - clock.counter,
+        versions=package_versions(),
+        machine=machine(),
+        device=_device_name(device),
+        dtype=dtype,
+        n_threads=torch.get_num_threads(),
+    )
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,0 +1,212 @@
+"""What a run starts from, read and checked before anything is written."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from ase import Atoms
+from ase.data import atomic_numbers, chemical_symbols
+
+from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.seeding import numpy_generator
+from atomgraft.data.base_knowledge import BaseKnowledge
+from atomgraft.data.checks.findings import Finding, refuse_errors
+from atomgraft.data.checks.suite import check_structures
+from atomgraft.data.labels import count_labels, structures_fingerprint
+from atomgraft.data.readers import read_structures
+from atomgraft.data.splits import split_off
+from atomgraft.experiments.spec import RunSpec
+from atomgraft.models.base import AbstractPotential
+from atomgraft.models.loading import load_potential
+from atomgraft.models.prediction import predict_structures
+from atomgraft.results.schema import BaseCard, DataCard
+
+SPLIT_FROM = 40
+"""Structures from which a validation set is split off without being asked."""
+
+AUTO_FRACTION = 0.1
+
+CHECKED_ATOMS = 640
+"""Atoms on which the base is compared with the labels before a run."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Everything a run reads.
+
+    Parameters
+    ----------
+    base
+        The source, in the run's precision.
+    train, validation
+        Labelled structures.
+    notices
+        What the user should know before it starts.
+    """
+
+    base: AbstractPotential
+    train: tuple[Atoms, ...]
+    validation: tuple[Atoms, ...]
+    notices: tuple[str, ...]
+
+
+def load_base(
+    name: str, *, head: str | None = None, trust: bool = False
+) -> AbstractPotential:
+    """Load a potential by name or file, or the merged result of a run folder.
+
+    Parameters
+    ----------
+    name
+        See :func:`atomgraft.models.loading.load_potential`; or a run folder.
+    head
+        The modality of a multi-fidelity model.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+
+    Raises
+    ------
+    BadInputError
+        There is no such potential.
+    """
+    if not Path(name).is_dir():
+        return load_potential(name, head=head, trust=trust)
+    graft = Path(name) / GRAFT
+    card = read_card(graft)
+    source = load_base(card.base, head=card.head, trust=trust)
+    merged = load_graft(graft, source).merged()
+    merged.card = dataclasses.replace(merged.card, name=name)
+    return merged
+
+
+def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
+    """Read and check base and data.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is.
+    """
+    train = read_files(spec, spec.train)
+    validation = read_files(spec, spec.validation) if spec.validation else []
+    base = load_base(spec.base, head=spec.head, trust=trust)
+    findings = check_structures(
+        train,
+        validation=validation,
+        base=knowledge_of(base),
+        max_predicted_atoms=CHECKED_ATOMS,
+    )
+    refuse_errors(findings)
+    notices = [_notice(finding) for finding in findings if _is_worth_telling(finding)]
+    if not validation:
+        train, validation, note = _split(spec, train)
+        notices += [note] if note else []
+    return Inputs(
+        base=base.clone(dtype=getattr(torch, spec.dtype)),
+        train=tuple(train),
+        validation=tuple(validation),
+        notices=tuple(notices),
+    )
+
+
+def read_files(spec: RunSpec, files: Sequence[str]) -> list[Atoms]:
+    """Read structures with the label keys and units of a spec."""
+    return read_structures(
+        files,
+        stress_unit=spec.stress_unit,
+        energy_key=spec.energy_key,
+        forces_key=spec.forces_key,
+        stress_key=spec.stress_key,
+    )
+
+
+def knowledge_of(base: AbstractPotential) -> BaseKnowledge:
+    """Return what the data checks may ask a base model."""
+    return BaseKnowledge(
+        name=base.card.name,
+        elements=base.elements,
+        predict=lambda structures: predict_structures(base, structures),
+    )
+
+
+def _is_worth_telling(finding: Finding) -> bool:
+    return finding.severity == "warning"
+
+
+def _notice(finding: Finding) -> str:
+    return f"{finding.message} {finding.remedy}"
+
+
+def _split(
+    spec: RunSpec, train: Sequence[Atoms]
+) -> tuple[Sequence[Atoms], Sequence[Atoms], str | None]:
+    fraction = spec.validation_fraction
+    if fraction == "auto":
+        fraction = AUTO_FRACTION if len(train) >= SPLIT_FROM else 0.0
+    if fraction == 0:
+        return train, (), None
+    split = split_off(train, fraction, numpy_generator(spec.seed, "validation"))
+    return split.kept, split.split_off, split.note
+
+
+def data_card(role: str, files: Sequence[str], structures: Sequence[Atoms]) -> DataCard:
+    """Describe a set of structures for the result."""
+    count = count_labels(structures)
+    return DataCard.model_validate(
+        {
+            "role": role,
+            "files": tuple(files),
+            "fingerprint": structures_fingerprint(structures),
+            **dataclasses.asdict(count),
+        }
+    )
+
+
+def base_card(base: AbstractPotential) -> BaseCard:
+    """Describe the base for the result."""
+    return BaseCard(
+        name=base.card.name,
+        framework=base.card.framework,
+        head=base.card.head,
+        weights_hash=base.weights_hash(),
+        licence=base.card.licence,
+        n_weights=sum(one.numel() for one in base.module.parameters()),
+        cutoff=base.cutoff,
+        elements=tuple(chemical_symbols[number] for number in sorted(base.elements)),
+    )
+
+
+def numbers_of(symbols: Sequence[str]) -> set[int]:
+    """Return atomic numbers.
+
+    Examples
+    --------
+    >>> numbers_of(["Si"])
+    {14}
+    """
+    return {atomic_numbers[symbol] for symbol in symbols}
+
+
+def require_finished(folder: Path) -> None:
+    """Check that a run folder holds a graft.
+
+    Raises
+    ------
+    BadInputError
+        It does not.
+    """
+    if not (folder / GRAFT).is_file():
+        raise BadInputError(
+            f"{folder} holds no {GRAFT}.",
+            "The folder of a finished 'atomgraft adapt' is needed.",
+            f"Run or resume it first: atomgraft adapt {folder}",
+        )

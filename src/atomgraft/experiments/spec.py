@@ -1,0 +1,149 @@
+"""What a run was asked to do: frozen, validated, unknown keys refused."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from atomgraft.adaptation.axes import Axes
+from atomgraft.adaptation.recipes import RECIPES
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import fingerprint
+from atomgraft.training.plan import Plan
+
+SPEC = "spec.yaml"
+
+
+class RunSpec(BaseModel):
+    """One run, complete: the same spec gives the same numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: str
+    """Name or file of the potential to start from, or folder of a finished run."""
+    head: str | None = None
+    """Modality of a multi-fidelity base."""
+    train: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Files of labelled structures; ``file@0:10`` chooses frames."""
+    validation: tuple[str, ...] = ()
+    """Files that decide which weights are kept; none splits them off."""
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
+    """Share split off where no validation file is given; ``auto``: a tenth from 40
+    structures on, none below."""
+    energy_key: str | None = None
+    forces_key: str | None = None
+    stress_key: str | None = None
+    stress_unit: str | None = None
+    """Unit and sign of the stress labels where they are not eV/Å³, tensile-positive."""
+    recipe: str
+    """A named recipe; ``custom`` takes `axes` as they are."""
+    axes: Axes
+    """What moves, pulls back, is rehearsed, and how it starts."""
+    training: Plan = Plan()
+    learning_rate: Annotated[float, Field(gt=0)]
+    """Peak of the schedule."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    dtype: Literal["float32", "float64"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_recipe(cls, given: Any) -> Any:  # noqa: ANN401 - before validation
+        return _filled(given) if isinstance(given, dict) else given
+
+    def identity(self) -> str:
+        """Return a hash of everything that changes numbers."""
+        document = self.model_dump(mode="json", exclude={"device"})
+        return fingerprint([json.dumps(document, sort_keys=True).encode()])
+
+
+def _filled(given: dict[str, Any]) -> dict[str, Any]:
+    """Complete axes and learning rate from the recipe."""
+    filled = dict(given)
+    for key in ("train", "validation"):
+        if isinstance(filled.get(key), str):
+            filled[key] = (filled[key],)
+    name = filled.get("recipe", "custom")
+    if name == "custom":
+        filled["recipe"] = name
+        return filled
+    recipe = RECIPES[str(name)]
+    if filled.get("axes") is None:
+        filled["axes"] = recipe.axes.model_dump()
+    if filled.get("learning_rate") is None:
+        filled["learning_rate"] = recipe.learning_rate
+    return filled
+
+
+def parse_spec(document: object, origin: str) -> RunSpec:
+    """Validate a spec.
+
+    Parameters
+    ----------
+    document
+        A mapping, as read from YAML.
+    origin
+        Where it came from, for messages.
+
+    Raises
+    ------
+    BadInputError
+        A key is unknown, missing or has a wrong value; each is named.
+    """
+    if not isinstance(document, dict):
+        raise BadInputError(
+            f"{origin} holds {type(document).__name__} where a run is described.",
+            "A mapping with at least 'base', 'train' and 'recipe' is needed.",
+            "See 'atomgraft schema' for every key.",
+        )
+    try:
+        return RunSpec.model_validate(document)
+    except ValidationError as error:
+        problems = "; ".join(_problem(one) for one in error.errors())
+        raise BadInputError(
+            f"{origin} is not a valid run: {problems}.",
+            "Every key must be known and every value in range.",
+            "See 'atomgraft schema' for every key.",
+        ) from error
+
+
+def _problem(error: Any) -> str:  # noqa: ANN401 - a pydantic error mapping
+    place = ".".join(str(part) for part in error["loc"]) or "the whole"
+    if error["type"] == "extra_forbidden":
+        return f"'{place}' is no known key"
+    if error["type"] == "missing":
+        return f"'{place}' is missing"
+    return f"'{place}' is {error['input']!r}: {error['msg'].lower()}"
+
+
+def read_spec(path: Path) -> RunSpec:
+    """Read a spec from YAML.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read or is no valid spec.
+    """
+    try:
+        document = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise BadInputError(
+            f"{path} cannot be read: {reason}.",
+            "A YAML file that describes a run is needed.",
+            "Check the path and the indentation.",
+        ) from error
+    return parse_spec(document, str(path))
+
+
+def spec_text(spec: RunSpec) -> str:
+    """Return the spec as YAML with every default written out."""
+    document = spec.model_dump(mode="json")
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def spec_schema() -> dict[str, Any]:
+    """Return the JSON schema of a spec."""
+    return RunSpec.model_json_schema()

@@ -1,0 +1,76 @@
+"""From a name or a file to a potential, whatever the framework."""
+
+from pathlib import Path
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.seeding import torch_generator
+from atomgraft.models import pair, sevennet
+from atomgraft.models.base import AbstractPotential
+
+PRESET_SEED = 0
+"""Seed of the weights of a model built from a preset."""
+
+
+def known_names() -> tuple[str, ...]:
+    """Return every name that needs no file."""
+    presets = (f"sevennet:{preset}:Si,Ge" for preset in sevennet.PRESETS)
+    return (*sevennet.NAMES, *pair.PRESETS, *presets)
+
+
+def load_potential(
+    name: str, *, head: str | None = None, trust: bool = False
+) -> AbstractPotential:
+    """Load a potential in its own precision, on the CPU.
+
+    Parameters
+    ----------
+    name
+        A published name (``7net-0``), a preset (``pair:sw-si``,
+        ``sevennet:small:Si,Ge``), or a file (.pth of SevenNet, .safetensors of a
+        pair potential).
+    head
+        The modality of a multi-fidelity model.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+
+    Raises
+    ------
+    BadInputError
+        There is no such name or file, or it cannot be read.
+    MissingExtraError
+        The framework is not installed.
+
+    Examples
+    --------
+    >>> load_potential("pair:sw-si").card.framework
+    'pair'
+    """
+    if name.startswith("sevennet:"):
+        _, preset, elements = [*name.split(":", 2), "", ""][:3]
+        symbols = [symbol for symbol in elements.split(",") if symbol]
+        potential = sevennet.sevennet_from_preset(
+            preset, symbols, torch_generator(PRESET_SEED, "preset")
+        )
+        return _without_head(potential, head)
+    if name.lower() in sevennet.NAMES or Path(name).suffix in {".pth", ".pt"}:
+        return sevennet.load_sevennet(name, head=head, trust=trust)
+    if name.startswith("pair:"):
+        return _without_head(pair.PRESETS[name](), head)
+    if Path(name).suffix == ".safetensors":
+        return _without_head(pair.load_pair(Path(name)), head)
+    raise BadInputError(
+        f"{name!r} names no potential.",
+        f"Known names: {', '.join(known_names())}; or a checkpoint file (.pth), a "
+        "pair potential (.safetensors), or the folder of a finished run.",
+        "Check the spelling, or the path.",
+    )
+
+
+def _without_head(potential: AbstractPotential, head: str | None) -> AbstractPotential:
+    if head is not None:
+        raise BadInputError(
+            f"{potential.card.name} has no heads, and {head!r} was asked for.",
+            "A head goes with a multi-fidelity model only.",
+            "Leave --head out.",
+        )
+    return potential

@@ -1,0 +1,54 @@
+"""Where training runs: one CPU, one GPU, or the processes that a launcher started."""
+
+import os
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+
+from atomgraft.core.errors import BadInputError
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+
+def make_fabric(device: DeviceName = "auto") -> Fabric:
+    """Return a launched Fabric: one process, or those of torchrun or Slurm.
+
+    Parameters
+    ----------
+    device
+        ``auto`` takes a GPU where there is one.
+
+    Raises
+    ------
+    BadInputError
+        A GPU was asked for and there is none.
+    """
+    has_gpu = torch.cuda.is_available()
+    if device == "cuda" and not has_gpu:
+        raise BadInputError(
+            "--device cuda was asked for, and torch sees no GPU here.",
+            "A GPU and a CUDA build of torch are needed.",
+            "Use --device cpu, or install torch for your GPU.",
+        )
+    accelerator = "cuda" if has_gpu and device != "cpu" else "cpu"
+    processes, nodes = _launched_processes()
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=processes,
+        num_nodes=nodes,
+        strategy="ddp" if processes * nodes > 1 else "auto",
+    )
+    fabric.launch()
+    return fabric
+
+
+def _launched_processes() -> tuple[int, int]:
+    """Return processes a node and nodes, as torchrun or Slurm announced them."""
+    if "LOCAL_WORLD_SIZE" in os.environ and "WORLD_SIZE" in os.environ:
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        return local, int(os.environ["WORLD_SIZE"]) // local
+    if "SLURM_NTASKS" in os.environ and "SLURM_PROCID" in os.environ:
+        nodes = int(os.environ.get("SLURM_NNODES", "1"))
+        return int(os.environ["SLURM_NTASKS"]) // nodes, nodes
+    return 1, 1
