@@ -1,0 +1,81 @@
+"""Do imports point downhill, and does nobody pay for what is not used?"""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from tests.architecture.source import REPOSITORY
+
+HEAVY = ("torch", "ase", "numpy", "scipy", "sevenn", "e3nn", "matscipy", "pydantic")
+
+SECONDS_OF_HELP = 0.5
+"""Processor time, so that a busy machine does not count; 0.1 is usual."""
+
+HELP = """
+import sys
+from atomgraft.cli.main import main
+sys.argv = ["atomgraft", "--help"]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+"""
+
+LOADED = (
+    "import json, sys; print(json.dumps(sorted({name.split('.')[0]"
+    " for name in sys.modules})))"
+)
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the top-level packages that a fresh interpreter has loaded after it."""
+    command = [sys.executable, "-c", f"{statement}\n{LOADED}"]
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=120
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_layers_hold():
+    """Run the contracts of pyproject.toml, cycles between siblings among them."""
+    from importlinter import configuration
+    from importlinter.application import use_cases
+
+    configuration.configure()
+    assert use_cases.lint_imports(config_filename=str(REPOSITORY / "pyproject.toml"))
+
+
+def test_importing_the_package_loads_nothing():
+    assert loaded_by("import atomgraft").isdisjoint(HEAVY)
+
+
+def test_help_needs_no_science():
+    assert loaded_by(HELP).isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize("package", ["results.files", "report.page"])
+def test_results_and_pages_need_neither_torch_nor_ase(package):
+    found = loaded_by(f"import atomgraft.{package}")
+    assert found.isdisjoint({"torch", "ase", "sevenn", "e3nn", "matscipy"})
+
+
+def test_the_probe_sees_torch():
+    """Negative control."""
+    assert {"torch", "ase"} <= loaded_by("import atomgraft.models.graph")
+
+
+@pytest.mark.parametrize("framework", ["sevenn", "e3nn"])
+def test_frameworks_load_only_when_needed(framework):
+    assert framework not in loaded_by("import atomgraft.models.loading")
+
+
+def test_help_is_quick():
+    timed = f"{HELP}\nimport time; print(time.process_time())"
+    seconds: list[float] = []
+    for _ in range(3):
+        command = [sys.executable, "-c", timed]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert "adapt" in done.stdout
+        seconds.append(float(done.stdout.splitlines()[-1]))
+    assert min(seconds) < SECONDS_OF_HELP
