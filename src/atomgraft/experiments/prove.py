@@ -28,6 +28,7 @@ from atomgraft.experiments.spec import SPEC, RunSpec, read_spec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.files import read_result, write_result
 from atomgraft.results.schema import ModelName, RunResult
+from atomgraft.training.devices import resolve_device
 
 SCRATCH = "scratch"
 """Subfolder of the run from fresh weights, if one was asked for."""
@@ -68,7 +69,8 @@ def prove(
     structures = read_files(spec, test) if test else []
     _refuse_trained(spec, structures)
     base = load_base(spec.base, head=spec.head, trust=trust)
-    base = base.clone(dtype=getattr(torch, spec.dtype))
+    device = resolve_device(spec.device)
+    base = base.clone(dtype=getattr(torch, spec.dtype), device=device)
     models, shifts = _contestants(folder, base)
     found = assess(
         models,

@@ -24,6 +24,35 @@ def make_fabric(device: DeviceName = "auto") -> Fabric:
     BadInputError
         A GPU was asked for and there is none.
     """
+    processes, nodes = _launched_processes()
+    fabric = Fabric(
+        accelerator=resolve_device(device).type,
+        devices=processes,
+        num_nodes=nodes,
+        strategy="ddp" if processes * nodes > 1 else "auto",
+    )
+    fabric.launch()
+    return fabric
+
+
+def resolve_device(device: DeviceName) -> torch.device:
+    """Return the device that a name means on this machine.
+
+    Parameters
+    ----------
+    device
+        ``auto`` takes a GPU where there is one.
+
+    Raises
+    ------
+    BadInputError
+        A GPU was asked for and there is none.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    device(type='cpu')
+    """
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
         raise BadInputError(
@@ -31,16 +60,7 @@ def make_fabric(device: DeviceName = "auto") -> Fabric:
             "A GPU and a CUDA build of torch are needed.",
             "Use --device cpu, or install torch for your GPU.",
         )
-    accelerator = "cuda" if has_gpu and device != "cpu" else "cpu"
-    processes, nodes = _launched_processes()
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=processes,
-        num_nodes=nodes,
-        strategy="ddp" if processes * nodes > 1 else "auto",
-    )
-    fabric.launch()
-    return fabric
+    return torch.device("cuda" if has_gpu and device != "cpu" else "cpu")
 
 
 def _launched_processes() -> tuple[int, int]:
