@@ -4,6 +4,7 @@ import ast
 import statistics
 
 import pytest
+
 from tests.architecture.source import (
     LIBRARY,
     TESTS,

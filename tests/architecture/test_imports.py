@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from tests.architecture.source import REPOSITORY
 
 HEAVY = ("torch", "ase", "numpy", "scipy", "sevenn", "e3nn", "matscipy", "pydantic")
