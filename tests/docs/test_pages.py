@@ -1,0 +1,130 @@
+"""Is what the README and the documentation say true?"""
+
+import json
+import re
+import shlex
+
+import pytest
+import yaml
+
+from atomgraft.adaptation.recipes import RECIPES
+from atomgraft.data.label_keys import STRESS_UNITS
+from atomgraft.experiments.spec import parse_spec
+from atomgraft.results.schema import RunResult, Score
+from tests.docs.pages import FENCE, PAGES, REPOSITORY, all_blocks, blocks, commands
+
+CODE = re.compile(r'code=f?"([^"]+)"')
+
+QUANTITIES = ("energy", "forces", "stress")
+
+
+def page(name: str) -> str:
+    return next(one for one in PAGES if one.name == name).read_text()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_python_runs(path, tmp_path, monkeypatch, run_example):
+    """Run the blocks of a page in order, in one namespace, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    if path.name == "results.md":
+        run_example(tmp_path / "runs" / "example")
+    namespace: dict[str, object] = {"__name__": "page"}
+    for block in blocks(path, "python"):
+        source = "\n" * block.line + block.code
+        exec(compile(source, str(path), "exec"), namespace)
+
+
+def test_the_adapter_of_the_page_conforms():
+    """The page says that an empty answer is a pass: it is one."""
+    from atomgraft.testing import failed_checks
+
+    namespace: dict[str, object] = {"__name__": "page"}
+    block = next(blocks(REPOSITORY / "docs" / "models.md", "python"))
+    exec(block.code, namespace)
+    assert failed_checks(namespace["SoftPotential"]()) == {}
+
+
+@pytest.mark.parametrize(("place", "line"), commands(), ids=lambda one: str(one))
+def test_commands_exist(place, line):
+    """Parse every command of the pages, options and all, without running it."""
+    import typer
+
+    from atomgraft.cli.main import app
+
+    _, verb, *arguments = shlex.split(line)
+    group = typer.main.get_command(app)
+    command = group.commands[verb]
+    assert command.make_context(verb, list(arguments)).command is command, place
+
+
+def test_an_invented_option_is_noticed():
+    """Negative control of the test above."""
+    import typer
+
+    from atomgraft.cli.main import app
+
+    command = typer.main.get_command(app).commands["prove"]
+    with pytest.raises(Exception, match="--lucky"):
+        command.make_context("prove", ["runs/si", "--lucky"])
+
+
+@pytest.mark.parametrize("block", all_blocks("yaml"), ids=lambda block: block.name)
+def test_run_files_are_valid(block):
+    parse_spec(yaml.safe_load(block.code), block.name)
+
+
+@pytest.mark.parametrize("block", all_blocks("json"), ids=lambda block: block.name)
+def test_score_rows_are_valid(block):
+    Score.model_validate(json.loads(block.code))
+
+
+def test_every_recipe_is_in_the_tables():
+    for name in RECIPES:
+        assert f"| `{name}` |" in page("README.md"), name
+        assert f"| `{name}` |" in page("concepts.md"), name
+
+
+def test_every_key_of_a_result_is_explained():
+    text = page("results.md")
+    for field in (*RunResult.model_fields, *Score.model_fields):
+        assert f"`{field}`" in text, field
+
+
+def test_every_finding_is_explained():
+    text = page("data.md")
+    folder = REPOSITORY / "src" / "atomgraft" / "data" / "checks"
+    patterns = {
+        code for path in folder.glob("*.py") for code in CODE.findall(path.read_text())
+    }
+    assert "same-site" in patterns
+    for pattern in patterns:
+        names = {re.sub(r"\{\w+\}", one, pattern) for one in QUANTITIES}
+        if pattern.endswith(("-scale", "-disagrees")):
+            names -= {name for name in names if name.startswith("energy")}
+        for name in names:
+            assert f"`{name}`" in text, name
+
+
+def test_every_unit_of_stress_is_explained():
+    text = page("data.md")
+    for unit in STRESS_UNITS:
+        assert f"`{unit}`" in text, unit
+
+
+def test_links_between_pages_lead_somewhere():
+    for path in PAGES:
+        prose = FENCE.sub("", path.read_text())
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", prose):
+            assert (path.parent / target).exists(), f"{path.name} -> {target}"
+
+
+def test_make_knows_what_the_pages_ask_of_it():
+    rules = (REPOSITORY / "Makefile").read_text()
+    texts = [one.read_text() for one in (*PAGES, REPOSITORY / "CONTRIBUTING.md")]
+    asked = {
+        name for text in texts for name in re.findall(r"^make ([\w-]+)", text, re.M)
+    }
+    asked |= {name for text in texts for name in re.findall(r"`make ([\w-]+)`", text)}
+    assert {"demo", "test"} <= asked
+    for name in asked:
+        assert re.search(rf"^{name}:", rules, re.M), name
