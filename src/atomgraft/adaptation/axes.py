@@ -11,19 +11,24 @@ class _Spec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Roles = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class WholeWeights(_Spec):
     """Every weight of the given roles moves freely."""
 
     kind: Literal["whole"] = "whole"
-    roles: tuple[str, ...] = ("embedding", "radial_basis", "interaction", "readout")
-    """``interaction`` means every layer, ``interaction.2`` the third."""
+    roles: Roles | None = None
+    """``interaction`` means every layer, ``interaction.2`` the third; none means
+    every role but reference energies and scales."""
 
 
 class LowRankDeltas(_Spec):
     """Every matrix of the given roles moves by a product of two thin ones."""
 
     kind: Literal["low_rank"] = "low_rank"
-    roles: tuple[str, ...] = ("embedding", "interaction", "readout")
+    roles: Roles | None = None
+    """As for whole weights; what holds no matrix stays."""
     rank: Annotated[int, Field(ge=1, le=512)] = 4
     alpha: Positive | None = None
     """Scale of the delta, ``alpha / rank``; none means `rank`, a factor of one."""

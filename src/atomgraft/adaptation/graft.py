@@ -4,10 +4,11 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from ase.data import atomic_numbers
+from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -61,7 +62,7 @@ class GraftCard:
     reference_shifts: Mapping[str, float]
     elements: tuple[str, ...]
     data_fingerprint: str
-    dtype: str
+    dtype: Literal["float32", "float64"]
     errors: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -101,12 +102,12 @@ def read_card(path: Path) -> GraftCard:
         with safe_open(path, framework="pt") as stream:
             metadata: Mapping[str, str] = stream.metadata() or {}
         document = json.loads(metadata[CARD_KEY])
-        del document["format"]  # a number for the day there is a second one
-        document["elements"] = tuple(document["elements"])
-        return GraftCard(**document)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        if document.pop("format") != FORMAT:
+            raise ValueError("its card has another format")  # noqa: TRY301
+        return TypeAdapter(GraftCard).validate_python(document)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise BadInputError(
-            f"{path} is not a graft: {error}.",
+            f"{path} is not a graft: {' '.join(str(error).split())}.",
             f"A safetensors file with a card of format {FORMAT} is needed.",
             "Use a graft.safetensors written by this version of atomgraft.",
         ) from error
@@ -138,29 +139,46 @@ def load_graft(path: Path, base: AbstractPotential) -> Adapted:
         )
     source = base.clone(dtype=getattr(torch, card.dtype), device=base.device)
     adapted = adapt_potential(
-        source,
-        Axes.model_validate(card.axes),
-        reference_shifts={
-            atomic_numbers[symbol]: shift
-            for symbol, shift in card.reference_shifts.items()
-        },
-        seed=card.seed,
+        source, _axes(card, path), reference_shifts=_shifts(card, path), seed=card.seed
     )
     _fill(adapted, path)
     return adapted
 
 
+def _axes(card: GraftCard, path: Path) -> Axes:
+    try:
+        return Axes.model_validate(card.axes)
+    except ValidationError as error:
+        raise _inconsistent(path, "axes that this version does not know") from error
+
+
+def _shifts(card: GraftCard, path: Path) -> dict[int, float]:
+    unknown = sorted(card.reference_shifts.keys() - atomic_numbers.keys())
+    if unknown:
+        raise _inconsistent(path, f"shifts of unknown elements, {', '.join(unknown)}")
+    return {
+        atomic_numbers[symbol]: shift for symbol, shift in card.reference_shifts.items()
+    }
+
+
 def _fill(adapted: Adapted, path: Path) -> None:
     trainables = adapted.movement.named_trainables()
     with safe_open(path, framework="pt") as stream, torch.no_grad():
-        stored = set(stream.keys())
-        if stored != set(trainables):
-            raise BadInputError(
-                f"{path} holds {len(stored)} tensors where the recipe on its card "
-                f"trains {len(trainables)}.",
-                "Tensors and card must belong together.",
-                "The file was changed by hand or by another program; train again.",
+        stored = {name: stream.get_slice(name).get_shape() for name in stream.keys()}  # noqa: SIM118 - not a mapping
+        wanted = {name: list(one.shape) for name, one in trainables.items()}
+        if stored != wanted:
+            raise _inconsistent(
+                path,
+                f"{len(stored)} tensors that differ in name or shape from the "
+                f"{len(wanted)} of the recipe on its card",
             )
         for name, parameter in trainables.items():
             parameter.copy_(stream.get_tensor(name))
 
+
+def _inconsistent(path: Path, what: str) -> BadInputError:
+    return BadInputError(
+        f"{path} holds {what}.",
+        "Tensors and card must belong together.",
+        "The file was changed by hand or written by another version; train again.",
+    )

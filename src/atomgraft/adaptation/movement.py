@@ -9,7 +9,16 @@ from torch import Tensor, nn
 
 from atomgraft.adaptation.axes import LowRankDeltas, WholeWeights
 from atomgraft.core.errors import BadInputError
-from atomgraft.models.base import AbstractPotential, Block, Role
+from atomgraft.models.base import (
+    REFERENCE_ENERGIES,
+    SCALE,
+    AbstractPotential,
+    Block,
+    Role,
+)
+
+FIXED: frozenset[Role] = frozenset({REFERENCE_ENERGIES, SCALE})
+"""Roles that move only where they are asked for by name."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -233,13 +242,16 @@ def make_movement(
     BadInputError
         A role is unknown, or nothing in the chosen roles can move this way.
     """
-    names = [name for role in spec.roles for name in potential.parameters_of(role)]
+    roles = spec.roles or tuple(one for one in potential.roles if one not in FIXED)
+    names = list(
+        dict.fromkeys(name for role in roles for name in potential.parameters_of(role))
+    )  # "interaction" and "interaction.0" may both be asked for
     if isinstance(spec, WholeWeights):
         return WholeMovement(potential, names)
     matrices = [name for name in names if potential.blocks(name)]
     if not matrices:
         raise BadInputError(
-            f"No parameter in the roles {', '.join(spec.roles)} of "
+            f"No parameter in the roles {', '.join(roles)} of "
             f"{potential.card.name} holds a matrix.",
             "Low-rank deltas need at least one.",
             "Add roles, or let whole weights move.",
