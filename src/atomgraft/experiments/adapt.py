@@ -5,7 +5,7 @@ import dataclasses
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
@@ -41,6 +41,7 @@ OWN_FILES = (CHECKPOINT, METRICS, GRAFT, RESULT, SPEC, "report.html")
 """What a run writes, and what --fresh removes."""
 
 
+@runtime_checkable
 class AdaptObserver(Observer, Protocol):
     """Listens to a whole adaptation."""
 

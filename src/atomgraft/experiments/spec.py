@@ -42,7 +42,7 @@ class RunSpec(BaseModel):
     axes: Axes
     """What moves, pulls back, is rehearsed, and how it starts."""
     training: Plan = Plan()
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
     """Peak of the schedule."""
     seed: Annotated[int, Field(ge=0)] = 0
     dtype: Literal["float32", "float64"] = "float32"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 import torch
 from ase import Atoms
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from atomgraft.core.properties import Property
@@ -46,6 +46,12 @@ class Objective(BaseModel):
     """norm: the length of each atom's force error, and the absolute error of each
     other label; mae: absolute errors of components; huber: squared below one
     starting error, linear above; mse: squared."""
+
+    @model_validator(mode="after")
+    def _wants_something(self) -> "Objective":
+        if not self.wanted:
+            raise ValueError("one weight at least must be above zero")
+        return self
 
     @property
     def wanted(self) -> frozenset[Property]:

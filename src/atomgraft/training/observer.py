@@ -1,8 +1,9 @@
 """Who is told how training goes: a progress bar, a test, nobody."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Observer(Protocol):
     """Listens to a run."""
 

@@ -21,8 +21,6 @@ class Plan(BaseModel):
     steps: Annotated[int, Field(ge=0)] = STEPS_WITHOUT_WORD
     batch_size: Count | Literal["auto"] = "auto"
     """Structures a step, on each device."""
-    learning_rate: Annotated[float, Field(gt=0, le=10)] | None = None
-    """Peak; none means the recipe's own."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of the steps over which the learning rate rises."""
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
