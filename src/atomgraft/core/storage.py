@@ -53,11 +53,19 @@ def make_folder(path: Path) -> None:
 
     Raises
     ------
+    BadInputError
+        The name is taken by a file.
     StorageError
-        A parent cannot be written, or the name is taken by a file.
+        A parent cannot be written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise BadInputError(
+            f"{path} cannot be made: there is a file of that name on the way.",
+            "A folder that is there, or that can be made, is needed.",
+            "Give another folder.",
+        ) from error
     except OSError as error:
         raise _failure(path, error) from error
 

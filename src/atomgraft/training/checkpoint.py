@@ -84,7 +84,14 @@ def read_state(folder: Path, pins: dict[str, str]) -> State | None:
     path = folder / CHECKPOINT
     if not path.exists():
         return None
-    state = State(**read_checkpoint(path))
+    try:
+        state = State(**read_checkpoint(path))
+    except TypeError as error:
+        raise BadInputError(
+            f"{path} is not the state of a run of this version.",
+            "A checkpoint as 'atomgraft adapt' wrote it is needed.",
+            "Start the run anew with --fresh, or give another folder with --out.",
+        ) from error
     differing = [key for key, value in pins.items() if state.pins.get(key) != value]
     if differing:
         raise BadInputError(

@@ -168,13 +168,14 @@ class _Trainer:
         is_complete = True
         with _termination() as terminated:
             while state.step < self.plan.steps:
-                self._step(state)
-                state.seconds = time.perf_counter() - start
                 if self._has_lost_patience(state):
                     ended = f"no gain in {self.plan.patience} validations"
                     break
-                if terminated.is_set():
-                    ended, is_complete = "stopped by a signal", False
+                self._step(state)
+                state.seconds = time.perf_counter() - start
+                if self._is_any_process(terminated):
+                    is_complete = state.step == self.plan.steps
+                    ended = ended if is_complete else "stopped by a signal"
                     break
                 if state.step % self.plan.checkpoint_every == 0:
                     self._save(state)
@@ -189,6 +190,23 @@ class _Trainer:
             seconds=state.seconds,
             peak_memory_mib=peak_memory_mib(self.fabric.device),
             n_split_batches=state.n_split_batches,
+        )
+
+    def _is_any_process(self, terminated: threading.Event) -> bool:
+        """Return whether a signal reached a process, so that all stop together."""
+        if self.fabric.world_size == 1:
+            return terminated.is_set()
+        mark = torch.tensor(float(terminated.is_set()), device=self.fabric.device)
+        total = self.fabric.all_reduce(mark, reduce_op="sum")
+        return bool(torch.as_tensor(total) > 0)
+
+    def _refuse_non_finite_weights(self, state: State) -> None:
+        if all(bool(torch.isfinite(one).all()) for one in self.trainables.values()):
+            return
+        raise NonFiniteTrainingError(
+            f"A weight became infinite or NaN at step {state.step}.",
+            "Finite weights are needed.",
+            f"Lower the learning rate (its peak is {self.job.learning_rate:.2g}).",
         )
 
     def _begin(self) -> State:
@@ -270,28 +288,34 @@ class _Trainer:
         whole = indices_of_step(step, size * world, len(self.train), self.job.seed)
         return whole[rank * size : (rank + 1) * size]
 
-    def _backward(self, indices: list[int], state: State, share: float = 1.0) -> float:
-        """Add the gradient of a batch; cut the batch in two if memory runs out."""
-        try:
-            loss = share * self._loss(indices, state)
+    def _backward(self, indices: list[int], state: State) -> float:
+        """Set the gradient of a batch, in smaller pieces if memory runs out."""
+        size = len(indices)
+        while True:
+            try:
+                return self._backward_in_pieces(indices, size, state)
+            except (RuntimeError, MemoryError) as error:
+                alone = self.fabric.world_size == 1  # others would wait for this one
+                if not is_out_of_memory(error) or size == 1 or not alone:
+                    raise
+            # a gradient may be there in part: start again from none
+            self.optimizer.zero_grad(set_to_none=True)
+            self.n_split += 1
+            size = (size + 1) // 2
+            self.observer.on_notice(
+                f"step {state.step + 1}: memory ran out; its {len(indices)} structures "
+                f"are taken {size} at a time"
+            )
+
+    def _backward_in_pieces(self, indices: list[int], size: int, state: State) -> float:
+        """Add up the gradients of pieces of a batch; return the batch's loss."""
+        total = 0.0
+        for start in range(0, len(indices), size):
+            piece = indices[start : start + size]
+            loss = self._loss(piece, state) * (len(piece) / len(indices))
             self.fabric.backward(loss)
-            return float(loss.detach())
-        except (RuntimeError, MemoryError) as error:
-            alone = self.fabric.world_size == 1  # others would wait for this process
-            if not is_out_of_memory(error) or len(indices) == 1 or not alone:
-                raise
-        self.optimizer.zero_grad(set_to_none=True)
-        self.n_split += 1
-        half = len(indices) // 2
-        self.observer.on_notice(
-            f"step {state.step + 1}: memory ran out with {len(indices)} structures; "
-            f"going on with {half} and {len(indices) - half}"
-        )
-        pieces = (indices[:half], indices[half:])
-        return sum(
-            self._backward(piece, state, share * len(piece) / len(indices))
-            for piece in pieces
-        )
+            total += float(loss.detach())
+        return total
 
     def _loss(self, indices: list[int], state: State) -> Tensor:
         graph, targets = self.train.batch(indices)
@@ -327,6 +351,12 @@ class _Trainer:
             self.plan.objective.weight(kind) * errors[kind] / state.scales[kind.value]
             for kind in self.plan.objective.wanted & errors.keys()
         )
+        if not math.isfinite(score):
+            raise NonFiniteTrainingError(
+                f"The validation error became {score} at step {state.step}.",
+                "Finite predictions are needed.",
+                f"Lower the learning rate (its peak is {self.job.learning_rate:.2g}).",
+            )
         if state.best_score is None or score < state.best_score:
             state.best_score, state.best_step, state.n_bad = score, state.step, 0
             state.best = {k: v.clone() for k, v in (state.average or current).items()}
@@ -346,6 +376,7 @@ class _Trainer:
             self.observer.on_step(record)
 
     def _save(self, state: State) -> None:
+        self._refuse_non_finite_weights(state)
         state.trainables = cloned(self.trainables)
         state.optimizer = self.optimizer.state_dict()
         if self.fabric.is_global_zero:
