@@ -170,25 +170,26 @@ def _execute(
         training_screen,
     )
     from atomgraft.experiments.adapt import adapt
-    from atomgraft.experiments.baseline import scratch_spec
-    from atomgraft.experiments.prove import SCRATCH
+    from atomgraft.experiments.baseline import SCRATCH, scratch_spec
 
     screen = console(quiet=as_json)
     screen.print(f"{run.recipe} from {run.base} into {folder}")
     with calm(), training_screen(screen) as shown:
         result = adapt(run, folder, trust=trust, fresh=fresh, observer=shown)
-    if scratch and result.finished:
+    is_finished = result.finished
+    if scratch and is_finished:
         screen.print("The same from fresh weights, as a baseline:")
         with calm(), training_screen(screen) as shown:
-            adapt(
+            baseline = adapt(
                 scratch_spec(run),
                 folder / SCRATCH,
                 trust=trust,
                 fresh=fresh,
                 observer=shown,
             )
+        is_finished = baseline.finished
     print_result(screen, result)
     if as_json:
         print_json(result.model_dump_json(indent=1))
-    if not result.finished:
+    if not is_finished:
         raise typer.Exit(INTERRUPTED)

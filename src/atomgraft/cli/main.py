@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import cast
 
 import typer
 
@@ -13,13 +14,14 @@ app = typer.Typer(
     name="atomgraft",
     help="Graft a pretrained atomistic model onto your material, and prove that it "
     "took.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
-for verb in (check, adapt, prove, report, merge, demo, schema):
+VERBS = (check, adapt, prove, report, merge, demo, schema)
+
+for verb in VERBS:
     app.command(verb.NAME)(verb.command)
 
 
@@ -38,10 +40,14 @@ def _options(
     """Graft a pretrained atomistic model onto your material; prove that it took."""
 
 
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What the parser raises for options it cannot read; typer has no name for it."""
+
+
 def main() -> None:
     """Run the command line; exit with 2 where the input cannot be used."""
     try:
-        app()
+        sys.exit(_run())
     except AtomgraftError as error:
         if "--json" in sys.argv:
             parts = {
@@ -50,7 +56,32 @@ def main() -> None:
                 "remedy": error.remedy,
             }
             print(json.dumps({"error": parts}))
-        print(f"Error: {error}", file=sys.stderr)
+        text = " ".join(str(error).split())  # one paragraph, whatever came
+        print(f"Error: {text}", file=sys.stderr)
         sys.exit(2 if isinstance(error, BadInputError) else 1)
+    except typer.Abort:
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+
+
+def _run() -> int:
+    """Run the command line; what it cannot read is bad input like any other.
+
+    Raises
+    ------
+    BadInputError
+        A verb, an option or a value cannot be read.
+    """
+    try:
+        return app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+    except UsageError as error:
+        verbs = {verb.NAME for verb in VERBS}
+        verb = next((one for one in sys.argv[1:] if one in verbs), None)
+        command = f"atomgraft {verb}" if verb else "atomgraft"
+        raise BadInputError(
+            cast("typer.BadParameter", error).format_message().rstrip(". ") + ".",
+            f"'{command}' takes the arguments and options that its help lists.",
+            f"See: {command} --help",
+        ) from error
