@@ -33,6 +33,26 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         raise _failure(path, error) from error
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of a process that died while it wrote.
+
+    Parameters
+    ----------
+    folder
+        No other process may be writing into it.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written.
+    """
+    try:
+        for path in folder.glob(".*.part"):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _failure(folder, error) from error
+
+
 def append_line(path: Path, line: str) -> None:
     """Append one line to a log.
 

@@ -15,10 +15,16 @@ from atomgraft.adaptation.graft import GRAFT, GraftCard, write_graft
 from atomgraft.adaptation.movement import coverage
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import command_line, machine, now, package_versions
-from atomgraft.core.storage import locked, make_folder, write_atomically
+from atomgraft.core.storage import (
+    locked,
+    make_folder,
+    remove_leftovers,
+    write_atomically,
+)
+from atomgraft.experiments.baseline import SCRATCH
 from atomgraft.experiments.inputs import Inputs, base_card, data_card, read_inputs
 from atomgraft.experiments.references import refit_references
-from atomgraft.experiments.spec import SPEC, RunSpec, spec_text
+from atomgraft.experiments.spec import SPEC, RunSpec, read_spec, spec_text
 from atomgraft.results.files import RESULT, read_result, write_result
 from atomgraft.results.schema import (
     CurvePoint,
@@ -95,19 +101,23 @@ def adapt(
     clock = Clock(started=now(), counter=time.perf_counter())
     listener = observer or AdaptSilence()
     inputs = read_inputs(spec, trust=trust)
+    _refuse_own_base(spec, folder)
+    setup = _set_up(spec, inputs)
     fabric = make_fabric(spec.device)
     make_folder(folder)
     with locked(folder) if fabric.is_global_zero else contextlib.nullcontext():
-        if fresh:
+        if fresh and fabric.is_global_zero:
             _clear(folder)
-        elif (done := _finished(folder, spec)) is not None:
+        fabric.barrier()
+        if not fresh and (done := _finished(folder, spec)) is not None:
             listener.on_notice(f"{folder} is finished already; nothing to do.")
             return done
         if fabric.is_global_zero:
+            remove_leftovers(folder)
             write_atomically(folder / SPEC, spec_text(spec))
         for notice in inputs.notices:
             listener.on_notice(notice)
-        result = _run(spec, folder, inputs, fabric, listener)
+        result = _run(spec, folder, inputs, setup, fabric, listener)
         result = result.model_copy(
             update={"provenance": (provenance(clock, fabric.device, spec.dtype),)}
         )
@@ -120,11 +130,12 @@ def _run(
     spec: RunSpec,
     folder: Path,
     inputs: Inputs,
+    setup: tuple[Adapted, ReferenceRefit],
     fabric: Fabric,
     listener: AdaptObserver,
 ) -> RunResult:
-    """Set up, train, keep the graft."""
-    adapted, refit = _set_up(spec, inputs)
+    """Train, keep the graft."""
+    adapted, refit = setup
     movements = _coverage(adapted)
     listener.on_setup(movements, refit)
     job = Job(
@@ -146,7 +157,7 @@ def _run(
         name=folder.resolve().name,
         finished=outcome.is_complete,
         spec=spec.model_dump(mode="json"),
-        base=base_card(inputs.base),
+        base=base_card(inputs.base, inputs.base_hash),
         data=_data_cards(spec, inputs),
         coverage=movements,
         reference=refit,
@@ -163,13 +174,25 @@ def _pins(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
     return {
         "spec": spec.identity(),
         "data": data_card("train", (), inputs.train).fingerprint,
-        "base": inputs.base.weights_hash(),
+        "base": inputs.base_hash,
     }
 
 
 def _clear(folder: Path) -> None:
-    for name in OWN_FILES:
-        (folder / name).unlink(missing_ok=True)
+    for place in (folder, folder / SCRATCH):
+        for name in OWN_FILES:
+            (place / name).unlink(missing_ok=True)
+
+
+def _refuse_own_base(spec: RunSpec, folder: Path) -> None:
+    """Check that a run does not overwrite the run it starts from."""
+    own = {folder.resolve(), (folder / SCRATCH).resolve()}
+    if Path(spec.base).resolve() in own:
+        raise BadInputError(
+            f"{folder} is the run to start from and the run to write.",
+            "One folder holds one run.",
+            "Give another folder with --out.",
+        )
 
 
 def _finished(folder: Path, spec: RunSpec) -> RunResult | None:
@@ -181,7 +204,7 @@ def _finished(folder: Path, spec: RunSpec) -> RunResult | None:
         The folder holds another run.
     """
     stored = folder / SPEC
-    if stored.exists() and stored.read_text() != spec_text(spec):
+    if stored.exists() and read_spec(stored).identity() != spec.identity():
         raise BadInputError(
             f"{folder} holds a run of another spec.",
             "One folder holds one run.",
@@ -216,7 +239,7 @@ def _graft_card(spec: RunSpec, inputs: Inputs, refit: ReferenceRefit) -> GraftCa
     data = data_card("train", (), inputs.train)
     return GraftCard(
         base=spec.base,
-        base_hash=inputs.base.weights_hash(),
+        base_hash=inputs.base_hash,
         head=spec.head,
         licence=inputs.base.card.licence,
         axes=spec.axes.model_dump(mode="json"),

@@ -3,6 +3,9 @@
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.experiments.spec import RunSpec
 
+SCRATCH = "scratch"
+"""Subfolder of the run from fresh weights, if one was asked for."""
+
 
 def scratch_spec(spec: RunSpec) -> RunSpec:
     """Return the spec of the same run from fresh weights, at a rate that suits them.

@@ -10,6 +10,7 @@ from ase.data import atomic_numbers, chemical_symbols
 
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.properties import Property
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.data.base_knowledge import BaseKnowledge
 from atomgraft.data.checks.findings import Finding, refuse_errors
@@ -21,6 +22,7 @@ from atomgraft.experiments.spec import RunSpec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
+from atomgraft.results.files import read_result
 from atomgraft.results.schema import BaseCard, DataCard
 
 SPLIT_FROM = 40
@@ -40,6 +42,8 @@ class Inputs:
     ----------
     base
         The source, in the run's precision.
+    base_hash
+        SHA-256 of its weights in their own precision.
     train, validation
         Labelled structures.
     notices
@@ -47,6 +51,7 @@ class Inputs:
     """
 
     base: AbstractPotential
+    base_hash: str
     train: tuple[Atoms, ...]
     validation: tuple[Atoms, ...]
     notices: tuple[str, ...]
@@ -75,6 +80,13 @@ def load_base(
         return load_potential(name, head=head, trust=trust)
     graft = Path(name) / GRAFT
     card = read_card(graft)
+    if head not in {None, card.head}:
+        raise BadInputError(
+            f"{name} was trained with the head {card.head!r}, and {head!r} was asked "
+            "for.",
+            "The result of a run has the head of its base.",
+            "Leave --head out.",
+        )
     source = load_base(card.base, head=card.head, trust=trust)
     merged = load_graft(graft, source).merged()
     merged.card = dataclasses.replace(merged.card, name=name)
@@ -106,12 +118,16 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
         max_predicted_atoms=CHECKED_ATOMS,
     )
     refuse_errors(findings)
+    _require_labels(spec, train, "training")
+    if validation:
+        _require_labels(spec, validation, "validation")
     notices = [_notice(finding) for finding in findings if _is_worth_telling(finding)]
     if not validation:
         train, validation, note = _split(spec, train)
         notices += [note] if note else []
     return Inputs(
         base=base.clone(dtype=getattr(torch, spec.dtype)),
+        base_hash=base.weights_hash(),
         train=tuple(train),
         validation=tuple(validation),
         notices=tuple(notices),
@@ -136,6 +152,23 @@ def knowledge_of(base: AbstractPotential) -> BaseKnowledge:
         elements=base.elements,
         predict=lambda structures: predict_structures(base, structures),
     )
+
+
+def _require_labels(spec: RunSpec, structures: Sequence[Atoms], kind: str) -> None:
+    """Check that the objective finds something to compare with."""
+    count = count_labels(structures)
+    there = {
+        Property.ENERGY: count.n_energies,
+        Property.FORCES: count.n_forces,
+        Property.STRESS: count.n_stresses,
+    }
+    wanted = sorted(spec.training.objective.wanted)
+    if not any(there[one] for one in wanted):
+        raise BadInputError(
+            f"The {kind} structures have no {' or '.join(wanted)}.",
+            "Labels of a property with a weight in the objective are needed.",
+            "Give labelled structures, or other weights under training.objective.",
+        )
 
 
 def _is_worth_telling(finding: Finding) -> bool:
@@ -171,13 +204,21 @@ def data_card(role: str, files: Sequence[str], structures: Sequence[Atoms]) -> D
     )
 
 
-def base_card(base: AbstractPotential) -> BaseCard:
-    """Describe the base for the result."""
+def base_card(base: AbstractPotential, weights_hash: str) -> BaseCard:
+    """Describe the base for the result.
+
+    Parameters
+    ----------
+    base
+        In any precision.
+    weights_hash
+        SHA-256 of its weights in their own.
+    """
     return BaseCard(
         name=base.card.name,
         framework=base.card.framework,
         head=base.card.head,
-        weights_hash=base.weights_hash(),
+        weights_hash=weights_hash,
         licence=base.card.licence,
         n_weights=sum(one.numel() for one in base.module.parameters()),
         cutoff=base.cutoff,
@@ -197,14 +238,21 @@ def numbers_of(symbols: Sequence[str]) -> set[int]:
 
 
 def require_finished(folder: Path) -> None:
-    """Check that a run folder holds a graft.
+    """Check that a run folder holds a graft, and a result that says so.
 
     Raises
     ------
     BadInputError
         It does not.
     """
-    if not (folder / GRAFT).is_file():
+    has_graft = (folder / GRAFT).is_file()
+    if has_graft and not read_result(folder).finished:
+        raise BadInputError(
+            f"The run in {folder} has not finished.",
+            "The folder of a finished 'atomgraft adapt' is needed.",
+            f"Go on with it first: atomgraft adapt {folder}",
+        )
+    if not has_graft:
         raise BadInputError(
             f"{folder} holds no {GRAFT}.",
             "The folder of a finished 'atomgraft adapt' is needed.",

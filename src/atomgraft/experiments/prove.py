@@ -12,13 +12,18 @@ from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import now
 from atomgraft.core.storage import locked
+from atomgraft.data.checks.findings import refuse_errors
+from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.evaluation.crystals import shipped_crystals
 from atomgraft.evaluation.suites import assess
 from atomgraft.evaluation.verdict import verdict
 from atomgraft.experiments.adapt import Clock, provenance
+from atomgraft.experiments.baseline import SCRATCH
 from atomgraft.experiments.inputs import (
+    CHECKED_ATOMS,
     data_card,
+    knowledge_of,
     load_base,
     numbers_of,
     read_files,
@@ -29,9 +34,6 @@ from atomgraft.models.base import AbstractPotential
 from atomgraft.results.files import read_result, write_result
 from atomgraft.results.schema import ModelName, RunResult
 from atomgraft.training.devices import resolve_device
-
-SCRATCH = "scratch"
-"""Subfolder of the run from fresh weights, if one was asked for."""
 
 
 def prove(
@@ -65,13 +67,30 @@ def prove(
     """
     clock = Clock(started=now(), counter=time.perf_counter())
     require_finished(folder)
+    with locked(folder):
+        return _proved(folder, test, trust=trust, progress=progress, clock=clock)
+
+
+def _proved(
+    folder: Path,
+    test: Sequence[str],
+    *,
+    trust: bool,
+    progress: Callable[[str, int, int], None] | None,
+    clock: Clock,
+) -> RunResult:
+    """Judge a run whose folder nobody else holds."""
     spec, result = read_spec(folder / SPEC), read_result(folder)
     structures = read_files(spec, test) if test else []
     _refuse_trained(spec, structures)
     base = load_base(spec.base, head=spec.head, trust=trust)
-    device = resolve_device(spec.device)
-    base = base.clone(dtype=getattr(torch, spec.dtype), device=device)
-    models, shifts = _contestants(folder, base)
+    if structures:
+        refuse_errors(
+            check_structures(
+                structures, base=knowledge_of(base), max_predicted_atoms=CHECKED_ATOMS
+            )
+        )
+    models, shifts = _contestants(folder, base, spec)
     found = assess(
         models,
         structures,
@@ -91,12 +110,11 @@ def prove(
             "verdict": verdict(found.scores),
             "provenance": (
                 *result.provenance,
-                provenance(clock, base.device, spec.dtype),
+                provenance(clock, models["base"].device, spec.dtype),
             ),
         }
     )
-    with locked(folder):
-        write_result(folder, result)
+    write_result(folder, result)
     return result
 
 
@@ -120,10 +138,15 @@ def _refuse_trained(spec: RunSpec, structures: Sequence[Atoms]) -> None:
 
 
 def _contestants(
-    folder: Path, base: AbstractPotential
+    folder: Path, base: AbstractPotential, spec: RunSpec
 ) -> tuple[dict[ModelName, AbstractPotential], dict[ModelName, Mapping[int, float]]]:
     """Return base, adapted and scratch models with their reference shifts."""
-    models: dict[ModelName, AbstractPotential] = {"base": base}
+    device = resolve_device(spec.device)
+    base = base.clone(device=device)  # in its own precision, as grafts are pinned to it
+    dtype = getattr(torch, spec.dtype)
+    models: dict[ModelName, AbstractPotential] = {
+        "base": base.clone(dtype=dtype, device=device)
+    }
     shifts: dict[ModelName, Mapping[int, float]] = {}
     runs: dict[ModelName, Path] = {"adapted": folder, "scratch": folder / SCRATCH}
     for name, run in runs.items():
