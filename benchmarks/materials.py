@@ -209,7 +209,8 @@ def table(arguments: argparse.Namespace) -> None:
         for path in sorted((arguments.out / "rows").glob("*.json"))
     ]
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "materials.json").write_text(json.dumps(rows, indent=1) + "\n")
+    text = ",\n".join(json.dumps(row) for row in rows)
+    (RESULTS / "materials.json").write_text(f"[\n{text}\n]\n")
     lines = [
         "# Ten frames, every recipe",
         "",
