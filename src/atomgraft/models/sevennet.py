@@ -156,6 +156,8 @@ class SevenNetPotential(AbstractPotential):
         self.cutoff = float(source.config["cutoff"])
         self.elements = frozenset(type_map)
         self.module = SevenNetEnergies(network, type_map, self.modality)
+        # copying a compiled layer adds constants of its own to the state
+        self.state_names = tuple(self.module.state_dict())
         self.module.requires_grad_(requires_grad=True)
         self.roles = _roles(self.module)
 
@@ -190,10 +192,8 @@ class SevenNetPotential(AbstractPotential):
 
     def export(self, path: Path) -> Path:
         """Write a checkpoint that SevenNet itself reads (ASE, LAMMPS, training)."""
-        weights = {
-            name: value.detach().cpu().to(value.dtype)
-            for name, value in self.module.state_dict().items()
-        }
+        state = self.module.state_dict()
+        weights = {name: state[name].detach().cpu() for name in self.state_names}
         buffer = io.BytesIO()
         torch.save(
             {
