@@ -1,0 +1,60 @@
+"""The four axes as specs, and the table of recipes made of them."""
+
+import pytest
+from pydantic import ValidationError
+
+from atomgraft.adaptation.axes import Axes, LowRankDeltas, WholeWeights
+from atomgraft.adaptation.recipes import RECIPES
+from atomgraft.core.errors import BadInputError
+
+
+def test_the_recipes_of_the_papers_are_there():
+    assert list(RECIPES) == ["full", "l2sp", "lora", "readout", "scratch"]
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_a_recipe_survives_json(name):
+    axes = RECIPES[name].axes
+    assert Axes.model_validate_json(axes.model_dump_json()) == axes
+    assert RECIPES[name].summary
+    assert RECIPES[name].learning_rate > 0
+
+
+def test_recipes_differ_in_their_axes():
+    texts = {RECIPES[name].axes.model_dump_json() for name in RECIPES}
+    assert len(texts) == len(list(RECIPES))
+
+
+def test_a_typo_is_answered_with_the_recipe_that_was_meant():
+    with pytest.raises(BadInputError, match="Did you mean 'lora'"):
+        RECIPES["loar"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"moves": {"kind": "whole", "rank": 2}},
+        {"moves": {"kind": "low_rank", "rank": 0}},
+        {"moves": {"kind": "low_rank", "rank": 1000}},
+        {"moves": {"kind": "low_rank", "alpha": 0.0}},
+        {"moves": {"kind": "low_rank", "alpha": float("nan")}},
+        {"moves": {"kind": "wholly"}},
+        {"moves": {"kind": "whole", "roles": []}},
+        {"pulls": {"kind": "l2sp", "strength": -1.0}},
+        {"pulls": {"kind": "l2sp", "strength": float("inf")}},
+        {"starts": {"weights": "random"}},
+        {"rehearses": {"kind": "source"}},
+        {"extra": 1},
+    ],
+)
+def test_what_no_axis_knows_is_refused(change):
+    good = RECIPES["lora"].axes.model_dump()
+    assert Axes.model_validate(good)
+    with pytest.raises(ValidationError):
+        Axes.model_validate(good | change)
+
+
+def test_specs_are_frozen():
+    with pytest.raises(ValidationError):
+        WholeWeights().roles = ("readout",)
+    assert LowRankDeltas().rank == 4
