@@ -39,7 +39,7 @@ class DistanceToSource(_Spec):
 
     kind: Literal["l2sp"] = "l2sp"
     strength: Positive = 100.0
-    """Times the mean squared distance, in units of each block's scale."""
+    """Times the mean squared distance of the moved weights to the source's."""
 
 
 class Start(_Spec):

@@ -22,6 +22,9 @@ from atomgraft.report.tables import comparison_rows, score_text
 from atomgraft.report.wording import bytes_text, count_text
 from atomgraft.results.schema import ReferenceRefit, RoleCoverage, RunResult
 
+LOG_WIDTH = 120
+"""Characters a line where the output is no terminal."""
+
 SMALLEST_SHIFT = 1e-3
 """eV per atom below which a shift is not worth a line."""
 
@@ -34,7 +37,10 @@ def console(*, quiet: bool = False) -> Console:
     quiet
         Print nothing.
     """
-    return Console(stderr=True, quiet=quiet, highlight=False)
+    shown = Console(stderr=True, quiet=quiet, highlight=False)
+    if not shown.is_terminal:  # a log file has no edge to wrap at
+        shown.width = LOG_WIDTH
+    return shown
 
 
 @contextlib.contextmanager

@@ -36,4 +36,3 @@ def shipped_path(name: str) -> Path:
         )
     with as_file(files("atomgraft.data") / "shipped" / f"{name}.extxyz") as path:
         return path
-
