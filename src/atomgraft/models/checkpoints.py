@@ -1,6 +1,7 @@
 """Foreign checkpoints: read as data, never run as code without the user's word."""
 
 import pickle
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -70,9 +71,8 @@ def _read_trusted(path: Path) -> Any:  # noqa: ANN401 - whatever the framework s
 
 def _would_run_code(path: Path, error: Exception) -> BadInputError:
     text = " ".join(str(error).split())
-    start = text.find("Unsupported global: GLOBAL ")
-    asked = text[start:].split(" ")[3] if start >= 0 else ""
-    reason = f" (it asks for {asked})" if asked else ""
+    asked = re.search(r"Unsupported global: GLOBAL (\S+)", text)
+    reason = f" (it asks for {asked.group(1)})" if asked else ""
     return BadInputError(
         f"{path} is not a checkpoint that can be read without running its code"
         f"{reason}; its SHA-256 {file_fingerprint(path)[:16]}... is not known here.",

@@ -130,7 +130,9 @@ def read_metrics(folder: Path) -> list[dict[str, Any]]:
 
 
 def _record(line: str) -> dict[str, Any] | None:
+    """Return a logged line; none where a crash or another program left rubbish."""
     try:
-        return json.loads(line)
+        record = json.loads(line)
     except json.JSONDecodeError:
         return None
+    return record if isinstance(record, dict) and "step" in record else None

@@ -212,6 +212,8 @@ class _Trainer:
     def _begin(self) -> State:
         """Return the stored state, its tensors put in place, or a new one."""
         state = read_state(self.job.folder, self.job.pins)
+        if self.fabric.is_global_zero:
+            truncate_metrics(self.job.folder, 0 if state is None else state.step)
         if state is None:
             return State(
                 pins=self.job.pins,
@@ -227,7 +229,6 @@ class _Trainer:
                 seconds=0.0,
                 scales={kind.value: one for kind, one in self._scales().items()},
             )
-        truncate_metrics(self.job.folder, state.step)
         self._load(state.trainables)
         state.average = self._on_device(state.average)
         if state.optimizer:
