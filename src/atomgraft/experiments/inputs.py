@@ -30,7 +30,7 @@ SPLIT_FROM = 40
 
 AUTO_FRACTION = 0.1
 
-CHECKED_ATOMS = 640
+CHECKED_ATOMS = 256
 """Atoms on which the base is compared with the labels before a run."""
 
 
@@ -121,7 +121,7 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
     _require_labels(spec, train, "training")
     if validation:
         _require_labels(spec, validation, "validation")
-    notices = [_notice(finding) for finding in findings if _is_worth_telling(finding)]
+    notices = notices_of(findings)
     if not validation:
         train, validation, note = _split(spec, train)
         notices += [note] if note else []
@@ -171,12 +171,13 @@ def _require_labels(spec: RunSpec, structures: Sequence[Atoms], kind: str) -> No
         )
 
 
-def _is_worth_telling(finding: Finding) -> bool:
-    return finding.severity == "warning"
-
-
-def _notice(finding: Finding) -> str:
-    return f"{finding.message} {finding.remedy}"
+def notices_of(findings: Sequence[Finding]) -> list[str]:
+    """Return the warnings among findings, in words."""
+    return [
+        f"{finding.message} {finding.remedy}"
+        for finding in findings
+        if finding.severity == "warning"
+    ]
 
 
 def _split(

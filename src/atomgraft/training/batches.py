@@ -55,16 +55,17 @@ class TrainingSet:
         )
         return graph, make_targets(chosen, dtype=self.dtype, device=self.device)
 
-    def all_batches(self, max_atoms: int) -> list[list[int]]:
-        """Return indices of all structures in groups of at most `max_atoms` atoms."""
+    def groups(self, indices: Sequence[int], max_atoms: int) -> list[list[int]]:
+        """Return indices in groups of at most `max_atoms` atoms, in order."""
         groups: list[list[int]] = [[]]
         room = max_atoms
-        for i, atoms in enumerate(self.structures):
-            if groups[-1] and len(atoms) > room:
+        for i in indices:
+            n_atoms = len(self.structures[i])
+            if groups[-1] and n_atoms > room:
                 groups.append([])
                 room = max_atoms
             groups[-1].append(i)
-            room -= len(atoms)
+            room -= n_atoms
         return [group for group in groups if group]
 
 

@@ -47,6 +47,9 @@ from atomgraft.training.plan import Plan, learning_rate_factor
 VALIDATION_ATOMS = 256
 """Atoms in one validation batch."""
 
+SCALE_STRUCTURES = 64
+"""Training structures from which the units of error are taken."""
+
 HUGE = 1e6
 """Stands for no clipping where the norm is still wanted."""
 
@@ -238,10 +241,16 @@ class _Trainer:
 
     def _scales(self) -> dict[Property, float]:
         """Return the unit of error of each property: the errors of the start."""
-        return starting_scales(list(self._evaluate(self.train)))
+        n_structures = len(self.train)
+        size = min(n_structures, SCALE_STRUCTURES)
+        sample = indices_of_step(0, size, n_structures, self.job.seed)
+        return starting_scales(list(self._evaluate(self.train, sample)))
 
-    def _evaluate(self, data: TrainingSet) -> Generator[Residuals]:
-        for group in data.all_batches(VALIDATION_ATOMS):
+    def _evaluate(
+        self, data: TrainingSet, indices: Sequence[int] | None = None
+    ) -> Generator[Residuals]:
+        chosen = range(len(data)) if indices is None else indices
+        for group in data.groups(chosen, VALIDATION_ATOMS):
             graph, targets = data.batch(group)
             with torch.no_grad():
                 energy, forces, stress, _ = self.module(as_tuple(graph))

@@ -48,8 +48,10 @@ def test_groups_hold_everything_within_their_bound():
     sizes = [3, 5, 1, 9, 2, 2]
     structures = [Atoms("H" * n, positions=[[9.0 * i, 0, 0] for i in range(n)])
                   for n in sizes]  # fmt: skip
-    groups = TrainingSet(structures, 1.0, dtype=torch.float32).all_batches(6)
+    groups = TrainingSet(structures, 1.0, dtype=torch.float32).groups(
+        range(len(structures)), 6
+    )
     assert [i for group in groups for i in group] == list(range(len(sizes)))
     totals = [sum(sizes[i] for i in group) for group in groups]
     assert all(total <= 6 or len(groups[j]) == 1 for j, total in enumerate(totals))
-    assert TrainingSet([], 1.0, dtype=torch.float32).all_batches(6) == []
+    assert TrainingSet([], 1.0, dtype=torch.float32).groups([], 6) == []
