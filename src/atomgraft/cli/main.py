@@ -25,10 +25,11 @@ for verb in VERBS:
     app.command(verb.NAME)(verb.command)
 
 
-def _show_version(value: bool) -> None:
+def _show_version(value: bool) -> bool:
     if value:
         print(f"atomgraft {__version__}")
         raise typer.Exit
+    return value
 
 
 @app.callback()

@@ -31,7 +31,13 @@ def command(
 
     screen = console(quiet=as_json)
     with calm(), stage_screen(screen) as show:
-        result = prove(folder, tuple(test or ()), trust=trust, progress=show)
+        result = prove(
+            folder,
+            tuple(test or ()),
+            trust=trust,
+            progress=show,
+            notify=lambda text: screen.print(f"[yellow]Note:[/yellow] {text}"),
+        )
     page = write_page(folder, result)
     print_result(screen, result)
     screen.print(f"\nPage: {page}")

@@ -25,6 +25,7 @@ from atomgraft.experiments.inputs import (
     data_card,
     knowledge_of,
     load_base,
+    notices_of,
     numbers_of,
     read_files,
     require_finished,
@@ -42,6 +43,7 @@ def prove(
     *,
     trust: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> RunResult:
     """Judge a finished run and write the scores into its result.
 
@@ -58,6 +60,8 @@ def prove(
         Allow a checkpoint that cannot be read as plain data.
     progress
         Called with what comes next, steps done and steps in all.
+    notify
+        Called with what the user should know of the held-out structures.
 
     Raises
     ------
@@ -68,54 +72,58 @@ def prove(
     clock = Clock(started=now(), counter=time.perf_counter())
     require_finished(folder)
     with locked(folder):
-        return _proved(folder, test, trust=trust, progress=progress, clock=clock)
-
-
-def _proved(
-    folder: Path,
-    test: Sequence[str],
-    *,
-    trust: bool,
-    progress: Callable[[str, int, int], None] | None,
-    clock: Clock,
-) -> RunResult:
-    """Judge a run whose folder nobody else holds."""
-    spec, result = read_spec(folder / SPEC), read_result(folder)
-    structures = read_files(spec, test) if test else []
-    _refuse_trained(spec, structures)
-    base = load_base(spec.base, head=spec.head, trust=trust)
-    if structures:
-        refuse_errors(
-            check_structures(
-                structures, base=knowledge_of(base), max_predicted_atoms=CHECKED_ATOMS
-            )
+        spec, result = read_spec(folder / SPEC), read_result(folder)
+        base = load_base(spec.base, head=spec.head, trust=trust)
+        structures = _held_out(spec, test, base, notify or _ignore) if test else []
+        models, shifts = _contestants(folder, base, spec)
+        found = assess(
+            models,
+            structures,
+            crystals=shipped_crystals(),
+            reference_shifts=shifts,
+            training_elements=numbers_of(result.data[0].elements),
+            seed=spec.seed,
+            progress=progress,
         )
-    models, shifts = _contestants(folder, base, spec)
-    found = assess(
-        models,
-        structures,
-        crystals=shipped_crystals(),
-        reference_shifts=shifts,
-        training_elements=numbers_of(result.data[0].elements),
-        seed=spec.seed,
-        progress=progress,
+        kept = tuple(card for card in result.data if card.role != "test")
+        cards = (data_card("test", test, structures),) if structures else ()
+        result = result.model_copy(
+            update={
+                "data": kept + cards,
+                "scores": found.scores,
+                "parity": found.parity,
+                "verdict": verdict(found.scores),
+                "provenance": (
+                    *result.provenance,
+                    provenance(clock, models["base"].device, spec.dtype),
+                ),
+            }
+        )
+        write_result(folder, result)
+        return result
+
+
+def _ignore(_text: str) -> None:
+    """Tell nobody."""
+
+
+def _held_out(
+    spec: RunSpec,
+    files: Sequence[str],
+    base: AbstractPotential,
+    notify: Callable[[str], None],
+) -> list[Atoms]:
+    """Read and check the structures that judge."""
+    structures = read_files(spec, files)
+    _refuse_trained(spec, structures)
+    known = knowledge_of(base)
+    findings = check_structures(
+        structures, base=known, max_predicted_atoms=CHECKED_ATOMS
     )
-    kept = tuple(card for card in result.data if card.role != "test")
-    cards = (data_card("test", test, structures),) if structures else ()
-    result = result.model_copy(
-        update={
-            "data": kept + cards,
-            "scores": found.scores,
-            "parity": found.parity,
-            "verdict": verdict(found.scores),
-            "provenance": (
-                *result.provenance,
-                provenance(clock, models["base"].device, spec.dtype),
-            ),
-        }
-    )
-    write_result(folder, result)
-    return result
+    refuse_errors(findings)
+    for notice in notices_of(findings):
+        notify(notice)
+    return structures
 
 
 def _refuse_trained(spec: RunSpec, structures: Sequence[Atoms]) -> None:

@@ -59,8 +59,8 @@ class RunSpec(BaseModel):
         return fingerprint([json.dumps(document, sort_keys=True).encode()])
 
 
-def _filled(given: dict[str, Any]) -> dict[str, Any]:
-    """Complete axes and learning rate from the recipe."""
+def _filled(given: dict[Any, Any]) -> dict[Any, Any]:
+    """Complete axes and learning rate from the recipe; keys may still be anything."""
     filled = dict(given)
     for key in ("train", "validation"):
         if isinstance(filled.get(key), str):

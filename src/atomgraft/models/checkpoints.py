@@ -57,7 +57,7 @@ def read_checkpoint(
     except pickle.UnpicklingError as error:
         if not (trust or file_fingerprint(path) in known_hashes):
             raise _would_run_code(path, error) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # rubbish trips the reader in any way
         raise _unreadable(path, error) from error
     return _read_trusted(path)
 
