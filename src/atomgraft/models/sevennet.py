@@ -31,6 +31,7 @@ from atomgraft.models.base import (
 )
 from atomgraft.models.checkpoints import read_checkpoint
 from atomgraft.models.graph import Graph
+from atomgraft.models.messages import MessagePath, SummedMessages
 
 NAMES = (
     "7net-0",
@@ -104,7 +105,7 @@ class SevenNetEnergies(nn.Module):
         super().__init__()
         for name, module in network.named_children():
             if name not in TAIL:
-                self.add_module(name, module)
+                self.add_module(name, _with_own_messages(module))
         index = torch.full((max(type_map) + 1,), -1, dtype=torch.int64)
         for number, position in type_map.items():
             index[number] = position
@@ -127,6 +128,46 @@ class SevenNetEnergies(nn.Module):
                 for key in ("x", "node_attr"):
                     data[key] = data[key].to(graph.positions.dtype)
         return data["atomic_energy"].squeeze(-1)
+
+
+class Convolution(nn.Module):
+    """The framework's convolution with our own way to sum messages.
+
+    Its parts keep their names, so a checkpoint looks as it did.
+
+    Parameters
+    ----------
+    theirs
+        An ``IrrepsConvolution``.
+    paths
+        Those of its tensor product.
+    """
+
+    def __init__(self, theirs: nn.Module, paths: Sequence[MessagePath]) -> None:
+        super().__init__()
+        self.denominator = theirs.get_parameter("denominator")
+        self.convolution: Any = theirs.get_submodule("convolution")
+        self.weight_nn: Any = theirs.get_submodule("weight_nn")
+        self.messages = SummedMessages(paths, self.convolution.irreps_in2.dim)
+
+    def forward(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Replace the features of each atom by the sum of its messages."""
+        *layers, last = self.weight_nn.children()
+        hidden = data["edge_embedding"]
+        for layer in layers:
+            hidden = layer(hidden)
+        variance = last.h_in * last.var_in / last.var_out
+        data["x"] = (
+            self.messages(
+                data["x"],
+                data["edge_attr"],
+                hidden,
+                last.weight / variance**0.5,
+                data["edge_index"],
+            )
+            / self.denominator
+        )
+        return data
 
 
 class SevenNetPotential(AbstractPotential):
@@ -210,6 +251,49 @@ class SevenNetPotential(AbstractPotential):
         path = path.with_suffix(".pth")
         write_atomically(path, buffer.getvalue())
         return path
+
+
+def _with_own_messages(module: nn.Module) -> nn.Module:
+    """Return a convolution that sums messages our way; other layers as they are."""
+    from sevenn.nn.convolution import IrrepsConvolution
+
+    if not isinstance(module, IrrepsConvolution):
+        return module
+    product: Any = module.convolution
+    is_plain = all(
+        one.connection_mode == "uvu" and one.has_weight and one.path_shape[1] == 1
+        for one in product.instructions
+    )
+    return Convolution(module, _message_paths(product)) if is_plain else module
+
+
+def _message_paths(product: Any) -> list[MessagePath]:  # noqa: ANN401 - e3nn's
+    """Return the paths of a tensor product, normalised as e3nn does."""
+    from e3nn.o3 import wigner_3j
+
+    sources, attributes, targets = (
+        irreps.slices()
+        for irreps in (product.irreps_in1, product.irreps_in2, product.irreps_out)
+    )
+    paths: list[MessagePath] = []
+    weight = 0
+    for one in product.instructions:
+        n_channels, source = product.irreps_in1[one.i_in1]
+        attribute = product.irreps_in2[one.i_in2].ir
+        target = product.irreps_out[one.i_out].ir
+        coupling = wigner_3j(source.l, attribute.l, target.l, dtype=torch.float64)
+        paths.append(
+            MessagePath(
+                n_channels=n_channels,
+                source=sources[one.i_in1].start,
+                attribute=attributes[one.i_in2].start,
+                target=targets[one.i_out].start,
+                weight=weight,
+                coefficients=coupling * one.path_weight,
+            )
+        )
+        weight += n_channels
+    return paths
 
 
 def _modality_index(source: Source, card: PotentialCard) -> int | None:
