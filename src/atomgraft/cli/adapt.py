@@ -129,9 +129,14 @@ def _composed(path: Path | None, given: dict[str, Any]) -> "RunSpec":
         ) from error
     if not isinstance(document, dict):
         return parse_spec(document, str(file))
-    if "recipe" in given:  # the file's axes belong to its own recipe
-        document.pop("axes", None)
-        document.pop("learning_rate", None)
+    own = [key for key in ("axes", "learning_rate") if document.get(key) is not None]
+    if own and given.get("recipe", document.get("recipe")) != document.get("recipe"):
+        raise BadInputError(
+            f"{file} gives {' and '.join(own)} for its own recipe, and --recipe "
+            f"{given['recipe']} asks for another.",
+            "Axes and learning rate belong to one recipe.",
+            "Change the file, or leave --recipe out.",
+        )
     return parse_spec({**document, **given}, f"{file} with the command line")
 
 
@@ -171,13 +176,14 @@ def _execute(
     )
     from atomgraft.experiments.adapt import adapt
     from atomgraft.experiments.baseline import SCRATCH, scratch_spec
+    from atomgraft.experiments.spec import SPEC
 
     screen = console(quiet=as_json)
-    screen.print(f"{run.recipe} from {run.base} into {folder}")
+    screen.print(f"{run.recipe} from {run.base} into {folder}", markup=False)
     with calm(), training_screen(screen) as shown:
         result = adapt(run, folder, trust=trust, fresh=fresh, observer=shown)
     is_finished = result.finished
-    if scratch and is_finished:
+    if is_finished and (scratch or (folder / SCRATCH / SPEC).exists()):
         screen.print("The same from fresh weights, as a baseline:")
         with calm(), training_screen(screen) as shown:
             baseline = adapt(

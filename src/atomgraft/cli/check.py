@@ -39,6 +39,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Check labels, units, references, geometries and splits; exit 2 on an error."""
+    from rich.markup import escape
+
     from atomgraft.cli.screen import calm, console, print_json
     from atomgraft.data.checks.suite import check_structures
     from atomgraft.data.labels import count_labels
@@ -83,7 +85,9 @@ def command(
     colours = {"error": "bold red", "warning": "yellow", "note": "cyan"}
     for one in findings:
         mark = f"[{colours[one.severity]}]{one.severity}[/]"
-        screen.print(f"{mark} {one.code}: {one.message}\n    {one.remedy}")
+        screen.print(
+            f"{mark} {one.code}: {escape(one.message)}\n    {escape(one.remedy)}"
+        )
     if not findings:
         screen.print("Nothing to complain about.")
     if base is None:

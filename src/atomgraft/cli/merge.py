@@ -28,7 +28,9 @@ def command(
     with calm():
         merged = load_base(str(folder), trust=trust)
         path = merged.export(out or folder / "merged")
-    screen.print(f"{merged.card.framework} model with the graft inside: {path}")
+    screen.print(
+        f"{merged.card.framework} model with the graft inside: {path}", markup=False
+    )
     if as_json:
         document = {"file": str(path), "weights_hash": merged.weights_hash()}
         print_json(json.dumps(document, indent=1))

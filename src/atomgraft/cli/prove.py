@@ -15,6 +15,14 @@ def command(
     test: Annotated[
         list[str] | None, typer.Option(help="Files of held-out structures.")
     ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    default_labels: Annotated[
+        bool,
+        typer.Option(
+            "--default-labels",
+            help="Read test files by the default keys and units, not by the run's.",
+        ),
+    ] = False,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
@@ -22,7 +30,9 @@ def command(
     from atomgraft.cli.screen import (
         calm,
         console,
+        device_name,
         print_json,
+        print_notice,
         print_result,
         stage_screen,
     )
@@ -34,12 +44,14 @@ def command(
         result = prove(
             folder,
             tuple(test or ()),
+            device=device_name(device),
+            default_labels=default_labels,
             trust=trust,
             progress=show,
-            notify=lambda text: screen.print(f"[yellow]Note:[/yellow] {text}"),
+            notify=lambda text: print_notice(screen, text),
         )
     page = write_page(folder, result)
     print_result(screen, result)
-    screen.print(f"\nPage: {page}")
+    screen.print(f"\nPage: {page}", markup=False)
     if as_json:
         print_json(result.model_dump_json(indent=1))

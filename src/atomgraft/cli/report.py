@@ -23,6 +23,6 @@ def command(
     result = read_result(folder)
     page = write_page(folder, result)
     print_result(screen, result)
-    screen.print(f"\nPage: {page}")
+    screen.print(f"\nPage: {page}", markup=False)
     if as_json:
         print_json(result.model_dump_json(indent=1))

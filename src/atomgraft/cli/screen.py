@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,9 +20,13 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from atomgraft.core.errors import BadInputError
 from atomgraft.report.tables import comparison_rows, score_text
 from atomgraft.report.wording import bytes_text, count_text
 from atomgraft.results.schema import ReferenceRefit, RoleCoverage, RunResult
+
+if TYPE_CHECKING:
+    from atomgraft.training.devices import DeviceName
 
 LOG_WIDTH = 120
 """Characters a line where the output is no terminal."""
@@ -37,7 +43,8 @@ def console(*, quiet: bool = False) -> Console:
     quiet
         Print nothing.
     """
-    shown = Console(stderr=True, quiet=quiet, highlight=False)
+    is_first = os.environ.get("RANK", "0") == "0"  # one voice of several processes
+    shown = Console(stderr=True, quiet=quiet or not is_first, highlight=False)
     if not shown.is_terminal:  # a log file has no edge to wrap at
         shown.width = LOG_WIDTH
     return shown
@@ -99,7 +106,7 @@ class TrainingScreen:
 
     def on_notice(self, text: str) -> None:
         """Print a notice above the bar."""
-        self.screen.print(f"[yellow]Note:[/yellow] {text}")
+        print_notice(self.screen, text)
 
     def close(self) -> None:
         """Stop the bar."""
@@ -177,17 +184,41 @@ def score_table(result: RunResult) -> Table:
     return table
 
 
+def print_notice(screen: Console, text: str) -> None:
+    """Print a notice; square brackets in file names are no markup."""
+    screen.print(f"[yellow]Note:[/yellow] {escape(text)}")
+
+
+def device_name(text: str) -> "DeviceName":
+    """Return the device a user named.
+
+    Raises
+    ------
+    BadInputError
+        There is no such device.
+    """
+    for known in ("auto", "cpu", "cuda"):
+        if text == known:
+            return known
+    raise BadInputError(
+        f"There is no device {text!r}.",
+        "Known: auto, cpu, cuda.",
+        "Choose one of them.",
+    )
+
+
 def print_result(screen: Console, result: RunResult) -> None:
     """Print the verdict and the main scores for people."""
     if result.scores:
         screen.print(score_table(result))
     size = f"{bytes_text(result.graft_bytes)} of {bytes_text(result.base_bytes)}"
     screen.print(f"Graft: {size}.")
-    screen.print(f"\n[bold]{result.verdict.headline}[/bold]")
+    screen.print(f"\n[bold]{escape(result.verdict.headline)}[/bold]")
     for sentence in result.verdict.sentences:
-        screen.print(f"  {sentence}")
+        screen.print(f"  {escape(sentence)}")
 
 
 def print_json(document: str) -> None:
     """Print a JSON document on standard output."""
-    sys.stdout.write(document + "\n")
+    if os.environ.get("RANK", "0") == "0":  # one document of several processes
+        sys.stdout.write(document + "\n")

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from atomgraft import __version__
+
 PACKAGES = (
-    "atomgraft",
     "ase",
     "e3nn",
     "lightning-fabric",
@@ -25,7 +26,7 @@ PACKAGES = (
 
 def package_versions() -> dict[str, str]:
     """Return the installed version of every package that can change a number."""
-    versions: dict[str, str] = {"python": platform.python_version()}
+    versions = {"python": platform.python_version(), "atomgraft": __version__}
     for name in PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)

@@ -53,6 +53,17 @@ def remove_leftovers(folder: Path) -> None:
         raise _failure(folder, error) from error
 
 
+def with_ending(path: Path, ending: str) -> Path:
+    """Return a path that ends as a file format asks, whatever dots its name has.
+
+    Examples
+    --------
+    >>> with_ending(Path("model.v2"), ".pth").name
+    'model.v2.pth'
+    """
+    return path if path.suffix == ending else path.with_name(path.name + ending)
+
+
 def append_line(path: Path, line: str) -> None:
     """Append one line to a log.
 

@@ -69,9 +69,13 @@ def verdict(scores: Sequence[Score]) -> Verdict:
             f"below {FEW}."
         )
     sentences += [*_scratch(table), *_forgetting(table), *_consistency(table)]
-    took = all(one.outcome == "better" for one in judgements) if judgements else None
+    outcomes = [one.outcome for one in judgements]
+    took = all(one == "better" for one in outcomes) if outcomes else None
     return Verdict(
-        took=took, headline=_headline(judgements), sentences=tuple(sentences)
+        took=took,
+        is_partial=took is False and "better" in outcomes,
+        headline=_headline(judgements),
+        sentences=tuple(sentences),
     )
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
@@ -21,6 +21,7 @@ from atomgraft.core.storage import (
     remove_leftovers,
     write_atomically,
 )
+from atomgraft.data.labels import structures_fingerprint
 from atomgraft.experiments.baseline import SCRATCH
 from atomgraft.experiments.inputs import Inputs, base_card, data_card, read_inputs
 from atomgraft.experiments.references import refit_references
@@ -43,7 +44,9 @@ from atomgraft.training.observer import Observer, Silence
 
 MAX_CURVE_POINTS = 500
 
-OWN_FILES = (CHECKPOINT, METRICS, GRAFT, RESULT, SPEC, "report.html")
+MERGED = ("merged.pth", "merged.safetensors")
+
+OWN_FILES = (CHECKPOINT, METRICS, GRAFT, RESULT, SPEC, "report.html", *MERGED)
 """What a run writes, and what --fresh removes."""
 
 
@@ -109,7 +112,7 @@ def adapt(
         if fresh and fabric.is_global_zero:
             _clear(folder)
         fabric.barrier()
-        if not fresh and (done := _finished(folder, spec)) is not None:
+        if not fresh and (done := _finished(folder, spec, inputs)) is not None:
             listener.on_notice(f"{folder} is finished already; nothing to do.")
             return done
         if fabric.is_global_zero:
@@ -117,10 +120,10 @@ def adapt(
             write_atomically(folder / SPEC, spec_text(spec))
         for notice in inputs.notices:
             listener.on_notice(notice)
+        earlier = _earlier_sessions(folder)
         result = _run(spec, folder, inputs, setup, fabric, listener)
-        result = result.model_copy(
-            update={"provenance": (provenance(clock, fabric.device, spec.dtype),)}
-        )
+        session = provenance("adapt", clock, fabric.device, spec.dtype)
+        result = result.model_copy(update={"provenance": (*earlier, session)})
         if fabric.is_global_zero:
             write_result(folder, result)
     return result
@@ -169,11 +172,18 @@ def _run(
     )
 
 
+def _earlier_sessions(folder: Path) -> tuple[Provenance, ...]:
+    """Return where an unfinished run was worked on before."""
+    if not (folder / RESULT).exists() or not (folder / CHECKPOINT).exists():
+        return ()
+    return read_result(folder).provenance
+
+
 def _pins(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
     """Return what a checkpoint must belong to."""
     return {
         "spec": spec.identity(),
-        "data": data_card("train", (), inputs.train).fingerprint,
+        "data": structures_fingerprint([*inputs.train, *inputs.validation]),
         "base": inputs.base_hash,
     }
 
@@ -195,13 +205,13 @@ def _refuse_own_base(spec: RunSpec, folder: Path) -> None:
         )
 
 
-def _finished(folder: Path, spec: RunSpec) -> RunResult | None:
-    """Return the result of a finished run of the same spec.
+def _finished(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | None:
+    """Return the result of a finished run of the same spec, data and base.
 
     Raises
     ------
     BadInputError
-        The folder holds another run.
+        The folder holds another run, or files behind it have changed since.
     """
     stored = folder / SPEC
     if stored.exists() and read_spec(stored).identity() != spec.identity():
@@ -213,7 +223,18 @@ def _finished(folder: Path, spec: RunSpec) -> RunResult | None:
     if not (folder / RESULT).exists():
         return None
     result = read_result(folder)
-    return result if result.finished else None
+    if not result.finished:
+        return None
+    trained = [card.fingerprint for card in result.data if card.role != "test"]
+    today = [card.fingerprint for card in _data_cards(spec, inputs)]
+    if trained != today or result.base.weights_hash != inputs.base_hash:
+        what = "base" if trained == today else "data"
+        raise BadInputError(
+            f"{folder} holds a finished run, and its {what} has changed since.",
+            "A finished run belongs to the files it was made from.",
+            "Give another folder with --out, or --fresh to throw the old run away.",
+        )
+    return result
 
 
 def _set_up(spec: RunSpec, inputs: Inputs) -> tuple[Adapted, ReferenceRefit]:
@@ -334,11 +355,15 @@ class Clock:
     counter: float
 
 
-def provenance(clock: Clock, device: torch.device, dtype: str) -> Provenance:
+def provenance(
+    verb: Literal["adapt", "prove"], clock: Clock, device: torch.device, dtype: str
+) -> Provenance:
     """Return where numbers came from.
 
     Parameters
     ----------
+    verb
+        What was done.
     clock
         When the command began.
     device
@@ -347,6 +372,7 @@ def provenance(clock: Clock, device: torch.device, dtype: str) -> Provenance:
         Its precision.
     """
     return Provenance(
+        verb=verb,
         command=command_line(),
         started=clock.started,
         seconds=time.perf_counter() - clock.counter,

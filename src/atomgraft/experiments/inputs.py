@@ -13,7 +13,11 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.properties import Property
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.data.base_knowledge import BaseKnowledge
-from atomgraft.data.checks.findings import Finding, refuse_errors
+from atomgraft.data.checks.findings import (
+    Finding,
+    is_isolated_atom,
+    refuse_errors,
+)
 from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.labels import count_labels, structures_fingerprint
 from atomgraft.data.readers import read_structures
@@ -118,13 +122,15 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
         max_predicted_atoms=CHECKED_ATOMS,
     )
     refuse_errors(findings)
-    _require_labels(spec, train, "training")
-    if validation:
-        _require_labels(spec, validation, "validation")
     notices = notices_of(findings)
+    train, note = without_lone_atoms(train)
+    notices += [note] if note else []
     if not validation:
         train, validation, note = _split(spec, train)
         notices += [note] if note else []
+    _require_labels(spec, train, "training")
+    _require_labels(spec, validation, "validation")
+    _require_batch(spec, train)
     return Inputs(
         base=base.clone(dtype=getattr(torch, spec.dtype)),
         base_hash=base.weights_hash(),
@@ -156,6 +162,8 @@ def knowledge_of(base: AbstractPotential) -> BaseKnowledge:
 
 def _require_labels(spec: RunSpec, structures: Sequence[Atoms], kind: str) -> None:
     """Check that the objective finds something to compare with."""
+    if not structures:
+        return
     count = count_labels(structures)
     there = {
         Property.ENERGY: count.n_energies,
@@ -169,6 +177,34 @@ def _require_labels(spec: RunSpec, structures: Sequence[Atoms], kind: str) -> No
             "Labels of a property with a weight in the objective are needed.",
             "Give labelled structures, or other weights under training.objective.",
         )
+
+
+def _require_batch(spec: RunSpec, train: Sequence[Atoms]) -> None:
+    size = spec.training.batch_size
+    if size != "auto" and size > len(train):
+        raise BadInputError(
+            f"Batches of {size} structures were asked for, and {len(train)} are "
+            "there to train on.",
+            "A batch holds each structure once at most.",
+            f"Ask for {len(train)} or fewer with --batch-size, or leave it out.",
+        )
+
+
+def without_lone_atoms(train: list[Atoms]) -> tuple[list[Atoms], str | None]:
+    """Leave isolated atoms out: they say nothing about the material's forces.
+
+    Returns
+    -------
+    list[Atoms]
+        The others; everything where there is nothing else.
+    str | None
+        What the user should know.
+    """
+    kept = [atoms for atoms in train if not is_isolated_atom(atoms)]
+    n_left = len(train) - len(kept)
+    if not n_left or not kept:
+        return train, None
+    return kept, f"{n_left} frames of isolated atoms are left out of training."
 
 
 def notices_of(findings: Sequence[Finding]) -> list[str]:

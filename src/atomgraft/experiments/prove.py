@@ -1,5 +1,6 @@
 """The proof of a run: held-out errors, forgetting and consistency, side by side."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from atomgraft.core.storage import locked
 from atomgraft.data.checks.findings import refuse_errors
 from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.labels import structures_fingerprint
+from atomgraft.data.readers import read_structures
 from atomgraft.evaluation.crystals import shipped_crystals
 from atomgraft.evaluation.suites import assess
 from atomgraft.evaluation.verdict import verdict
@@ -29,18 +31,21 @@ from atomgraft.experiments.inputs import (
     numbers_of,
     read_files,
     require_finished,
+    without_lone_atoms,
 )
 from atomgraft.experiments.spec import SPEC, RunSpec, read_spec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.files import read_result, write_result
 from atomgraft.results.schema import ModelName, RunResult
-from atomgraft.training.devices import resolve_device
+from atomgraft.training.devices import DeviceName, resolve_device
 
 
 def prove(
     folder: Path,
     test: Sequence[str],
     *,
+    device: DeviceName = "auto",
+    default_labels: bool = False,
     trust: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
@@ -56,6 +61,11 @@ def prove(
         A run folder.
     test
         Files of held-out structures; none judges forgetting and consistency alone.
+    device
+        Where the models run.
+    default_labels
+        Read the test files by the default keys and units, not by those that the
+        run's spec gives for its training files.
     trust
         Allow a checkpoint that cannot be read as plain data.
     progress
@@ -73,9 +83,11 @@ def prove(
     require_finished(folder)
     with locked(folder):
         spec, result = read_spec(folder / SPEC), read_result(folder)
+        _refuse_changed_spec(folder, spec, result)
         base = load_base(spec.base, head=spec.head, trust=trust)
-        structures = _held_out(spec, test, base, notify or _ignore) if test else []
-        models, shifts = _contestants(folder, base, spec)
+        judge = _Judge(spec=spec, result=result, base=base, notify=notify or _ignore)
+        structures = judge.held_out(test, default_labels=default_labels) if test else []
+        models, shifts = _contestants(folder, base, spec, resolve_device(device))
         found = assess(
             models,
             structures,
@@ -94,8 +106,8 @@ def prove(
                 "parity": found.parity,
                 "verdict": verdict(found.scores),
                 "provenance": (
-                    *result.provenance,
-                    provenance(clock, models["base"].device, spec.dtype),
+                    *(one for one in result.provenance if one.verb == "adapt"),
+                    provenance("prove", clock, models["base"].device, spec.dtype),
                 ),
             }
         )
@@ -107,35 +119,77 @@ def _ignore(_text: str) -> None:
     """Tell nobody."""
 
 
-def _held_out(
-    spec: RunSpec,
-    files: Sequence[str],
-    base: AbstractPotential,
-    notify: Callable[[str], None],
-) -> list[Atoms]:
-    """Read and check the structures that judge."""
-    structures = read_files(spec, files)
-    _refuse_trained(spec, structures)
-    known = knowledge_of(base)
-    findings = check_structures(
-        structures, base=known, max_predicted_atoms=CHECKED_ATOMS
-    )
-    refuse_errors(findings)
-    for notice in notices_of(findings):
-        notify(notice)
-    return structures
+def _refuse_changed_spec(folder: Path, spec: RunSpec, result: RunResult) -> None:
+    """Check that the spec on disk is the one that was run."""
+    if spec.model_dump(mode="json") != result.spec:
+        raise BadInputError(
+            f"{folder / SPEC} was changed after the run.",
+            "A run is judged by the spec it was made from.",
+            "Put the file back, or make a run of the new spec in another folder.",
+        )
 
 
-def _refuse_trained(spec: RunSpec, structures: Sequence[Atoms]) -> None:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Judge:
+    """Reads the structures that judge, and sees that they are held out."""
+
+    spec: RunSpec
+    result: RunResult
+    base: AbstractPotential
+    notify: Callable[[str], None]
+
+    def held_out(self, files: Sequence[str], *, default_labels: bool) -> list[Atoms]:
+        """Read and check the structures that judge."""
+        unit = self.spec.stress_unit
+        if default_labels:
+            structures = read_structures(files)
+        else:
+            structures = read_files(self.spec, files)
+            if unit is not None:
+                self.notify(f"Test stresses are read in {unit}, as in training.")
+        trained = self._trained()
+        _refuse_trained(trained, structures)
+        findings = check_structures(
+            trained,
+            test=structures,
+            base=knowledge_of(self.base),
+            max_predicted_atoms=CHECKED_ATOMS,
+        )
+        refuse_errors(findings)
+        for notice in notices_of(findings):
+            self.notify(notice)
+        return structures
+
+    def _trained(self) -> list[Atoms]:
+        """Read again what was trained on, and check that it is the same."""
+        spec = self.spec
+        trained = read_files(spec, (*spec.train, *spec.validation))
+        known = {card.role: card for card in self.result.data}
+        n_then = sum(
+            known[role].n_structures
+            for role in ("train", "validation")
+            if role in known
+        )
+        today, _ = without_lone_atoms(trained)
+        is_whole = "validation" not in known
+        same = structures_fingerprint(today) == known["train"].fingerprint
+        if len(today) != n_then or (is_whole and not same):
+            raise BadInputError(
+                f"The training files of the run ({', '.join(spec.train)}) have changed "
+                "since it was made.",
+                "They are read again to see that no test structure was trained on.",
+                "Put them back, or make the run again.",
+            )
+        return trained
+
+
+def _refuse_trained(trained: Sequence[Atoms], structures: Sequence[Atoms]) -> None:
     """Check that no test structure was trained on, to the last digit."""
-    trained = {
-        structures_fingerprint([atoms])
-        for atoms in read_files(spec, (*spec.train, *spec.validation))
-    }
+    known = {structures_fingerprint([atoms]) for atoms in trained}
     both = [
         str(atoms.info.get("source"))
         for atoms in structures
-        if structures_fingerprint([atoms]) in trained
+        if structures_fingerprint([atoms]) in known
     ]
     if both:
         raise BadInputError(
@@ -146,10 +200,9 @@ def _refuse_trained(spec: RunSpec, structures: Sequence[Atoms]) -> None:
 
 
 def _contestants(
-    folder: Path, base: AbstractPotential, spec: RunSpec
+    folder: Path, base: AbstractPotential, spec: RunSpec, device: torch.device
 ) -> tuple[dict[ModelName, AbstractPotential], dict[ModelName, Mapping[int, float]]]:
     """Return base, adapted and scratch models with their reference shifts."""
-    device = resolve_device(spec.device)
     base = base.clone(device=device)  # in its own precision, as grafts are pinned to it
     dtype = getattr(torch, spec.dtype)
     models: dict[ModelName, AbstractPotential] = {

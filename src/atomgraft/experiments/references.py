@@ -8,6 +8,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from atomgraft.core.properties import PROPERTIES, Property
+from atomgraft.data.checks.findings import is_isolated_atom
 from atomgraft.data.labels import energy_of
 from atomgraft.data.reference_energies import (
     ReferenceFit,
@@ -34,7 +35,9 @@ def refit_references(
     base
         Evaluated in float64.
     structures
-        Training structures; those without energies do not count.
+        Training structures; those without energies do not count, nor do lone atoms,
+        whose energies say how strongly the material is bound and not where its
+        zero lies.
     wanted
         False leaves the references as they are, and says so.
 
@@ -45,7 +48,11 @@ def refit_references(
     ReferenceRefit
         The record of it.
     """
-    labelled = [atoms for atoms in structures if energy_of(atoms) is not None]
+    labelled = [
+        atoms
+        for atoms in structures
+        if energy_of(atoms) is not None and not is_isolated_atom(atoms)
+    ]
     if not wanted:
         return {}, _unchanged("left as they are, as asked", len(labelled))
     if not labelled:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -53,10 +53,31 @@ class RunSpec(BaseModel):
     def _fill_from_recipe(cls, given: Any) -> Any:  # noqa: ANN401 - before validation
         return _filled(given) if isinstance(given, dict) else given
 
+    @model_validator(mode="after")
+    def _refuse_contradiction(self) -> Self:
+        """Check that a named recipe is what the axes say, but for their numbers."""
+        if self.recipe in RECIPES:
+            named = _skeleton(RECIPES[self.recipe].axes)
+            if _skeleton(self.axes) != named:
+                raise ValueError(
+                    f"the axes are not those of the recipe '{self.recipe}'; call it "
+                    "'custom'"
+                )
+        return self
+
     def identity(self) -> str:
         """Return a hash of everything that changes numbers."""
         document = self.model_dump(mode="json", exclude={"device"})
         return fingerprint([json.dumps(document, sort_keys=True).encode()])
+
+
+def _skeleton(axes: Axes) -> dict[str, Any]:
+    """Return the axes without the numbers that a user may turn."""
+    free = {"moves": {"rank", "alpha"}, "starts": {"references"}}
+    document = axes.model_dump(mode="json", exclude=free)
+    if document["pulls"] is not None:
+        del document["pulls"]["strength"]
+    return document
 
 
 def _filled(given: dict[Any, Any]) -> dict[Any, Any]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.registry import Registry
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.storage import with_ending, write_atomically
 from atomgraft.models.base import (
     READOUT,
     REFERENCE_ENERGIES,
@@ -197,7 +197,7 @@ class PairPotential(AbstractPotential):
             name: value.detach().cpu().contiguous()
             for name, value in self.module.state_dict().items()
         }
-        path = path.with_suffix(".safetensors")
+        path = with_ending(path, ".safetensors")
         content = safetensors.torch.save(weights, {CARD: card.model_dump_json()})
         write_atomically(path, content)
         return path

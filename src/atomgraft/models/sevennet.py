@@ -16,7 +16,7 @@ from ase.data import atomic_numbers
 from torch import Tensor, nn
 
 from atomgraft.core.errors import BadInputError, MissingExtraError
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.storage import with_ending, write_atomically
 from atomgraft.models.base import (
     EMBEDDING,
     RADIAL_BASIS,
@@ -248,7 +248,7 @@ class SevenNetPotential(AbstractPotential):
             },
             buffer,
         )
-        path = path.with_suffix(".pth")
+        path = with_ending(path, ".pth")
         write_atomically(path, buffer.getvalue())
         return path
 

@@ -43,6 +43,8 @@ MARKS: dict[bool | None, Mark] = {
     None: Mark(name="open", word="Not judged"),
 }
 
+PARTIAL = Mark(name="partial", word="Took in part")
+
 
 def write_page(folder: Path, result: RunResult) -> Path:
     """Write the page of a run into its folder, whole or not at all.
@@ -70,7 +72,7 @@ def page_text(result: RunResult) -> str:
     scripts = (_plotly_script(), _template_text("page.js"))
     return _template().render(
         result=result,
-        mark=MARKS[result.verdict.took],
+        mark=PARTIAL if result.verdict.is_partial else MARKS[result.verdict.took],
         key_facts=key_facts(result),
         written=time_text(result.provenance[-1].started) if result.provenance else "",
         sections=sections,

@@ -134,6 +134,8 @@ class Verdict(_Record):
 
     took: bool | None
     """True: better on every held-out quantity; none: nothing held out yet."""
+    is_partial: bool = False
+    """Not taken as a whole, but better on some quantities."""
     headline: str
     sentences: tuple[str, ...]
 
@@ -141,6 +143,8 @@ class Verdict(_Record):
 class Provenance(_Record):
     """Where the numbers came from."""
 
+    verb: Literal["adapt", "prove"]
+    """What was done; a run that was interrupted has several entries of one verb."""
     command: str
     started: str
     seconds: float

@@ -50,8 +50,8 @@ VALIDATION_ATOMS = 256
 SCALE_STRUCTURES = 64
 """Training structures from which the units of error are taken."""
 
-HUGE = 1e6
-"""Stands for no clipping where the norm is still wanted."""
+UNBOUNDED = math.inf
+"""No clipping, where the norm of the gradient is still wanted."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -267,7 +267,7 @@ class _Trainer:
         norm = self.fabric.clip_gradients(
             self.module,
             self.optimizer,
-            max_norm=plan.clip or HUGE,
+            max_norm=plan.clip or UNBOUNDED,
             error_if_nonfinite=False,
         )
         if not (math.isfinite(loss) and torch.isfinite(torch.as_tensor(norm))):

@@ -260,6 +260,7 @@ COVERAGE = (
 
 def provenance(verb: str) -> Provenance:
     return Provenance(
+        verb="adapt",
         command=f"atomgraft {verb} --base 7net-0 --train train.extxyz --recipe lora "
         "--out runs/si",
         started="2026-08-01T12:34:56+00:00",
