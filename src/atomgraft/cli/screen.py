@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,9 +24,6 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.report.tables import comparison_rows, score_text
 from atomgraft.report.wording import bytes_text, count_text
 from atomgraft.results.schema import ReferenceRefit, RoleCoverage, RunResult
-
-if TYPE_CHECKING:
-    from atomgraft.training.devices import DeviceName
 
 LOG_WIDTH = 120
 """Characters a line where the output is no terminal."""
@@ -189,7 +186,7 @@ def print_notice(screen: Console, text: str) -> None:
     screen.print(f"[yellow]Note:[/yellow] {escape(text)}")
 
 
-def device_name(text: str) -> "DeviceName":
+def device_name(text: str) -> Literal["auto", "cpu", "cuda"]:
     """Return the device a user named.
 
     Raises

@@ -14,6 +14,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import now
 from atomgraft.core.storage import locked
 from atomgraft.data.checks.findings import refuse_errors
+from atomgraft.data.checks.repeats import check_repeats
 from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
@@ -38,6 +39,9 @@ from atomgraft.models.base import AbstractPotential
 from atomgraft.results.files import read_result, write_result
 from atomgraft.results.schema import ModelName, RunResult
 from atomgraft.training.devices import DeviceName, resolve_device
+
+LEAKS = ("split-leak", "trajectory-leak")
+"""Findings about structures that are related to trained ones."""
 
 
 def prove(
@@ -150,11 +154,12 @@ class _Judge:
         trained = self._trained()
         _refuse_trained(trained, structures)
         findings = check_structures(
-            trained,
-            test=structures,
+            structures,
             base=knowledge_of(self.base),
             max_predicted_atoms=CHECKED_ATOMS,
         )
+        across = check_repeats({"train": trained, "test": structures})
+        findings += tuple(one for one in across if one.code in LEAKS)
         refuse_errors(findings)
         for notice in notices_of(findings):
             self.notify(notice)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -54,7 +54,7 @@ class RunSpec(BaseModel):
         return _filled(given) if isinstance(given, dict) else given
 
     @model_validator(mode="after")
-    def _refuse_contradiction(self) -> Self:
+    def _refuse_contradiction(self) -> "RunSpec":
         """Check that a named recipe is what the axes say, but for their numbers."""
         if self.recipe in RECIPES:
             named = _skeleton(RECIPES[self.recipe].axes)
