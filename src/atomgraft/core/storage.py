@@ -53,6 +53,28 @@ def remove_leftovers(folder: Path) -> None:
         raise _failure(folder, error) from error
 
 
+def is_file(path: Path) -> bool:
+    """Tell whether a path is a file; a name too long for the disk is none.
+
+    Examples
+    --------
+    >>> is_file(Path("x" * 5000))
+    False
+    """
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder; a name too long for the disk is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def with_ending(path: Path, ending: str) -> Path:
     """Return a path that ends as a file format asks, whatever dots its name has.
 

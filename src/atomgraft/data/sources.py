@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.storage import is_file, is_folder
 from atomgraft.data.shipped import PREFIX, shipped_path
 
 _SLICE = re.compile(r"^(-?\d*)(:(-?\d*))?(:(-?\d*))?$")
@@ -59,7 +60,7 @@ def parse_source(text: Path | str) -> Source:
     slice(None, 20, None)
     """
     whole = Path(text)
-    if whole.is_file():
+    if is_file(whole):
         return Source(path=whole, frames=slice(None))
     name, at, selection = str(text).rpartition("@")
     if not at:
@@ -68,13 +69,13 @@ def parse_source(text: Path | str) -> Source:
     if name.startswith(PREFIX):
         path = shipped_path(name.removeprefix(PREFIX))
         return Source(path=path, frames=frames, selection=selection)
-    if not Path(name).is_file() and "#" in name:
+    if not is_file(Path(name)) and "#" in name:
         name, _, dataset = name.rpartition("#")
     else:
         dataset = None
     path = Path(name)
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "not there"
+    if not is_file(path):
+        kind = "a folder" if is_folder(path) else "not there"
         raise BadInputError(
             f"{path} is {kind}.",
             "A file with labelled structures is needed.",

@@ -12,6 +12,7 @@ from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.properties import Property
 from atomgraft.core.seeding import numpy_generator
+from atomgraft.core.storage import is_folder
 from atomgraft.data.base_knowledge import BaseKnowledge
 from atomgraft.data.checks.findings import (
     Finding,
@@ -80,7 +81,7 @@ def load_base(
     BadInputError
         There is no such potential.
     """
-    if not Path(name).is_dir():
+    if not is_folder(Path(name)):
         return load_potential(name, head=head, trust=trust)
     graft = Path(name) / GRAFT
     card = read_card(graft)

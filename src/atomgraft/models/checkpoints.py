@@ -10,16 +10,13 @@ import torch
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import file_fingerprint
-
-MAX_CHECKPOINT_BYTES = 20 * 2**30
-"""A larger file is no interatomic potential."""
+from atomgraft.core.storage import is_file
 
 
 def read_checkpoint(
     path: Path,
     *,
     allowed: Sequence[type | tuple[object, str]] = (),
-    known_hashes: frozenset[str] = frozenset(),
     trust: bool = False,
 ) -> Any:  # noqa: ANN401 - whatever the framework stored
     """Load a checkpoint that torch wrote, on the CPU.
@@ -35,8 +32,6 @@ def read_checkpoint(
     allowed
         Harmless types that checkpoints of this framework hold, as a type or as a
         pair of the object and the name under which the file may ask for it.
-    known_hashes
-        SHA-256 of published files that are known to be harmless.
     trust
         The user's word that this file may run code.
 
@@ -45,7 +40,7 @@ def read_checkpoint(
     BadInputError
         The file is absent, unreadable, or would run code.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise BadInputError(
             f"{path} is not a file.",
             "A checkpoint file is needed.",
@@ -55,7 +50,7 @@ def read_checkpoint(
         with torch.serialization.safe_globals(cast("list[Any]", list(allowed))):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if not (trust or file_fingerprint(path) in known_hashes):
+        if not trust:
             raise _would_run_code(path, error) from error
     except Exception as error:  # rubbish trips the reader in any way
         raise _unreadable(path, error) from error
@@ -74,8 +69,8 @@ def _would_run_code(path: Path, error: Exception) -> BadInputError:
     asked = re.search(r"Unsupported global: GLOBAL (\S+)", text)
     reason = f" (it asks for {asked.group(1)})" if asked else ""
     return BadInputError(
-        f"{path} is not a checkpoint that can be read without running its code"
-        f"{reason}; its SHA-256 {file_fingerprint(path)[:16]}... is not known here.",
+        f"{path} cannot be read without running its code{reason} "
+        f"(SHA-256 {file_fingerprint(path)[:16]}...).",
         "A file of tensors and plain values, or one whose origin you vouch for, "
         "is needed.",
         "If you know who made it, add --trust.",

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import io
 import re
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -391,20 +392,16 @@ def load_sevennet(
     require_sevenn()
     path = _published_path(name) if name.lower() in NAMES else Path(name)
     document = read_checkpoint(path, allowed=_harmless_types(), trust=trust)
-    if not isinstance(document, dict) or "model_state_dict" not in document:
+    parts = ("model_state_dict", "config")
+    known = document if isinstance(document, dict) else {}
+    missing = [key for key in parts if not isinstance(known.get(key), dict)]
+    if missing:
         raise BadInputError(
-            f"{path} is no SevenNet checkpoint: it has no 'model_state_dict'.",
+            f"{path} is no SevenNet checkpoint: it has no {' and no '.join(missing)}.",
             "A .pth file written by SevenNet is needed.",
             "Check that this is the checkpoint and not a deployed model.",
         )
-    with _quiet():
-        import sevenn
-        from sevenn.util import load_checkpoint
-
-        checkpoint = load_checkpoint(str(path))  # its content was checked above
-        network = _network(checkpoint, path)
-        # the network is in today's form, whatever version wrote the file
-        config: dict[str, Any] = checkpoint.config | {"version": sevenn.__version__}
+    network, config = _built(document, path)
     return SevenNetPotential(
         _with_species_references(network, config),
         Source(config=config, modalities=config.get("_modal_map") or {}),
@@ -415,6 +412,26 @@ def load_sevennet(
             head=head,
         ),
     )
+
+
+def _built(
+    document: Mapping[str, Any], path: Path
+) -> tuple[nn.Sequential, dict[str, Any]]:
+    """Let SevenNet build the model of a checkpoint that was read as data.
+
+    SevenNet unpickles whatever file it is given, so it is given one that holds what
+    was read, written by ourselves, and never the file that came.
+    """
+    with _quiet(), tempfile.TemporaryDirectory() as folder:
+        import sevenn
+        from sevenn.util import load_checkpoint
+
+        ours = Path(folder) / "checkpoint.pth"
+        torch.save({**document, "optimizer_state_dict": {}}, ours)
+        checkpoint = load_checkpoint(str(ours))
+        network = _network(checkpoint, path)
+        # the network is in today's form, whatever version wrote the file
+        return network, checkpoint.config | {"version": sevenn.__version__}
 
 
 def _network(checkpoint: Any, path: Path) -> nn.Sequential:  # noqa: ANN401 - sevenn's
