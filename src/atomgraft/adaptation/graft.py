@@ -10,7 +10,7 @@ import torch
 from ase.data import atomic_numbers
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 
 from atomgraft.adaptation.axes import Axes
 from atomgraft.adaptation.base import Adapted, adapt_potential
@@ -82,6 +82,29 @@ def write_graft(path: Path, adapted: Adapted, card: GraftCard) -> int:
     content = save(tensors, metadata={CARD_KEY: json.dumps(document)})
     write_atomically(path, content)
     return len(content)
+
+
+def write_errors(path: Path, errors: Mapping[str, Any]) -> None:
+    """Write held-out errors onto the card of a graft; its tensors stay as they are.
+
+    Parameters
+    ----------
+    path
+        The graft file.
+    errors
+        By quantity: value and unit.
+
+    Raises
+    ------
+    BadInputError
+        The file is no graft.
+    StorageError
+        The folder cannot be written.
+    """
+    card = dataclasses.replace(read_card(path), errors=errors)
+    document = {"format": FORMAT, **dataclasses.asdict(card)}
+    content = save(load_file(path), metadata={CARD_KEY: json.dumps(document)})
+    write_atomically(path, content)
 
 
 def read_card(path: Path) -> GraftCard:

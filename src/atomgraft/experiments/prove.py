@@ -9,7 +9,7 @@ import torch
 from ase import Atoms
 from ase.data import atomic_numbers
 
-from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
+from atomgraft.adaptation.graft import GRAFT, load_graft, read_card, write_errors
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import now
 from atomgraft.core.storage import locked
@@ -116,7 +116,18 @@ def prove(
             }
         )
         write_result(folder, result)
+        write_errors(folder / GRAFT, _card_errors(result))
         return result
+
+
+def _card_errors(result: RunResult) -> dict[str, dict[str, float | str]]:
+    """Return what a graft's card says of its held-out errors."""
+    return {
+        one.quantity: {"mae": one.value, "unit": one.unit, "n": one.n}
+        for one in result.scores
+        if (one.model, one.suite, one.metric) == ("adapted", "labels", "mae")
+        and one.group is None
+    }
 
 
 def _ignore(_text: str) -> None:
