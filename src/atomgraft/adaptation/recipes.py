@@ -36,7 +36,7 @@ RECIPES = Registry[Recipe]("recipe")
 RECIPES.add(
     "full",
     Recipe(
-        summary="every weight moves",
+        summary="every weight but reference energies and scales moves",
         axes=Axes(moves=WholeWeights()),
         learning_rate=1e-3,
     ),
@@ -60,7 +60,7 @@ RECIPES.add(
 RECIPES.add(
     "l2sp",
     Recipe(
-        summary="every weight moves and is pulled back to the source",
+        summary="as full, pulled back to the source",
         axes=Axes(moves=WholeWeights(), pulls=DistanceToSource()),
         learning_rate=1e-3,
     ),
