@@ -25,6 +25,10 @@ class AtomgraftError(Exception):
         self.remedy = remedy
         super().__init__(f"{came} {needed} {remedy}")
 
+    def __reduce__(self) -> tuple[type["AtomgraftError"], tuple[str, str, str]]:
+        """Travel between processes as the three parts, not as their sum."""
+        return type(self), (self.came, self.needed, self.remedy)
+
 
 class BadInputError(AtomgraftError):
     """The user's input cannot be used as it is; the command line exits with 2."""

@@ -37,8 +37,11 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         if name not in self._entries:
-            close = difflib.get_close_matches(name, self._entries, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else "Choose one of them."
+            known = {entry.casefold(): entry for entry in self._entries}
+            close = difflib.get_close_matches(name.casefold(), known, n=1)
+            hint = (
+                f"Did you mean {known[close[0]]!r}?" if close else "Choose one of them."
+            )
             raise BadInputError(
                 f"There is no {self.kind} named {name!r}.",
                 f"Known: {', '.join(sorted(self._entries))}.",
