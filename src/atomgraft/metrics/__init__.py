@@ -1,1 +1,1 @@
-"""Pure array functions: errors and their intervals."""
+"""Pure array functions: intervals of errors."""

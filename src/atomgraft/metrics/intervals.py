@@ -1,7 +1,5 @@
 """Bootstrap intervals over structures, the unit that was drawn independently."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 
@@ -57,21 +55,6 @@ def bootstrap_interval(
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(means, [tail, 100 - tail])
     return float(low), float(high)
-
-
-def mean_and_interval(
-    values: Sequence[float], rng: np.random.Generator, *, level: float = 0.95
-) -> tuple[float, float, float]:
-    """Return the mean of independent values and its bootstrap interval.
-
-    Examples
-    --------
-    >>> mean_and_interval([2.0, 2.0], np.random.default_rng(0))
-    (2.0, 2.0, 2.0)
-    """
-    array = np.asarray(values, dtype=float)
-    low, high = bootstrap_interval(array, np.ones_like(array), rng, level=level)
-    return float(array.mean()), low, high
 
 
 def paired_bootstrap_interval(

@@ -164,13 +164,6 @@ class AbstractPotential(abc.ABC):
         )
         return other
 
-    def role_of(self, parameter: str) -> Role:
-        """Return the role that a parameter plays."""
-        for role, names in self.roles.items():
-            if parameter in names:
-                return role
-        raise KeyError(parameter)
-
     def parameters_of(self, role: Role) -> tuple[str, ...]:
         """Return the parameters of a role; ``interaction`` means every layer.
 
