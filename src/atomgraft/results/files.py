@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.storage import is_file, is_folder, write_atomically
 from atomgraft.results.schema import SCHEMA_VERSION, RunResult
 
 RESULT = "result.json"
@@ -38,8 +38,8 @@ def read_result(folder: Path) -> RunResult:
     BadInputError
         There is none, it is broken, or it comes from a newer atomgraft.
     """
-    path = folder / RESULT if folder.is_dir() else folder
-    if not path.is_file():
+    path = folder / RESULT if is_folder(folder) else folder
+    if not is_file(path):
         raise BadInputError(
             f"{folder} holds no {RESULT}.",
             "A folder made by 'atomgraft adapt' that has finished is needed.",
@@ -68,7 +68,7 @@ def upgraded(document: object) -> dict[str, Any]:
         cast("dict[str, Any]", document) if isinstance(document, dict) else {}
     )
     version = known.get("schema_version")
-    if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:  # no True
         raise BadInputError(
             f"The result has schema version {version!r}.",
             f"This atomgraft reads versions 1 to {SCHEMA_VERSION}.",

@@ -10,7 +10,11 @@ ModelName = Literal["base", "adapted", "scratch"]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        ser_json_inf_nan="strings",  # JSON has no NaN, and null would not come back
+    )
 
 
 class Score(_Record):
