@@ -1,6 +1,7 @@
 """Every recipe on every adapter: starts as its source, moves, merges, comes back."""
 
 import copy
+import functools
 
 import pytest
 import torch
@@ -42,7 +43,16 @@ CASES = [
     for recipe in RECIPES
 ]
 
-each_case = pytest.mark.parametrize(("adapter", "recipe"), CASES)
+every_case = pytest.mark.parametrize(("adapter", "recipe"), CASES)
+
+OF_ITS_OWN_KIND = [
+    case
+    for case in CASES
+    if "7net-0" not in case.values or case.values[1] in {"full", "lora", "scratch"}
+]
+"""On the large model one recipe of each kind of movement and start."""
+
+each_case = pytest.mark.parametrize(("adapter", "recipe"), OF_ITS_OWN_KIND)
 
 
 def source_of(adapter):
@@ -76,17 +86,25 @@ def largest_difference(one, other):
     )
 
 
-def trained(adapter, recipe, folder, steps=2):
-    adapted = adapted_for(adapter, recipe)
-    frames = labelled_for(source_of(adapter), n=2)
-    rate = 1e-4 if recipe == "scratch" else 1e-2  # a fresh law is a wild one
-    train(adapted, frames, folder, steps=steps, rate=rate, batch_size=1)
-    return adapted, frames
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return what trains a recipe on an adapter's model, each only once."""
+
+    @functools.cache
+    def run(adapter, recipe, steps=2, repeat=0):
+        adapted = adapted_for(adapter, recipe)
+        frames = labelled_for(source_of(adapter), n=2)
+        rate = 1e-4 if recipe == "scratch" else 1e-2  # a fresh law is a wild one
+        folder = tmp_path_factory.mktemp(f"repeat-{repeat}")
+        train(adapted, frames, folder, steps=steps, rate=rate, batch_size=1)
+        return adapted, frames
+
+    return run
 
 
-@each_case
-def test_step_0_is_the_source(adapter, recipe, tmp_path):
-    adapted, frames = trained(adapter, recipe, tmp_path, steps=0)
+@every_case
+def test_step_0_is_the_source(adapter, recipe, trained):
+    adapted, frames = trained(adapter, recipe, steps=0)
     start = start_of(adapter, recipe)
     merged = adapted.merged()
     assert merged.weights_hash() == start.weights_hash()
@@ -96,10 +114,10 @@ def test_step_0_is_the_source(adapter, recipe, tmp_path):
     assert difference == 0.0
 
 
-@each_case
-def test_then_the_model_moves(adapter, recipe, tmp_path):
+@every_case
+def test_then_the_model_moves(adapter, recipe, trained):
     """The negative control of the test above."""
-    adapted, frames = trained(adapter, recipe, tmp_path)
+    adapted, frames = trained(adapter, recipe)
     difference = largest_difference(
         predictions(adapted.merged(), frames),
         predictions(start_of(adapter, recipe), frames),
@@ -108,8 +126,8 @@ def test_then_the_model_moves(adapter, recipe, tmp_path):
 
 
 @each_case
-def test_frozen_weights_stay_to_the_last_bit(adapter, recipe, tmp_path):
-    adapted, _ = trained(adapter, recipe, tmp_path)
+def test_frozen_weights_stay_to_the_last_bit(adapter, recipe, trained):
+    adapted, _ = trained(adapter, recipe)
     start = start_of(adapter, recipe)
     merged = adapted.merged().module
     moving = set(adapted.movement.weights())
@@ -136,8 +154,8 @@ def test_declared_numbers_are_the_trained_ones(adapter, recipe):
 
 
 @each_case
-def test_merged_equals_unmerged(adapter, recipe, tmp_path):
-    adapted, frames = trained(adapter, recipe, tmp_path)
+def test_merged_equals_unmerged(adapter, recipe, trained):
+    adapted, frames = trained(adapter, recipe)
     potential = adapted.potential
     graph = make_graph(
         frames,
@@ -154,8 +172,8 @@ def test_merged_equals_unmerged(adapter, recipe, tmp_path):
 
 
 @each_case
-def test_a_graft_comes_back(adapter, recipe, tmp_path):
-    adapted, frames = trained(adapter, recipe, tmp_path)
+def test_a_graft_comes_back(adapter, recipe, trained, tmp_path):
+    adapted, frames = trained(adapter, recipe)
     card = GraftCard(
         base=adapter,
         base_hash=loaded(adapter).weights_hash(),
@@ -178,12 +196,10 @@ def test_a_graft_comes_back(adapter, recipe, tmp_path):
 
 
 @each_case
-def test_the_same_seed_gives_the_same_weights(adapter, recipe, tmp_path):
-    first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir()
-    second.mkdir()
-    one, _ = trained(adapter, recipe, first)
-    other, _ = trained(adapter, recipe, second)
+def test_the_same_seed_gives_the_same_weights(adapter, recipe, trained):
+    one, _ = trained(adapter, recipe)
+    other, _ = trained(adapter, recipe, repeat=1)
+    assert one is not other
     assert same_bits(tensors_of(one), tensors_of(other))
 
 
@@ -195,16 +211,16 @@ def test_the_same_seed_gives_the_same_weights(adapter, recipe, tmp_path):
         pytest.param("7net-0", marks=[NEEDS_SEVENN, pytest.mark.slow]),
     ],
 )
-def test_symmetries_survive_low_rank_training(adapter, check, tmp_path):
-    adapted, _ = trained(adapter, "lora", tmp_path, steps=5)
+def test_symmetries_survive_low_rank_training(adapter, check, trained):
+    adapted, _ = trained(adapter, "lora", steps=5)
     merged = adapted.merged()
     ADAPTER_CHECKS[check](merged, structures_for(source_of(adapter)), Tolerances())
 
 
 @NEEDS_SEVENN
 @pytest.mark.slow
-def test_the_equivariance_error_of_7net_0_does_not_grow(tmp_path):
-    adapted, _ = trained("7net-0", "lora", tmp_path, steps=5)
+def test_the_equivariance_error_of_7net_0_does_not_grow(trained):
+    adapted, _ = trained("7net-0", "lora", steps=5)
     before = rotation_error(source_of("7net-0"))
     after = rotation_error(adapted.merged())
     assert after <= 2 * before + 1e-12

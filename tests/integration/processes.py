@@ -1,5 +1,6 @@
 """The command line as a process of its own, to be killed and starved."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -49,6 +50,28 @@ def call(*arguments, **options):
     with start(*arguments, **options) as process:
         printed, errors = process.communicate(timeout=300)
     return process.returncode, printed, errors
+
+
+def nursery():
+    """Return a maker of processes that have torch in memory before they begin."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["atomgraft.experiments.adapt"])
+    return context
+
+
+def run_command(arguments):
+    """Run the program in this process, which is a child, and end it."""
+    from atomgraft.cli import main
+
+    sys.argv = ["atomgraft", *arguments]
+    main.main()
+
+
+def raise_quickly(context, *arguments):
+    """Start the program as a child of the nursery."""
+    process = context.Process(target=run_command, args=([*map(str, arguments)],))
+    process.start()
+    return process
 
 
 def same_tensors(one, other):

@@ -15,15 +15,18 @@ import torch
 from safetensors.torch import load_file
 
 from atomgraft.core.storage import locked
-from atomgraft.training.checkpoint import CHECKPOINT, METRICS
+from atomgraft.training.checkpoint import CHECKPOINT, METRICS, read_metrics
 from tests.integration.processes import (
     PROGRAM,
     QUIET,
     call,
+    nursery,
+    raise_quickly,
     same_tensors,
     spec_file,
     start,
 )
+from tests.integration.test_bad_input import run
 from tests.trials import NEEDS_SEVENN
 
 pytestmark = pytest.mark.slow
@@ -64,61 +67,62 @@ def n_lines(folder):
 def kill_after(process, folder, n_new, pause):
     """Kill a run once it has logged so many steps more, and a moment later."""
     goal = n_lines(folder) + n_new
-    while n_new and n_lines(folder) < goal and process.poll() is None:
+    while n_lines(folder) < goal and process.is_alive():
         time.sleep(0.001)
     time.sleep(pause)
     process.kill()
-    process.communicate()
-    return process.returncode == -signal.SIGKILL
+    process.join()
+    return process.exitcode == -signal.SIGKILL
 
 
-@pytest.mark.timeout(900)
+def finish(children, spec, out):
+    process = raise_quickly(children, "adapt", spec, "--out", out)
+    process.join(timeout=120)
+    assert process.exitcode == 0
+
+
+@pytest.fixture(scope="module")
+def children():
+    return nursery()
+
+
 @pytest.mark.parametrize("i", range(N_KILLS // KILLS_PER_RUN))
-def test_kill_9_loses_nothing(i, spec, whole, tmp_path):
+def test_kill_9_loses_nothing(i, children, spec, whole, tmp_path):
     moments = random.Random(i)
     out = tmp_path / "run"
-    n_killed = 0
     for _ in range(KILLS_PER_RUN):
-        process = start("adapt", spec, "--out", out)
+        process = raise_quickly(children, "adapt", spec, "--out", out)
         n_new = moments.randrange(1, STEPS // (KILLS_PER_RUN + 1))
-        n_killed += kill_after(process, out, n_new, moments.uniform(0, 0.02))
-    assert n_killed == KILLS_PER_RUN
-    code, _, errors = call("adapt", spec, "--out", out)
-    assert code == 0, errors
+        assert kill_after(process, out, n_new, moments.uniform(0, 0.02))
+    finish(children, spec, out)
     assert same_tensors(out, whole)
-    steps = [json.loads(line)["step"] for line in (out / METRICS).open()]
+    steps = [one["step"] for one in read_metrics(out)]
     assert steps == list(range(1, STEPS + 1))
     assert not list(out.glob(".*.part"))
 
 
-@pytest.mark.parametrize("file", ["spec.yaml", "graft.safetensors"])
-def test_kill_9_at_the_beginning_and_the_end(file, spec, whole, tmp_path):
+@pytest.mark.parametrize("file", ["spec.yaml", CHECKPOINT, "graft.safetensors"])
+def test_kill_9_as_a_file_appears(file, children, spec, whole, tmp_path):
     out = tmp_path / "run"
-    process = start("adapt", spec, "--out", out)
-    while not (out / file).exists() and process.poll() is None:
-        time.sleep(0.001)
+    process = raise_quickly(children, "adapt", spec, "--out", out)
+    while not (out / file).exists() and process.is_alive():
+        time.sleep(0.0005)
     process.kill()
-    process.communicate()
-    code, _, errors = call("adapt", spec, "--out", out)
-    assert code == 0, errors
+    process.join()
+    finish(children, spec, out)
     assert same_tensors(out, whole)
 
 
 @NEEDS_SEVENN
-@pytest.mark.timeout(900)
-def test_kill_9_of_an_equivariant_model(tmp_path):
-    spec = spec_file(
-        tmp_path,
-        base="sevennet:tiny:Si",
-        recipe="lora",
-        training={"steps": 20, "checkpoint_every": 3},
-    )
+def test_kill_9_of_an_equivariant_model(children, tmp_path):
+    plan = {"steps": 20, "checkpoint_every": 3}
+    spec = spec_file(tmp_path, base="sevennet:tiny:Si", recipe="lora", training=plan)
     whole, out = tmp_path / "whole", tmp_path / "run"
-    assert call("adapt", spec, "--out", whole)[0] == 0
+    finish(children, spec, whole)
     for n_new in (5, 7):
-        process = start("adapt", spec, "--out", out)
+        process = raise_quickly(children, "adapt", spec, "--out", out)
         assert kill_after(process, out, n_new, pause=0.01)
-    assert call("adapt", spec, "--out", out)[0] == 0
+    finish(children, spec, out)
     assert same_tensors(out, whole)
 
 
@@ -137,8 +141,7 @@ def test_sigterm_ends_cleanly_and_goes_on(spec, whole, tmp_path):
     assert document["verdict"]["headline"] == "Not finished."
     assert (out / CHECKPOINT).exists()
     assert not (out / "graft.safetensors").exists()
-    code, _, errors = call("prove", out)
-    assert code == 2
+    assert run(f"prove {out}") == 2
     code, _, errors = call("adapt", out)
     assert code == 0, errors
     assert "Going on from step" in errors
@@ -160,28 +163,26 @@ def snapshot(folder):
     return {one.name: one.read_bytes() for one in folder.iterdir() if one.is_file()}
 
 
-def test_a_finished_run_has_nothing_to_do(whole, spec):
+def test_a_finished_run_has_nothing_to_do(whole, spec, capsys):
     before = snapshot(whole)
-    code, _, errors = call("adapt", spec, "--out", whole)
-    assert code == 0
-    assert "nothing to do" in errors
+    assert run(f"adapt {spec} --out {whole}") == 0
+    assert "nothing to do" in capsys.readouterr().err
     assert snapshot(whole) == before
 
 
-def test_another_spec_is_refused_and_fresh_is_the_way(whole, spec, tmp_path):
+def test_another_spec_is_refused_and_fresh_is_the_way(whole, spec, capsys):
     before = snapshot(whole)
-    code, _, errors = call("adapt", spec, "--out", whole, "--seed", "1")
-    assert code == 2
-    assert "--fresh" in errors
+    assert run(f"adapt {spec} --out {whole} --seed 1") == 2
+    assert "--fresh" in capsys.readouterr().err
     assert snapshot(whole) == before
 
 
 def test_fresh_throws_the_old_run_away(spec, tmp_path):
     out = tmp_path / "run"
-    options = ("--out", out, "--steps", "3")
-    assert call("adapt", spec, *options, "--with-scratch")[0] == 0
+    command = f"adapt {spec} --out {out} --steps 3"
+    assert run(f"{command} --with-scratch") == 0
     assert (out / "scratch" / "graft.safetensors").exists()
-    assert call("adapt", spec, *options, "--seed", "1", "--fresh")[0] == 0
+    assert run(f"{command} --seed 1 --fresh") == 0
     assert not (out / "scratch" / "graft.safetensors").exists()
     assert n_lines(out) == 3
 
@@ -202,11 +203,10 @@ def test_a_folder_in_use_is_refused(spec, tmp_path):
     assert first.returncode == 0
 
 
-def test_a_proof_waits_for_nobody(whole):
+def test_a_proof_waits_for_nobody(whole, capsys):
     with locked(whole):
-        code, _, errors = call("prove", whole)
-    assert code == 2
-    assert "in use by another" in errors
+        assert run(f"prove {whole}") == 2
+    assert "in use by another" in capsys.readouterr().err
 
 
 def small_files(n_bytes):
@@ -240,9 +240,9 @@ def test_a_full_disk_while_proving(whole):
     assert snapshot(whole) == before
 
 
-def test_a_folder_that_cannot_be_made(spec):
-    code, _, errors = call("adapt", spec, "--out", "/proc/atomgraft/run")
-    assert code == 1
+def test_a_folder_that_cannot_be_made(spec, capsys):
+    assert run(f"adapt {spec} --out /proc/atomgraft/run") == 1
+    errors = capsys.readouterr().err
     assert errors.splitlines()[-1].startswith("Error: Cannot write")
 
 
