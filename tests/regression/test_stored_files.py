@@ -1,0 +1,108 @@
+"""Files of older versions stay readable, and mean what they meant."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from atomgraft.adaptation.graft import load_graft, read_card
+from atomgraft.models.loading import load_potential
+from atomgraft.models.prediction import predict_structures
+from atomgraft.report.page import write_page
+from atomgraft.results.files import read_result, write_result
+from atomgraft.results.schema import SCHEMA_VERSION
+
+STORED = Path(__file__).parent / "stored"
+RESULTS = sorted(STORED.glob("result-*.json"))
+GRAFT = STORED / "graft-1.safetensors"
+ENERGIES = STORED / "energies-1.json"
+
+ROUND_OFF = 1e-12
+"""Relative: the same formula in float64, summed in another order by another machine."""
+
+BASE_HASH = "d8c4028568e4ca97a103ae2f10ae6456aca09bf2a834e0f42e065bf770c09b59"
+"""Of `pair:sw-si` in version 0.1.0; grafts are pinned to it."""
+
+
+def structures():
+    """Return crystals in closed form: no random number can change them."""
+    perfect = bulk("Si", "diamond", a=5.431, cubic=True)
+    moved, sheared = perfect.copy(), perfect.copy()
+    moved.positions[0] += (0.1, -0.2, 0.05)
+    shear = np.array([[1.02, 0.03, 0], [0, 0.99, 0.02], [0, 0, 1.01]])
+    sheared.set_cell(perfect.cell.array @ shear, scale_atoms=True)
+    return {"perfect": perfect, "moved": moved, "sheared": sheared}
+
+
+def grafted():
+    return load_graft(GRAFT, load_potential("pair:sw-si")).merged()
+
+
+def energies_of(potential):
+    crystals = structures()
+    found = predict_structures(potential, list(crystals.values()))
+    return dict(zip(crystals, (one.energy for one in found), strict=True))
+
+
+def test_every_version_has_a_stored_result():
+    versions = [json.loads(path.read_text())["schema_version"] for path in RESULTS]
+    assert versions == list(range(1, SCHEMA_VERSION + 1))
+
+
+@pytest.fixture(params=RESULTS, ids=lambda path: path.stem)
+def stored(request):
+    return request.param
+
+
+def test_a_stored_result_keeps_its_numbers(stored):
+    """No upgrade touches a number that was measured."""
+    document, result = json.loads(stored.read_text()), read_result(stored)
+    assert result.schema_version == SCHEMA_VERSION
+    kept = {(s.model, s.suite, s.quantity, s.metric, s.group): s for s in result.scores}
+    assert len(kept) == len(document["scores"]) == 49
+    for score in document["scores"]:
+        keys = ("model", "suite", "quantity", "metric", "group")
+        found = kept[tuple(score[key] for key in keys)]
+        assert found.value == score["value"]
+        assert found.unit == score["unit"]
+
+
+def test_a_stored_result_has_a_page(stored, tmp_path):
+    result = read_result(stored)
+    page = write_page(tmp_path, result).read_text()
+    assert result.verdict.headline.split(" (")[0] in page
+    assert "179" in page  # meV/Å, forces of the adapted model
+
+
+def test_a_stored_result_can_be_written_again(stored, tmp_path):
+    write_result(tmp_path, read_result(stored))
+    assert read_result(tmp_path) == read_result(stored)
+
+
+def test_stored_files_do_not_tell_where_they_were_made(stored):
+    text = stored.read_text()
+    assert not any(word in text for word in ("/home", "/tmp", "/root", "host"))
+
+
+def test_the_base_of_a_stored_graft_is_still_the_same():
+    assert load_potential("pair:sw-si").weights_hash() == BASE_HASH
+    assert read_card(GRAFT).base_hash == BASE_HASH
+
+
+def test_a_stored_graft_predicts_what_it_did():
+    wanted = json.loads(ENERGIES.read_text())
+    assert energies_of(grafted()) == pytest.approx(wanted, rel=ROUND_OFF)
+
+
+def test_the_stored_energies_are_the_graft_s():
+    """The negative control: the base alone is far from them."""
+    wanted = json.loads(ENERGIES.read_text())
+    for name, energy in energies_of(load_potential("pair:sw-si")).items():
+        assert abs(energy - wanted[name]) > 1
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(energies_of(grafted()), indent=1) + "\n")
