@@ -66,7 +66,7 @@ def _read_trusted(path: Path) -> Any:  # noqa: ANN401 - whatever the framework s
 
 def _would_run_code(path: Path, error: Exception) -> BadInputError:
     text = " ".join(str(error).split())
-    asked = re.search(r"Unsupported global: GLOBAL (\S+)", text)
+    asked = re.search(r"nsupported (?:global: )?GLOBAL (\S+)", text)
     reason = f" (it asks for {asked.group(1)})" if asked else ""
     return BadInputError(
         f"{path} cannot be read without running its code{reason} "

@@ -64,8 +64,8 @@ def predict(
         Keep the graph of the derivatives, so that a loss on forces can be
         differentiated in the weights.
     """
-    graph, positions, strain = _strained(graph, wanted)
-    with torch.enable_grad():
+    with torch.enable_grad():  # from the strain on, or forces vanish under no_grad
+        graph, positions, strain = _strained(graph, wanted)
         atom_energies = functional_call(potential.module, dict(weights or {}), (graph,))
         energy = atom_energies.new_zeros(graph.n_structures).index_add(
             0, graph.owner, atom_energies
