@@ -21,6 +21,7 @@ from atomgraft.adaptation.base import Adapted
 from atomgraft.core.errors import NonFiniteTrainingError
 from atomgraft.core.properties import PROPERTIES, Property
 from atomgraft.core.storage import append_line
+from atomgraft.models.prediction import predict
 from atomgraft.training.batches import TrainingSet, indices_of_step
 from atomgraft.training.checkpoint import (
     METRICS,
@@ -36,10 +37,13 @@ from atomgraft.training.memory import (
 )
 from atomgraft.training.model import GraftedModule, as_tuple, cloned
 from atomgraft.training.objective import (
+    Residual,
     Residuals,
+    Targets,
     mean_loss,
+    residual,
     residuals_of,
-    starting_scales,
+    units_of_error,
 )
 from atomgraft.training.observer import Observer, Silence
 from atomgraft.training.plan import Plan, learning_rate_factor
@@ -240,17 +244,23 @@ class _Trainer:
         return state
 
     def _scales(self) -> dict[Property, float]:
-        """Return the unit of error of each property: the errors of the start."""
+        """Return the unit of error of each property."""
         n_structures = len(self.train)
         size = min(n_structures, SCALE_STRUCTURES)
         sample = indices_of_step(0, size, n_structures, self.job.seed)
-        return starting_scales(list(self._evaluate(self.train, sample)))
+        start = self.job.adapted.potential
+        energies: list[Residual] = []
+        labels: list[Targets] = []
+        for group in self.train.groups(sample, VALIDATION_ATOMS):
+            graph, targets = self.train.batch(group)
+            with torch.no_grad():
+                energy = predict(start, graph, frozenset()).energy
+            energies.append(residual(energy / targets.n_atoms, targets.energy))
+            labels.append(targets)
+        return units_of_error(energies, labels)
 
-    def _evaluate(
-        self, data: TrainingSet, indices: Sequence[int] | None = None
-    ) -> Generator[Residuals]:
-        chosen = range(len(data)) if indices is None else indices
-        for group in data.groups(chosen, VALIDATION_ATOMS):
+    def _evaluate(self, data: TrainingSet) -> Generator[Residuals]:
+        for group in data.groups(range(len(data)), VALIDATION_ATOMS):
             graph, targets = data.batch(group)
             with torch.no_grad():
                 energy, forces, stress, _ = self.module(as_tuple(graph))

@@ -32,9 +32,9 @@ NORM_OF_UNIT = 3**0.5
 class Objective(BaseModel):
     """How errors of energies, forces and stresses become one number.
 
-    Each error is divided by the root-mean-square error with which the run
-    starts, so that every term begins near one whatever the material; then the
-    weights say what matters more.
+    Each error is divided by the size of what is to be learned (`units_of_error`),
+    so that one set of weights suits soft and stiff materials; then the weights say
+    what matters more.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -177,13 +177,22 @@ def residuals_of(
         The labels.
     """
     return {
-        Property.ENERGY: _residual(energy / targets.n_atoms, targets.energy),
-        Property.FORCES: _residual(forces, targets.forces),
-        Property.STRESS: _residual(stress, targets.stress),
+        Property.ENERGY: residual(energy / targets.n_atoms, targets.energy),
+        Property.FORCES: residual(forces, targets.forces),
+        Property.STRESS: residual(stress, targets.stress),
     }
 
 
-def _residual(predicted: Tensor, reference: Tensor) -> Residual:
+def residual(predicted: Tensor, reference: Tensor) -> Residual:
+    """Compare one property with its labels.
+
+    Parameters
+    ----------
+    predicted
+        The model's values.
+    reference
+        The labels; NaN where there is none.
+    """
     present = ~torch.isnan(reference)
     difference = predicted - torch.nan_to_num(reference)
     return Residual(
@@ -249,18 +258,35 @@ def _sum_of_means(
     return (sums / counts.clamp(min=1)).sum()
 
 
-def starting_scales(residuals: Sequence[Residuals]) -> dict[Property, float]:
-    """Return the root-mean-square residual of each property, floored.
+def units_of_error(
+    energies: Sequence[Residual], targets: Sequence[Targets]
+) -> dict[Property, float]:
+    """Return the unit in which each property's error is counted, floored.
+
+    Forces and stresses have a natural zero, so their unit is the root-mean-square
+    of the labels. Energies have none, so theirs is the root-mean-square residual
+    with which the run starts, its references put right.
 
     Parameters
     ----------
-    residuals
-        Of the training structures at step 0.
+    energies
+        Residuals of the training energies at step 0, eV per atom.
+    targets
+        The training labels.
     """
-    scales: dict[Property, float] = {}
-    for kind in Property:
-        values = torch.cat([one[kind].value[one[kind].present] for one in residuals])
-        values = values.detach().double()
-        size = float((values**2).mean().sqrt()) if len(values) else 1.0
-        scales[kind] = max(size, SCALE_FLOOR[kind])
-    return scales
+    values = {
+        Property.ENERGY: [one.value[one.present] for one in energies],
+        Property.FORCES: [one.forces[~torch.isnan(one.forces)] for one in targets],
+        Property.STRESS: [one.stress[~torch.isnan(one.stress)] for one in targets],
+    }
+    return {
+        kind: max(_root_mean_square(torch.cat(values[kind])), SCALE_FLOOR[kind])
+        for kind in Property
+    }
+
+
+def _root_mean_square(values: Tensor) -> float:
+    """Return the size of values; one where there are none."""
+    if not len(values):
+        return 1.0
+    return float((values.detach().double() ** 2).mean().sqrt())

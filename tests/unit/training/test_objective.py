@@ -15,8 +15,9 @@ from atomgraft.training.objective import (
     Objective,
     make_targets,
     mean_loss,
+    residual,
     residuals_of,
-    starting_scales,
+    units_of_error,
 )
 from tests.unit.evaluation.builders import labelled_crystals
 
@@ -156,26 +157,40 @@ def test_a_scale_is_the_unit_of_its_term():
     assert float(halved.detach()) == pytest.approx(once / 2)
 
 
-def test_starting_scales_are_the_errors_of_the_start():
+def test_units_are_the_size_of_labels_and_the_residual_of_energies():
     structures = frames()
     targets = make_targets(structures, dtype=torch.float64)
-    predicted = [one.detach() for one in guesses(structures)]
-    residuals = residuals_of(*predicted, targets)
-    scales = starting_scales([residuals])
-    errors = (predicted[1] - targets.forces).numpy()
-    assert scales[Property.FORCES] == pytest.approx(np.sqrt((errors**2).mean()))
-    errors = (predicted[0] / targets.n_atoms - targets.energy).numpy()
-    assert scales[Property.ENERGY] == pytest.approx(np.sqrt((errors**2).mean()))
+    predicted = guesses(structures)[0].detach()
+    energies = residual(predicted / targets.n_atoms, targets.energy)
+    units = units_of_error([energies], [targets])
+    forces, stress = targets.forces.numpy(), targets.stress.numpy()
+    errors = (predicted / targets.n_atoms - targets.energy).numpy()
+    assert units[Property.FORCES] == pytest.approx(np.sqrt((forces**2).mean()))
+    assert units[Property.STRESS] == pytest.approx(np.sqrt((stress**2).mean()))
+    assert units[Property.ENERGY] == pytest.approx(np.sqrt((errors**2).mean()))
 
 
-def test_scales_have_a_floor_and_need_no_label():
+def test_a_constant_in_the_energies_changes_no_unit():
+    structures = frames()
+    targets = make_targets(structures, dtype=torch.float64)
+    shifted = targets._replace(energy=targets.energy + 1000)
+    predicted = guesses(structures)[0].detach() / targets.n_atoms
+    plain = units_of_error([residual(predicted, targets.energy)], [targets])
+    moved = units_of_error([residual(predicted + 1000, shifted.energy)], [shifted])
+    assert plain == pytest.approx(moved)
+
+
+def test_units_have_a_floor_and_need_no_label():
     structures = frames(without=[ENERGY])
     targets = make_targets(structures, dtype=torch.float64)
-    exact = (torch.zeros(3).double(), targets.forces, targets.stress)
-    scales = starting_scales([residuals_of(*exact, targets)])
-    assert scales[Property.ENERGY] == 1.0
-    assert scales[Property.FORCES] == SCALE_FLOOR[Property.FORCES]
-    assert scales[Property.STRESS] == SCALE_FLOOR[Property.STRESS]
+    still = targets._replace(
+        forces=torch.zeros_like(targets.forces), stress=torch.zeros_like(targets.stress)
+    )
+    energies = residual(torch.zeros(3).double(), still.energy)
+    units = units_of_error([energies], [still])
+    assert units[Property.ENERGY] == 1.0
+    assert units[Property.FORCES] == SCALE_FLOOR[Property.FORCES]
+    assert units[Property.STRESS] == SCALE_FLOOR[Property.STRESS]
 
 
 def test_only_weighted_properties_are_wanted():
