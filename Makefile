@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 
 # One torch process beside others: more threads than cores slows all of them.
 export OMP_NUM_THREADS ?= 2
+test test-quick: export OMP_NUM_THREADS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 export PIP_NO_INPUT ?= 1
 
