@@ -17,13 +17,16 @@ from atomgraft.data.shipped import shipped_path
 
 BASE = "7net-0"
 
-Steps = Callable[[int], list[float]]
-"""Does so many training steps and returns the seconds of each."""
+Steps = Callable[[int], list[tuple[float, float]]]
+"""Does so many steps and returns wall and processor seconds of each."""
+
+N_FRAMES = 16
+"""A multiple of every batch size, so that each batch is full."""
 
 
-def silicon(n_cells: int, n_frames: int = 20) -> list[Atoms]:
+def silicon(n_cells: int) -> list[Atoms]:
     """Return shipped silicon frames, repeated to `n_cells` x 8 atoms with labels."""
-    frames = read_structures([f"{shipped_path('si-train.extxyz')}@0:{n_frames}"])
+    frames = read_structures([f"{shipped_path('si-train')}@0:{N_FRAMES}"])
     return [_repeated(atoms, n_cells) for atoms in frames]
 
 
@@ -41,10 +44,10 @@ def _repeated(atoms: Atoms, n_cells: int) -> Atoms:
     return large
 
 
-def sodium_chloride(folder: Path, n_frames: int = 20) -> list[Atoms]:
+def sodium_chloride(folder: Path) -> list[Atoms]:
     """Return 64-atom supercells of NaCl (energies and forces, no stresses)."""
     path = folder / "phonons" / "phono3py_params_NaCl.yaml.xz"
-    return read_structures([f"{path}@0:{n_frames}"])
+    return read_structures([f"{path}@0:{N_FRAMES}"])
 
 
 def sevenn_trainer(frames: Sequence[Atoms], batch_size: int) -> Steps:
@@ -69,21 +72,23 @@ def sevenn_trainer(frames: Sequence[Atoms], batch_size: int) -> Steps:
         "stress_loss_weight": 0.01,
         "is_train_stress": True,
         "device": "cpu",
+        "is_ddp": False,
     }
     trainer = Trainer.from_config(checkpoint.build_model(), config)
     graphs = graph_build(
-        [_with_calculator(atoms) for atoms in frames], config["cutoff"]
+        [_with_calculator(atoms) for atoms in frames],
+        config["cutoff"],
+        y_from_calc=True,
     )
     loader: Any = DataLoader(graphs, batch_size=batch_size)
     stream = itertools.chain.from_iterable(itertools.repeat(loader))
 
-    def steps(n: int) -> list[float]:
-        times: list[float] = []
+    def steps(n: int) -> list[tuple[float, float]]:
+        clock = _Clock()
         for _ in range(n):
-            start = time.perf_counter()
             trainer.run_one_epoch(itertools.islice(stream, 1), is_train=True)
-            times.append(time.perf_counter() - start)
-        return times
+            clock.take()
+        return clock.times
 
     return steps
 
@@ -111,12 +116,12 @@ def atomgraft_loop(recipe: str, frames: Sequence[Atoms], batch_size: int) -> Ste
     from atomgraft.training.loop import Job, fit
     from atomgraft.training.plan import Plan
 
-    chosen = RECIPES.get(recipe)
+    chosen = RECIPES[recipe]
     base = load_potential(BASE)
     adapted = adapt_potential(base, chosen.axes, reference_shifts={}, seed=0)
     fabric = make_fabric("cpu")
 
-    def steps(n: int) -> list[float]:
+    def steps(n: int) -> list[tuple[float, float]]:
         clock = _Clock()
         with tempfile.TemporaryDirectory() as folder:
             job = Job(
@@ -136,30 +141,71 @@ def atomgraft_loop(recipe: str, frames: Sequence[Atoms], batch_size: int) -> Ste
 
 
 class _Clock:
-    """Takes the time of every step of the loop."""
+    """Takes the time of every step, here and of the loop."""
 
     def __init__(self) -> None:
-        self.times: list[float] = []
-        self._last = 0.0
+        self.times: list[tuple[float, float]] = []
+        self._last = (time.perf_counter(), time.process_time())
+
+    def take(self) -> None:
+        """Note the time since the last step."""
+        now = (time.perf_counter(), time.process_time())
+        self.times.append((now[0] - self._last[0], now[1] - self._last[1]))
+        self._last = now
 
     def on_start(self, step: int, n_steps: int) -> None:
         """Start the clock."""
-        self._last = time.perf_counter()
+        self._last = (time.perf_counter(), time.process_time())
 
     def on_step(self, record: dict[str, Any]) -> None:
         """Note the time since the last step."""
-        now = time.perf_counter()
-        self.times.append(now - self._last)
-        self._last = now
+        self.take()
 
     def on_notice(self, text: str) -> None:
         """Do nothing."""
 
 
+def sevenn_calculator(frames: Sequence[Atoms]) -> Steps:
+    """Return predictions, one frame a step, by ``sevenn``'s ASE calculator."""
+    from sevenn.calculator import SevenNetCalculator
+
+    calculator = SevenNetCalculator(BASE, device="cpu")
+
+    def steps(n: int) -> list[tuple[float, float]]:
+        clock = _Clock()
+        for atoms in itertools.islice(itertools.cycle(frames), n):
+            calculator.calculate(atoms)
+            clock.take()
+        return clock.times
+
+    return steps
+
+
+def atomgraft_predictions(frames: Sequence[Atoms]) -> Steps:
+    """Return predictions, one frame a step, as evaluation makes them."""
+    from atomgraft.models.loading import load_potential
+    from atomgraft.models.prediction import predict_structures
+
+    potential = load_potential(BASE)
+
+    def steps(n: int) -> list[tuple[float, float]]:
+        clock = _Clock()
+        for atoms in itertools.islice(itertools.cycle(frames), n):
+            list(predict_structures(potential, [atoms]))
+            clock.take()
+        return clock.times
+
+    return steps
+
+
 def make_steps(name: str, frames: Sequence[Atoms], batch_size: int) -> Steps:
-    """Return the steps of a contender: ``sevenn`` or ``atomgraft RECIPE``."""
+    """Return the steps of a contender; ``atomgraft RECIPE`` is our loop."""
     if name == "sevenn":
         return sevenn_trainer(frames, batch_size)
+    if name == "sevenn calculator":
+        return sevenn_calculator(frames)
+    if name == "atomgraft predictions":
+        return atomgraft_predictions(frames)
     return atomgraft_loop(name.removeprefix("atomgraft "), frames, batch_size)
 
 
