@@ -40,9 +40,6 @@ def test_every_option_has_a_sentence(option):
     text = getattr(option, "help", None)
     assert text is not None
     assert len(text) > SHORTEST
-    assert text[0].isupper() or text.split()[0].rstrip(",") in {"full", "auto"} | {
-        "float32"
-    }
     assert text.endswith(".") or "..." in text
 
 
@@ -50,10 +47,9 @@ def test_every_option_has_a_sentence(option):
 def test_help_lists_every_option(name):
     answer = run(name, "--help")
     assert answer.exit_code == 0
-    shown = answer.output.split()
     for option in GROUP.commands[name].params:
         names = option.opts if option.param_type_name == "option" else []
-        assert all(one in " ".join(shown) for one in names)
+        assert all(one in answer.output for one in names)
 
 
 def test_a_shared_option_reads_the_same_everywhere():
@@ -77,8 +73,11 @@ def test_the_version_wins_over_a_verb():
     assert answer.output == f"atomgraft {__version__}\n"
 
 
-@pytest.mark.parametrize("words", [["graft"], ["check", "--bass", "7net-0"]])
-def test_what_is_no_verb_or_option_is_refused(words):
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [(["graft"], "graft"), (["check", "a.xyz", "--bass", "7net-0"], "--bass")],
+)
+def test_what_is_no_verb_or_option_is_refused(words, wrong):
     answer = run(*words)
     assert answer.exit_code == 2
-    assert words[-2 if len(words) > 1 else 0] in answer.output
+    assert wrong in answer.output
