@@ -1,7 +1,9 @@
 """One contender in a process of its own, so that none profits from another's settings.
 
-It builds the contender, warms up, says so, and then does as many steps as each line of
-its input asks for, answering with the mean wall and processor seconds of a step.
+It builds the contender, warms up, says so, and then does as many steps as each line
+of its input asks for, answering with the mean wall and processor seconds of a step.
+The threads of every contender wait without spinning, as our command line sets it:
+spinning would time the machine's other work.
 """
 
 import argparse
@@ -37,7 +39,8 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "OMP_NUM_THREADS": str(n_threads)},
+            env=os.environ
+            | {"OMP_NUM_THREADS": str(n_threads), "OMP_WAIT_POLICY": "PASSIVE"},
             text=True,
         )
         self._answer()
