@@ -75,8 +75,8 @@ def test_a_role_named_twice_moves_once():
 
 def test_an_unknown_role_is_named_with_those_that_exist():
     with pytest.raises(BadInputError, match="readout") as caught:
-        movement("pair:sw-si", WholeWeights(roles=("embeding",)))
-    assert "'embeding'" in caught.value.came
+        movement("pair:sw-si", WholeWeights(roles=("radial_bases",)))
+    assert "'radial_bases'" in caught.value.came
 
 
 def test_low_rank_deltas_need_a_matrix():
