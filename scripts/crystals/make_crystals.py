@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.build import bulk
 from ase.io import write
-from ase.spacegroup import crystal
+from prototypes import perfect
 
 from atomgraft.core.seeding import numpy_generator
 
@@ -23,36 +22,6 @@ OUT = Path(__file__).parents[2] / "src/atomgraft/evaluation/crystals.extxyz"
 SEED = 2
 RATTLE = 0.05  # Å, standard deviation of each coordinate
 STRAIN = 0.01  # largest entry of the symmetric strain
-
-Site = tuple[float, float, float]
-
-ELEMENTARY = ("fcc", "bcc", "hcp")
-"""Built with two atoms: with one alone, no displacement would make a force."""
-
-PROTOTYPES: dict[str, tuple[int, list[Site]]] = {
-    "diamond": (227, [(0, 0, 0)]),
-    "graphite": (194, [(0, 0, 1 / 4), (1 / 3, 2 / 3, 1 / 4)]),
-    "L1_2": (221, [(0, 0, 0), (0, 1 / 2, 1 / 2)]),
-    "L1_0": (123, [(0, 0, 0), (1 / 2, 1 / 2, 1 / 2)]),
-    "rocksalt": (225, [(0, 0, 0), (1 / 2, 1 / 2, 1 / 2)]),
-    "CsCl": (221, [(0, 0, 0), (1 / 2, 1 / 2, 1 / 2)]),
-    "zincblende": (216, [(0, 0, 0), (1 / 4, 1 / 4, 1 / 4)]),
-    "wurtzite": (186, [(1 / 3, 2 / 3, 0), (1 / 3, 2 / 3, 0.378)]),
-    "fluorite": (225, [(0, 0, 0), (1 / 4, 1 / 4, 1 / 4)]),
-    "antifluorite": (225, [(1 / 4, 1 / 4, 1 / 4), (0, 0, 0)]),
-    "perovskite": (221, [(0, 0, 0), (1 / 2, 1 / 2, 1 / 2), (1 / 2, 1 / 2, 0)]),
-    "rutile": (136, [(0, 0, 0), (0.305, 0.305, 0)]),
-    "MoS2": (194, [(1 / 3, 2 / 3, 1 / 4), (1 / 3, 2 / 3, 0.621)]),
-    "WC": (187, [(0, 0, 0), (1 / 3, 2 / 3, 1 / 2)]),
-    "Bi2Te3": (166, [(0, 0, 0.4), (0, 0, 0), (0, 0, 0.212)]),
-    "LiCoO2": (166, [(0, 0, 1 / 2), (0, 0, 0), (0, 0, 0.26)]),
-    "A15": (223, [(1 / 4, 0, 1 / 2), (0, 0, 0)]),
-    "Heusler": (225, [(1 / 4, 1 / 4, 1 / 4), (0, 0, 0), (1 / 2, 1 / 2, 1 / 2)]),
-    "half-Heusler": (216, [(1 / 2, 1 / 2, 1 / 2), (1 / 4, 1 / 4, 1 / 4), (0, 0, 0)]),
-    "LaB6": (221, [(0, 0, 0), (0.2, 1 / 2, 1 / 2)]),
-    "ReO3": (221, [(0, 0, 0), (1 / 2, 0, 0)]),
-}
-"""Space group and the sites of each symbol, in order."""
 
 CRYSTALS: tuple[tuple[str, str, float, float | None], ...] = (
     # prototype, symbols by site, a, c
@@ -124,23 +93,6 @@ CRYSTALS: tuple[tuple[str, str, float, float | None], ...] = (
 )
 
 
-def perfect(prototype: str, symbols: str, a: float, c: float | None) -> Atoms:
-    """Build the undisturbed crystal in a small cell."""
-    if prototype == "hcp":
-        return bulk(symbols, "hcp", a=a, c=c)
-    if prototype in ELEMENTARY:
-        return bulk(symbols, prototype, a=a, orthorhombic=True)
-    space_group, sites = PROTOTYPES[prototype]
-    gamma = 120 if 143 <= space_group <= 194 else 90
-    return crystal(
-        symbols.split(),
-        sites,
-        spacegroup=space_group,
-        cellpar=[a, a, a if c is None else c, 90, 90, gamma],
-        primitive_cell=True,
-    )
-
-
 def disturbed(atoms: Atoms, rng: np.random.Generator) -> Atoms:
     """Strain and rattle a crystal; only species, positions and cell are kept."""
     strain = rng.uniform(-STRAIN, STRAIN, size=(3, 3))
@@ -156,7 +108,7 @@ def make_all() -> list[Atoms]:
     """Build every crystal of the table."""
     frames = []
     for prototype, symbols, a, c in CRYSTALS:
-        atoms = perfect(prototype, symbols, a, c)
+        atoms = perfect(prototype, symbols, a, a if c is None else c)
         name = f"{atoms.get_chemical_formula(empirical=True)} {prototype}"
         atoms = disturbed(atoms, numpy_generator(SEED, "crystal", name))
         atoms.info.update(name=name, prototype=prototype)

@@ -48,7 +48,8 @@ def test_a_potential_is_asked_only_for_what_it_can_see(crystals):
     assert visible(crystals, set()) == []
 
 
-def test_the_script_makes_the_shipped_file(crystals):
+def test_the_script_makes_the_shipped_file(crystals, monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPT.parent)
     spec = importlib.util.spec_from_file_location("make_crystals", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
