@@ -64,7 +64,7 @@ def _close(close: Sequence[Atoms], contacts: Sequence[Contact]) -> Finding:
 
 def _shortest(atoms: Atoms) -> tuple[float, str]:
     """Return the shortest contact, Å, and the words for it; infinite if none."""
-    i, j, d = _pairs(atoms)
+    i, j, d = close_pairs(atoms)
     if not len(d):
         return np.inf, ""
     k = int(d.argmin())
@@ -75,12 +75,29 @@ def _shortest(atoms: Atoms) -> tuple[float, str]:
     )
 
 
-def _pairs(
+def close_pairs(
     atoms: Atoms,
 ) -> tuple[
     Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]
 ]:
-    """Return both atoms and the length (Å) of each pair that is too close."""
+    """Return both atoms and the length of each pair that is too close.
+
+    Parameters
+    ----------
+    atoms
+        The structure; periodic images count.
+
+    Returns
+    -------
+    :
+        Pairs closer than `CLOSE` times the sum of their covalent radii, each found
+        from both sides; lengths in Å.
+
+    Examples
+    --------
+    >>> close_pairs(Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.4]]))[2]
+    array([0.4, 0.4])
+    """
     radii = covalent_radii[atoms.numbers]
     cutoff = 2 * CLOSE * float(radii.max())
     if atoms.cell.rank == 3:
