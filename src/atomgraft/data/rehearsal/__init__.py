@@ -1,0 +1,1 @@
+"""Structures to rehearse on where no data of the source are at hand."""
