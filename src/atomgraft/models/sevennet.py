@@ -232,6 +232,19 @@ class SevenNetPotential(AbstractPotential):
             current[place] += shift
         return {REFERENCE: current}
 
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the modalities."""
+        return tuple(sorted(self.source.modalities))
+
+    def for_head(self, head: str) -> "SevenNetPotential":
+        """Return a copy that predicts as another modality."""
+        card = dataclasses.replace(self.card, head=head)
+        modality = _modality_index(self.source, card)
+        other = self.clone(device=self.device)
+        other.card, other.modality, other.module.modality = card, modality, modality
+        return other
+
     def export(self, path: Path) -> Path:
         """Write a checkpoint that SevenNet itself reads (ASE, LAMMPS, training)."""
         state = self.module.state_dict()
