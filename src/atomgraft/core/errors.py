@@ -25,7 +25,7 @@ class AtomgraftError(Exception):
         self.remedy = remedy
         super().__init__(f"{came} {needed} {remedy}")
 
-    def __reduce__(self) -> tuple[type["AtomgraftError"], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type["AtomgraftError"], tuple[str | None, ...]]:
         """Travel between processes as the three parts, not as their sum."""
         return type(self), (self.came, self.needed, self.remedy)
 
@@ -35,7 +35,25 @@ class BadInputError(AtomgraftError):
 
 
 class MissingExtraError(BadInputError):
-    """A framework that this run needs is not installed."""
+    """A framework that this run needs is not installed.
+
+    Parameters
+    ----------
+    came, needed, remedy
+        As for every error.
+    framework
+        Its name, where atomgraft can keep an environment for it.
+    """
+
+    def __init__(
+        self, came: str, needed: str, remedy: str, framework: str | None = None
+    ) -> None:
+        super().__init__(came, needed, remedy)
+        self.framework = framework
+
+    def __reduce__(self) -> tuple[type["MissingExtraError"], tuple[str | None, ...]]:
+        """Travel between processes with the name of the framework."""
+        return type(self), (self.came, self.needed, self.remedy, self.framework)
 
 
 class StorageError(AtomgraftError):

@@ -3,12 +3,16 @@
 import contextlib
 import fcntl
 import os
+import shutil
 from collections.abc import Generator
 from pathlib import Path
 
 from atomgraft.core.errors import BadInputError, StorageError
 
 LOCK = ".lock"
+
+ELSEWHERE = "Wait for it, stop it, or give another folder with --out."
+"""What to do where another process works in a run folder."""
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -123,9 +127,30 @@ def make_folder(path: Path) -> None:
         raise _failure(path, error) from error
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder and all that is in it.
+
+    Raises
+    ------
+    StorageError
+        Something in it cannot be removed.
+    """
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise _failure(path, error) from error
+
+
 @contextlib.contextmanager
-def locked(folder: Path) -> Generator[None]:
-    """Hold a run folder for this process; the lock ends with the process.
+def locked(folder: Path, *, remedy: str = ELSEWHERE) -> Generator[None]:
+    """Hold a folder for this process; the lock ends with the process.
+
+    Parameters
+    ----------
+    folder
+        It exists.
+    remedy
+        What to do where another process holds it.
 
     Raises
     ------
@@ -144,8 +169,8 @@ def locked(folder: Path) -> Generator[None]:
         except BlockingIOError as error:
             raise BadInputError(
                 f"{folder} is in use by another atomgraft process.",
-                "A run folder belongs to one process at a time.",
-                "Wait for it, stop it, or give another folder with --out.",
+                "Such a folder belongs to one process at a time.",
+                remedy,
             ) from error
         yield
 

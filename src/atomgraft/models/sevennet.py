@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import dataclasses
-import importlib.util
 import io
 import re
 import tempfile
@@ -16,7 +15,8 @@ import torch
 from ase.data import atomic_numbers
 from torch import Tensor, nn
 
-from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.frameworks import require_framework
 from atomgraft.core.storage import with_ending, write_atomically
 from atomgraft.models.base import (
     EMBEDDING,
@@ -232,19 +232,6 @@ class SevenNetPotential(AbstractPotential):
             current[place] += shift
         return {REFERENCE: current}
 
-    @property
-    def heads(self) -> tuple[str, ...]:
-        """Names of the modalities."""
-        return tuple(sorted(self.source.modalities))
-
-    def for_head(self, head: str) -> "SevenNetPotential":
-        """Return a copy that predicts as another modality."""
-        card = dataclasses.replace(self.card, head=head)
-        modality = _modality_index(self.source, card)
-        other = self.clone(device=self.device)
-        other.card, other.modality, other.module.modality = card, modality, modality
-        return other
-
     def export(self, path: Path) -> Path:
         """Write a checkpoint that SevenNet itself reads (ASE, LAMMPS, training)."""
         state = self.module.state_dict()
@@ -365,22 +352,6 @@ def _path_blocks(instructions: Sequence[Any]) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def require_sevenn() -> None:
-    """Check that the extra is installed.
-
-    Raises
-    ------
-    MissingExtraError
-        It is not.
-    """
-    if importlib.util.find_spec("sevenn") is None:
-        raise MissingExtraError(
-            "This needs SevenNet, which is not installed here.",
-            "The extra 'sevennet' is needed.",
-            'Run: pip install "atomgraft[sevennet]"',
-        )
-
-
 def load_sevennet(
     name: str, *, head: str | None = None, trust: bool = False
 ) -> SevenNetPotential:
@@ -402,7 +373,7 @@ def load_sevennet(
     MissingExtraError
         SevenNet is not installed.
     """
-    require_sevenn()
+    require_framework("sevennet")
     path = _published_path(name) if name.lower() in NAMES else Path(name)
     document = read_checkpoint(path, allowed=_harmless_types(), trust=trust)
     parts = ("model_state_dict", "config")
@@ -530,7 +501,7 @@ def sevennet_from_preset(
     MissingExtraError
         SevenNet is not installed.
     """
-    require_sevenn()
+    require_framework("sevennet")
     if preset not in PRESETS:
         raise BadInputError(
             f"There is no SevenNet preset {preset!r}.",
