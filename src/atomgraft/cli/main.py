@@ -8,8 +8,9 @@ from typing import cast
 import typer
 
 from atomgraft import __version__
-from atomgraft.cli import adapt, check, demo, merge, prove, report, schema
-from atomgraft.core.errors import AtomgraftError, BadInputError
+from atomgraft.cli import adapt, check, demo, env, merge, prove, report, schema
+from atomgraft.cli.handover import SENT_FOR, hand_over
+from atomgraft.core.errors import AtomgraftError, BadInputError, MissingExtraError
 
 app = typer.Typer(
     name="atomgraft",
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-VERBS = (check, adapt, prove, report, merge, demo, schema)
+VERBS = (check, adapt, prove, report, merge, demo, env, schema)
 
 for verb in VERBS:
     app.command(verb.NAME)(verb.command)
@@ -52,7 +53,7 @@ def main() -> None:
     # the machine has other work: a step then takes three times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        sys.exit(_run())
+        sys.exit(_run_where_possible())
     except AtomgraftError as error:
         if "--json" in sys.argv:
             parts = {
@@ -69,6 +70,16 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+
+
+def _run_where_possible() -> int:
+    """Run here or, where a framework is missing, in the environment kept for it."""
+    sent_for = os.environ.pop(SENT_FOR, None)  # whom we start is not sent
+    try:
+        return _run()
+    except MissingExtraError as error:
+        hand_over(error, sent_for)
+        raise
 
 
 def _run() -> int:
