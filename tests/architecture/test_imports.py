@@ -55,8 +55,10 @@ def test_help_needs_no_science():
     assert loaded_by(HELP).isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("package", ["results.files", "report.page"])
-def test_results_and_pages_need_neither_torch_nor_ase(package):
+@pytest.mark.parametrize(
+    "package", ["results.files", "report.page", "models.names", "core.environments"]
+)
+def test_results_pages_and_names_need_neither_torch_nor_ase(package):
     found = loaded_by(f"import atomgraft.{package}")
     assert found.isdisjoint({"torch", "ase", "sevenn", "e3nn", "matscipy"})
 
