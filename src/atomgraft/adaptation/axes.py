@@ -2,9 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class _Spec(BaseModel):
@@ -42,18 +45,130 @@ class DistanceToSource(_Spec):
     """Times the mean squared distance of the moved weights to the source's."""
 
 
+class FisherDistance(_Spec):
+    """Pull back what the source's own predictions depend on most (EWC).
+
+    Kirkpatrick et al., PNAS 114, 3521 (2017).
+    """
+
+    kind: Literal["ewc"] = "ewc"
+    strength: Positive = 100.0
+    """Times the mean squared distance, each weight counted by its Fisher information
+    in units of the mean: as for `DistanceToSource` where all weights matter alike."""
+    count: Count = 64
+    """Rehearsal structures on which the information is measured."""
+
+
+class DecayToSource(_Spec):
+    """After each step the moved weights go a share of the way back.
+
+    Nothing passes through the optimiser, so the pull does not depend on the learning
+    rate or on the size of gradients.
+    """
+
+    kind: Literal["decay"] = "decay"
+    share: Share = 0.01
+
+
+class SourcePredictions(_Spec):
+    """Pull the predictions on rehearsed structures back to the source's.
+
+    The mean squared difference of energies, forces and stresses, in units of the
+    source's own: a distance between functions and not between weights.
+    """
+
+    kind: Literal["predictions"] = "predictions"
+    strength: Positive = 1.0
+
+
+class Interpolation(_Spec):
+    """After training, go a share of the way back to the source (WiSE-FT).
+
+    Wortsman et al., CVPR 2022: weights between source and adapted ones often keep
+    most of what was gained and lose little of what was known.
+    """
+
+    kind: Literal["interpolation"] = "interpolation"
+    share: Share = 0.3
+    """Zero would keep the adapted weights, one would give the source back."""
+
+
+Pull = Annotated[
+    DistanceToSource
+    | FisherDistance
+    | DecayToSource
+    | SourcePredictions
+    | Interpolation,
+    Field(discriminator="kind"),
+]
+
+
+class PseudoLabels(_Spec):
+    """Rehearse structures near and far, labelled by the source before the start."""
+
+    kind: Literal["pseudo"] = "pseudo"
+    count: Count = 64
+    """Half shipped crystals, half relatives of the training structures."""
+    ratio: Positive = 1.0
+    """Rehearsed structures for each one of the user's, on average."""
+    weight: Positive = 1.0
+    """Of their loss beside that of the user's own."""
+    own_readout: bool = False
+    """Give what is rehearsed the roles that a head owns (see `Axes.owns`)."""
+
+
+class SourceData(_Spec):
+    """Rehearse labelled structures that the source was trained on."""
+
+    kind: Literal["data"] = "data"
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    """On the source's own energy scale: their references are not refitted."""
+    count: Count | None = None
+    """Drawn at random where there are more; none takes all."""
+    ratio: Positive = 1.0
+    """Rehearsed structures for each one of the user's, on average."""
+    weight: Positive = 1.0
+    """Of their loss beside that of the user's own."""
+    own_readout: bool = False
+    """Give what is rehearsed the roles that a head owns (see `Axes.owns`)."""
+
+
 class Start(_Spec):
     """How the adaptation starts."""
 
     weights: Literal["source", "fresh"] = "source"
     references: bool = True
     """Refit reference energies in closed form before the first step."""
+    readout: Literal["source", "ridge"] = "source"
+    """``ridge`` solves the readout in closed form on energies and forces."""
 
 
 class Axes(_Spec):
     """A point on the four axes: one adaptation."""
 
     moves: Annotated[WholeWeights | LowRankDeltas, Field(discriminator="kind")]
-    pulls: DistanceToSource | None = None
-    rehearses: None = None
+    pulls: Pull | None = None
+    rehearses: (
+        Annotated[PseudoLabels | SourceData, Field(discriminator="kind")] | None
+    ) = None
     starts: Start = Start()
+    owns: Annotated[WholeWeights | LowRankDeltas, Field(discriminator="kind")] = (
+        WholeWeights(roles=("readout",))
+    )
+    """What each of several heads moves for itself; reference energies always are a
+    head's own. Without further heads nothing is owned."""
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> "Axes":
+        needs_source = self.pulls is not None or self.rehearses is not None
+        if self.starts.weights == "fresh" and needs_source:
+            raise ValueError("fresh weights have no source to be pulled back to")
+        by_predictions = isinstance(self.pulls, SourcePredictions)
+        if by_predictions and not isinstance(self.rehearses, PseudoLabels):
+            raise ValueError(
+                "a pull to the source's predictions needs structures to compare on: "
+                "set rehearses to {kind: pseudo}"
+            )
+        if self.starts.readout == "ridge" and not isinstance(self.moves, WholeWeights):
+            raise ValueError("a readout solved in closed form must move as a whole")
+        return self

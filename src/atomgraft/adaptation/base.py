@@ -1,15 +1,43 @@
 """An adaptation at run time: a source, what moves on it, and what holds it back."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
+from ase import Atoms
 
-from atomgraft.adaptation.axes import Axes
-from atomgraft.adaptation.movement import AbstractMovement, make_movement
+from atomgraft.adaptation.axes import (
+    Axes,
+    DecayToSource,
+    DistanceToSource,
+    FisherDistance,
+    Interpolation,
+)
+from atomgraft.adaptation.fisher import fisher_information
+from atomgraft.adaptation.heads import make_head_movement
+from atomgraft.adaptation.movement import TARGET, AbstractMovement
 from atomgraft.adaptation.penalty import AbstractPenalty, SourceDistance
 from atomgraft.core.seeding import torch_generator
 from atomgraft.models.base import AbstractPotential
+
+SOURCE = "source"
+"""The head that rehearsed structures belong to: the source's own reference energies."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HeadStart:
+    """How a further head starts.
+
+    Parameters
+    ----------
+    source_head
+        The head of the base it starts from; none for the one the run starts from.
+    reference_shifts
+        eV per atom, by atomic number.
+    """
+
+    source_head: str | None = None
+    reference_shifts: Mapping[int, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,11 +51,13 @@ class Adapted:
     movement
         What moves.
     penalty
-        What pulls back, if anything.
+        What pulls back in the objective, if anything.
     reference_shifts
         eV per atom, by atomic number: already part of `potential`.
     axes
         The spec it was made from.
+    others
+        The source as further heads see it, by head.
     """
 
     potential: AbstractPotential
@@ -35,12 +65,36 @@ class Adapted:
     penalty: AbstractPenalty | None
     reference_shifts: Mapping[int, float]
     axes: Axes
+    others: Mapping[str, AbstractPotential] = dataclasses.field(default_factory=dict)
 
-    def merged(self) -> AbstractPotential:
-        """Return a plain potential with the moved weights; exact, and no slower."""
-        merged = self.potential.clone(device=self.potential.device)
+    @property
+    def decay(self) -> float:
+        """Share of the way that weights go back after each step."""
+        pulls = self.axes.pulls
+        return pulls.share if isinstance(pulls, DecayToSource) else 0.0
+
+    @property
+    def retreat(self) -> float:
+        """Share of the way that weights go back when training is done."""
+        pulls = self.axes.pulls
+        return pulls.share if isinstance(pulls, Interpolation) else 0.0
+
+    def source_of(self, head: str) -> AbstractPotential:
+        """Return the source as a head sees it."""
+        return self.potential if head == TARGET else self.others[head]
+
+    def merged(self, head: str = TARGET) -> AbstractPotential:
+        """Return a plain potential with the moved weights; exact, and no slower.
+
+        Parameters
+        ----------
+        head
+            Whose: a single-head model is cut out.
+        """
+        source = self.source_of(head)
+        merged = source.clone(device=source.device)
         with torch.no_grad():
-            for name, value in self.movement.weights().items():
+            for name, value in self.movement.weights(head).items():
                 merged.module.get_parameter(name).copy_(value)
         return merged
 
@@ -51,6 +105,8 @@ def adapt_potential(
     *,
     reference_shifts: Mapping[int, float],
     seed: int,
+    heads: Mapping[str, HeadStart] | None = None,
+    anchors: Sequence[Atoms] = (),
 ) -> Adapted:
     """Set up an adaptation; at this point it predicts what the source predicts.
 
@@ -64,28 +120,68 @@ def adapt_potential(
         eV per atom, by atomic number; empty for the source's own references.
     seed
         For fresh weights and random factors.
+    heads
+        Further heads besides `TARGET`, by name.
+    anchors
+        Structures on which Fisher information is measured; where there are none, as
+        when a finished graft is put back, nothing is weighted by it.
 
     Raises
     ------
     BadInputError
-        The axes ask for a role that the model lacks.
+        The axes ask for a role that the model lacks, or a head starts from one that
+        it lacks.
     """
-    potential = source.clone(device=source.device)
+    start = source.clone(device=source.device)
     if axes.starts.weights == "fresh":
-        potential.draw_weights(torch_generator(seed, "fresh weights"))
-    shift_references(potential, reference_shifts)
-    potential.module.requires_grad_(requires_grad=False)
-    movement = make_movement(potential, axes.moves, torch_generator(seed, "movement"))
-    penalty = None
-    if axes.pulls is not None:
-        penalty = SourceDistance(potential, list(movement.weights()), axes.pulls)
+        start.draw_weights(torch_generator(seed, "fresh weights"))
+    sources = {TARGET: _with_references(start, reference_shifts)}
+    for name, head in (heads or {}).items():
+        seen = start if head.source_head is None else start.for_head(head.source_head)
+        sources[name] = _with_references(seen, head.reference_shifts)
+    owners = list(sources)
+    if axes.rehearses is not None:
+        sources[SOURCE] = _with_references(start, {})
+        owners += [SOURCE] if axes.rehearses.own_readout else []
+    movement = make_head_movement(sources, axes.moves, axes.owns, owners, seed)
+    potential = sources.pop(TARGET)
     return Adapted(
         potential=potential,
         movement=movement,
-        penalty=penalty,
+        penalty=_penalty(potential, axes, movement, anchors, seed),
         reference_shifts=reference_shifts,
         axes=axes,
+        others=sources,
     )
+
+
+def _with_references(
+    potential: AbstractPotential, shifts: Mapping[int, float]
+) -> AbstractPotential:
+    """Return a frozen copy with shifted reference energies."""
+    shifted = potential.clone(device=potential.device)
+    shift_references(shifted, shifts)
+    shifted.module.requires_grad_(requires_grad=False)
+    return shifted
+
+
+def _penalty(
+    potential: AbstractPotential,
+    axes: Axes,
+    movement: AbstractMovement,
+    anchors: Sequence[Atoms],
+    seed: int,
+) -> AbstractPenalty | None:
+    """Return what pulls back in the objective: nothing, or a distance."""
+    pulls = axes.pulls
+    names = list(movement.weights())
+    if isinstance(pulls, DistanceToSource):
+        return SourceDistance(potential, names, pulls.strength)
+    if isinstance(pulls, FisherDistance) and anchors:
+        generator = torch_generator(seed, "Fisher information")
+        importance = fisher_information(potential, names, anchors, generator)
+        return SourceDistance(potential, names, pulls.strength, importance)
+    return None
 
 
 def shift_references(potential: AbstractPotential, shifts: Mapping[int, float]) -> None:

@@ -17,6 +17,9 @@ from atomgraft.models.base import (
     Role,
 )
 
+TARGET = "target"
+"""The head that a run is made for; without further heads the only one."""
+
 FIXED: frozenset[Role] = frozenset({REFERENCE_ENERGIES, SCALE})
 """Roles that move only where they are asked for by name."""
 
@@ -53,8 +56,24 @@ class AbstractMovement(nn.Module, abc.ABC):
     """
 
     @abc.abstractmethod
-    def weights(self) -> dict[str, Tensor]:
-        """Return the moved parameters of the model, by name."""
+    def weights(self, head: str = TARGET) -> dict[str, Tensor]:
+        """Return the moved parameters of the model, by name.
+
+        Parameters
+        ----------
+        head
+            Whose; all heads have the same where nothing is owned.
+        """
+
+    @abc.abstractmethod
+    def retreat(self, share: float) -> None:
+        """Go a share of the way back to the source, in place.
+
+        Parameters
+        ----------
+        share
+            Zero changes nothing, one gives the source.
+        """
 
     @abc.abstractmethod
     def named_trainables(self) -> dict[str, nn.Parameter]:
@@ -79,13 +98,20 @@ class WholeMovement(AbstractMovement):
     def __init__(self, potential: AbstractPotential, names: Sequence[str]) -> None:
         super().__init__()
         self.names = tuple(names)
-        self.values = nn.ParameterList(
-            potential.module.get_parameter(name).detach().clone() for name in names
-        )
+        sources = [potential.module.get_parameter(name).detach() for name in names]
+        self.values = nn.ParameterList(one.clone() for one in sources)
+        for i, source in enumerate(sources):
+            self.register_buffer(f"source_{i}", source.clone(), persistent=False)
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self, head: str = TARGET) -> dict[str, Tensor]:
         """Return the trained tensors themselves."""
         return dict(zip(self.names, self.values, strict=True))
+
+    def retreat(self, share: float) -> None:
+        """Move each tensor towards where it came from."""
+        with torch.no_grad():
+            for i, value in enumerate(self.values):
+                value.lerp_(self.get_buffer(f"source_{i}"), share)
 
     def named_trainables(self) -> dict[str, nn.Parameter]:
         """Return the trained tensors under the model's names."""
@@ -182,11 +208,25 @@ class LowRankMovement(AbstractMovement):
                 )
             )
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self, head: str = TARGET) -> dict[str, Tensor]:
         """Return source plus deltas for each parameter."""
-        return {name: self._weight(i) for i, name in enumerate(self.names)}
+        return {
+            name: self.get_buffer(f"source_{i}") + delta
+            for i, (name, delta) in enumerate(self.changes().items())
+        }
 
-    def _weight(self, i: int) -> Tensor:
+    def changes(self) -> dict[str, Tensor]:
+        """Return the deltas alone, by parameter and in its shape."""
+        return {name: self._change(i) for i, name in enumerate(self.names)}
+
+    def retreat(self, share: float) -> None:
+        """Shrink the second factors: the product goes with them."""
+        with torch.no_grad():
+            for i in range(len(self.names)):
+                for delta in self._blocks(i):
+                    delta.B.mul_(1 - share)
+
+    def _change(self, i: int) -> Tensor:
         source = self.get_buffer(f"source_{i}")
         pieces: list[Tensor] = []
         position = 0
@@ -197,7 +237,7 @@ class LowRankMovement(AbstractMovement):
             position = delta.block.offset + delta.block.size
         if position < source.numel():
             pieces.append(source.new_zeros(source.numel() - position))
-        return source + torch.cat(pieces).view_as(source)
+        return torch.cat(pieces).view_as(source)
 
     def _blocks(self, i: int) -> list[BlockDelta]:
         group = self.deltas[i]
@@ -225,6 +265,7 @@ def make_movement(
     potential: AbstractPotential,
     spec: WholeWeights | LowRankDeltas,
     generator: torch.Generator,
+    without: frozenset[str] = frozenset(),
 ) -> AbstractMovement:
     """Build what moves.
 
@@ -236,20 +277,20 @@ def make_movement(
         The first axis.
     generator
         Source of random first factors.
+    without
+        Parameters that shall stay.
 
     Raises
     ------
     BadInputError
         A role is unknown, or nothing in the chosen roles can move this way.
     """
-    roles = spec.roles or tuple(one for one in potential.roles if one not in FIXED)
-    names = list(
-        dict.fromkeys(name for role in roles for name in potential.parameters_of(role))
-    )  # "interaction" and "interaction.0" may both be asked for
+    names = [one for one in chosen_names(potential, spec) if one not in without]
     if isinstance(spec, WholeWeights):
         return WholeMovement(potential, names)
     matrices = [name for name in names if potential.blocks(name)]
     if not matrices:
+        roles = spec.roles or tuple(potential.roles)
         raise BadInputError(
             f"No parameter in the roles {', '.join(roles)} of "
             f"{potential.card.name} holds a matrix.",
@@ -257,6 +298,23 @@ def make_movement(
             "Add roles, or let whole weights move.",
         )
     return LowRankMovement(potential, matrices, spec, generator)
+
+
+def chosen_names(
+    potential: AbstractPotential, spec: WholeWeights | LowRankDeltas
+) -> list[str]:
+    """Return the parameters in the roles of a spec.
+
+    Raises
+    ------
+    BadInputError
+        A role is unknown.
+    """
+    roles = spec.roles or tuple(one for one in potential.roles if one not in FIXED)
+    # "interaction" and "interaction.0" may both be asked for
+    return list(
+        dict.fromkeys(name for role in roles for name in potential.parameters_of(role))
+    )
 
 
 def coverage(

@@ -137,6 +137,27 @@ class AbstractPotential(abc.ABC):
             eV per atom, by atomic number, to add.
         """
 
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the heads, modalities or fidelities; none for a plain model."""
+        return ()
+
+    def for_head(self: Self, head: str) -> Self:
+        """Return a copy that predicts from another head of the same weights.
+
+        Raises
+        ------
+        BadInputError
+            There is no such head.
+        """
+        if head != self.card.head:
+            raise BadInputError(
+                f"{self.card.name} has no head {head!r}.",
+                f"It has {', '.join(self.heads) or 'one output and no names for it'}.",
+                "Choose among them, or leave the head out.",
+            )
+        return self.clone(device=self.device)
+
     @abc.abstractmethod
     def export(self, path: Path) -> Path:
         """Write the model as a plain file of its framework; return the file."""

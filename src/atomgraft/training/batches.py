@@ -91,12 +91,33 @@ def indices_of_step(
     >>> sorted(first[0] + first[1])
     [0, 1, 2, 3]
     """
+    return indices_of_place(step * batch_size, batch_size, n_structures, seed)
+
+
+def indices_of_place(
+    place: int, count: int, n_structures: int, seed: int, *purpose: str
+) -> list[int]:
+    """Return structures `place` to ``place + count`` of the endless random order.
+
+    Parameters
+    ----------
+    place
+        How many structures came before.
+    count
+        How many are wanted.
+    n_structures
+        Size of the set; each comes once in as many places.
+    seed
+        Seed of the run.
+    purpose
+        Sets one order apart from another.
+    """
     chosen: list[int] = []
-    place = step * batch_size
-    while len(chosen) < batch_size:
+    while len(chosen) < count:
         epoch, offset = divmod(place, n_structures)
-        order = numpy_generator(seed, "order", epoch).permutation(n_structures)
-        taken = order[offset : offset + batch_size - len(chosen)]
+        generator = numpy_generator(seed, "order", *purpose, epoch)
+        order = generator.permutation(n_structures)
+        taken = order[offset : offset + count - len(chosen)]
         chosen += np.asarray(taken).tolist()
         place += len(taken)
     return chosen

@@ -41,6 +41,10 @@ class State:
         Batches that were cut because memory ran out.
     seconds
         Time spent training.
+    scales
+        Unit of error by stream and property, internal units.
+    stream_seconds, stream_counts
+        Time and structures of each stream so far.
     """
 
     pins: dict[str, str]
@@ -54,7 +58,9 @@ class State:
     n_bad: int
     n_split_batches: int
     seconds: float
-    scales: dict[str, float]
+    scales: dict[str, dict[str, float]]
+    stream_seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    stream_counts: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def write_state(folder: Path, state: State) -> None:

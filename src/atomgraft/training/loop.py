@@ -18,17 +18,22 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from atomgraft.adaptation.base import Adapted
+from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.errors import NonFiniteTrainingError
 from atomgraft.core.properties import PROPERTIES, Property
 from atomgraft.core.storage import append_line
-from atomgraft.models.prediction import predict
-from atomgraft.training.batches import TrainingSet, indices_of_step
 from atomgraft.training.checkpoint import (
     METRICS,
     State,
     read_state,
     truncate_metrics,
     write_state,
+)
+from atomgraft.training.flows import (
+    EVALUATION_ATOMS,
+    Flow,
+    make_flows,
+    units_of_flows,
 )
 from atomgraft.training.memory import (
     is_out_of_memory,
@@ -37,22 +42,13 @@ from atomgraft.training.memory import (
 )
 from atomgraft.training.model import GraftedModule, as_tuple, cloned
 from atomgraft.training.objective import (
-    Residual,
     Residuals,
-    Targets,
     mean_loss,
-    residual,
     residuals_of,
-    units_of_error,
 )
 from atomgraft.training.observer import Observer, Silence
 from atomgraft.training.plan import Plan, learning_rate_factor
-
-VALIDATION_ATOMS = 256
-"""Atoms in one validation batch."""
-
-SCALE_STRUCTURES = 64
-"""Training structures from which the units of error are taken."""
+from atomgraft.training.streams import AS_OFTEN, Knobs, Stream, batch_of_step
 
 UNBOUNDED = math.inf
 """No clipping, where the norm of the gradient is still wanted."""
@@ -78,6 +74,10 @@ class Fit:
         Largest memory of the process.
     n_split_batches
         Batches cut because memory ran out.
+    stream_seconds
+        Share of the time that each stream of structures took, by name.
+    stream_counts
+        Structures that the steps have seen, by stream.
     """
 
     n_steps: int
@@ -87,6 +87,8 @@ class Fit:
     seconds: float
     peak_memory_mib: float
     n_split_batches: int
+    stream_seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    stream_counts: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,10 @@ class Job:
         Where checkpoint and metrics go.
     pins
         What a checkpoint must belong to.
+    knobs
+        How often and how much the user's own structures count beside other streams.
+    others
+        Streams of further heads and of what is rehearsed.
     """
 
     adapted: Adapted
@@ -119,6 +125,19 @@ class Job:
     seed: int
     folder: Path
     pins: dict[str, str]
+    knobs: Knobs = AS_OFTEN
+    others: Sequence[Stream] = ()
+
+    def streams(self) -> tuple[Stream, ...]:
+        """Return all streams, the target's first."""
+        target = Stream(
+            name=TARGET,
+            head=TARGET,
+            train=self.train,
+            validation=self.validation,
+            knobs=self.knobs,
+        )
+        return (target, *self.others)
 
 
 def fit(job: Job, fabric: Fabric, observer: Observer | None = None) -> Fit:
@@ -152,12 +171,17 @@ class _Trainer:
         self.job, self.fabric, self.observer = job, fabric, observer
         self.plan = job.plan
         potential = job.adapted.potential
-        potential.module.to(fabric.device)
-        data = {"dtype": potential.dtype, "device": fabric.device}
-        self.train = TrainingSet(job.train, potential.cutoff, **data)
-        self.validation = TrainingSet(job.validation, potential.cutoff, **data)
+        for one in (potential, *job.adapted.others.values()):
+            one.module.to(fabric.device)
+        self.flows = make_flows(job.streams(), self.plan, potential)
         self.trainables = job.adapted.movement.named_trainables()
-        module = GraftedModule(job.adapted, job.plan.objective.wanted)
+        module = GraftedModule(
+            job.adapted,
+            {
+                flow.name: (flow.stream.head, flow.objective.wanted)
+                for flow in self.flows
+            },
+        )
         optimizer = torch.optim.AdamW(
             list(self.trainables.values()),
             lr=job.learning_rate,
@@ -197,6 +221,8 @@ class _Trainer:
             seconds=state.seconds,
             peak_memory_mib=peak_memory_mib(self.fabric.device),
             n_split_batches=state.n_split_batches,
+            stream_seconds=state.stream_seconds,
+            stream_counts=state.stream_counts,
         )
 
     def _is_any_process(self, terminated: threading.Event) -> bool:
@@ -222,6 +248,7 @@ class _Trainer:
         if self.fabric.is_global_zero:
             truncate_metrics(self.job.folder, 0 if state is None else state.step)
         if state is None:
+            names = [flow.name for flow in self.flows]
             return State(
                 pins=self.job.pins,
                 step=0,
@@ -234,7 +261,9 @@ class _Trainer:
                 n_bad=0,
                 n_split_batches=0,
                 seconds=0.0,
-                scales={kind.value: one for kind, one in self._scales().items()},
+                scales=units_of_flows(self.flows, self.job.adapted, self.job.seed),
+                stream_seconds=dict.fromkeys(names, 0.0),
+                stream_counts=dict.fromkeys(names, 0),
             )
         self._load(state.trainables)
         state.average = self._on_device(state.average)
@@ -243,27 +272,13 @@ class _Trainer:
         self.n_split = state.n_split_batches
         return state
 
-    def _scales(self) -> dict[Property, float]:
-        """Return the unit of error of each property."""
-        n_structures = len(self.train)
-        size = min(n_structures, SCALE_STRUCTURES)
-        sample = indices_of_step(0, size, n_structures, self.job.seed)
-        start = self.job.adapted.potential
-        energies: list[Residual] = []
-        labels: list[Targets] = []
-        for group in self.train.groups(sample, VALIDATION_ATOMS):
-            graph, targets = self.train.batch(group)
-            with torch.no_grad():
-                energy = predict(start, graph, frozenset()).energy
-            energies.append(residual(energy / targets.n_atoms, targets.energy))
-            labels.append(targets)
-        return units_of_error(energies, labels)
-
-    def _evaluate(self, data: TrainingSet) -> Generator[Residuals]:
-        for group in data.groups(range(len(data)), VALIDATION_ATOMS):
+    def _evaluate(self, flow: Flow) -> Generator[Residuals]:
+        """Compare predictions with the validation labels of a stream."""
+        data = flow.validation
+        for group in data.groups(range(len(data)), EVALUATION_ATOMS):
             graph, targets = data.batch(group)
             with torch.no_grad():
-                energy, forces, stress, _ = self.module(as_tuple(graph))
+                energy, forces, stress, _ = self.module(as_tuple(graph), flow.name)
             yield residuals_of(energy, forces, stress, targets)
 
     def _step(self, state: State) -> None:
@@ -273,7 +288,7 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._backward(self._indices(state.step), state)
+        loss = self._backward_of_streams(state)
         norm = self.fabric.clip_gradients(
             self.module,
             self.optimizer,
@@ -288,6 +303,8 @@ class _Trainer:
                 "on the data.",
             )
         self.optimizer.step()
+        if self.job.adapted.decay:
+            self.job.adapted.movement.retreat(self.job.adapted.decay)
         state.step += 1
         state.n_split_batches = self.n_split
         self._average(state)
@@ -301,25 +318,52 @@ class _Trainer:
             record["validation"] = self._validate(state)
         self._log(record)
 
-    def _indices(self, step: int) -> list[int]:
-        """Return this process's share of the structures of a step."""
-        size = self.plan.batch_for(len(self.train))
-        world, rank = self.fabric.world_size, self.fabric.global_rank
-        whole = indices_of_step(step, size * world, len(self.train), self.job.seed)
-        return whole[rank * size : (rank + 1) * size]
+    def _backward_of_streams(self, state: State) -> float:
+        """Add up the gradients of all streams; return the loss."""
+        # the target comes last: the penalty is on what it sees
+        flows = reversed(self.flows)
+        shares = [(flow, self._indices(flow, state.step)) for flow in flows]
+        shares = [(flow, indices) for flow, indices in shares if indices]
+        total = 0.0
+        for i, (flow, indices) in enumerate(shares):
+            start = time.perf_counter()
+            is_last = i == len(shares) - 1
+            with self.fabric.no_backward_sync(self.module, enabled=not is_last):
+                total += self._backward(flow, indices, state, is_last=is_last)
+            state.stream_seconds[flow.name] += time.perf_counter() - start
+            state.stream_counts[flow.name] += len(indices)
+        return total
 
-    def _backward(self, indices: list[int], state: State) -> float:
-        """Set the gradient of a batch, in smaller pieces if memory runs out."""
+    def _indices(self, flow: Flow, step: int) -> list[int]:
+        """Return this process's share of the structures of a stream in a step."""
+        world, rank = self.fabric.world_size, self.fabric.global_rank
+        size = self._batch_size()
+        seeds = (self.job.seed, flow.name)
+        whole = batch_of_step(step, size * world, flow.ratio, len(flow.train), seeds)
+        n_each = -(-len(whole) // world)
+        return whole[rank * n_each : (rank + 1) * n_each]
+
+    def _batch_size(self) -> int:
+        """Return the structures a step of the most frequent stream, on each device."""
+        return self.plan.batch_for(
+            max(len(flow.train) for flow in self.flows if not flow.stream.is_rehearsal)
+        )
+
+    def _backward(
+        self, flow: Flow, indices: list[int], state: State, *, is_last: bool
+    ) -> float:
+        """Add the gradient of a batch, in smaller pieces if memory runs out."""
         size = len(indices)
+        before = self._gradients()
         while True:
             try:
-                return self._backward_in_pieces(indices, size, state)
+                return self._backward_in_pieces(flow, indices, size, state, is_last)
             except (RuntimeError, MemoryError) as error:
                 alone = self.fabric.world_size == 1  # others would wait for this one
                 if not is_out_of_memory(error) or size == 1 or not alone:
                     raise
-            # a gradient may be there in part: start again from none
-            self.optimizer.zero_grad(set_to_none=True)
+            # a gradient may be there in part: start again from what was there
+            self._set_gradients(before)
             self.n_split += 1
             size = (size + 1) // 2
             self.observer.on_notice(
@@ -327,24 +371,56 @@ class _Trainer:
                 f"are taken {size} at a time"
             )
 
-    def _backward_in_pieces(self, indices: list[int], size: int, state: State) -> float:
+    def _gradients(self) -> dict[str, Tensor | None]:
+        """Return copies of the gradients of earlier streams in this step."""
+        if len(self.flows) == 1:
+            return dict.fromkeys(self.trainables)
+        return {
+            name: None if one.grad is None else one.grad.clone()
+            for name, one in self.trainables.items()
+        }
+
+    def _set_gradients(self, gradients: dict[str, Tensor | None]) -> None:
+        for name, one in gradients.items():
+            self.trainables[name].grad = one if one is None else one.clone()
+
+    def _backward_in_pieces(
+        self,
+        flow: Flow,
+        indices: list[int],
+        size: int,
+        state: State,
+        is_last: bool,  # noqa: FBT001 - of one call
+    ) -> float:
         """Add up the gradients of pieces of a batch; return the batch's loss."""
         total = 0.0
         for start in range(0, len(indices), size):
             piece = indices[start : start + size]
-            loss = self._loss(piece, state) * (len(piece) / len(indices))
+            loss, penalty = self._loss(flow, piece, state)
+            loss = loss * (len(piece) / self._expected(flow))
+            if is_last:  # once a step, not once a stream
+                loss = loss + penalty * (len(piece) / len(indices))
             self.fabric.backward(loss)
             total += float(loss.detach())
         return total
 
-    def _loss(self, indices: list[int], state: State) -> Tensor:
-        graph, targets = self.train.batch(indices)
-        energy, forces, stress, penalty = self.module(as_tuple(graph))
-        scales = {kind: state.scales[kind.value] for kind in Property}
+    def _expected(self, flow: Flow) -> float:
+        """Return the structures of a stream in a step, on average over steps.
+
+        Dividing by it keeps what a stream weighs apart from how often it is seen.
+        """
+        return self._batch_size() * flow.ratio
+
+    def _loss(
+        self, flow: Flow, indices: list[int], state: State
+    ) -> tuple[Tensor, Tensor]:
+        """Return the weighted mean loss of structures, and the penalty."""
+        graph, targets = flow.train.batch(indices)
+        energy, forces, stress, penalty = self.module(as_tuple(graph), flow.name)
+        scales = flow.scales(state)
         residuals = residuals_of(energy, forces, stress, targets)
-        return (
-            mean_loss(residuals, targets.owner, self.plan.objective, scales) + penalty
-        )
+        loss = mean_loss(residuals, targets.owner, flow.objective, scales)
+        return flow.stream.knobs.weight * loss, penalty
 
     def _average(self, state: State) -> None:
         """Update the running mean; its decay starts low, so short runs profit."""
@@ -356,21 +432,21 @@ class _Trainer:
                 state.average[name].lerp_(value, 1 - decay)
 
     def _is_time_to_validate(self, step: int) -> bool:
-        if not len(self.validation):
+        if not any(len(flow.validation) for flow in self.flows):
             return False
         return step % self.plan.validation_interval() == 0 or step == self.plan.steps
 
     def _validate(self, state: State) -> dict[str, float]:
-        """Measure the averaged weights on the validation set; remember the best."""
+        """Measure the averaged weights on the validation sets; remember the best."""
         current = cloned(self.trainables)
         self._load(state.average or current)
-        residuals = list(self._evaluate(self.validation))
+        errors = {
+            flow.name: _mean_absolute_errors(list(self._evaluate(flow)))
+            for flow in self.flows
+            if len(flow.validation)
+        }
         self._load(current)
-        errors = _mean_absolute_errors(residuals)
-        score = sum(
-            self.plan.objective.weight(kind) * errors[kind] / state.scales[kind.value]
-            for kind in self.plan.objective.wanted & errors.keys()
-        )
+        score = self._score(errors, state)
         if not math.isfinite(score):
             raise NonFiniteTrainingError(
                 f"The validation error became {score} at step {state.step}.",
@@ -382,10 +458,19 @@ class _Trainer:
             state.best = {k: v.clone() for k, v in (state.average or current).items()}
         else:
             state.n_bad += 1
-        return {
-            kind.value: error * PROPERTIES[kind].report_factor
-            for kind, error in errors.items()
-        }
+        return _reported(errors)
+
+    def _score(self, errors: dict[str, dict[Property, float]], state: State) -> float:
+        """Return the weighted sum of validation errors in their units."""
+        return sum(
+            flow.stream.knobs.weight
+            * flow.objective.weight(kind)
+            * errors[flow.name][kind]
+            / flow.scales(state)[kind]
+            for flow in self.flows
+            if flow.name in errors
+            for kind in flow.objective.wanted & errors[flow.name].keys()
+        )
 
     def _has_lost_patience(self, state: State) -> bool:
         return self.plan.patience is not None and state.n_bad >= self.plan.patience
@@ -406,6 +491,8 @@ class _Trainer:
     def _keep_best(self, state: State) -> None:
         """Leave in the movement what validation liked best, or the running mean."""
         self._load(state.best or state.average or cloned(self.trainables))
+        if self.job.adapted.retreat:
+            self.job.adapted.movement.retreat(self.job.adapted.retreat)
 
     def _on_device(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: value.to(self.fabric.device) for name, value in tensors.items()}
@@ -414,6 +501,16 @@ class _Trainer:
         with torch.no_grad():
             for name, value in tensors.items():
                 self.trainables[name].copy_(value)
+
+
+def _reported(errors: dict[str, dict[Property, float]]) -> dict[str, float]:
+    """Return errors in report units: the target's by kind, others as ``name/kind``."""
+    return {
+        kind.value if name == TARGET else f"{name}/{kind.value}": error
+        * PROPERTIES[kind].report_factor
+        for name, kinds in errors.items()
+        for kind, error in kinds.items()
+    }
 
 
 def _mean_absolute_errors(residuals: Sequence[Residuals]) -> dict[Property, float]:

@@ -18,18 +18,25 @@ class GraftedModule(nn.Module):
     ----------
     adapted
         The adaptation.
-    wanted
-        The properties with labels; others are not computed.
+    streams
+        Head and wanted properties of each stream of structures, by its name; what is
+        not wanted is not computed.
     """
 
-    def __init__(self, adapted: Adapted, wanted: frozenset[Property]) -> None:
+    def __init__(
+        self, adapted: Adapted, streams: Mapping[str, tuple[str, frozenset[Property]]]
+    ) -> None:
         super().__init__()
         self.movement = adapted.movement
         self.penalty = adapted.penalty
-        self.wanted = wanted
-        self._potential = (adapted.potential,)  # a tuple hides it from the module tree
+        self.streams = dict(streams)
+        # a tuple hides the potentials from the module tree
+        heads = {head for head, _ in streams.values()}
+        self._sources = ({head: adapted.source_of(head) for head in heads},)
 
-    def forward(self, graph_fields: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def forward(
+        self, graph_fields: tuple[Tensor, ...], stream: str
+    ) -> tuple[Tensor, ...]:
         """Return energy, forces, stress and penalty.
 
         Parameters
@@ -37,6 +44,8 @@ class GraftedModule(nn.Module):
         graph_fields
             The tensors of a graph in the order of its fields: distributed wrappers
             move and copy tuples, not our own types.
+        stream
+            Where the structures come from; decides the head.
 
         Returns
         -------
@@ -45,11 +54,12 @@ class GraftedModule(nn.Module):
             zeros for what is not wanted.
         """
         graph = as_graph(graph_fields)
-        weights = self.movement.weights()
+        head, wanted = self.streams[stream]
+        weights = self.movement.weights(head)
         prediction = predict(
-            self._potential[0],
+            self._sources[0][head],
             graph,
-            self.wanted,
+            wanted,
             weights=weights,
             for_training=torch.is_grad_enabled(),
         )
@@ -60,8 +70,21 @@ class GraftedModule(nn.Module):
             energy,
             zero(graph.positions.shape) if forces is None else forces,
             zero((graph.n_structures, 6)) if stress is None else stress,
-            zero(()) if self.penalty is None else self.penalty(weights),
+            self._penalty(weights, energy),
         )
+
+    def _penalty(self, weights: Mapping[str, Tensor], like: Tensor) -> Tensor:
+        """Return what pulls back; it touches every trained tensor of every head.
+
+        Processes that train together wait for a gradient of each tensor, whichever
+        head a step sees.
+        """
+        total = like.new_zeros(())
+        if self.penalty is not None:
+            total = total + self.penalty(weights)
+        if len(self.streams) > 1 and torch.is_grad_enabled():
+            total = total + sum(0.0 * one.sum() for one in self.movement.parameters())
+        return total
 
 
 FIELDS = ("numbers", "positions", "cells", "edges", "shifts", "owner", "volumes")

@@ -35,7 +35,7 @@ def state_at(step):
         n_bad=1,
         n_split_batches=2,
         seconds=0.5,
-        scales={"forces": 1.5},
+        scales={"target": {"forces": 1.5}},
     )
 
 

@@ -199,13 +199,13 @@ class OutOfMemory:
         self.sizes = []
         forward = GraftedModule.forward
 
-        def limited(module, fields):
+        def limited(module, fields, stream):
             n_structures = len(fields[2])
             if torch.is_grad_enabled():
                 self.sizes.append(n_structures)
                 if n_structures > limit:
                     raise error
-            return forward(module, fields)
+            return forward(module, fields, stream)
 
         monkeypatch.setattr(GraftedModule, "forward", limited)
 
@@ -233,11 +233,11 @@ def test_a_batch_too_large_is_split_and_equal(
     options = {"batch_size": 5, "clip": None}
     reference = trainer(whole, frames, tmp_path, **options)
     state = reference._begin()
-    expected = reference._backward(list(range(5)), state)
+    expected = reference._backward_of_streams(state)
     memory = OutOfMemory(monkeypatch, limit, error)
     listener = Listener()
     tried = trainer(split, frames, tmp_path, observer=listener, **options)
-    assert tried._backward(list(range(5)), state) == pytest.approx(expected, rel=1e-12)
+    assert tried._backward_of_streams(state) == pytest.approx(expected, rel=1e-12)
     after = gradients(split)
     for name, gradient in gradients(whole).items():
         assert torch.allclose(after[name], gradient, rtol=1e-10, atol=ROUNDING)
@@ -254,18 +254,18 @@ def test_a_second_failure_keeps_no_part_of_a_gradient(frames, tmp_path, monkeypa
     )
     reference = trainer(whole, frames, tmp_path, batch_size=4)
     state = reference._begin()
-    reference._backward([0, 1, 2, 3], state)
+    reference._backward_of_streams(state)
     forward, calls = GraftedModule.forward, []
 
-    def moody(module, fields):
+    def moody(module, fields, stream):
         calls.append(len(fields[2]))
         if len(calls) in {1, 3}:  # the whole, then the second half
             raise torch.OutOfMemoryError
-        return forward(module, fields)
+        return forward(module, fields, stream)
 
     monkeypatch.setattr(GraftedModule, "forward", moody)
     tried = trainer(split, frames, tmp_path, batch_size=4)
-    tried._backward([0, 1, 2, 3], state)
+    tried._backward_of_streams(state)
     assert calls == [4, 2, 2, 1, 1, 1, 1]
     after = gradients(split)
     for name, gradient in gradients(whole).items():
@@ -300,8 +300,9 @@ def test_a_loss_that_is_not_finite_keeps_the_last_state(adapted, frames, tmp_pat
     one = loop._Trainer(job, fabric(), Listener())
     take = one._loss
 
-    def fails_at_step_5(indices, state):
-        return take(indices, state) * (math.nan if state.step == 4 else 1.0)
+    def fails_at_step_5(flow, indices, state):
+        loss, penalty = take(flow, indices, state)
+        return loss * (math.nan if state.step == 4 else 1.0), penalty
 
     one._loss = fails_at_step_5
     with pytest.raises(NonFiniteTrainingError, match="nan at step 5") as caught:

@@ -53,7 +53,7 @@ class Disturbance:
 
 DISTURBANCES = {
     "crystal": Disturbance(strain=0.06, rattles=(0.02, 0.05, 0.1, 0.2, 0.3)),
-    "strained": Disturbance(strain=0.08, rattles=(0.1, 0.2, 0.3)),
+    "strained": Disturbance(strain=0.08, rattles=(0.1, 0.15, 0.2)),
     "substituted": Disturbance(strain=0.06, rattles=(0.02, 0.05, 0.1, 0.2, 0.3)),
 }
 """Halved, and halved again, where atoms would come too close."""

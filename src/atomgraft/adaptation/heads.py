@@ -1,0 +1,121 @@
+"""A head is the set of parameters that differ: shared movement, and each head's own."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from atomgraft.adaptation.axes import LowRankDeltas, WholeWeights
+from atomgraft.adaptation.movement import (
+    TARGET,
+    AbstractMovement,
+    LowRankMovement,
+    chosen_names,
+    make_movement,
+)
+from atomgraft.core.seeding import torch_generator
+from atomgraft.models.base import AbstractPotential
+
+
+class HeadMovement(AbstractMovement):
+    """Several heads: what they share, and what each moves for itself.
+
+    An owned parameter that moves as a whole takes the place of the shared one; an
+    owned low-rank delta is added to it.
+
+    Parameters
+    ----------
+    shared
+        What all heads move together.
+    own
+        What each moves for itself, by head; `TARGET` is one of them. A head that is
+        not named here shares what the target moves.
+    """
+
+    def __init__(
+        self, shared: AbstractMovement | None, own: Mapping[str, AbstractMovement]
+    ) -> None:
+        super().__init__()
+        self.shared = shared
+        self.heads = tuple(own)
+        self.own = nn.ModuleList(own.values())
+
+    def _parts(self) -> dict[str, AbstractMovement]:
+        """Return every part under the prefix that its tensors carry."""
+        parts = {} if self.shared is None else {"": self.shared}
+        for head, own in zip(self.heads, self.own, strict=True):
+            assert isinstance(own, AbstractMovement)
+            parts[f"{head}/"] = own
+        return parts
+
+    def weights(self, head: str = TARGET) -> dict[str, Tensor]:
+        """Return the shared weights with those of one head put in."""
+        weights = {} if self.shared is None else self.shared.weights(head)
+        parts = self._parts()
+        own = parts.get(f"{head}/", parts[f"{TARGET}/"])
+        if not isinstance(own, LowRankMovement):
+            return {**weights, **own.weights(head)}
+        alone = own.weights(head)
+        for name, change in own.changes().items():
+            weights[name] = weights[name] + change if name in weights else alone[name]
+        return weights
+
+    def retreat(self, share: float) -> None:
+        """Let every part go back."""
+        for part in self._parts().values():
+            part.retreat(share)
+
+    def named_trainables(self) -> dict[str, nn.Parameter]:
+        """Return the tensors of all parts, those of a head as ``head/name``."""
+        return {
+            f"{prefix}{name}": tensor
+            for prefix, part in self._parts().items()
+            for name, tensor in part.named_trainables().items()
+        }
+
+    def trainable_count(self, parameter: str) -> int:
+        """Return the trained numbers behind a parameter, of all heads together."""
+        return sum(part.trainable_count(parameter) for part in self._parts().values())
+
+
+def make_head_movement(
+    potentials: Mapping[str, AbstractPotential],
+    moves: WholeWeights | LowRankDeltas,
+    owns: WholeWeights | LowRankDeltas,
+    owners: Sequence[str],
+    seed: int,
+) -> AbstractMovement:
+    """Build what several heads move, together and each for itself.
+
+    Parameters
+    ----------
+    potentials
+        The source as each head sees it; one is called `TARGET`.
+    moves, owns
+        The first axis, and what a head moves for itself.
+    owners
+        Heads that own something; where there is one alone, nothing needs an owner.
+    seed
+        Source of random first factors.
+
+    Raises
+    ------
+    BadInputError
+        A role is unknown, or nothing can move this way.
+    """
+    target = potentials[TARGET]
+    if len(owners) < 2:
+        return make_movement(target, moves, torch_generator(seed, "movement"))
+    owned = frozenset[str]()
+    if isinstance(owns, WholeWeights):
+        owned = frozenset(chosen_names(target, owns))
+    shared = None
+    if not owned.issuperset(chosen_names(target, moves)):
+        generator = torch_generator(seed, "movement")
+        shared = make_movement(target, moves, generator, without=owned)
+    own = {
+        head: make_movement(
+            potentials[head], owns, torch_generator(seed, "movement", head)
+        )
+        for head in owners
+    }
+    return HeadMovement(shared, own)

@@ -1,0 +1,131 @@
+"""Streams made ready for the steps: neighbour lists, objectives, units of error."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+
+from atomgraft.adaptation.base import Adapted
+from atomgraft.adaptation.movement import TARGET
+from atomgraft.core.properties import Property
+from atomgraft.models.base import AbstractPotential
+from atomgraft.models.prediction import predict
+from atomgraft.training.batches import TrainingSet, indices_of_step
+from atomgraft.training.checkpoint import State
+from atomgraft.training.objective import (
+    Objective,
+    Residual,
+    Targets,
+    residual,
+    units_of_error,
+)
+from atomgraft.training.plan import Plan
+from atomgraft.training.streams import Stream, relative_ratios
+
+EVALUATION_ATOMS = 256
+"""Atoms in one batch where nothing is trained."""
+
+SCALE_STRUCTURES = 64
+"""Training structures from which the units of error are taken."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Flow:
+    """A stream with its neighbour lists, ready for the steps.
+
+    Parameters
+    ----------
+    stream
+        Where the structures come from.
+    train, validation
+        Its structures.
+    ratio
+        Structures of it for each one of the most frequent stream.
+    objective
+        Weights of the properties that it has.
+    """
+
+    stream: Stream
+    train: TrainingSet
+    validation: TrainingSet
+    ratio: float
+    objective: Objective
+
+    @property
+    def name(self) -> str:
+        """Name of the stream."""
+        return self.stream.name
+
+    def scales(self, state: State) -> dict[Property, float]:
+        """Return the unit of error of each property."""
+        return {kind: state.scales[self.name][kind.value] for kind in Property}
+
+
+def make_flows(
+    streams: Sequence[Stream], plan: Plan, potential: AbstractPotential
+) -> list[Flow]:
+    """Build the neighbour lists of all streams.
+
+    Parameters
+    ----------
+    streams
+        The target's first.
+    plan
+        Gives the objective where a stream has none.
+    potential
+        Gives cutoff, precision and device.
+    """
+    ratios = relative_ratios(streams)
+    data = {"dtype": potential.dtype, "device": potential.device}
+    return [
+        Flow(
+            stream=stream,
+            train=TrainingSet(stream.train, potential.cutoff, **data),
+            validation=TrainingSet(stream.validation, potential.cutoff, **data),
+            ratio=ratios[stream.name],
+            # one stream alone needs no common measure
+            objective=stream.objective_in(plan) if len(streams) > 1 else plan.objective,
+        )
+        for stream in streams
+    ]
+
+
+def units_of_flows(
+    flows: Sequence[Flow], adapted: Adapted, seed: int
+) -> dict[str, dict[str, float]]:
+    """Return the unit of error of each property, by stream.
+
+    Parameters
+    ----------
+    flows
+        The target's first.
+    adapted
+        At its start.
+    seed
+        Draws the structures from which units are taken.
+    """
+    scales: dict[str, dict[str, float]] = {}
+    for flow in flows:
+        units = _units(flow, adapted.source_of(flow.stream.head), seed)
+        if flow.stream.is_rehearsal:  # its residuals are zero at the start
+            units[Property.ENERGY] = scales[TARGET][Property.ENERGY.value]
+        if flow.stream.knobs.energy_scale is not None:
+            units[Property.ENERGY] = flow.stream.knobs.energy_scale
+        scales[flow.name] = {kind.value: one for kind, one in units.items()}
+    return scales
+
+
+def _units(flow: Flow, start: AbstractPotential, seed: int) -> dict[Property, float]:
+    """Return the units of error of one stream."""
+    n_structures = len(flow.train)
+    size = min(n_structures, SCALE_STRUCTURES)
+    sample = indices_of_step(0, size, n_structures, seed)
+    energies: list[Residual] = []
+    labels: list[Targets] = []
+    for group in flow.train.groups(sample, EVALUATION_ATOMS):
+        graph, targets = flow.train.batch(group)
+        with torch.no_grad():
+            energy = predict(start, graph, frozenset()).energy
+        energies.append(residual(energy / targets.n_atoms, targets.energy))
+        labels.append(targets)
+    return units_of_error(energies, labels)
