@@ -1,22 +1,9 @@
 """atomgraft adapt: graft a base onto your material."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
 import typer
 
-from atomgraft.cli.options import (
-    EnergyKey,
-    ForcesKey,
-    Head,
-    Json,
-    StressKey,
-    StressUnit,
-    Trust,
-)
-
-if TYPE_CHECKING:
-    from atomgraft.experiments.spec import RunSpec
+from atomgraft.cli.options import Json
+from atomgraft.cli.run_options import Asked, takes_a_run
 
 NAME = "adapt"
 
@@ -24,149 +11,9 @@ INTERRUPTED = 143
 """Exit code after a signal: 128 + SIGTERM, as schedulers expect."""
 
 
-def command(
-    spec: Annotated[
-        Path | None,
-        typer.Argument(help="A run.yaml, or the folder of a run to go on with."),
-    ] = None,
-    base: Annotated[
-        str | None, typer.Option(help="Model to start from, e.g. 7net-0.")
-    ] = None,
-    train: Annotated[
-        list[str] | None, typer.Option(help="Files of labelled structures.")
-    ] = None,
-    validation: Annotated[
-        list[str] | None, typer.Option(help="Files that decide which weights are kept.")
-    ] = None,
-    recipe: Annotated[
-        str | None, typer.Option(help="full, lora, readout, l2sp or scratch.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
-    head: Head = None,
-    steps: Annotated[int | None, typer.Option(help="Steps of the optimiser.")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", "--lr", help="Peak.")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Structures a step; default by data size.")
-    ] = None,
-    rank: Annotated[int | None, typer.Option(help="Rank of low-rank deltas.")] = None,
-    references: Annotated[
-        bool | None,
-        typer.Option(
-            "--references/--no-references",
-            help="Refit reference energies before the first step (default: yes).",
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    energy_key: EnergyKey = None,
-    forces_key: ForcesKey = None,
-    stress_key: StressKey = None,
-    stress_unit: StressUnit = None,
-    with_scratch: Annotated[
-        bool,
-        typer.Option(
-            "--with-scratch", help="Also train from fresh weights, as a baseline."
-        ),
-    ] = False,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Throw an earlier run in the folder away.")
-    ] = False,
-    trust: Trust = False,
-    as_json: Json = False,
-) -> None:
+@takes_a_run
+def command(asked: Asked, *, as_json: Json = False) -> None:
     """Adapt a model to labelled structures; run it again to go on after a stop."""
-    given = {
-        "base": base,
-        "head": head,
-        "train": tuple(train) if train else None,
-        "validation": tuple(validation) if validation else None,
-        "recipe": recipe,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "dtype": dtype,
-        "device": device,
-        "energy_key": energy_key,
-        "forces_key": forces_key,
-        "stress_key": stress_key,
-        "stress_unit": stress_unit,
-    }
-    nested = {
-        ("training", "steps"): steps,
-        ("training", "batch_size"): batch_size,
-        ("axes", "moves", "rank"): rank,
-        ("axes", "starts", "references"): references,
-    }
-    run = _composed(spec, {key: one for key, one in given.items() if one is not None})
-    run = _overridden(run, {key: one for key, one in nested.items() if one is not None})
-    folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(run)
-    _execute(
-        run, folder, fresh=fresh, trust=trust, as_json=as_json, scratch=with_scratch
-    )
-
-
-def _composed(path: Path | None, given: dict[str, Any]) -> "RunSpec":
-    """Return the spec of a file, a folder, or the flags alone; flags win."""
-    import yaml
-
-    from atomgraft.core.errors import BadInputError
-    from atomgraft.experiments.spec import SPEC, parse_spec, read_spec
-
-    if path is None:
-        return parse_spec({"recipe": "lora", **given}, "The command line")
-    file = path / SPEC if path.is_dir() else path
-    if not given:
-        return read_spec(file)
-    try:
-        document = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInputError(
-            f"{file} cannot be read: {' '.join(str(error).split())}.",
-            "A YAML file that describes a run is needed.",
-            "Check the path and the indentation.",
-        ) from error
-    if not isinstance(document, dict):
-        return parse_spec(document, str(file))
-    own = [key for key in ("axes", "learning_rate") if document.get(key) is not None]
-    if own and given.get("recipe", document.get("recipe")) != document.get("recipe"):
-        raise BadInputError(
-            f"{file} gives {' and '.join(own)} for its own recipe, and --recipe "
-            f"{given['recipe']} asks for another.",
-            "Axes and learning rate belong to one recipe.",
-            "Change the file, or leave --recipe out.",
-        )
-    return parse_spec({**document, **given}, f"{file} with the command line")
-
-
-def _overridden(run: "RunSpec", nested: dict[tuple[str, ...], Any]) -> "RunSpec":
-    """Set keys inside the spec's groups."""
-    from atomgraft.experiments.spec import parse_spec
-
-    document = run.model_dump(mode="json")
-    for path, value in nested.items():
-        group = document
-        for part in path[:-1]:
-            group = group[part]
-        group[path[-1]] = value
-    return parse_spec(document, "The command line")
-
-
-def _default_folder(run: "RunSpec") -> Path:
-    stem = Path(run.train[0].split("@")[0].split("#")[0]).name.split(".")[0]
-    return Path("runs") / f"{stem}-{run.recipe}"
-
-
-def _execute(
-    run: "RunSpec",
-    folder: Path,
-    *,
-    fresh: bool,
-    trust: bool,
-    as_json: bool,
-    scratch: bool,
-) -> None:
     from atomgraft.cli.screen import (
         calm,
         console,
@@ -179,18 +26,21 @@ def _execute(
     from atomgraft.experiments.spec import SPEC
 
     screen = console(quiet=as_json)
+    run, folder = asked.run, asked.folder
     screen.print(f"{run.recipe} from {run.base} into {folder}", markup=False)
     with calm(), training_screen(screen) as shown:
-        result = adapt(run, folder, trust=trust, fresh=fresh, observer=shown)
+        result = adapt(
+            run, folder, trust=asked.trust, fresh=asked.fresh, observer=shown
+        )
     is_finished = result.finished
-    if is_finished and (scratch or (folder / SCRATCH / SPEC).exists()):
+    if is_finished and (asked.with_scratch or (folder / SCRATCH / SPEC).exists()):
         screen.print("The same from fresh weights, as a baseline:")
         with calm(), training_screen(screen) as shown:
             baseline = adapt(
                 scratch_spec(run),
                 folder / SCRATCH,
-                trust=trust,
-                fresh=fresh,
+                trust=asked.trust,
+                fresh=asked.fresh,
                 observer=shown,
             )
         is_finished = baseline.finished

@@ -137,6 +137,18 @@ class AbstractPotential(abc.ABC):
             eV per atom, by atomic number, to add.
         """
 
+    def readout_directions(self) -> dict[str, Tensor]:
+        """Return changes of readout weights in which atom energies are linear.
+
+        Returns
+        -------
+        dict[str, Tensor]
+            By parameter, shape (directions, *shape of the parameter): atom energies
+            are affine in the coefficients of all directions together. Empty where
+            the model has no such readout.
+        """
+        return {}
+
     @property
     def heads(self) -> tuple[str, ...]:
         """Names of the heads, modalities or fidelities; none for a plain model."""

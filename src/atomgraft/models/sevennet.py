@@ -63,6 +63,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 TAIL = ("reduce_total_enegy", "force_output")
 """Modules that sum and differentiate; atomgraft does both itself."""
 
+READOUT_STEPS = ("input_to_hidden", "hidden_to_energy")
+
+READOUT_STEPS = ("input_to_hidden", "hidden_to_energy")
+
 REFERENCE = "rescale_atomic_energy.shift"
 
 _ROLE_PATTERNS: tuple[tuple[str, Role], ...] = (
@@ -231,6 +235,37 @@ class SevenNetPotential(AbstractPotential):
             place = (self.modality, column) if per_modality else (column,)
             current[place] += shift
         return {REFERENCE: current}
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the modalities."""
+        return tuple(sorted(self.source.modalities))
+
+    def for_head(self, head: str) -> "SevenNetPotential":
+        """Return a copy that predicts as another modality."""
+        card = dataclasses.replace(self.card, head=head)
+        modality = _modality_index(self.source, card)
+        other = self.clone(device=self.device)
+        other.card, other.modality = card, modality
+        cast("SevenNetEnergies", other.module).modality = modality
+        return other
+
+    def readout_directions(self) -> dict[str, Tensor]:
+        """Return one direction for each feature: the readout is two linear layers.
+
+        Any linear map of the features is a change of the first layer, along what the
+        second one reads.
+        """
+        names = [f"reduce_{step}.linear.weight" for step in READOUT_STEPS]
+        known = dict(self.module.named_parameters())
+        if not known.keys() >= set(names):
+            return {}
+        first, second = (known[name].detach() for name in names)
+        [block] = self.blocks(names[0])
+        directions = first.new_zeros(block.rows, block.rows, block.columns)
+        places = torch.arange(block.rows)
+        directions[places, places] = second / second.norm()
+        return {names[0]: directions.flatten(1)}
 
     def export(self, path: Path) -> Path:
         """Write a checkpoint that SevenNet itself reads (ASE, LAMMPS, training)."""

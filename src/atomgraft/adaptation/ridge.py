@@ -1,0 +1,306 @@
+"""The readout solved in closed form on energies and forces: one pass, no epochs.
+
+Atom energies are linear in the last linear map of a readout, so energies and forces
+are linear in its change c. With residuals y of the labels against the source, rows X
+of derivatives of the predictions in c, and both divided by their units of error,
+
+    c = argmin |y - X c|² + n λ |c|²,
+
+ridge regression towards the source (Hoerl and Kennard, Technometrics 12, 55 (1970)),
+with λ where generalised cross-validation is smallest (Golub, Heath and Wahba,
+Technometrics 21, 215 (1979), eq. 2.1),
+
+    V(λ) = n |y - X c|² / (n - tr H)²,   H = X (XᵀX + n λ)⁻¹ Xᵀ.
+
+Energies enter after the best shift of reference energies: where the zero of energy
+lies is no matter of the readout.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from ase import Atoms
+from jaxtyping import Float
+from torch import Tensor
+from torch.func import functional_call
+
+from atomgraft.adaptation.movement import AbstractMovement
+from atomgraft.core.errors import BadInputError
+from atomgraft.data.labels import energy_of, forces_of
+from atomgraft.data.reference_energies import count_elements
+from atomgraft.models.base import AbstractPotential
+from atomgraft.models.graph import Graph, find_neighbours, make_graph
+
+STRENGTHS = np.logspace(-14, 2, 161)
+"""λ among which cross-validation chooses, in units of the mean square of X."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RidgeFit:
+    """A readout in closed form.
+
+    Parameters
+    ----------
+    changes
+        What to add to each parameter of the readout, by name.
+    strength
+        λ, in units of the mean square of X.
+    degrees_of_freedom
+        tr H: numbers that the data determine, at most `n_directions`.
+    n_directions
+        Length of c.
+    n_rows
+        Labels used: energies, and components of forces.
+    residual_before, residual_after
+        Root-mean-square residual of the rows in their unit of error, before and after.
+    """
+
+    changes: Mapping[str, Tensor]
+    strength: float
+    degrees_of_freedom: float
+    n_directions: int
+    n_rows: int
+    residual_before: float
+    residual_after: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RidgeUnits:
+    """How labels of different kinds are made comparable.
+
+    Parameters
+    ----------
+    energy
+        eV per atom that count as one.
+    forces
+        eV/Å that count as one.
+    energy_weight
+        Of a squared energy residual beside the mean squared one of its forces.
+    """
+
+    energy: float
+    forces: float
+    energy_weight: float
+
+
+def solve_readout(
+    potential: AbstractPotential, structures: Sequence[Atoms], units: RidgeUnits
+) -> RidgeFit:
+    """Solve for the readout that fits energies and forces best.
+
+    Parameters
+    ----------
+    potential
+        The source with reference energies put right; not changed.
+    structures
+        Labelled structures.
+    units
+        How energies and forces are weighed.
+
+    Raises
+    ------
+    BadInputError
+        The model has no readout in which energies are linear, or no structure has
+        energies or forces.
+    """
+    directions = potential.readout_directions()
+    if not directions:
+        raise BadInputError(
+            f"{potential.card.name} has no readout in which its energies are linear.",
+            "A readout in closed form needs one.",
+            "Choose another recipe, 'readout' for example.",
+        )
+    pieces = [_rows(potential, directions, atoms) for atoms in structures]
+    X, y = _weighed(pieces, structures, units)
+    if not len(y):
+        raise BadInputError(
+            "No training structure has energies or forces.",
+            "A readout in closed form is solved on them.",
+            "Give labelled structures, or another recipe.",
+        )
+    c, strength, freedom = ridge(X, y)
+    coefficients = torch.as_tensor(c)
+    return RidgeFit(
+        changes={
+            name: torch.tensordot(coefficients.to(one), one, dims=1)
+            for name, one in directions.items()
+        },
+        strength=strength,
+        degrees_of_freedom=freedom,
+        n_directions=len(c),
+        n_rows=len(y),
+        residual_before=float(np.sqrt(np.mean(y**2))),
+        residual_after=float(np.sqrt(np.mean((y - X @ c) ** 2))),
+    )
+
+
+def put_readout(movement: AbstractMovement, fit: RidgeFit) -> None:
+    """Add a solved readout to what moves, in place.
+
+    Raises
+    ------
+    BadInputError
+        The readout does not move as a whole.
+    """
+    trainables = movement.named_trainables()
+    missing = sorted(fit.changes.keys() - trainables.keys())
+    if missing:
+        raise BadInputError(
+            f"The readout was to be solved in closed form, and {missing[0]} does not "
+            "move as a whole.",
+            "Roles that move must hold the readout.",
+            "Add 'readout' to axes.moves.roles, or set axes.starts.readout to source.",
+        )
+    with torch.no_grad():
+        for name, change in fit.changes.items():
+            trainables[name].add_(change.to(trainables[name]))
+
+
+def ridge(
+    X: Float[np.ndarray, "rows columns"], y: Float[np.ndarray, " rows"]
+) -> tuple[Float[np.ndarray, " columns"], float, float]:
+    """Solve a ridge regression, its strength chosen by generalised cross-validation.
+
+    Parameters
+    ----------
+    X, y
+        Rows and what they shall give.
+
+    Returns
+    -------
+    np.ndarray
+        Coefficients.
+    float
+        λ, in units of the mean square of X.
+    float
+        Effective degrees of freedom.
+
+    Examples
+    --------
+    >>> X = np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    >>> c, _, freedom = ridge(X, X @ np.array([1.0, 2.0, 3.0]))
+    >>> c.round(6).tolist(), round(freedom, 6)
+    ([1.0, 2.0, 3.0], 3.0)
+    """
+    U, s, V = np.linalg.svd(X, full_matrices=False)
+    projected = U.T @ y
+    outside = max(0.0, float(y @ y - projected @ projected))
+    n = len(y)
+    unit = float(np.mean(X**2)) or 1.0
+    best = (np.inf, 0.0, 0.0)
+    for strength in STRENGTHS:
+        kept = s**2 / (s**2 + n * strength * unit)
+        freedom = float(kept.sum())
+        if freedom >= n:
+            continue
+        squares = outside + float((((1 - kept) * projected) ** 2).sum())
+        score = n * squares / (n - freedom) ** 2
+        if score < best[0]:
+            best = (score, float(strength), freedom)
+    _, strength, freedom = best
+    c = V.T @ (s / (s**2 + n * strength * unit) * projected)
+    return c, strength, freedom
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """What one structure says: predictions and their derivatives in c."""
+
+    energy: float
+    energy_row: np.ndarray
+    forces: np.ndarray
+    forces_rows: np.ndarray
+
+
+def _rows(
+    potential: AbstractPotential, directions: Mapping[str, Tensor], atoms: Atoms
+) -> _Rows:
+    """Differentiate energy and forces of one structure in c, at c = 0."""
+    graph = make_graph(
+        [atoms],
+        [find_neighbours(atoms, potential.cutoff)],
+        dtype=potential.dtype,
+        device=potential.device,
+    )
+    with torch.enable_grad():
+        positions = graph.positions.detach().clone().requires_grad_()
+        some = next(iter(directions.values()))
+        c = some.new_zeros(len(some)).requires_grad_()
+        energy = _energy(potential, directions, c, graph, positions)
+        [features] = torch.autograd.grad(energy, c, create_graph=True)
+        forces = _gradient(energy, positions)
+        rows = torch.stack([_gradient(one, positions) for one in features])
+    return _Rows(
+        energy=float(energy.detach()),
+        energy_row=features.detach().double().cpu().numpy(),
+        forces=-forces.double().cpu().numpy().ravel(),
+        forces_rows=-rows.flatten(1).double().cpu().numpy().T,
+    )
+
+
+def _energy(
+    potential: AbstractPotential,
+    directions: Mapping[str, Tensor],
+    c: Tensor,
+    graph: Graph,
+    positions: Tensor,
+) -> Tensor:
+    """Return the energy of a structure with its readout changed by c."""
+    weights = {
+        name: potential.module.get_parameter(name).detach()
+        + torch.tensordot(c, one, dims=1)
+        for name, one in directions.items()
+    }
+    moved = dataclasses.replace(graph, positions=positions)
+    return functional_call(potential.module, weights, (moved,)).sum()
+
+
+def _gradient(value: Tensor, positions: Tensor) -> Tensor:
+    """Differentiate in positions; zero where nothing depends on them."""
+    if not value.requires_grad:
+        return torch.zeros_like(positions)
+    [gradient] = torch.autograd.grad(
+        value, positions, retain_graph=True, allow_unused=True, materialize_grads=True
+    )
+    return gradient.detach()
+
+
+def _weighed(
+    pieces: Sequence[_Rows], structures: Sequence[Atoms], units: RidgeUnits
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and residuals in units of error, a mean over each structure."""
+    X, y = _energies(pieces, structures)
+    factor = units.energy_weight**0.5 / units.energy
+    X_rows, y_rows = [factor * X], [factor * y]
+    for one, atoms in zip(pieces, structures, strict=True):
+        labels = forces_of(atoms)
+        if labels is not None:
+            factor = 1 / (units.forces * (3 * len(atoms)) ** 0.5)
+            X_rows.append(factor * one.forces_rows)
+            y_rows.append(factor * (labels.ravel() - one.forces))
+    return np.concatenate(X_rows), np.concatenate(y_rows)
+
+
+def _energies(
+    pieces: Sequence[_Rows], structures: Sequence[Atoms]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return energies per atom without what shifts of reference energies explain."""
+    known = [
+        (one, atoms)
+        for one, atoms in zip(pieces, structures, strict=True)
+        if energy_of(atoms) is not None
+    ]
+    if not known:
+        return np.zeros((0, len(pieces[0].energy_row))), np.zeros(0)
+    n_atoms = np.array([len(atoms) for _, atoms in known])
+    X = np.stack([one.energy_row for one, _ in known]) / n_atoms[:, None]
+    labels = np.array([energy_of(atoms) for _, atoms in known], dtype=float)
+    y = (labels - np.array([one.energy for one, _ in known])) / n_atoms
+    compositions, _ = count_elements([atoms for _, atoms in known])
+    basis, sizes, _ = np.linalg.svd(
+        compositions / n_atoms[:, None], full_matrices=False
+    )
+    basis = basis[:, sizes > 1e-6 * sizes[0]]
+    return X - basis @ (basis.T @ X), y - basis @ (basis.T @ y)
