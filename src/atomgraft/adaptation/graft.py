@@ -13,14 +13,33 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 
 from atomgraft.adaptation.axes import Axes
-from atomgraft.adaptation.base import Adapted, adapt_potential
+from atomgraft.adaptation.base import Adapted, HeadStart, adapt_potential
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import write_atomically
 from atomgraft.models.base import AbstractPotential
 
 GRAFT = "graft.safetensors"
 CARD_KEY = "atomgraft"
-FORMAT = 1
+FORMAT = 2
+
+READABLE = (1, 2)
+"""Format 1 had no further heads; nothing else differs."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HeadCard:
+    """What a graft says about a further head.
+
+    Parameters
+    ----------
+    source_head
+        The head of the base it started from; none is the graft's own.
+    reference_shifts
+        eV per atom, by element symbol.
+    """
+
+    source_head: str | None
+    reference_shifts: Mapping[str, float]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,6 +70,8 @@ class GraftCard:
         Precision of the trained tensors.
     errors
         Held-out errors, if they are known.
+    heads
+        Further heads that were trained beside it, by name.
     """
 
     base: str
@@ -64,6 +85,7 @@ class GraftCard:
     data_fingerprint: str
     dtype: Literal["float32", "float64"]
     errors: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    heads: Mapping[str, HeadCard] = dataclasses.field(default_factory=dict)
 
 
 def write_graft(path: Path, adapted: Adapted, card: GraftCard) -> int:
@@ -125,13 +147,13 @@ def read_card(path: Path) -> GraftCard:
         with safe_open(path, framework="pt") as stream:
             metadata: Mapping[str, str] = stream.metadata() or {}
         document = json.loads(metadata[CARD_KEY])
-        if document.pop("format") != FORMAT:
+        if document.pop("format") not in READABLE:
             raise ValueError("its card has another format")  # noqa: TRY301
         return TypeAdapter(GraftCard).validate_python(document)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise BadInputError(
             f"{path} is not a graft: {' '.join(str(error).split())}.",
-            f"A safetensors file with a card of format {FORMAT} is needed.",
+            f"A safetensors file with a card of format 1 to {FORMAT} is needed.",
             "Use a graft.safetensors written by this version of atomgraft.",
         ) from error
 
@@ -162,7 +184,17 @@ def load_graft(path: Path, base: AbstractPotential) -> Adapted:
         )
     source = base.clone(dtype=getattr(torch, card.dtype), device=base.device)
     adapted = adapt_potential(
-        source, _axes(card, path), reference_shifts=_shifts(card, path), seed=card.seed
+        source,
+        _axes(card, path),
+        reference_shifts=_shifts(card.reference_shifts, path),
+        seed=card.seed,
+        heads={
+            name: HeadStart(
+                source_head=head.source_head,
+                reference_shifts=_shifts(head.reference_shifts, path),
+            )
+            for name, head in card.heads.items()
+        },
     )
     _fill(adapted, path)
     return adapted
@@ -175,13 +207,11 @@ def _axes(card: GraftCard, path: Path) -> Axes:
         raise _inconsistent(path, "axes that this version does not know") from error
 
 
-def _shifts(card: GraftCard, path: Path) -> dict[int, float]:
-    unknown = sorted(card.reference_shifts.keys() - atomic_numbers.keys())
+def _shifts(by_symbol: Mapping[str, float], path: Path) -> dict[int, float]:
+    unknown = sorted(by_symbol.keys() - atomic_numbers.keys())
     if unknown:
         raise _inconsistent(path, f"shifts of unknown elements, {', '.join(unknown)}")
-    return {
-        atomic_numbers[symbol]: shift for symbol, shift in card.reference_shifts.items()
-    }
+    return {atomic_numbers[symbol]: shift for symbol, shift in by_symbol.items()}
 
 
 def _fill(adapted: Adapted, path: Path) -> None:

@@ -4,8 +4,13 @@ import dataclasses
 
 from atomgraft.adaptation.axes import (
     Axes,
+    DecayToSource,
     DistanceToSource,
+    FisherDistance,
+    Interpolation,
     LowRankDeltas,
+    PseudoLabels,
+    SourcePredictions,
     Start,
     WholeWeights,
 )
@@ -24,11 +29,14 @@ class Recipe:
         What moves, pulls back, is rehearsed, and how it starts.
     learning_rate
         Peak of the schedule where the user gives none.
+    steps
+        Steps of the optimiser where the user gives none; none is the plan's default.
     """
 
     summary: str
     axes: Axes
     learning_rate: float
+    steps: int | None = None
 
 
 RECIPES = Registry[Recipe]("recipe")
@@ -63,6 +71,67 @@ RECIPES.add(
         summary="as full, pulled back to the source",
         axes=Axes(moves=WholeWeights(), pulls=DistanceToSource()),
         learning_rate=1e-3,
+    ),
+)
+RECIPES.add(
+    "decay",
+    Recipe(
+        summary="as full, a step back towards the source after each step",
+        axes=Axes(moves=WholeWeights(), pulls=DecayToSource()),
+        learning_rate=1e-3,
+    ),
+)
+RECIPES.add(
+    "ewc",
+    Recipe(
+        summary="as l2sp, weights that matter to the source are pulled more",
+        axes=Axes(moves=WholeWeights(), pulls=FisherDistance()),
+        learning_rate=1e-3,
+    ),
+)
+RECIPES.add(
+    "interpolated",
+    Recipe(
+        summary="as full, then a share of the way back to the source",
+        axes=Axes(moves=WholeWeights(), pulls=Interpolation()),
+        learning_rate=1e-3,
+    ),
+)
+RECIPES.add(
+    "replay",
+    Recipe(
+        summary="as full, rehearsing structures that the source has labelled",
+        axes=Axes(moves=WholeWeights(), rehearses=PseudoLabels()),
+        learning_rate=1e-3,
+    ),
+)
+RECIPES.add(
+    "lora-replay",
+    Recipe(
+        summary="as lora, rehearsing structures that the source has labelled",
+        axes=Axes(moves=LowRankDeltas(), rehearses=PseudoLabels()),
+        learning_rate=5e-3,
+    ),
+)
+RECIPES.add(
+    "predictions",
+    Recipe(
+        summary="as full, pulled to the source's predictions on rehearsed structures",
+        axes=Axes(
+            moves=WholeWeights(), pulls=SourcePredictions(), rehearses=PseudoLabels()
+        ),
+        learning_rate=1e-3,
+    ),
+)
+RECIPES.add(
+    "ridge",
+    Recipe(
+        summary="the readout in closed form: one pass, no steps",
+        axes=Axes(
+            moves=WholeWeights(roles=("readout",)), starts=Start(readout="ridge")
+        ),
+        learning_rate=3e-2,
+        steps=0,
     ),
 )
 RECIPES.add(

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
+from ase import Atoms
 from lightning_fabric import Fabric
 
-from atomgraft.adaptation.base import Adapted, adapt_potential
-from atomgraft.adaptation.graft import GRAFT, GraftCard, write_graft
+from atomgraft.adaptation.axes import SourceData
+from atomgraft.adaptation.base import Adapted
+from atomgraft.adaptation.graft import GRAFT, GraftCard, HeadCard, write_graft
 from atomgraft.adaptation.movement import coverage
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import command_line, machine, now, package_versions
@@ -24,7 +26,8 @@ from atomgraft.core.storage import (
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.experiments.baseline import SCRATCH
 from atomgraft.experiments.inputs import Inputs, base_card, data_card, read_inputs
-from atomgraft.experiments.references import refit_references
+from atomgraft.experiments.rehearsal import rehearsal_record
+from atomgraft.experiments.setup import Setup, set_up
 from atomgraft.experiments.spec import SPEC, RunSpec, read_spec, spec_text
 from atomgraft.results.files import RESULT, read_result, write_result
 from atomgraft.results.schema import (
@@ -34,6 +37,7 @@ from atomgraft.results.schema import (
     ReferenceRefit,
     RoleCoverage,
     RunResult,
+    StreamRecord,
     TrainingRecord,
     Verdict,
 )
@@ -105,7 +109,7 @@ def adapt(
     listener = observer or AdaptSilence()
     inputs = read_inputs(spec, trust=trust)
     _refuse_own_base(spec, folder)
-    setup = _set_up(spec, inputs)
+    setup = set_up(spec, inputs)
     fabric = make_fabric(spec.device)
     make_folder(folder)
     with locked(folder) if fabric.is_global_zero else contextlib.nullcontext():
@@ -133,16 +137,15 @@ def _run(
     spec: RunSpec,
     folder: Path,
     inputs: Inputs,
-    setup: tuple[Adapted, ReferenceRefit],
+    setup: Setup,
     fabric: Fabric,
     listener: AdaptObserver,
 ) -> RunResult:
     """Train, keep the graft."""
-    adapted, refit = setup
-    movements = _coverage(adapted)
-    listener.on_setup(movements, refit)
+    movements = _coverage(setup.adapted)
+    listener.on_setup(movements, setup.reference)
     job = Job(
-        adapted=adapted,
+        adapted=setup.adapted,
         train=inputs.train,
         validation=inputs.validation,
         plan=spec.training,
@@ -150,12 +153,14 @@ def _run(
         seed=spec.seed,
         folder=folder,
         pins=_pins(spec, inputs),
+        knobs=spec.knobs,
+        others=setup.streams,
     )
     outcome = fit(job, fabric, listener)
     size = 0
     if outcome.is_complete and fabric.is_global_zero:
-        card = _graft_card(spec, inputs, refit)
-        size = write_graft(folder / GRAFT, adapted, card)
+        card = _graft_card(spec, inputs, setup)
+        size = write_graft(folder / GRAFT, setup.adapted, card)
     return RunResult(
         name=folder.resolve().name,
         finished=outcome.is_complete,
@@ -163,8 +168,11 @@ def _run(
         base=base_card(inputs.base, inputs.base_hash),
         data=_data_cards(spec, inputs),
         coverage=movements,
-        reference=refit,
-        training=_training_record(folder, spec, outcome),
+        reference=setup.reference,
+        heads=setup.heads,
+        rehearsal=rehearsal_record(spec, inputs.rehearsal),
+        ridge=setup.ridge,
+        training=_training_record(folder, job, outcome),
         graft_bytes=size,
         base_bytes=_bytes(inputs),
         verdict=_not_judged(outcome, folder),
@@ -183,9 +191,20 @@ def _pins(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
     """Return what a checkpoint must belong to."""
     return {
         "spec": spec.identity(),
-        "data": structures_fingerprint([*inputs.train, *inputs.validation]),
+        "data": structures_fingerprint(
+            [*inputs.train, *inputs.validation, *_further(inputs)]
+        ),
         "base": inputs.base_hash,
     }
+
+
+def _further(inputs: Inputs) -> list[Atoms]:
+    """Return the structures of further heads; what is rehearsed follows from these."""
+    return [
+        atoms
+        for head in inputs.heads.values()
+        for atoms in (*head.train, *head.validation)
+    ]
 
 
 def _clear(folder: Path) -> None:
@@ -237,18 +256,6 @@ def _finished(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | None:
     return result
 
 
-def _set_up(spec: RunSpec, inputs: Inputs) -> tuple[Adapted, ReferenceRefit]:
-    # the model that training starts from: the base, or its shape with fresh weights
-    start = adapt_potential(inputs.base, spec.axes, reference_shifts={}, seed=spec.seed)
-    shifts, refit = refit_references(
-        start.potential, inputs.train, wanted=spec.axes.starts.references
-    )
-    adapted = adapt_potential(
-        inputs.base, spec.axes, reference_shifts=shifts, seed=spec.seed
-    )
-    return adapted, refit
-
-
 def _coverage(adapted: Adapted) -> tuple[RoleCoverage, ...]:
     return tuple(
         RoleCoverage(**dataclasses.asdict(one))
@@ -256,7 +263,7 @@ def _coverage(adapted: Adapted) -> tuple[RoleCoverage, ...]:
     )
 
 
-def _graft_card(spec: RunSpec, inputs: Inputs, refit: ReferenceRefit) -> GraftCard:
+def _graft_card(spec: RunSpec, inputs: Inputs, setup: Setup) -> GraftCard:
     data = data_card("train", (), inputs.train)
     return GraftCard(
         base=spec.base,
@@ -265,10 +272,16 @@ def _graft_card(spec: RunSpec, inputs: Inputs, refit: ReferenceRefit) -> GraftCa
         licence=inputs.base.card.licence,
         axes=spec.axes.model_dump(mode="json"),
         seed=spec.seed,
-        reference_shifts=refit.shifts,
+        reference_shifts=setup.reference.shifts,
         elements=data.elements,
         data_fingerprint=data.fingerprint,
         dtype=spec.dtype,
+        heads={
+            head.name: HeadCard(
+                source_head=head.source_head, reference_shifts=head.reference.shifts
+            )
+            for head in setup.heads
+        },
     )
 
 
@@ -277,12 +290,26 @@ def _data_cards(spec: RunSpec, inputs: Inputs) -> tuple[DataCard, ...]:
     if inputs.validation:
         files = spec.validation or spec.train
         cards.append(data_card("validation", files, inputs.validation))
+    for name, head in inputs.heads.items():
+        files = spec.heads[name].train or spec.train
+        cards.append(data_card("train", files, head.train, head=name))
+        if head.validation:
+            files = spec.heads[name].validation
+            cards.append(data_card("validation", files, head.validation, head=name))
+    if inputs.rehearsal:
+        cards.append(data_card("rehearsal", _rehearsed(spec), inputs.rehearsal))
     return tuple(cards)
 
 
-def _training_record(folder: Path, spec: RunSpec, outcome: Fit) -> TrainingRecord:
+def _rehearsed(spec: RunSpec) -> tuple[str, ...]:
+    """Return the files that rehearsed structures came from, if they did."""
+    wanted = spec.axes.rehearses
+    return wanted.files if isinstance(wanted, SourceData) else ()
+
+
+def _training_record(folder: Path, job: Job, outcome: Fit) -> TrainingRecord:
     return TrainingRecord(
-        n_steps_planned=spec.training.steps,
+        n_steps_planned=job.plan.steps,
         n_steps_done=outcome.n_steps,
         best_step=outcome.best_step,
         ended=outcome.ended,
@@ -291,6 +318,22 @@ def _training_record(folder: Path, spec: RunSpec, outcome: Fit) -> TrainingRecor
         peak_memory_mib=outcome.peak_memory_mib,
         n_split_batches=outcome.n_split_batches,
         curve=_curve(folder),
+        streams=_stream_records(job, outcome),
+    )
+
+
+def _stream_records(job: Job, outcome: Fit) -> tuple[StreamRecord, ...]:
+    """Return what each stream took, where there are several."""
+    total = sum(outcome.stream_seconds.values())
+    return tuple(
+        StreamRecord(
+            name=stream.name,
+            n_structures=len(stream.train),
+            n_seen=outcome.stream_counts[stream.name],
+            seconds=outcome.stream_seconds[stream.name],
+            share=outcome.stream_seconds[stream.name] / total if total else 0.0,
+        )
+        for stream in job.streams()
     )
 
 

@@ -1,7 +1,7 @@
 """What a run starts from, read and checked before anything is written."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.labels import count_labels, structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.data.splits import split_off
+from atomgraft.experiments.rehearsal import propose_anchors, read_rehearsal
 from atomgraft.experiments.spec import RunSpec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.loading import load_potential
@@ -40,6 +41,14 @@ CHECKED_ATOMS = 256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class HeadInputs:
+    """The labelled structures of a further head."""
+
+    train: tuple[Atoms, ...]
+    validation: tuple[Atoms, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
     """Everything a run reads.
 
@@ -53,6 +62,12 @@ class Inputs:
         Labelled structures.
     notices
         What the user should know before it starts.
+    heads
+        Those of further heads, by name.
+    rehearsal
+        Labelled structures to rehearse, with ``info["rehearsal"]`` saying their kind.
+    anchors
+        Structures on which the source's predictions matter; without labels.
     """
 
     base: AbstractPotential
@@ -60,6 +75,9 @@ class Inputs:
     train: tuple[Atoms, ...]
     validation: tuple[Atoms, ...]
     notices: tuple[str, ...]
+    heads: Mapping[str, HeadInputs] = dataclasses.field(default_factory=dict)
+    rehearsal: tuple[Atoms, ...] = ()
+    anchors: tuple[Atoms, ...] = ()
 
 
 def load_base(
@@ -113,9 +131,11 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
     BadInputError
         Something cannot be used as it is.
     """
-    train = read_files(spec, spec.train)
-    validation = read_files(spec, spec.validation) if spec.validation else []
     base = load_base(spec.base, head=spec.head, trust=trust)
+    everything = read_files(spec, spec.train)
+    train = [one for one in everything if one.info.get("head") not in spec.heads]
+    validation = read_files(spec, spec.validation) if spec.validation else []
+    heads = {name: _read_head(spec, name, everything, base) for name in spec.heads}
     findings = check_structures(
         train,
         validation=validation,
@@ -132,13 +152,62 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
     _require_labels(spec, train, "training")
     _require_labels(spec, validation, "validation")
     _require_batch(spec, train)
+    working = base.clone(dtype=getattr(torch, spec.dtype))
     return Inputs(
-        base=base.clone(dtype=getattr(torch, spec.dtype)),
+        base=working,
         base_hash=base.weights_hash(),
         train=tuple(train),
         validation=tuple(validation),
         notices=tuple(notices),
+        heads=heads,
+        rehearsal=read_rehearsal(spec, working, train),
+        anchors=propose_anchors(spec, working, train),
     )
+
+
+def _read_head(
+    spec: RunSpec, name: str, shared: Sequence[Atoms], base: AbstractPotential
+) -> HeadInputs:
+    """Read and check the structures of a further head.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    name
+        The head.
+    shared
+        Frames of the target's files: those that name this head belong to it.
+    base
+        The source.
+
+    Raises
+    ------
+    BadInputError
+        There are none, they cannot be used, or they have no label that counts.
+    """
+    head = spec.heads[name]
+    train = [one for one in shared if one.info.get("head") == name]
+    train += read_files(spec, head.train) if head.train else []
+    if not train:
+        raise BadInputError(
+            f"The head {name!r} has no training structures.",
+            "A head learns from labels of its own level of theory.",
+            f"Name files under heads.{name}.train, or mark frames with head={name}.",
+        )
+    validation = read_files(spec, head.validation) if head.validation else []
+    refuse_errors(
+        check_structures(
+            train,
+            validation=validation,
+            base=knowledge_of(base),
+            max_predicted_atoms=CHECKED_ATOMS,
+        )
+    )
+    train, _ = without_lone_atoms(train)
+    _require_labels(spec, train, f"{name} training")
+    _require_labels(spec, validation, f"{name} validation")
+    return HeadInputs(train=tuple(train), validation=tuple(validation))
 
 
 def read_files(spec: RunSpec, files: Sequence[str]) -> list[Atoms]:
@@ -229,12 +298,19 @@ def _split(
     return split.kept, split.split_off, split.note
 
 
-def data_card(role: str, files: Sequence[str], structures: Sequence[Atoms]) -> DataCard:
+def data_card(
+    role: str,
+    files: Sequence[str],
+    structures: Sequence[Atoms],
+    *,
+    head: str | None = None,
+) -> DataCard:
     """Describe a set of structures for the result."""
     count = count_labels(structures)
     return DataCard.model_validate(
         {
             "role": role,
+            "head": head,
             "files": tuple(files),
             "fingerprint": structures_fingerprint(structures),
             **dataclasses.asdict(count),

@@ -8,12 +8,43 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from atomgraft.adaptation.axes import Axes
+from atomgraft.adaptation.base import SOURCE
+from atomgraft.adaptation.movement import TARGET
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.training.plan import Plan
+from atomgraft.training.streams import AS_OFTEN, Knobs
 
 SPEC = "spec.yaml"
+
+REHEARSAL = "rehearsal"
+"""The stream of what is rehearsed."""
+
+
+RESERVED_HEADS = frozenset({TARGET, SOURCE, REHEARSAL})
+
+
+class HeadSpec(BaseModel):
+    """A further level of theory, trained beside the target."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train: tuple[str, ...] = ()
+    """Files of labelled structures; frames of the target's files that carry
+    ``head=NAME`` are taken as well."""
+    validation: tuple[str, ...] = ()
+    source_head: str | None = None
+    """The head of the base it starts from; none is the one the run starts from."""
+    references: bool = True
+    """Refit reference energies in closed form before the first step."""
+    knobs: Knobs = AS_OFTEN
+    """How often it is seen, how much it counts, and its unit of energy error."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_one_file(cls, given: Any) -> Any:  # noqa: ANN401 - before validation
+        return _with_tuples(given) if isinstance(given, dict) else given
 
 
 class RunSpec(BaseModel):
@@ -37,6 +68,10 @@ class RunSpec(BaseModel):
     stress_key: str | None = None
     stress_unit: str | None = None
     """Unit and sign of the stress labels where they are not eV/Å³, tensile-positive."""
+    heads: dict[str, HeadSpec] = {}
+    """Further levels of theory by name; what each owns stands in ``axes.owns``."""
+    knobs: Knobs = AS_OFTEN
+    """Those of the target, beside other heads and what is rehearsed."""
     recipe: str
     """A named recipe; ``custom`` takes `axes` as they are."""
     axes: Axes
@@ -56,6 +91,12 @@ class RunSpec(BaseModel):
     @model_validator(mode="after")
     def _refuse_contradiction(self) -> "RunSpec":
         """Check that a named recipe is what the axes say, but for their numbers."""
+        taken = RESERVED_HEADS & self.heads.keys()
+        if taken:
+            raise ValueError(f"a head cannot be called {', '.join(sorted(taken))}")
+        ratios = [self.knobs.ratio, *(one.knobs.ratio for one in self.heads.values())]
+        if not any(ratios):
+            raise ValueError("the ratios of all heads are zero: nothing would be seen")
         if self.recipe in RECIPES:
             named = _skeleton(RECIPES[self.recipe].axes)
             if _skeleton(self.axes) != named:
@@ -71,21 +112,27 @@ class RunSpec(BaseModel):
         return fingerprint([json.dumps(document, sort_keys=True).encode()])
 
 
+FREE = {
+    "moves": {"rank", "alpha"},
+    "pulls": {"strength", "count", "share"},
+    "rehearses": {"count", "ratio", "weight", "own_readout"},
+    "starts": {"references"},
+}
+"""Numbers that a user may turn without leaving a named recipe, by axis."""
+
+
 def _skeleton(axes: Axes) -> dict[str, Any]:
     """Return the axes without the numbers that a user may turn."""
-    free = {"moves": {"rank", "alpha"}, "starts": {"references"}}
-    document = axes.model_dump(mode="json", exclude=free)
-    if document["pulls"] is not None:
-        del document["pulls"]["strength"]
+    document = axes.model_dump(mode="json", exclude={"owns"})
+    for axis, numbers in FREE.items():
+        for number in numbers & (document[axis] or {}).keys():
+            del document[axis][number]
     return document
 
 
 def _filled(given: dict[Any, Any]) -> dict[Any, Any]:
     """Complete axes and learning rate from the recipe; keys may still be anything."""
-    filled = dict(given)
-    for key in ("train", "validation"):
-        if isinstance(filled.get(key), str):
-            filled[key] = (filled[key],)
+    filled = _with_tuples(given)
     name = filled.get("recipe", "custom")
     if name == "custom":
         filled["recipe"] = name
@@ -95,7 +142,19 @@ def _filled(given: dict[Any, Any]) -> dict[Any, Any]:
         filled["axes"] = recipe.axes.model_dump()
     if filled.get("learning_rate") is None:
         filled["learning_rate"] = recipe.learning_rate
+    if recipe.steps is not None:
+        training = filled.get("training") or {}
+        if isinstance(training, dict) and training.get("steps") is None:
+            filled["training"] = {**training, "steps": recipe.steps}
     return filled
+
+
+def _with_tuples(given: dict[Any, Any]) -> dict[Any, Any]:
+    """Take one file name for a list of one."""
+    return {
+        key: (one,) if key in {"train", "validation"} and isinstance(one, str) else one
+        for key, one in given.items()
+    }
 
 
 def parse_spec(document: object, origin: str) -> RunSpec:

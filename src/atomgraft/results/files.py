@@ -13,7 +13,13 @@ from atomgraft.results.schema import SCHEMA_VERSION, RunResult
 
 RESULT = "result.json"
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+def _with_streams(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 has heads, rehearsal and streams; version 1 had none of them."""
+    return known | {"schema_version": 2}
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _with_streams}
 """Version *n* to the step that makes a version *n* + 1 document of it."""
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ModelName = Literal["base", "adapted", "scratch"]
 
@@ -66,7 +66,9 @@ class BaseCard(_Record):
 class DataCard(_Record):
     """One set of labelled structures."""
 
-    role: Literal["train", "validation", "test"]
+    role: Literal["train", "validation", "test", "rehearsal"]
+    head: str | None = None
+    """Of a further level of theory; none is the head the run is made for."""
     files: tuple[str, ...]
     fingerprint: str
     n_structures: int
@@ -106,6 +108,55 @@ class CurvePoint(_Record):
     """MAE by property in report units, where this step was validated."""
 
 
+class StreamRecord(_Record):
+    """What one stream of structures took of the training."""
+
+    name: str
+    """``target``, ``rehearsal``, or the name of a further head."""
+    n_structures: int
+    """Different structures in it."""
+    n_seen: int
+    """Structures that the steps have seen, with repetition."""
+    seconds: float
+    share: float
+    """Of the time of all streams."""
+
+
+class HeadRecord(_Record):
+    """A further level of theory, trained beside the target."""
+
+    name: str
+    source_head: str | None = None
+    """The head of the base it started from; none is the target's."""
+    ratio: float
+    weight: float
+    reference: ReferenceRefit
+
+
+class RehearsalRecord(_Record):
+    """What was rehearsed."""
+
+    kind: Literal["pseudo", "data"]
+    n_structures: int
+    n_by_kind: dict[str, int]
+    """Crystals, strained and substituted relatives; or frames of data."""
+    note: str
+
+
+class RidgeRecord(_Record):
+    """The readout solved in closed form before the first step."""
+
+    strength: float
+    """λ chosen by generalised cross-validation, in units of the mean square of X."""
+    degrees_of_freedom: float
+    n_directions: int
+    n_rows: int
+    residual_before: float
+    """Root-mean-square residual in units of error."""
+    residual_after: float
+    seconds: float
+
+
 class TrainingRecord(_Record):
     """How the training went."""
 
@@ -120,6 +171,8 @@ class TrainingRecord(_Record):
     n_split_batches: int = 0
     """Batches that were cut in two because memory ran out."""
     curve: tuple[CurvePoint, ...]
+    streams: tuple[StreamRecord, ...] = ()
+    """Where the structures of the steps came from."""
 
 
 class Parity(_Record):
@@ -170,6 +223,9 @@ class RunResult(_Record):
     data: tuple[DataCard, ...]
     coverage: tuple[RoleCoverage, ...]
     reference: ReferenceRefit
+    heads: tuple[HeadRecord, ...] = ()
+    rehearsal: RehearsalRecord | None = None
+    ridge: RidgeRecord | None = None
     training: TrainingRecord
     graft_bytes: int
     base_bytes: int

@@ -112,16 +112,14 @@ def restricted(objective: Objective, structures: Sequence[Atoms]) -> Objective:
 
 
 def relative_ratios(streams: Sequence[Stream]) -> dict[str, float]:
-    """Return structures of each stream for each one of the most frequent stream.
+    """Return structures of each stream for each one of the most frequent head's.
 
-    Raises
-    ------
-    ValueError
-        Every ratio is zero.
+    Parameters
+    ----------
+    streams
+        Those of heads, one at least with a ratio above zero, and what is rehearsed.
     """
-    largest = max(stream.knobs.ratio for stream in streams)
-    if largest == 0:
-        raise ValueError("no stream has a ratio above zero")
+    largest = max(one.knobs.ratio for one in streams if not one.is_rehearsal)
     return {stream.name: stream.knobs.ratio / largest for stream in streams}
 
 
