@@ -11,7 +11,8 @@ from ase.io import read, write
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.shipped import shipped_path
-from atomgraft.experiments.adapt import OWN_FILES, adapt
+from atomgraft.experiments.adapt import adapt
+from atomgraft.experiments.folders import OWN_FILES
 from atomgraft.experiments.prove import prove
 from atomgraft.experiments.spec import parse_spec
 from atomgraft.results.files import read_result

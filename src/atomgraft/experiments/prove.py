@@ -21,7 +21,6 @@ from atomgraft.data.readers import read_structures
 from atomgraft.evaluation.crystals import shipped_crystals
 from atomgraft.evaluation.suites import assess
 from atomgraft.evaluation.verdict import verdict
-from atomgraft.experiments.adapt import Clock, provenance
 from atomgraft.experiments.baseline import SCRATCH
 from atomgraft.experiments.inputs import (
     CHECKED_ATOMS,
@@ -34,6 +33,7 @@ from atomgraft.experiments.inputs import (
     require_finished,
     without_lone_atoms,
 )
+from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.spec import SPEC, RunSpec, read_spec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.files import read_result, write_result

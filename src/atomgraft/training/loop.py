@@ -139,6 +139,11 @@ class Job:
         )
         return (target, *self.others)
 
+    def batch_size(self) -> int:
+        """Return the structures a step of the most frequent stream, on each device."""
+        own = [len(one.train) for one in self.streams() if not one.is_rehearsal]
+        return self.plan.batch_for(max(own))
+
 
 def fit(job: Job, fabric: Fabric, observer: Observer | None = None) -> Fit:
     """Train, or go on training, and leave the best weights in the movement.
@@ -337,17 +342,11 @@ class _Trainer:
     def _indices(self, flow: Flow, step: int) -> list[int]:
         """Return this process's share of the structures of a stream in a step."""
         world, rank = self.fabric.world_size, self.fabric.global_rank
-        size = self._batch_size()
+        size = self.job.batch_size()
         seeds = (self.job.seed, flow.name)
         whole = batch_of_step(step, size * world, flow.ratio, len(flow.train), seeds)
         n_each = -(-len(whole) // world)
         return whole[rank * n_each : (rank + 1) * n_each]
-
-    def _batch_size(self) -> int:
-        """Return the structures a step of the most frequent stream, on each device."""
-        return self.plan.batch_for(
-            max(len(flow.train) for flow in self.flows if not flow.stream.is_rehearsal)
-        )
 
     def _backward(
         self, flow: Flow, indices: list[int], state: State, *, is_last: bool
@@ -409,7 +408,7 @@ class _Trainer:
 
         Dividing by it keeps what a stream weighs apart from how often it is seen.
         """
-        return self._batch_size() * flow.ratio
+        return self.job.batch_size() * flow.ratio
 
     def _loss(
         self, flow: Flow, indices: list[int], state: State

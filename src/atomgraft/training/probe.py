@@ -152,8 +152,7 @@ def _heaviest(job: Job) -> Job | None:
     streams = job.streams()
     if all(len({len(atoms) for atoms in one.train}) < 2 for one in streams):
         return None
-    own = [one for one in streams if not one.is_rehearsal]
-    size = job.plan.batch_for(max(len(one.train) for one in own))
+    size = job.batch_size()
     largest = max(one.knobs.ratio for one in streams)
     others = [
         dataclasses.replace(
