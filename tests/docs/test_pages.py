@@ -10,6 +10,7 @@ import yaml
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.data.label_keys import STRESS_UNITS
 from atomgraft.experiments.spec import parse_spec
+from atomgraft.results.contract import Contract, Cost, Terms
 from atomgraft.results.schema import RunResult, Score
 from tests.docs.pages import FENCE, PAGES, REPOSITORY, all_blocks, blocks, commands
 
@@ -88,6 +89,13 @@ def test_every_key_of_a_result_is_explained():
     text = page("results.md")
     for field in (*RunResult.model_fields, *Score.model_fields):
         assert f"`{field}`" in text, field
+
+
+def test_every_key_of_a_plan_is_explained():
+    text = page("planning.md")
+    for record in (Contract, Terms, Cost):
+        for field in record.model_fields:
+            assert f"`{field}`" in text, field
 
 
 def test_every_finding_is_explained():

@@ -1,5 +1,8 @@
 """atomgraft adapt: graft a base onto your material."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from atomgraft.cli.options import Json
@@ -12,7 +15,15 @@ INTERRUPTED = 143
 
 
 @takes_a_run
-def command(asked: Asked, *, as_json: Json = False) -> None:
+def command(
+    asked: Asked,
+    *,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="A plan that was kept: refuse to do anything else."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Adapt a model to labelled structures; run it again to go on after a stop."""
     from atomgraft.cli.screen import (
         calm,
@@ -24,13 +35,20 @@ def command(asked: Asked, *, as_json: Json = False) -> None:
     from atomgraft.experiments.adapt import adapt
     from atomgraft.experiments.baseline import SCRATCH, scratch_spec
     from atomgraft.experiments.spec import SPEC
+    from atomgraft.results.contract import read_contract
 
     screen = console(quiet=as_json)
     run, folder = asked.run, asked.folder
+    planned = None if plan is None else read_contract(plan).terms
     screen.print(f"{run.recipe} from {run.base} into {folder}", markup=False)
     with calm(), training_screen(screen) as shown:
         result = adapt(
-            run, folder, trust=asked.trust, fresh=asked.fresh, observer=shown
+            run,
+            folder,
+            trust=asked.trust,
+            fresh=asked.fresh,
+            planned=planned,
+            observer=shown,
         )
     is_finished = result.finished
     if is_finished and (asked.with_scratch or (folder / SCRATCH / SPEC).exists()):

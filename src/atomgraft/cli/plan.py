@@ -1,0 +1,73 @@
+"""atomgraft plan: what a run would do and cost, before anything is trained."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atomgraft.cli.options import Json
+from atomgraft.cli.run_options import Asked, takes_a_run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from atomgraft.results.contract import Contract
+
+NAME = "plan"
+
+
+@takes_a_run
+def command(
+    asked: Asked,
+    *,
+    write: Annotated[
+        Path | None, typer.Option(help="File to keep the plan in, for adapt --plan.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what adapt would do with the same arguments, and its cost; keep nothing."""
+    from atomgraft.cli.screen import calm, console, print_json, print_notice
+    from atomgraft.experiments.contract import draw_up
+    from atomgraft.results.contract import write_contract
+
+    screen = console(quiet=as_json)
+    with calm():
+        contract = draw_up(
+            asked.run,
+            asked.folder,
+            with_scratch=asked.with_scratch,
+            trust=asked.trust,
+            fresh=asked.fresh,
+        )
+    for notice in contract.notices:
+        print_notice(screen, notice)
+    print_contract(screen, contract)
+    if write is not None:
+        write_contract(write, contract)
+        screen.print(f"\nHold adapt to it: --plan {write}", markup=False)
+    if as_json:
+        print_json(contract.model_dump_json(indent=1))
+
+
+def print_contract(screen: "Console", contract: "Contract") -> None:
+    """Print a contract for people.
+
+    Parameters
+    ----------
+    screen
+        Where to.
+    contract
+        What was agreed.
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    from atomgraft.report.contract import contract_rows
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, text in contract_rows(contract):
+        table.add_row(escape(name), escape(text))
+    screen.print(f"[bold]The run in {escape(contract.folder)}[/bold]")
+    screen.print(table)
