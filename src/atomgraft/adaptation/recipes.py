@@ -1,6 +1,7 @@
 """Named recipes: a table of four columns, and the learning rate that suits each."""
 
-import dataclasses
+from pydantic import ConfigDict, NonNegativeInt, PositiveFloat
+from pydantic.dataclasses import dataclass
 
 from atomgraft.adaptation.axes import (
     Axes,
@@ -14,10 +15,11 @@ from atomgraft.adaptation.axes import (
     Start,
     WholeWeights,
 )
+from atomgraft.core.plugins import Plugins
 from atomgraft.core.registry import Registry
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class Recipe:
     """A named adaptation.
 
@@ -35,11 +37,14 @@ class Recipe:
 
     summary: str
     axes: Axes
-    learning_rate: float
-    steps: int | None = None
+    learning_rate: PositiveFloat
+    steps: NonNegativeInt | None = None
 
 
-RECIPES = Registry[Recipe]("recipe")
+RECIPES = Registry[Recipe](
+    "recipe",
+    Plugins("recipe", "atomgraft.recipes", lambda one: isinstance(one, Recipe)),
+)
 
 RECIPES.add(
     "full",

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from atomgraft import __version__
+from atomgraft.core.plugins import plugin_versions
 
 PACKAGES = (
     "ase",
@@ -25,14 +26,14 @@ PACKAGES = (
 
 
 def package_versions() -> dict[str, str]:
-    """Return the installed version of every package that can change a number."""
+    """Return the version of every package here that can change a number."""
     versions = {"python": platform.python_version(), "atomgraft": __version__}
     for name in PACKAGES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return versions
+    return versions | plugin_versions()
 
 
 def machine() -> dict[str, str | int]:

@@ -5,17 +5,20 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.plugins import Plugins
 
 T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """A closed mapping from names to entries of one kind.
+    """A mapping from names to entries of one kind.
 
     Parameters
     ----------
     kind
         What an entry is, for messages.
+    plugins
+        What other distributions add to it; none closes it to them.
 
     Examples
     --------
@@ -25,9 +28,10 @@ class Registry(Generic[T]):
     1
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, plugins: Plugins[T] | None = None) -> None:
         self.kind = kind
         self._entries: dict[str, T] = {}
+        self._plugins = plugins
 
     def add(self, name: str, entry: T) -> None:
         """Register `entry` under a name that must be new."""
@@ -36,21 +40,34 @@ class Registry(Generic[T]):
         self._entries[name] = entry
 
     def __getitem__(self, name: str) -> T:
-        if name not in self._entries:
-            known = {entry.casefold(): entry for entry in self._entries}
-            close = difflib.get_close_matches(name.casefold(), known, n=1)
-            hint = (
-                f"Did you mean {known[close[0]]!r}?" if close else "Choose one of them."
-            )
-            raise BadInputError(
-                f"There is no {self.kind} named {name!r}.",
-                f"Known: {', '.join(sorted(self._entries))}.",
-                hint,
-            )
-        return self._entries[name]
+        """Return an entry.
+
+        Raises
+        ------
+        BadInputError
+            There is none of that name; or a plug-in offers it that is broken, or
+            one that claims the name of another.
+        """
+        if name in self._entries:
+            if self._plugins is not None:
+                self._plugins.refuse_own_name(name)
+            return self._entries[name]
+        if self._plugins is not None and name in self._plugins:
+            return self._plugins[name]
+        raise self._unknown(name)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._entries
+        return name in self._entries or name in (self._plugins or ())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._entries))
+        return iter(sorted({*self._entries, *(self._plugins or ())}))
+
+    def _unknown(self, name: str) -> BadInputError:
+        known = {entry.casefold(): entry for entry in self}
+        close = difflib.get_close_matches(name.casefold(), known, n=1)
+        hint = f"Did you mean {known[close[0]]!r}?" if close else "Choose one of them."
+        return BadInputError(
+            f"There is no {self.kind} named {name!r}.",
+            f"Known: {', '.join(self)}.",
+            hint,
+        )

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.seeding import torch_generator
 from atomgraft.models import pair, sevennet
 from atomgraft.models.base import AbstractPotential
+from atomgraft.models.plugins import ADAPTERS, adapter_of
 
 PRESET_SEED = 0
 """Seed of the weights of a model built from a preset."""
@@ -14,7 +15,8 @@ PRESET_SEED = 0
 def known_names() -> tuple[str, ...]:
     """Return every name that needs no file."""
     presets = (f"sevennet:{preset}:Si,Ge" for preset in sevennet.PRESETS)
-    return (*sevennet.NAMES, *pair.PRESETS, *presets)
+    plugins = (f"{adapter}:..." for adapter in ADAPTERS)
+    return (*sevennet.NAMES, *pair.PRESETS, *presets, *plugins)
 
 
 def load_potential(
@@ -27,7 +29,7 @@ def load_potential(
     name
         A published name (``7net-0``), a preset (``pair:sw-si``,
         ``sevennet:small:Si,Ge``), or a file (.pth of SevenNet, .safetensors of a
-        pair potential).
+        pair potential); or whatever the adapter of a plug-in takes.
     head
         The modality of a multi-fidelity model.
     trust
@@ -45,6 +47,8 @@ def load_potential(
     >>> load_potential("pair:sw-si").card.framework
     'pair'
     """
+    if (adapter := adapter_of(name)) is not None:
+        return _load_by_plugin(adapter, name, head=head, trust=trust)
     if name.startswith("sevennet:"):
         _, preset, elements = [*name.split(":", 2), "", ""][:3]
         symbols = [symbol for symbol in elements.split(",") if symbol]
@@ -64,6 +68,21 @@ def load_potential(
         "pair potential (.safetensors), or the folder of a finished run.",
         "Check the spelling, or the path.",
     )
+
+
+def _load_by_plugin(
+    adapter: str, name: str, *, head: str | None, trust: bool
+) -> AbstractPotential:
+    load = ADAPTERS[adapter]
+    try:
+        potential = load(name, head=head, trust=trust)
+        if not isinstance(potential, AbstractPotential):
+            raise TypeError(f"it returned a {type(potential).__name__}")  # noqa: TRY301
+    except AtomgraftError:
+        raise
+    except Exception as error:
+        raise ADAPTERS.broken(adapter, error) from error
+    return potential
 
 
 def _without_head(potential: AbstractPotential, head: str | None) -> AbstractPotential:

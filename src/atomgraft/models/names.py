@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_folder
+from atomgraft.models.plugins import adapter_of
 from atomgraft.results.files import read_result
 
 PREFIXES: Mapping[str, str] = MappingProxyType(
@@ -40,6 +41,8 @@ def framework_of(name: str) -> str:
     """
     if is_folder(Path(name)):
         return read_result(Path(name)).base.framework
+    if (adapter := adapter_of(name)) is not None:
+        return adapter
     if framework := SUFFIXES.get(Path(name).suffix):
         return framework
     for prefix, framework in PREFIXES.items():
@@ -47,6 +50,7 @@ def framework_of(name: str) -> str:
             return framework
     raise BadInputError(
         f"{name!r} tells of no framework.",
-        f"Names begin with {', '.join(PREFIXES)}; files end in {', '.join(SUFFIXES)}.",
+        f"Names begin with {', '.join(PREFIXES)}; files end in {', '.join(SUFFIXES)}; "
+        "plug-ins may add to both.",
         "Check the spelling, or the path.",
     )

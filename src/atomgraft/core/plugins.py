@@ -1,0 +1,144 @@
+"""Plug-ins: entries that other distributions offer, loaded one at a time when asked."""
+
+import importlib.metadata
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar, cast
+
+from atomgraft.core.errors import AtomgraftError, BadInputError
+
+T = TypeVar("T")
+
+GROUPS = ("atomgraft.adapters", "atomgraft.recipes")
+"""The entry points that atomgraft reads."""
+
+
+class Plugins(Generic[T]):
+    """What installed distributions offer under one entry point.
+
+    Nothing is read before a name is asked for, and no code of a plug-in runs
+    before its own name is. So a broken one breaks what it offers and nothing else.
+
+    Parameters
+    ----------
+    kind
+        What an entry is, for messages.
+    group
+        Name of the entry point.
+    is_right
+        Tells whether a loaded object is such an entry.
+
+    Examples
+    --------
+    >>> "laplace" in Plugins[int]("number", "atomgraft.numbers", lambda one: True)
+    False
+    """
+
+    def __init__(
+        self, kind: str, group: str, is_right: Callable[[object], bool]
+    ) -> None:
+        self.kind = kind
+        self.group = group
+        self._is_right = is_right
+
+    def __iter__(self) -> Iterator[str]:
+        found = importlib.metadata.entry_points(group=self.group)
+        return iter(sorted({one.name for one in found}))
+
+    def __contains__(self, name: str) -> bool:
+        return bool(importlib.metadata.entry_points(group=self.group, name=name))
+
+    def __getitem__(self, name: str) -> T:
+        """Load an entry.
+
+        Raises
+        ------
+        BadInputError
+            Nobody offers it, two do, or it cannot be loaded; the distribution is
+            named.
+        """
+        entry = self._only(name)
+        try:
+            found: object = entry.load()
+        except AtomgraftError:
+            raise
+        except Exception as error:
+            raise self.broken(name, error) from error
+        if not self._is_right(found):
+            raise BadInputError(
+                f"The {self.kind} {name!r} of {_giver(entry)} is a "
+                f"{type(found).__name__}.",
+                f"The entry point {self.group!r} asks for a {self.kind}.",
+                f"Tell its authors, or remove it: {_removal(entry)}",
+            )
+        return cast("T", found)
+
+    def broken(self, name: str, error: Exception) -> BadInputError:
+        """Return the error that names who offers an entry that fails.
+
+        Parameters
+        ----------
+        name
+            The entry.
+        error
+            What it raised.
+        """
+        entry = self._only(name)
+        reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
+        return BadInputError(
+            f"The {self.kind} {name!r} of {_giver(entry)} fails ({reason}).",
+            "A plug-in that suits this version of atomgraft is needed.",
+            f"Update it, tell its authors, or remove it: {_removal(entry)}",
+        )
+
+    def refuse_own_name(self, name: str) -> None:
+        """Refuse a name of atomgraft's own that a plug-in claims as well.
+
+        Parameters
+        ----------
+        name
+            One of atomgraft's own; a plug-in never takes its place.
+
+        Raises
+        ------
+        BadInputError
+            A plug-in claims it.
+        """
+        if name in self:
+            raise BadInputError(
+                f"{_giver(self._only(name))} offers the {self.kind} {name!r}, and "
+                "atomgraft has its own of that name.",
+                "A name must mean one thing.",
+                f"Tell its authors, or remove it: {_removal(self._only(name))}",
+            )
+
+    def _only(self, name: str) -> importlib.metadata.EntryPoint:
+        entries = tuple(importlib.metadata.entry_points(group=self.group, name=name))
+        if len(entries) == 1:
+            return entries[0]
+        givers = " and ".join(_giver(entry) for entry in entries) or "Nobody"
+        raise BadInputError(
+            f"{givers} offer the {self.kind} {name!r}.",
+            "One distribution must offer it.",
+            f"Remove one of them: {_removal(*entries)}"
+            if entries
+            else "Install the plug-in that does.",
+        )
+
+
+def plugin_versions() -> dict[str, str]:
+    """Return the version of every distribution that offers something to atomgraft."""
+    offers = (
+        entry.dist
+        for group in GROUPS
+        for entry in importlib.metadata.entry_points(group=group)
+    )
+    return {one.name: one.version for one in offers if one is not None}
+
+
+def _giver(entry: importlib.metadata.EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a folder"
+
+
+def _removal(*entries: importlib.metadata.EntryPoint) -> str:
+    names = (entry.dist.name for entry in entries if entry.dist)
+    return f"pip uninstall {' or '.join(names)}"
