@@ -1,0 +1,1 @@
+"""Morse potentials of metals, and a recipe: an example of a plug-in."""
