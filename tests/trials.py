@@ -56,9 +56,16 @@ def labelled_for(potential, n=3):
     return frames
 
 
-def adapted_by(recipe, potential, *, seed=0, shifts=None):
+def adapted_by(recipe, potential, *, seed=0, shifts=None, heads=None, anchors=()):
     axes = RECIPES[recipe].axes if isinstance(recipe, str) else recipe
-    return adapt_potential(potential, axes, reference_shifts=shifts or {}, seed=seed)
+    return adapt_potential(
+        potential,
+        axes,
+        reference_shifts=shifts or {},
+        seed=seed,
+        heads=heads,
+        anchors=anchors,
+    )
 
 
 def job_for(adapted, train, folder: Path, *, validation=(), rate=1e-2, seed=0, **plan):

@@ -1,0 +1,167 @@
+"""The readout in closed form: linear where it must be, regular where it can be."""
+
+import numpy as np
+import pytest
+import torch
+
+from atomgraft.adaptation import ridge as module
+from atomgraft.adaptation.axes import Axes, WholeWeights
+from atomgraft.adaptation.ridge import RidgeUnits, put_readout, ridge, solve_readout
+from atomgraft.core.errors import BadInputError
+from atomgraft.data.labels import set_labels
+from atomgraft.models.prediction import predict_structures
+from tests.trials import NEEDS_SEVENN, adapted_by, in_precision, labelled_for
+
+NAME = "sevennet:tiny:Si"
+UNITS = RidgeUnits(energy=1.0, forces=1.0, energy_weight=1.0)
+READOUT = Axes(moves=WholeWeights(roles=("readout",)))
+
+
+def rows(n, k, seed=0, noise=0.0):
+    rng = np.random.default_rng(seed)
+    X, c = rng.normal(size=(n, k)), rng.normal(size=k)
+    return X, X @ c + noise * rng.normal(size=n), c
+
+
+def test_without_noise_the_coefficients_come_back():
+    X, y, c = rows(60, 5)
+    found, strength, freedom = ridge(X, y)
+    assert found == pytest.approx(c, abs=1e-8)
+    assert strength < 1e-6
+    assert freedom == pytest.approx(5, abs=1e-4)
+
+
+def test_it_solves_the_normal_equations():
+    X, y, _ = rows(60, 5, noise=1.0)
+    c, strength, freedom = ridge(X, y)
+    shift = len(y) * strength * np.mean(X**2) * np.eye(5)
+    assert c == pytest.approx(np.linalg.solve(X.T @ X + shift, X.T @ y))
+    H = X @ np.linalg.solve(X.T @ X + shift, X.T)
+    assert freedom == pytest.approx(np.trace(H))
+
+
+def test_the_strength_has_the_smallest_score():
+    X, y, _ = rows(40, 10, noise=2.0)
+    _, strength, _ = ridge(X, y)
+    n = len(y)
+
+    def score(t):
+        H = X @ np.linalg.solve(X.T @ X + n * t * np.mean(X**2) * np.eye(10), X.T)
+        rest = n - module.INFLATION * np.trace(H)
+        return n * ((y - H @ y) ** 2).sum() / rest**2
+
+    assert score(strength) <= min(score(t) for t in module.STRENGTHS[::4]) * (1 + 1e-9)
+
+
+def test_pure_noise_is_left_alone():
+    X, y, _ = rows(50, 20)
+    y = np.random.default_rng(1).normal(size=50)
+    c, _, freedom = ridge(X, y)
+    assert freedom < 5
+    assert np.linalg.norm(X @ c) < 0.5 * np.linalg.norm(y)
+
+
+def test_energies_without_labels_say_nothing_of_columns_that_are_zero():
+    X, y, c = rows(60, 3)
+    wide = np.concatenate([X, np.zeros((60, 2))], axis=1)
+    found, _, _ = ridge(wide, y)
+    assert found == pytest.approx([*c, 0, 0], abs=1e-8)
+
+
+def changed(potential, coefficients):
+    """Return the potential with its readout changed along the directions."""
+    other = potential.clone(dtype=torch.float64)
+    with torch.no_grad():
+        for name, directions in potential.readout_directions().items():
+            step = torch.tensordot(coefficients, directions, dims=1)
+            other.module.get_parameter(name).add_(step)
+    return other
+
+
+@pytest.fixture
+def potential():
+    return in_precision(NAME, torch.float64)
+
+
+def coefficients_for(potential, seed=0):
+    [directions] = potential.readout_directions().values()
+    generator = torch.Generator().manual_seed(seed)
+    return 0.1 * torch.randn(len(directions), generator=generator, dtype=torch.float64)
+
+
+@NEEDS_SEVENN
+def test_atom_energies_are_affine_along_the_directions(potential):
+    frames = labelled_for(potential, 2)
+    c = coefficients_for(potential)
+    ends = [
+        list(predict_structures(changed(potential, t * c), frames))
+        for t in (0.0, 1.0, 2.0)
+    ]
+    for zero, one, two in zip(*ends, strict=True):
+        assert two.energy - one.energy == pytest.approx(one.energy - zero.energy)
+        assert two.forces - one.forces == pytest.approx(
+            one.forces - zero.forces, abs=1e-10
+        )
+        assert np.abs(one.forces - zero.forces).max() > 1e-4
+
+
+@NEEDS_SEVENN
+def test_labels_of_another_readout_are_learned_to_the_last_digit(potential):
+    truth = changed(potential, coefficients_for(potential))
+    frames = labelled_for(potential, 6)
+    for frame, one in zip(frames, predict_structures(truth, frames), strict=True):
+        set_labels(frame, energy=one.energy, forces=one.forces)
+    adapted = adapted_by(READOUT, potential)
+    fit = solve_readout(adapted.potential, frames[:4], UNITS)
+    assert fit.residual_after < 1e-6 * fit.residual_before
+    put_readout(adapted.movement, fit)
+    for one, frame in zip(
+        predict_structures(adapted.merged(), frames[4:]), frames[4:], strict=True
+    ):
+        assert one.forces == pytest.approx(frame.arrays["REF_forces"], abs=1e-4)
+
+
+@NEEDS_SEVENN
+def test_a_shift_of_all_energies_does_not_matter(potential):
+    frames = labelled_for(potential, 3)
+    plain = solve_readout(potential, frames, UNITS)
+    for frame in frames:
+        frame.info["REF_energy"] += 7.0 * len(frame)
+    moved = solve_readout(potential, frames, UNITS)
+    for name, change in plain.changes.items():
+        assert torch.allclose(moved.changes[name], change, rtol=1e-6, atol=1e-9)
+
+
+@NEEDS_SEVENN
+def test_forces_alone_are_enough(potential):
+    frames = labelled_for(potential, 3)
+    for frame in frames:
+        del frame.info["REF_energy"]
+    fit = solve_readout(potential, frames, UNITS)
+    assert fit.n_rows == sum(3 * len(frame) for frame in frames)
+    assert fit.residual_after < fit.residual_before
+
+
+@NEEDS_SEVENN
+def test_no_labels_are_refused(potential):
+    frames = [frame.copy() for frame in labelled_for(potential, 1)]
+    for frame in frames:
+        frame.info.clear()
+        del frame.arrays["REF_forces"]
+    with pytest.raises(BadInputError, match="No training structure has energies"):
+        solve_readout(potential, frames, UNITS)
+
+
+def test_a_model_without_a_linear_readout_is_refused():
+    pair = in_precision("pair:sw-si", torch.float64)
+    with pytest.raises(BadInputError, match="no readout in which"):
+        solve_readout(pair, labelled_for(pair, 1), UNITS)
+
+
+@NEEDS_SEVENN
+def test_a_readout_that_stays_cannot_be_put_in(potential):
+    axes = Axes(moves=WholeWeights(roles=("interaction",)))
+    adapted = adapted_by(axes, potential)
+    fit = solve_readout(potential, labelled_for(potential, 1), UNITS)
+    with pytest.raises(BadInputError, match="does not move as a whole"):
+        put_readout(adapted.movement, fit)
