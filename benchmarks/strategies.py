@@ -2,9 +2,9 @@
 
 KCl with random displacements (phonopy's 120 frames, up to 0.3 Å) and the shipped DFT
 sets of silicon and germanium, all from 7net-0, every recipe with its shipped defaults,
-three seeds. For each seed the training frames are drawn anew; the test frames of silicon
-and germanium are those of the shipped test set, for KCl twenty frames that training did
-not draw. Needs the data folder for KCl (``$ATOMGRAFT_DATA`` or ``../shared/data``)::
+three seeds. For each seed the training frames are drawn anew; the test frames of
+silicon and germanium are those of the shipped test set, for KCl twenty frames that
+training did not draw. Needs the data folder for KCl (``$ATOMGRAFT_DATA`` or ``../shared/data``)::
 
     python benchmarks/strategies.py run --out runs/strategies
     python benchmarks/strategies.py table --out runs/strategies
@@ -284,10 +284,12 @@ def panel(material: str, rows: list[dict], place: int) -> str:
     parts = [
         f'<rect x="{left}" y="{bottom - size}" width="{size}" height="{size}" '
         'fill="none" stroke="#999"/>',
-        f'<text x="{left}" y="{bottom - size - 8}" font-weight="bold">{material}</text>',
+        f'<text x="{left}" y="{bottom - size - 8}" font-weight="bold">'
+        f"{material}</text>",
         f'<text x="{left}" y="{bottom + 26}">forgetting far, meV/Å: '
         f"{10 ** low[0]:.3g} to {10 ** high[0]:.3g}</text>",
-        f'<text x="{left - 6}" y="{bottom}" transform="rotate(-90 {left - 6} {bottom})">'
+        f'<text x="{left - 6}" y="{bottom}" '
+        f'transform="rotate(-90 {left - 6} {bottom})">'
         f"force MAE, meV/Å: {10 ** low[1]:.3g} to {10 ** high[1]:.3g}</text>",
     ]
     for recipe, point in points.items():
@@ -314,13 +316,13 @@ def table(arguments: argparse.Namespace) -> None:
     lines = [
         "# Ten or twenty structures, every strategy",
         "",
-        "Made by `python benchmarks/strategies.py run` and `table`; rows with settings,",
-        "fingerprints and intervals over structures in `strategies.json`. Mean over",
-        "seeds [smallest, largest]; 10 frames of KCl, 20 of silicon and germanium to",
-        "train, shipped defaults of every recipe. Forgetting: mean force drift from the",
-        "base on the shipped crystals, near those that hold a trained element and far",
-        "those that do not; none of them is ever rehearsed. Seconds are those of the",
-        "whole `adapt` on one thread, with other work on the machine.",
+        "Made by `python benchmarks/strategies.py run` and `table`; rows with",
+        "settings, fingerprints and intervals over structures in `strategies.json`.",
+        "Mean over seeds [smallest, largest]; 10 frames of KCl, 20 of silicon and",
+        "germanium to train, shipped defaults of every recipe. Forgetting: mean force",
+        "drift from the base on the shipped crystals, near those that hold a trained",
+        "element and far those that do not; none of them is ever rehearsed. Seconds",
+        "are those of the whole `adapt` on one thread, with other work beside it.",
         "",
         *table_lines(rows),
     ]

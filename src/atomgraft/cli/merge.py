@@ -16,17 +16,29 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="File to write; default: inside the folder.")
     ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(help="Cut out this further head; default: the run's own."),
+    ] = None,
+    share: Annotated[
+        float,
+        typer.Option(
+            help="Of the way from the base to the adapted weights, 0 to 1.",
+            min=0,
+            max=1,
+        ),
+    ] = 1.0,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Merge base and graft into a model that the framework itself loads."""
     from atomgraft.cli.screen import calm, console, print_json
-    from atomgraft.experiments.inputs import load_base, require_finished
+    from atomgraft.experiments.inputs import merged_run, require_finished
 
     screen = console(quiet=as_json)
     require_finished(folder)
     with calm():
-        merged = load_base(str(folder), trust=trust)
+        merged = merged_run(folder, head=head, share=share, trust=trust)
         path = merged.export(out or folder / "merged")
     screen.print(
         f"{merged.card.framework} model with the graft inside: {path}", markup=False

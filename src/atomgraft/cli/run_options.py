@@ -89,7 +89,10 @@ def _asked(
         list[str] | None, typer.Option(help="Files that decide which weights are kept.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="full, lora, readout, l2sp or scratch.")
+        str | None,
+        typer.Option(
+            help="A named strategy: full, lora, readout, ridge, replay, scratch ..."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     head: Head = None,

@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
+from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.properties import Property
 from atomgraft.core.seeding import numpy_generator
@@ -101,18 +102,51 @@ def load_base(
     """
     if not is_folder(Path(name)):
         return load_potential(name, head=head, trust=trust)
-    graft = Path(name) / GRAFT
-    card = read_card(graft)
-    if head not in {None, card.head}:
+    card = read_card(Path(name) / GRAFT)
+    if head in {None, card.head}:
+        return merged_run(Path(name), trust=trust)
+    return merged_run(Path(name), head=head, trust=trust)
+
+
+def merged_run(
+    folder: Path,
+    *,
+    head: str | None = None,
+    share: float = 1.0,
+    trust: bool = False,
+) -> AbstractPotential:
+    """Return the plain model that a finished run has made.
+
+    Parameters
+    ----------
+    folder
+        The run.
+    head
+        One of its further heads; none is the one it was made for.
+    share
+        Of the way from the source to the adapted weights: 1 is the run's result, 0
+        its source with reference energies put right.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+
+    Raises
+    ------
+    BadInputError
+        The run has no such head, or its base is not there.
+    """
+    card = read_card(folder / GRAFT)
+    if head is not None and head not in card.heads:
+        known = ", ".join(card.heads) or "none besides the one it was made for"
         raise BadInputError(
-            f"{name} was trained with the head {card.head!r}, and {head!r} was asked "
-            "for.",
-            "The result of a run has the head of its base.",
-            "Leave --head out.",
+            f"{folder} has no head {head!r}.",
+            f"Its further heads: {known}.",
+            "Leave --head out for the one that the run was made for.",
         )
     source = load_base(card.base, head=card.head, trust=trust)
-    merged = load_graft(graft, source).merged()
-    merged.card = dataclasses.replace(merged.card, name=name)
+    adapted = load_graft(folder / GRAFT, source)
+    adapted.movement.retreat(1 - share)
+    merged = adapted.merged(head or TARGET)
+    merged.card = dataclasses.replace(merged.card, name=str(folder))
     return merged
 
 

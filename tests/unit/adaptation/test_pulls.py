@@ -117,12 +117,11 @@ def test_a_retreat_ends_at_the_source(recipe, potential):
 
 
 def distance(adapted):
-    return sum(
-        float(
-            ((value - adapted.potential.module.get_parameter(name)) ** 2).sum().detach()
-        )
-        for name, value in adapted.movement.weights().items()
-    )
+    total = 0.0
+    for name, value in adapted.movement.weights().items():
+        source = adapted.potential.module.get_parameter(name)
+        total += float(((value - source).detach() ** 2).sum())
+    return total
 
 
 def pulled(pulls, potential, folder, rate=1e-2):
