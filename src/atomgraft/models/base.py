@@ -250,6 +250,6 @@ def weights_fingerprint(weights: Mapping[str, Float[Tensor, "..."]]) -> str:
     def parts(name: str) -> bytes:
         value = weights[name].detach().cpu().contiguous()
         head = f"{name}|{tuple(value.shape)}|{value.dtype}|".encode()
-        return head + value.view(torch.uint8).numpy().tobytes()
+        return head + value.flatten().view(torch.uint8).numpy().tobytes()
 
     return fingerprint(parts(name) for name in sorted(weights))

@@ -6,7 +6,9 @@ from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.seeding import torch_generator
 from atomgraft.models import pair, sevennet
 from atomgraft.models.base import AbstractPotential
+from atomgraft.models.mace import files as mace
 from atomgraft.models.plugins import ADAPTERS, adapter_of
+from atomgraft.models.presets import split_preset
 
 PRESET_SEED = 0
 """Seed of the weights of a model built from a preset."""
@@ -14,9 +16,13 @@ PRESET_SEED = 0
 
 def known_names() -> tuple[str, ...]:
     """Return every name that needs no file."""
-    presets = (f"sevennet:{preset}:Si,Ge" for preset in sevennet.PRESETS)
+    presets = (
+        f"{framework}:{preset}:Si,Ge"
+        for framework, table in (("sevennet", sevennet.PRESETS), ("mace", mace.PRESETS))
+        for preset in table
+    )
     plugins = (f"{adapter}:..." for adapter in ADAPTERS)
-    return (*sevennet.NAMES, *pair.PRESETS, *presets, *plugins)
+    return (*sevennet.NAMES, *mace.NAMES, *pair.PRESETS, *presets, *plugins)
 
 
 def load_potential(
@@ -27,11 +33,12 @@ def load_potential(
     Parameters
     ----------
     name
-        A published name (``7net-0``), a preset (``pair:sw-si``,
-        ``sevennet:small:Si,Ge``), or a file (.pth of SevenNet, .safetensors of a
-        pair potential); or whatever the adapter of a plug-in takes.
+        A published name (``7net-0``, ``mace-mp-0b3``), a preset (``pair:sw-si``,
+        ``sevennet:small:Si,Ge``, ``mace:small:Si,Ge``), or a file (.pth of SevenNet,
+        .model of MACE, .safetensors of a pair potential); or whatever the adapter of
+        a plug-in takes.
     head
-        The modality of a multi-fidelity model.
+        The modality or head of a multi-fidelity model.
     trust
         Allow a checkpoint that cannot be read as plain data.
 
@@ -49,23 +56,20 @@ def load_potential(
     """
     if (adapter := adapter_of(name)) is not None:
         return _load_by_plugin(adapter, name, head=head, trust=trust)
-    if name.startswith("sevennet:"):
-        _, preset, elements = [*name.split(":", 2), "", ""][:3]
-        symbols = [symbol for symbol in elements.split(",") if symbol]
-        potential = sevennet.sevennet_from_preset(
-            preset, symbols, torch_generator(PRESET_SEED, "preset")
-        )
-        return _without_head(potential, head)
+    if name.startswith(("sevennet:", "mace:")):
+        return _without_head(_from_preset(name), head)
     if name.lower() in sevennet.NAMES or Path(name).suffix in {".pth", ".pt"}:
         return sevennet.load_sevennet(name, head=head, trust=trust)
+    if name.lower() in mace.NAMES or Path(name).suffix == ".model":
+        return mace.load_mace(name, head=head, trust=trust)
     if name.startswith("pair:"):
         return _without_head(pair.PRESETS[name](), head)
     if Path(name).suffix == ".safetensors":
         return _without_head(pair.load_pair(Path(name)), head)
     raise BadInputError(
         f"{name!r} names no potential.",
-        f"Known names: {', '.join(known_names())}; or a checkpoint file (.pth), a "
-        "pair potential (.safetensors), or the folder of a finished run.",
+        f"Known names: {', '.join(known_names())}; or a checkpoint file (.pth "
+        "of SevenNet, .model of MACE), a pair potential (.safetensors), or the folder of a finished run.",
         "Check the spelling, or the path.",
     )
 
@@ -83,6 +87,14 @@ def _load_by_plugin(
     except Exception as error:
         raise ADAPTERS.broken(adapter, error) from error
     return potential
+
+
+def _from_preset(name: str) -> AbstractPotential:
+    preset, elements = split_preset(name)
+    generator = torch_generator(PRESET_SEED, "preset")
+    if name.startswith("mace:"):
+        return mace.mace_from_preset(preset, elements, generator)
+    return sevennet.sevennet_from_preset(preset, elements, generator)
 
 
 def _without_head(potential: AbstractPotential, head: str | None) -> AbstractPotential:

@@ -12,7 +12,7 @@ that e3nn forms for every edge never exists, nor do its derivatives.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -153,13 +153,42 @@ class SummedMessages(nn.Module):
         edges
             Receiver and sender, shape (2, edges).
         """
+        columns = last[:, self.order].split(self.n_weights, 1)
+        weights = (hidden @ some for some in columns)
+        return self.summed(features, attributes, weights, edges)
+
+    @property
+    def n_weights(self) -> list[int]:
+        """Weights of each group of paths."""
+        return [group.n_weights for group in self.groups]
+
+    def summed(
+        self,
+        features: Tensor,
+        attributes: Tensor,
+        weights: Iterable[Tensor],
+        edges: Tensor,
+    ) -> Tensor:
+        """Return the summed messages for weights that are there already.
+
+        Parameters
+        ----------
+        features
+            Of the atoms, shape (atoms, feature components).
+        attributes
+            Of the edges, shape (edges, attribute components).
+        weights
+            Of the edges, one tensor for each group: those at the places `order`,
+            split by `n_weights`.
+        edges
+            Receiver and sender, shape (2, edges).
+        """
         receiver, sender = edges
-        columns = last[:, self.order].split([one.n_weights for one in self.groups], 1)
         joints = self._coefficients(attributes)
         sums: list[Tensor] = []
-        for group, joint, some in zip(self.groups, joints, columns, strict=True):
+        for group, joint, some in zip(self.groups, joints, weights, strict=True):
             sent = group.features(features).index_select(0, sender)
-            messages = group.messages(sent, attributes @ joint, hidden @ some)
+            messages = group.messages(sent, attributes @ joint, some)
             empty = messages.new_zeros(len(features), messages.shape[1])
             sums.append(empty.index_add(0, receiver, messages))
         return torch.cat(sums, dim=1)[:, self.place]

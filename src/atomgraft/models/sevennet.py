@@ -32,7 +32,9 @@ from atomgraft.models.base import (
 )
 from atomgraft.models.checkpoints import read_checkpoint
 from atomgraft.models.graph import Graph
+from atomgraft.models.irreps import has_weight_a_channel, message_paths, path_blocks
 from atomgraft.models.messages import MessagePath, SummedMessages
+from atomgraft.models.presets import check_preset
 
 NAMES = (
     "7net-0",
@@ -62,8 +64,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 TAIL = ("reduce_total_enegy", "force_output")
 """Modules that sum and differentiate; atomgraft does both itself."""
-
-READOUT_STEPS = ("input_to_hidden", "hidden_to_energy")
 
 READOUT_STEPS = ("input_to_hidden", "hidden_to_energy")
 
@@ -217,7 +217,7 @@ class SevenNetPotential(AbstractPotential):
         if leaf != "weight":
             return ()
         if isinstance(owner, Linear | FullyConnectedTensorProduct):
-            return _path_blocks(cast("Sequence[Any]", owner.instructions))
+            return path_blocks(cast("Sequence[Any]", owner.instructions))
         if weight.dim() == 2:
             return (
                 Block(
@@ -296,40 +296,9 @@ def _with_own_messages(module: nn.Module) -> nn.Module:
     if not isinstance(module, IrrepsConvolution):
         return module
     product: Any = module.convolution
-    is_plain = all(
-        one.connection_mode == "uvu" and one.has_weight and one.path_shape[1] == 1
-        for one in product.instructions
-    )
-    return Convolution(module, _message_paths(product)) if is_plain else module
-
-
-def _message_paths(product: Any) -> list[MessagePath]:  # noqa: ANN401 - e3nn's
-    """Return the paths of a tensor product, normalised as e3nn does."""
-    from e3nn.o3 import wigner_3j
-
-    sources, attributes, targets = (
-        irreps.slices()
-        for irreps in (product.irreps_in1, product.irreps_in2, product.irreps_out)
-    )
-    paths: list[MessagePath] = []
-    weight = 0
-    for one in product.instructions:
-        n_channels, source = product.irreps_in1[one.i_in1]
-        attribute = product.irreps_in2[one.i_in2].ir
-        target = product.irreps_out[one.i_out].ir
-        coupling = wigner_3j(source.l, attribute.l, target.l, dtype=torch.float64)
-        paths.append(
-            MessagePath(
-                n_channels=n_channels,
-                source=sources[one.i_in1].start,
-                attribute=attributes[one.i_in2].start,
-                target=targets[one.i_out].start,
-                weight=weight,
-                coefficients=coupling * one.path_weight,
-            )
-        )
-        weight += n_channels
-    return paths
+    if not has_weight_a_channel(product):
+        return module
+    return Convolution(module, message_paths(product))
 
 
 def _modality_index(source: Source, card: PotentialCard) -> int | None:
@@ -372,19 +341,6 @@ def _role(name: str) -> Role:
     return interaction(int(layer.group(1)))
 
 
-def _path_blocks(instructions: Sequence[Any]) -> tuple[Block, ...]:
-    """Return one matrix for each path: inputs (times attributes) by outputs."""
-    blocks: list[Block] = []
-    offset = 0
-    for instruction in instructions:
-        *inputs, columns = instruction.path_shape
-        rows = 1
-        for count in inputs:
-            rows *= count
-        if inputs:  # a bias has outputs alone and lives in another parameter
-            blocks.append(Block(offset=offset, rows=rows, columns=columns, scale=1.0))
-            offset += rows * columns
-    return tuple(blocks)
 
 
 def load_sevennet(
@@ -537,19 +493,7 @@ def sevennet_from_preset(
         SevenNet is not installed.
     """
     require_framework("sevennet")
-    if preset not in PRESETS:
-        raise BadInputError(
-            f"There is no SevenNet preset {preset!r}.",
-            f"Known: {', '.join(PRESETS)}.",
-            "For example --base sevennet:small:Si,Ge",
-        )
-    unknown = [symbol for symbol in elements if symbol not in atomic_numbers]
-    if unknown or not elements:
-        raise BadInputError(
-            f"{', '.join(unknown) or 'No name'} is not a chemical element.",
-            "Symbols, separated by commas, are needed.",
-            f"For example --base sevennet:{preset}:Si,Ge",
-        )
+    check_preset("sevennet", preset, elements, known=PRESETS)
     config = _preset_config(preset, sorted(set(elements)))
     with _quiet():
         from sevenn.model_build import build_E3_equivariant_model

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from atomgraft.models.loading import load_potential
+from atomgraft.models.irreps import message_paths
 from atomgraft.models.messages import MessagePath, SummedMessages
-from atomgraft.models.sevennet import Convolution, _message_paths
+from atomgraft.models.sevennet import Convolution
 
 o3 = pytest.importorskip("e3nn.o3")
 
@@ -72,7 +73,7 @@ def arguments(product, n_edges=11, seed=0):
 
 
 def ours(product):
-    return SummedMessages(_message_paths(product), product.irreps_in2.dim)
+    return SummedMessages(message_paths(product), product.irreps_in2.dim)
 
 
 def theirs(product, features, attributes, hidden, last, edges):

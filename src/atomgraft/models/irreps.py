@@ -1,0 +1,102 @@
+"""What e3nn's layers consist of: matrices inside flat weights, paths of messages."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from atomgraft.models.base import Block
+from atomgraft.models.messages import MessagePath
+
+
+def path_blocks(instructions: Sequence[Any]) -> tuple[Block, ...]:
+    """Return one matrix for each path: inputs (times attributes) by outputs.
+
+    Parameters
+    ----------
+    instructions
+        Those of an e3nn layer, which normalises in its forward pass.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> paths = [SimpleNamespace(path_shape=(8, 2, 4)), SimpleNamespace(path_shape=(4,))]
+    >>> path_blocks(paths)
+    (Block(offset=0, rows=16, columns=4, scale=1.0),)
+    """
+    blocks: list[Block] = []
+    offset = 0
+    for instruction in instructions:
+        *inputs, columns = instruction.path_shape
+        rows = 1
+        for count in inputs:
+            rows *= count
+        if inputs:  # a bias has outputs alone and lives in another parameter
+            blocks.append(Block(offset=offset, rows=rows, columns=columns, scale=1.0))
+            offset += rows * columns
+    return tuple(blocks)
+
+
+def has_weight_a_channel(product: Any) -> bool:  # noqa: ANN401 - e3nn's
+    """Return whether every path of a tensor product has one weight a channel."""
+    return all(
+        one.connection_mode == "uvu" and one.has_weight and one.path_shape[1] == 1
+        for one in product.instructions
+    )
+
+
+def message_paths(
+    product: Any,  # noqa: ANN401 - e3nn's
+    *,
+    own_tables: bool = False,
+) -> list[MessagePath]:
+    """Return the paths of a tensor product, normalised as e3nn does.
+
+    Parameters
+    ----------
+    product
+        An ``o3.TensorProduct`` for which :func:`has_weight_a_channel` holds.
+    own_tables
+        Take the coupling coefficients that the layer carries, which e3nn keeps in
+        the precision it was built in, instead of those of full precision.
+    """
+    sources, attributes, targets = (
+        irreps.slices()
+        for irreps in (product.irreps_in1, product.irreps_in2, product.irreps_out)
+    )
+    paths: list[MessagePath] = []
+    weight = 0
+    for one in product.instructions:
+        n_channels, source = product.irreps_in1[one.i_in1]
+        attribute = product.irreps_in2[one.i_in2].ir
+        target = product.irreps_out[one.i_out].ir
+        coupling = _coupling(product, (source.l, attribute.l, target.l), own_tables)
+        paths.append(
+            MessagePath(
+                n_channels=n_channels,
+                source=sources[one.i_in1].start,
+                attribute=attributes[one.i_in2].start,
+                target=targets[one.i_out].start,
+                weight=weight,
+                coefficients=coupling * one.path_weight,
+            )
+        )
+        weight += n_channels
+    return paths
+
+
+def _coupling(
+    product: Any,  # noqa: ANN401 - e3nn's
+    orders: tuple[int, int, int],
+    own_tables: bool,  # noqa: FBT001 - passed on
+) -> Tensor:
+    """Return the coefficients of three orders; e3nn has no table where one is zero."""
+    from e3nn.o3 import wigner_3j
+
+    name = "_w3j_" + "_".join(map(str, orders))
+    tables = product.named_buffers() if own_tables else ()
+    for known, table in tables:
+        if known.endswith(name):
+            return table.detach().to("cpu", torch.float64)
+    return wigner_3j(*orders, dtype=torch.float64)

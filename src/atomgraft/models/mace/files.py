@@ -1,0 +1,269 @@
+"""From a name or a file to a MACE model."""
+
+import contextlib
+import importlib.util
+import io
+import logging
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ase.data import atomic_numbers
+from torch import nn
+
+from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.models.base import PotentialCard
+from atomgraft.models.checkpoints import read_checkpoint
+from atomgraft.models.mace.potential import MacePotential
+from atomgraft.models.presets import check_preset
+
+MIT = "MIT"
+ACADEMIC = "ASL (academic use only)"
+UNKNOWN = "not stated by mace-torch"
+
+PUBLISHED: Mapping[str, tuple[str, str, str]] = {
+    "mace-mp-0-small": ("mace_mp_urls", "small", MIT),
+    "mace-mp-0-medium": ("mace_mp_urls", "medium", MIT),
+    "mace-mp-0-large": ("mace_mp_urls", "large", MIT),
+    "mace-mp-0b-small": ("mace_mp_urls", "small-0b", MIT),
+    "mace-mp-0b-medium": ("mace_mp_urls", "medium-0b", MIT),
+    "mace-mp-0b2-small": ("mace_mp_urls", "small-0b2", MIT),
+    "mace-mp-0b2-medium": ("mace_mp_urls", "medium-0b2", MIT),
+    "mace-mp-0b2-large": ("mace_mp_urls", "large-0b2", MIT),
+    "mace-mp-0b3": ("mace_mp_urls", "medium-0b3", MIT),
+    "mace-mpa-0": ("mace_mp_urls", "medium-mpa-0", MIT),
+    "mace-omat-0-small": ("mace_mp_urls", "small-omat-0", ACADEMIC),
+    "mace-omat-0": ("mace_mp_urls", "medium-omat-0", ACADEMIC),
+    "mace-matpes-pbe-0": ("mace_mp_urls", "mace-matpes-pbe-0", ACADEMIC),
+    "mace-matpes-r2scan-0": ("mace_mp_urls", "mace-matpes-r2scan-0", ACADEMIC),
+    "mace-mh-0": ("mace_mp_urls", "mh-0", UNKNOWN),
+    "mace-mh-1": ("mace_mp_urls", "mh-1", UNKNOWN),
+    "mace-off23-small": ("mace_off_urls", "small", ACADEMIC),
+    "mace-off23-medium": ("mace_off_urls", "medium", ACADEMIC),
+    "mace-off23-large": ("mace_off_urls", "large", ACADEMIC),
+}
+"""Published potentials: mace-torch's table of addresses, its key there, the licence
+as mace-torch states it."""
+
+NAMES = tuple(PUBLISHED)
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "tiny": {
+        "hidden_irreps": "8x0e+8x1o",
+        "max_ell": 2,
+        "correlation": 2,
+        "r_max": 4.0,
+        "radial_MLP": [16, 16],
+        "avg_num_neighbors": 12.0,
+    },
+    "small": {
+        "hidden_irreps": "32x0e+32x1o",
+        "max_ell": 3,
+        "correlation": 3,
+        "r_max": 5.0,
+        "radial_MLP": [64, 64, 64],
+        "avg_num_neighbors": 25.0,
+    },
+}
+"""Architectures to train from nothing: ``mace:tiny:Si,Ge``."""
+
+UNSAFE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+
+_FETCH = """
+import sys
+from mace.calculators import foundations_models as published
+url = getattr(published, sys.argv[1])[sys.argv[2]]
+print(published.download_mace_mp_checkpoint(url))
+"""
+"""In a process of its own: the import and the loader print, and change settings."""
+
+
+def load_mace(
+    name: str, *, head: str | None = None, trust: bool = False
+) -> MacePotential:
+    """Load a published MACE potential by name, or any ``.model`` file by path.
+
+    A ``.model`` file is a pickled module, which runs code as it is read, so it
+    needs the user's word, published or not.
+
+    Parameters
+    ----------
+    name
+        One of `NAMES`, or a file.
+    head
+        Needed where the model has several.
+    trust
+        The user's word that the file may run code.
+
+    Raises
+    ------
+    BadInputError
+        The file may not or cannot be read, holds no MACE model of energies, or the
+        head is missing or unknown.
+    MissingExtraError
+        MACE is not installed.
+    """
+    require_mace()
+    key = name.lower()
+    path = _published_path(key) if key in PUBLISHED else Path(name)
+    with _framework():
+        network = _checked(read_checkpoint(path, trust=trust), path)
+        return MacePotential(
+            network,
+            PotentialCard(
+                name=name,
+                framework="mace",
+                licence=PUBLISHED[key][2]
+                if key in PUBLISHED
+                else "not stated by the file",
+                head=head,
+            ),
+        )
+
+
+def mace_from_preset(
+    preset: str, elements: Sequence[str], generator: torch.Generator
+) -> MacePotential:
+    """Build a small MACE model with fresh weights.
+
+    Parameters
+    ----------
+    preset
+        One of `PRESETS`.
+    elements
+        Chemical symbols it shall see.
+    generator
+        Source of the weights.
+
+    Raises
+    ------
+    BadInputError
+        The preset or a symbol is unknown.
+    MissingExtraError
+        MACE is not installed.
+    """
+    require_mace()
+    check_preset("mace", preset, elements, known=PRESETS)
+    numbers = sorted({atomic_numbers[symbol] for symbol in elements})
+    with _framework():
+        potential = MacePotential(
+            _fresh(PRESETS[preset], numbers),
+            PotentialCard(
+                name=f"mace:{preset}:{','.join(elements)}",
+                framework="mace",
+                licence="yours",
+            ),
+        )
+    potential.draw_weights(generator)
+    return potential
+
+
+def require_mace() -> None:
+    """Check that the extra is installed.
+
+    Raises
+    ------
+    MissingExtraError
+        It is not.
+    """
+    if importlib.util.find_spec("mace") is None:
+        raise MissingExtraError(
+            "This needs MACE, which is not installed here.",
+            "The extra 'mace' is needed, in an environment of its own: MACE and "
+            "SevenNet want different versions of e3nn.",
+            'Run: pip install "atomgraft[mace]" in a fresh environment, or: '
+            "atomgraft env add mace",
+        )
+
+
+@contextlib.contextmanager
+def _framework() -> Iterator[None]:
+    """Use MACE without its side effects.
+
+    Importing it lets every later ``torch.load`` of the process run code; that is
+    taken back. Loading e3nn in its version needs it while it lasts. Its chatter
+    stays off the user's screen.
+    """
+    before = os.environ.get(UNSAFE)
+    muted = logging.root.manager.disable
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            import mace.modules  # noqa: F401 - so that it is there before e3nn is
+            yield
+        finally:
+            logging.disable(muted)
+            os.environ.pop(UNSAFE, None)
+            if before is not None:
+                os.environ[UNSAFE] = before
+
+
+def _published_path(name: str) -> Path:
+    """Let mace-torch find or download a published model; return the file."""
+    table, key, _ = PUBLISHED[name]
+    done = subprocess.run(
+        [sys.executable, "-c", _FETCH, table, key],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["unknown"])[-1]
+        raise BadInputError(
+            f"The weights of {name} are not here and could not be downloaded: {reason}.",
+            "A network connection, or the model as a file, is needed.",
+            "Download it by hand and give its path as --base.",
+        )
+    return Path(done.stdout.strip().splitlines()[-1])
+
+
+def _checked(network: Any, path: Path) -> nn.Module:  # noqa: ANN401 - what came
+    """Return a model of energies that needs nothing but atoms, or refuse it."""
+    from mace.modules import MACE, ScaleShiftMACE
+
+    if type(network) not in {MACE, ScaleShiftMACE}:
+        raise BadInputError(
+            f"{path} holds {type(network).__name__} and no MACE model of energies.",
+            "A .model file written by mace-torch is needed (MACE or ScaleShiftMACE).",
+            "Give the .model file of the run, and not its checkpoint.",
+        )
+    if hasattr(network, "joint_embedding"):
+        asked = ", ".join(network.embedding_specs)
+        raise BadInputError(
+            f"{path} holds a MACE model that also asks for {asked}.",
+            "A model that needs elements, positions and cell alone is needed.",
+            "Choose another foundation model.",
+        )
+    return network
+
+
+def _fresh(preset: Mapping[str, Any], numbers: Sequence[int]) -> nn.Module:
+    """Build an architecture; its weights are drawn later."""
+    import numpy as np
+    from e3nn.o3 import Irreps
+    from mace.modules import ScaleShiftMACE, interaction_classes
+
+    block = interaction_classes["RealAgnosticResidualInteractionBlock"]
+    with torch.random.fork_rng(devices=[]):
+        network = ScaleShiftMACE(
+            **{**preset, "hidden_irreps": Irreps(preset["hidden_irreps"])},
+            num_bessel=8,
+            num_polynomial_cutoff=5,
+            interaction_cls=block,
+            interaction_cls_first=block,
+            num_interactions=2,
+            num_elements=len(numbers),
+            MLP_irreps=Irreps("16x0e"),
+            gate=nn.functional.silu,
+            atomic_energies=np.zeros((1, len(numbers))),
+            atomic_numbers=list(numbers),
+            atomic_inter_scale=1.0,
+            atomic_inter_shift=0.0,
+        )
+    return network.float()

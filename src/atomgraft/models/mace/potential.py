@@ -1,0 +1,235 @@
+"""A MACE model behind atomgraft's seam."""
+
+import copy
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.storage import with_ending, write_atomically
+from atomgraft.models.base import (
+    EMBEDDING,
+    RADIAL_BASIS,
+    READOUT,
+    REFERENCE_ENERGIES,
+    SCALE,
+    AbstractPotential,
+    Block,
+    PotentialCard,
+    Role,
+    interaction,
+)
+from atomgraft.models.graph import Graph
+from atomgraft.models.irreps import path_blocks
+from atomgraft.models.mace.layers import use_own_layers
+
+PREFIX = "network."
+"""What our names of parameters have before MACE's."""
+
+REFERENCE = f"{PREFIX}atomic_energies_fn.atomic_energies"
+
+_ROLE_PATTERNS: tuple[tuple[str, Role], ...] = (
+    (r"node_embedding\.", EMBEDDING),
+    (r"(radial_embedding|pair_repulsion_fn)\.", RADIAL_BASIS),
+    (r"readouts\.", READOUT),
+    (r"atomic_energies_fn\.atomic_energies", REFERENCE_ENERGIES),
+    (r"scale_shift\.shift", REFERENCE_ENERGIES),
+    (r"scale_shift\.scale", SCALE),
+)
+
+_CONSTANTS = (
+    "atomic_energies_fn.atomic_energies",
+    "scale_shift.scale",
+    "scale_shift.shift",
+)
+"""Buffers of MACE that are parameters here: they are hashed, and may be shifted."""
+
+
+class MaceEnergies(nn.Module):
+    """A MACE model up to the energy of each atom.
+
+    Parameters
+    ----------
+    network
+        The framework's model; not changed.
+    head
+        Index of the head.
+    """
+
+    def __init__(self, network: nn.Module, head: int) -> None:
+        super().__init__()
+        own = copy.deepcopy(network)
+        for name in _CONSTANTS:
+            _buffer_to_parameter(own, name)
+        use_own_layers(own)
+        self.network = own.to(next(network.parameters()).dtype)
+        numbers = network.get_buffer("atomic_numbers").tolist()
+        index = torch.full((max(numbers) + 1,), -1, dtype=torch.int64)
+        index[numbers] = torch.arange(len(numbers))
+        self.register_buffer("type_index", index, persistent=False)
+        self.n_elements = len(numbers)
+        self.head = head
+
+    def forward(self, graph: Graph) -> Tensor:
+        """Return the energy of each atom, eV, shape (atoms,)."""
+        index = self.get_buffer("type_index")[graph.numbers]
+        one_hot = nn.functional.one_hot(index, self.n_elements)
+        cells = graph.cells[graph.owner[graph.edges[0]]]
+        n_atoms = graph.n_atoms
+        data = {
+            "positions": graph.positions.view_as(graph.positions),  # marked by MACE
+            "cell": graph.cells.flatten(0, 1),
+            "unit_shifts": graph.shifts,
+            "shifts": torch.einsum("ei,eij->ej", graph.shifts, cells),
+            "edge_index": graph.edges,
+            "node_attrs": one_hot.to(graph.positions.dtype),
+            "batch": graph.owner,
+            "ptr": nn.functional.pad(n_atoms.cumsum(0), (1, 0)),
+            "head": torch.full_like(n_atoms, self.head),
+        }
+        energies = self.network(data, compute_force=False)["node_energy"]
+        return energies.to(graph.positions.dtype)  # MACE adds references in float64
+
+
+class MacePotential(AbstractPotential):
+    """A MACE model behind atomgraft's seam.
+
+    Parameters
+    ----------
+    network
+        The framework's model, in its own precision, on the CPU; not changed.
+    card
+        What it says of itself; `card.head` names the head.
+
+    Raises
+    ------
+    BadInputError
+        The head is missing or unknown.
+    """
+
+    def __init__(self, network: nn.Module, card: PotentialCard) -> None:
+        self.card = card
+        self.heads = heads_of(network)
+        self.head = _head_index(self.heads, card)
+        self.plain = network
+        self.cutoff = float(network.get_buffer("r_max"))
+        self.numbers: list[int] = network.get_buffer("atomic_numbers").tolist()
+        self.elements = frozenset(self.numbers)
+        self.module = MaceEnergies(network, self.head)
+        self.module.requires_grad_(requires_grad=True)
+        self.roles = _roles(self.module)
+
+    def blocks(self, parameter: str) -> tuple[Block, ...]:
+        """Return irreps paths, radial layers, or the terms of a contraction.
+
+        The weights of a symmetric contraction have elements and terms as rows and
+        channels as columns; any such matrix keeps the layer equivariant.
+        """
+        name = parameter.removeprefix(PREFIX)
+        owner_name, _, leaf = name.rpartition(".")
+        if ".contractions." in name:
+            return _contraction_block(self.plain.get_parameter(name))
+        if leaf != "weight":
+            return ()
+        return _layer_blocks(self.plain.get_submodule(owner_name))
+
+    def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
+        """Return reference energies of the head with `shifts` (eV) added."""
+        current = self.module.get_parameter(REFERENCE).detach().clone()
+        own = current[self.head] if current.dim() == 2 else current
+        for number, shift in shifts.items():
+            own[self.numbers.index(number)] += shift
+        return {REFERENCE: current}
+
+    def export(self, path: Path) -> Path:
+        """Write a ``.model`` file that mace-torch itself reads, in our precision."""
+        network = copy.deepcopy(self.plain).to(self.dtype)
+        tensors = dict(network.named_parameters()) | dict(network.named_buffers())
+        with torch.no_grad():
+            for name, value in self.module.named_parameters():
+                tensors[name.removeprefix(PREFIX)].copy_(value)
+        buffer = io.BytesIO()
+        torch.save(network, buffer)
+        path = with_ending(path, ".model")
+        write_atomically(path, buffer.getvalue())
+        return path
+
+
+def heads_of(network: nn.Module) -> tuple[str, ...]:
+    """Return the names of a MACE model's heads; files of old have none."""
+    return tuple(getattr(network, "heads", None) or ("Default",))
+
+
+def _head_index(heads: Sequence[str], card: PotentialCard) -> int:
+    if card.head is None and len(heads) == 1:
+        return 0
+    if card.head not in heads:
+        came = "none" if card.head is None else repr(card.head)
+        raise BadInputError(
+            f"{card.name} needs one of its heads and {came} was named.",
+            f"It has {', '.join(heads)}.",
+            "Choose the one your labels belong to with --head."
+            if len(heads) > 1
+            else "Leave --head out.",
+        )
+    return heads.index(card.head)
+
+
+def _buffer_to_parameter(network: nn.Module, name: str) -> None:
+    owner_name, _, leaf = name.rpartition(".")
+    if owner_name not in dict(network.named_modules()):
+        return  # a model without scale and shift
+    owner = network.get_submodule(owner_name)
+    value = owner.get_buffer(leaf)
+    delattr(owner, leaf)
+    owner.register_parameter(leaf, nn.Parameter(value))
+
+
+def _roles(module: nn.Module) -> dict[Role, tuple[str, ...]]:
+    roles: dict[Role, list[str]] = {}
+    for name, _ in module.named_parameters():
+        roles.setdefault(_role(name.removeprefix(PREFIX)), []).append(name)
+    return {role: tuple(names) for role, names in roles.items()}
+
+
+def _role(name: str) -> Role:
+    for pattern, role in _ROLE_PATTERNS:
+        if re.match(pattern, name):
+            return role
+    layer = re.match(r"(?:interactions|products)\.(\d+)\.", name)
+    if layer is None:
+        raise BadInputError(
+            f"The parameter {name!r} of this MACE model plays no known role.",
+            "A model of energies and forces from mace-torch 0.3.13 or newer is needed.",
+            "Report it with the model's name.",
+        )
+    return interaction(int(layer.group(1)))
+
+
+def _contraction_block(weights: Tensor) -> tuple[Block, ...]:
+    """Return one matrix; MACE draws the weights of n terms at 1/n."""
+    n_elements, n_terms, n_channels = weights.shape
+    return (
+        Block(
+            offset=0, rows=n_elements * n_terms, columns=n_channels, scale=1 / n_terms
+        ),
+    )
+
+
+def _layer_blocks(layer: nn.Module) -> tuple[Block, ...]:
+    from e3nn.o3 import FullyConnectedTensorProduct, Linear
+
+    if isinstance(layer, Linear | FullyConnectedTensorProduct):
+        return path_blocks(cast("Sequence[Any]", layer.instructions))
+    weight = layer.get_parameter("weight")
+    if weight.dim() != 2:  # of a layer norm
+        return ()
+    rows, columns = weight.shape
+    # a dense layer of torch has its inputs along the columns, and no norm of its own
+    scale = columns**-0.5 if isinstance(layer, nn.Linear) else 1.0
+    return (Block(offset=0, rows=rows, columns=columns, scale=scale),)

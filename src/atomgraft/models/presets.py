@@ -1,0 +1,55 @@
+"""Names of small models to train from nothing: ``framework:preset:elements``."""
+
+from collections.abc import Collection, Sequence
+
+from ase.data import atomic_numbers
+
+from atomgraft.core.errors import BadInputError
+
+
+def split_preset(name: str) -> tuple[str, list[str]]:
+    """Return preset and chemical symbols of a name; empty where a part is missing.
+
+    Examples
+    --------
+    >>> split_preset("mace:tiny:Si,Ge")
+    ('tiny', ['Si', 'Ge'])
+    """
+    _, preset, elements = [*name.split(":", 2), "", ""][:3]
+    return preset, [symbol for symbol in elements.split(",") if symbol]
+
+
+def check_preset(
+    framework: str, preset: str, elements: Sequence[str], *, known: Collection[str]
+) -> None:
+    """Check what a model is to be built from.
+
+    Parameters
+    ----------
+    framework
+        The adapter's name, for the message.
+    preset
+        The architecture asked for.
+    elements
+        Chemical symbols.
+    known
+        Presets that there are.
+
+    Raises
+    ------
+    BadInputError
+        The preset or a symbol is unknown, or no symbol came.
+    """
+    if preset not in known:
+        raise BadInputError(
+            f"There is no preset {preset!r} of {framework}.",
+            f"Known: {', '.join(known)}.",
+            f"For example --base {framework}:{next(iter(known))}:Si,Ge",
+        )
+    unknown = [symbol for symbol in elements if symbol not in atomic_numbers]
+    if unknown or not elements:
+        raise BadInputError(
+            f"{', '.join(unknown) or 'No name'} is not a chemical element.",
+            "Symbols, separated by commas, are needed.",
+            f"For example --base {framework}:{preset}:Si,Ge",
+        )
