@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from atomgraft.models.base import PotentialCard
-from atomgraft.models.mace.files import _framework
+from atomgraft.models.mace.files import with_mace
 from atomgraft.models.mace.potential import MacePotential
 
 HAS_MACE = importlib.util.find_spec("mace") is not None
@@ -66,7 +66,7 @@ VARIANTS = {
 def network(variant="residual", dtype=torch.float64, seed=0):
     """Build a model with mace-torch, random in every weight; not to be changed."""
     given = dict(VARIANTS[variant])
-    with _framework(), torch.random.fork_rng(devices=[]):
+    with with_mace(), torch.random.fork_rng(devices=[]):
         from e3nn.o3 import Irreps
         from mace import modules
 
@@ -119,5 +119,5 @@ def potential(variant="residual", dtype=torch.float64):
     card = PotentialCard(
         name=variant, framework="mace", licence="none", head=heads and heads[-1]
     )
-    with _framework():
+    with with_mace():
         return MacePotential(network(variant, dtype), card)

@@ -111,7 +111,7 @@ def load_mace(
     require_mace()
     key = name.lower()
     path = _published_path(key) if key in PUBLISHED else Path(name)
-    with _framework():
+    with with_mace():
         network = _checked(read_checkpoint(path, trust=trust), path)
         return MacePotential(
             network,
@@ -150,7 +150,7 @@ def mace_from_preset(
     require_mace()
     check_preset("mace", preset, elements, known=PRESETS)
     numbers = sorted({atomic_numbers[symbol] for symbol in elements})
-    with _framework():
+    with with_mace():
         potential = MacePotential(
             _fresh(PRESETS[preset], numbers),
             PotentialCard(
@@ -182,7 +182,7 @@ def require_mace() -> None:
 
 
 @contextlib.contextmanager
-def _framework() -> Iterator[None]:
+def with_mace() -> Iterator[None]:
     """Use MACE without its side effects.
 
     Importing it lets every later ``torch.load`` of the process run code; that is
