@@ -1,7 +1,6 @@
 """From a name or a file to a MACE model."""
 
 import contextlib
-import importlib.util
 import io
 import logging
 import os
@@ -16,7 +15,8 @@ import torch
 from ase.data import atomic_numbers
 from torch import nn
 
-from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.frameworks import require_framework
 from atomgraft.models.base import PotentialCard
 from atomgraft.models.checkpoints import read_checkpoint
 from atomgraft.models.mace.potential import MacePotential
@@ -108,7 +108,7 @@ def load_mace(
     MissingExtraError
         MACE is not installed.
     """
-    require_mace()
+    require_framework("mace")
     key = name.lower()
     path = _published_path(key) if key in PUBLISHED else Path(name)
     with with_mace():
@@ -147,7 +147,7 @@ def mace_from_preset(
     MissingExtraError
         MACE is not installed.
     """
-    require_mace()
+    require_framework("mace")
     check_preset("mace", preset, elements, known=PRESETS)
     numbers = sorted({atomic_numbers[symbol] for symbol in elements})
     with with_mace():
@@ -161,24 +161,6 @@ def mace_from_preset(
         )
     potential.draw_weights(generator)
     return potential
-
-
-def require_mace() -> None:
-    """Check that the extra is installed.
-
-    Raises
-    ------
-    MissingExtraError
-        It is not.
-    """
-    if importlib.util.find_spec("mace") is None:
-        raise MissingExtraError(
-            "This needs MACE, which is not installed here.",
-            "The extra 'mace' is needed, in an environment of its own: MACE and "
-            "SevenNet want different versions of e3nn.",
-            'Run: pip install "atomgraft[mace]" in a fresh environment, or: '
-            "atomgraft env add mace",
-        )
 
 
 @contextlib.contextmanager

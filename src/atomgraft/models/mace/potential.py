@@ -1,6 +1,7 @@
 """A MACE model behind atomgraft's seam."""
 
 import copy
+import dataclasses
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -114,8 +115,7 @@ class MacePotential(AbstractPotential):
 
     def __init__(self, network: nn.Module, card: PotentialCard) -> None:
         self.card = card
-        self.heads = heads_of(network)
-        self.head = _head_index(self.heads, card)
+        self.head = _head_index(heads_of(network), card)
         self.plain = network
         self.cutoff = float(network.get_buffer("r_max"))
         self.numbers: list[int] = network.get_buffer("atomic_numbers").tolist()
@@ -145,6 +145,42 @@ class MacePotential(AbstractPotential):
         for number, shift in shifts.items():
             own[self.numbers.index(number)] += shift
         return {REFERENCE: current}
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the heads, where there are several."""
+        names = heads_of(self.plain)
+        return names if len(names) > 1 else ()
+
+    def for_head(self, head: str) -> "MacePotential":
+        """Return a copy that predicts from another head."""
+        card = dataclasses.replace(self.card, head=head)
+        index = _head_index(heads_of(self.plain), card)
+        other = self.clone(device=self.device)
+        other.card, other.head = card, index
+        cast("MaceEnergies", other.module).head = index
+        return other
+
+    def readout_directions(self) -> dict[str, Tensor]:
+        """Return the weights of the head in the last layer of every readout."""
+        directions: dict[str, Tensor] = {}
+        for i, readout in enumerate(self.plain.get_submodule("readouts").children()):
+            last = "linear" if hasattr(readout, "linear") else "linear_2"
+            name = f"{PREFIX}readouts.{i}.{last}.weight"
+            [block] = self.blocks(name)  # scalars alone become energies
+            rows = self._readout_rows(readout, block.rows)
+            weight = self.module.get_parameter(name)
+            units = weight.new_zeros(len(rows), block.rows, block.columns)
+            units[torch.arange(len(rows)), rows, self.head] = 1.0
+            directions[name] = units.flatten(1)
+        return directions
+
+    def _readout_rows(self, readout: nn.Module, n_rows: int) -> Tensor:
+        """Return the inputs of a last layer that a head sees: all, or its share."""
+        n_shares = getattr(readout, "num_heads", 1)
+        n_own = n_rows // n_shares
+        first = self.head * n_own if n_shares > 1 else 0
+        return torch.arange(first, first + n_own)
 
     def export(self, path: Path) -> Path:
         """Write a ``.model`` file that mace-torch itself reads, in our precision."""
