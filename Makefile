@@ -3,22 +3,25 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# MACE and SevenNet want different versions of e3nn, so MACE has an environment.
+MACE_VENV ?= $(VENV)-mace
+MACE_BIN := $(MACE_VENV)/bin
 
 # One torch process beside others: more threads than cores slows all of them.
 export OMP_NUM_THREADS ?= 2
-test test-quick: export OMP_NUM_THREADS = 1
+test test-sevennet test-mace test-quick: export OMP_NUM_THREADS = 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 export PIP_NO_INPUT ?= 1
 
-INSTALL = $(BIN)/python -m pip install --quiet --quiet --editable
+INSTALL = $(@D)/bin/python -m pip install --quiet --quiet --editable
 WAIT := the first time this takes a few minutes, torch is large
 
-.PHONY: help demo test test-quick lint docs format clean
+.PHONY: help demo test test-sevennet test-mace test-quick lint docs format clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo        adapt 7net-0 to silicon, prove it, write the page"
-	@echo "make test        run every test"
+	@echo "make test        run every test, those of MACE in an environment of its own"
 	@echo "make test-quick  run the fast tests"
 	@echo "make lint        style, types, layers, spelling"
 	@echo "make format      let ruff put the style right"
@@ -28,8 +31,13 @@ help:
 demo: $(VENV)/.user
 	$(BIN)/atomgraft demo --out demo
 
-test: $(VENV)/.test
+test: test-sevennet test-mace
+
+test-sevennet: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+test-mace: $(MACE_VENV)/.test
+	$(MACE_BIN)/python -m pytest -m mace
 
 test-quick: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow"
@@ -49,16 +57,16 @@ docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --quiet
 
 clean:
-	rm -rf $(VENV) site dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(MACE_VENV) site dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # The environment, and one stamp for each set of extras: pip runs again only when
 # pyproject.toml has changed.
 
-$(BIN)/python:
+$(BIN)/python $(MACE_BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "atomgraft needs Python 3.11 or newer, and '$(PYTHON)' is not." \
 	    "Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	@$(PYTHON) -m venv $(@D:/bin=) || { rm -rf $(@D:/bin=); \
 	  echo "$(PYTHON) cannot make a virtual environment." \
 	    "On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
 
@@ -71,6 +79,11 @@ $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@echo "Installing atomgraft and its tests into $(VENV) ($(WAIT))"
 	@$(INSTALL) ".[sevennet,test]"
 	@touch $@ $(VENV)/.user
+
+$(MACE_VENV)/.test: pyproject.toml | $(MACE_BIN)/python
+	@echo "Installing atomgraft, MACE and its tests into $(MACE_VENV) ($(WAIT))"
+	@$(INSTALL) ".[mace,test]"
+	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing atomgraft and its tools into $(VENV) ($(WAIT))"

@@ -5,7 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from atomgraft.core.frameworks import is_installed
+
 REPOSITORY = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what needs a framework that is not here, and say so."""
+    if not is_installed("mace"):
+        absent = pytest.mark.skip(reason="mace is not installed here")
+        for item in items:
+            if item.get_closest_marker("mace"):
+                item.add_marker(absent)
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +28,11 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no public data at {folder}; set ATOMGRAFT_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def mace_file(tmp_path_factory) -> Path:
+    """Return a small MACE model that mace-torch itself has trained, float64."""
+    from tests.mace_models import train
+
+    return train(tmp_path_factory.mktemp("mace"))

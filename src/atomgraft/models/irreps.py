@@ -21,7 +21,10 @@ def path_blocks(instructions: Sequence[Any]) -> tuple[Block, ...]:
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> paths = [SimpleNamespace(path_shape=(8, 2, 4)), SimpleNamespace(path_shape=(4,))]
+    >>> paths = [
+    ...     SimpleNamespace(path_shape=(8, 2, 4)),
+    ...     SimpleNamespace(path_shape=(4,)),
+    ... ]
     >>> path_blocks(paths)
     (Block(offset=0, rows=16, columns=4, scale=1.0),)
     """

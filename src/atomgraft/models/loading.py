@@ -69,7 +69,8 @@ def load_potential(
     raise BadInputError(
         f"{name!r} names no potential.",
         f"Known names: {', '.join(known_names())}; or a checkpoint file (.pth "
-        "of SevenNet, .model of MACE), a pair potential (.safetensors), or the folder of a finished run.",
+        "of SevenNet, .model of MACE), a pair potential (.safetensors), or the folder "
+        "of a finished run.",
         "Check the spelling, or the path.",
     )
 

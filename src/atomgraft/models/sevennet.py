@@ -341,8 +341,6 @@ def _role(name: str) -> Role:
     return interaction(int(layer.group(1)))
 
 
-
-
 def load_sevennet(
     name: str, *, head: str | None = None, trust: bool = False
 ) -> SevenNetPotential:

@@ -3,12 +3,14 @@
 import pytest
 import torch
 
-from atomgraft.models.loading import load_potential
 from atomgraft.models.irreps import message_paths
+from atomgraft.models.loading import load_potential
 from atomgraft.models.messages import MessagePath, SummedMessages
 from atomgraft.models.sevennet import Convolution
+from tests.trials import HAS_SEVENN, NEEDS_SEVENN
 
-o3 = pytest.importorskip("e3nn.o3")
+pytestmark = NEEDS_SEVENN  # whose e3nn can be imported without its framework
+o3 = pytest.importorskip("e3nn.o3") if HAS_SEVENN else None
 
 ROUNDING = 1e-10
 """Sums of some hundred terms of order one to ten, in float64, differentiated twice."""

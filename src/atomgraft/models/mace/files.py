@@ -177,7 +177,9 @@ def with_mace() -> Iterator[None]:
         warnings.simplefilter("ignore")
         logging.disable(logging.WARNING)
         try:
-            import mace.modules  # noqa: F401 - so that it is there before e3nn is
+            # before e3nn, which cannot be imported without it
+            import mace.modules  # noqa: F401 # pyright: ignore[reportMissingImports]
+
             yield
         finally:
             logging.disable(muted)
@@ -198,7 +200,8 @@ def _published_path(name: str) -> Path:
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["unknown"])[-1]
         raise BadInputError(
-            f"The weights of {name} are not here and could not be downloaded: {reason}.",
+            f"The weights of {name} are not here and could not be downloaded: "
+            f"{reason}.",
             "A network connection, or the model as a file, is needed.",
             "Download it by hand and give its path as --base.",
         )
@@ -207,7 +210,10 @@ def _published_path(name: str) -> Path:
 
 def _checked(network: Any, path: Path) -> nn.Module:  # noqa: ANN401 - what came
     """Return a model of energies that needs nothing but atoms, or refuse it."""
-    from mace.modules import MACE, ScaleShiftMACE
+    from mace.modules import (  # pyright: ignore[reportMissingImports]
+        MACE,
+        ScaleShiftMACE,
+    )
 
     if type(network) not in {MACE, ScaleShiftMACE}:
         raise BadInputError(
@@ -229,7 +235,10 @@ def _fresh(preset: Mapping[str, Any], numbers: Sequence[int]) -> nn.Module:
     """Build an architecture; its weights are drawn later."""
     import numpy as np
     from e3nn.o3 import Irreps
-    from mace.modules import ScaleShiftMACE, interaction_classes
+    from mace.modules import (  # pyright: ignore[reportMissingImports]
+        ScaleShiftMACE,
+        interaction_classes,
+    )
 
     block = interaction_classes["RealAgnosticResidualInteractionBlock"]
     with torch.random.fork_rng(devices=[]):

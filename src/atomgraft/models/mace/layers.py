@@ -23,19 +23,19 @@ from atomgraft.models.messages import SummedMessages
 
 def use_own_layers(network: nn.Module) -> None:
     """Replace, in place, every layer of a MACE model that has a counterpart here."""
-    for block in network.get_submodule("interactions").children():
-        interaction: Any = block
+    interactions: list[Any] = list(network.get_submodule("interactions").children())
+    for interaction in interactions:
         if has_weight_a_channel(interaction.conv_tp):
-            product = Convolution(interaction.conv_tp)
+            convolution = Convolution(interaction.conv_tp)
             interaction.conv_tp_weights = RadialWeights(
-                interaction.conv_tp_weights, product.messages.order
+                interaction.conv_tp_weights, convolution.messages.order
             )
-            interaction.conv_tp = product
+            interaction.conv_tp = convolution
             interaction.conv_fusion = True  # then it passes the edges, and sums nothing
         if hasattr(interaction, "skip_tp") and ElementLinear.fits(interaction.skip_tp):
             interaction.skip_tp = ElementLinear(interaction.skip_tp)
-    for block in network.get_submodule("products").children():
-        product: Any = block
+    products: list[Any] = list(network.get_submodule("products").children())
+    for product in products:
         if ElementContraction.fits(product.symmetric_contractions):
             product.symmetric_contractions = ElementContraction(
                 product.symmetric_contractions
@@ -97,8 +97,7 @@ class RadialWeights(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Return the weights of each edge, shape (edges, weights)."""
-        stack: nn.Module = getattr(self, "net", self)
-        layers: list[Any] = list(stack.children())
+        layers: list[Any] = list(getattr(self, "net", self).children())
         last = layers.pop()
         for layer in layers:
             values = layer(values)
@@ -177,11 +176,11 @@ class ElementLinear(nn.Module):
         """Return whether a layer is such a product."""
         from e3nn.o3 import FullyConnectedTensorProduct
 
-        return (
-            isinstance(layer, FullyConnectedTensorProduct)
-            and [some.ir.l for some in layer.irreps_in2] == [0]
-            and all(one.has_weight for one in layer.instructions)
-        )
+        if not isinstance(layer, FullyConnectedTensorProduct):
+            return False
+        product: Any = layer
+        orders = [some.ir.l for some in product.irreps_in2]
+        return orders == [0] and all(one.has_weight for one in product.instructions)
 
     def forward(self, features: Tensor, attributes: Tensor) -> Tensor:
         """Return the mixed features, shape (atoms, output components).
