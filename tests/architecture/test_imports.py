@@ -68,7 +68,7 @@ def test_the_probe_sees_torch():
     assert {"torch", "ase"} <= loaded_by("import atomgraft.models.graph")
 
 
-@pytest.mark.parametrize("framework", ["sevenn", "e3nn"])
+@pytest.mark.parametrize("framework", ["sevenn", "mace", "e3nn"])
 def test_frameworks_load_only_when_needed(framework):
     assert framework not in loaded_by("import atomgraft.models.loading")
 
