@@ -1,8 +1,9 @@
 """Which structures to rehearse on: shipped crystals, and relatives of the user's own.
 
-Half of them are shipped crystals over the whole periodic table, strained by up to 6 %
-and rattled by 0.02 to 0.3 Å; a quarter are the user's own structures under larger
-strain and rattle; a quarter are the user's own with other elements in their places.
+Half of them are shipped crystals, chosen so that few of them reach many elements,
+strained by up to 6 % and rattled by 0.02 to 0.3 Å; a quarter are the user's own
+structures under larger strain and rattle; a quarter are the user's own with other
+elements in their places.
 They carry no labels: those come from the source model.
 
 The user's own are taken in small cells: supercells are folded, and those of at most
@@ -145,9 +146,32 @@ def _parents(own: Sequence[Atoms], generator: np.random.Generator) -> list[Atoms
 def _crystals(
     crystals: Sequence[Atoms], n: int, generator: np.random.Generator
 ) -> Iterator[Atoms]:
-    turns = _in_turn(crystals, n, generator)
-    for i, crystal in enumerate(turns):
+    for i, crystal in enumerate(_widest_first(crystals, n, generator)):
         yield _finished(crystal, "crystal", crystal.info["name"], i, generator)
+
+
+def _widest_first(
+    crystals: Sequence[Atoms], n: int, generator: np.random.Generator
+) -> list[Atoms]:
+    """Return crystals that reach many elements soon; each comes once a round.
+
+    The next is one with most elements that none before has; when all elements have
+    had their turn, they count anew. Which of several, the generator decides.
+    """
+    chosen: list[Atoms] = []
+    covered: set[int] = set()
+    left: list[Atoms] = []
+    while len(chosen) < n:
+        if not left:
+            left = [crystals[i] for i in generator.permutation(len(crystals))]
+        gains = [len({*one.numbers.tolist()} - covered) for one in left]
+        best = int(np.argmax(gains))
+        if gains[best] == 0:
+            covered = set()
+            continue
+        covered.update(left[best].numbers.tolist())
+        chosen.append(left.pop(best))
+    return chosen
 
 
 def _relatives(

@@ -41,6 +41,10 @@ def proposed(own=OWN, elements=ALL, n=40, seed=0) -> tuple[Atoms, ...]:
     return propose_rehearsal(own, elements=elements, n=n, generator=rng)
 
 
+def elements_of(structures) -> set[int]:
+    return {int(Z) for atoms in structures for Z in atoms.numbers}
+
+
 def kinds(made) -> Counter:
     return Counter(atoms.info["rehearsal"] for atoms in made)
 
@@ -86,6 +90,14 @@ def test_no_crystal_comes_twice_before_each_came_once():
     assert {tuple(atoms.info) for atoms in proposed(own=[], n=250)} == {
         ("rehearsal", "name")
     }
+
+
+def test_few_crystals_reach_many_elements():
+    crystals = rehearsal_crystals()
+    drawn = np.random.default_rng(0).permutation(len(crystals))[:32]
+    by_chance = len(elements_of([crystals[i] for i in drawn]))
+    assert len(elements_of(proposed(own=[], n=32))) > 1.2 * by_chance
+    assert elements_of(proposed(own=[], n=64)) == ALL
 
 
 def test_labels_and_constraints_stay_behind():
