@@ -38,7 +38,8 @@ class Probe:
     Parameters
     ----------
     preparation
-        Neighbour lists and units of error, seconds.
+        Neighbour lists, units of error, and by how much the first step takes longer
+        than the others; seconds.
     steps
         Each step but the first, checkpoints included where they fell; seconds. The
         first where there is no other, none where there are no steps.
@@ -89,7 +90,7 @@ def probe(job: Job, fabric: Fabric, *, budget: float = BUDGET) -> Probe:
     if heaviest is not None and job.plan.steps:
         _run(_without_validation(heaviest), fabric, Silence())
     return Probe(
-        preparation=watch.preparation,
+        preparation=watch.preparation + watch.warm_up(),
         steps=watch.steps(),
         validation=_validation_seconds(job, fabric),
         peak_memory_mib=peak_memory_mib(fabric.device),
@@ -113,6 +114,13 @@ class _Stopwatch(Silence):
         """Return the seconds of each step but the first."""
         ends = self.times if len(self.times) > 1 else [self.began, *self.times]
         return tuple(np.diff(ends).tolist())
+
+    def warm_up(self) -> float:
+        """Return by how many seconds the first step is longer than the others."""
+        if len(self.times) < 2:
+            return 0.0
+        mean = (self.times[-1] - self.times[0]) / (len(self.times) - 1)
+        return max(0.0, self.times[0] - self.began - mean)
 
     def on_start(self, step: int, n_steps: int) -> None:
         """Take note that neighbour lists are there."""

@@ -8,7 +8,7 @@ from ase.build import bulk
 from lightning_fabric import Fabric
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.training.probe import FEWEST, MOST, _heaviest, _part, probe
+from atomgraft.training.probe import FEWEST, MOST, _heaviest, _part, _Stopwatch, probe
 from atomgraft.training.streams import Knobs, Stream
 from tests.trials import (
     adapted_by,
@@ -112,3 +112,19 @@ def test_several_processes_are_refused(job):
 
     with pytest.raises(BadInputError, match="2 processes"):
         probe(job, Two(accelerator="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("times", "steps", "warm_up"),
+    [
+        ([13.0, 14.0, 16.0], (1.0, 2.0), 1.5),
+        ([11.0, 13.0], (2.0,), 0.0),
+        ([11.0], (1.0,), 0.0),
+        ([], (), 0.0),
+    ],
+)
+def test_what_the_first_step_takes_longer_is_told_apart(times, steps, warm_up):
+    watch = _Stopwatch(budget=0.0)
+    watch.began, watch.times = 10.0, times
+    assert watch.steps() == steps
+    assert watch.warm_up() == warm_up
