@@ -4,7 +4,8 @@ KCl with random displacements (phonopy's 120 frames, up to 0.3 Å) and the shipp
 sets of silicon and germanium, all from 7net-0, every recipe with its shipped defaults,
 three seeds. For each seed the training frames are drawn anew; the test frames of
 silicon and germanium are those of the shipped test set, for KCl twenty frames that
-training did not draw. Needs the data folder for KCl (``$ATOMGRAFT_DATA`` or ``../shared/data``)::
+training did not draw. Needs the data folder for KCl (``$ATOMGRAFT_DATA`` or
+``../shared/data``)::
 
     python benchmarks/strategies.py run --out runs/strategies
     python benchmarks/strategies.py table --out runs/strategies

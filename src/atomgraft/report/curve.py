@@ -58,6 +58,7 @@ def curve_figure(result: RunResult) -> Figure | None:
 def validated_quantities(curve: tuple[CurvePoint, ...]) -> list[str]:
     """Return the names of what was validated, in the order of all tables."""
     found = {name for point in curve for name in point.validation or {}}
+    found = {name for name in found if "/" not in name}  # the target's, not a head's
     return sorted(found, key=lambda name: position(QUANTITY_ORDER, name))
 
 

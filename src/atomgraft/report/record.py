@@ -5,6 +5,7 @@ import yaml
 from atomgraft.report.blocks import Block, Code, Facts, Note, Section, Table
 from atomgraft.report.coverage import coverage_figure
 from atomgraft.report.curve import curve_figure
+from atomgraft.report.streams import stream_blocks
 from atomgraft.report.wording import (
     MISSING,
     ROLE_ORDER,
@@ -79,7 +80,7 @@ def training_section(result: RunResult) -> Section:
     return Section(
         name="training",
         title="Learning curve",
-        blocks=(curve, Facts(pairs=tuple(pairs))),
+        blocks=(curve, Facts(pairs=tuple(pairs)), *stream_blocks(result)),
     )
 
 
@@ -164,7 +165,7 @@ def _data_row(card: DataCard) -> tuple[str, ...]:
     counts = (card.n_structures, card.n_atoms, card.n_energies)
     labels = (card.n_forces, card.n_stresses)
     return (
-        capitalised(card.role),
+        capitalised(card.role) + (f", {card.head}" if card.head else ""),
         *map(count_text, counts + labels),
         ", ".join(card.elements) or MISSING,
         ", ".join(card.files) or MISSING,

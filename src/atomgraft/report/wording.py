@@ -22,7 +22,7 @@ METRIC_NAMES = {
 }
 """In the order of all tables; a metric that is not here comes last."""
 
-ROLE_ORDER = ("train", "validation", "test")
+ROLE_ORDER = ("train", "validation", "test", "rehearsal")
 
 QUANTITY_ORDER = ("energy", "forces", "stress")
 
