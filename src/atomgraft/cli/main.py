@@ -8,7 +8,7 @@ from typing import cast
 import typer
 
 from atomgraft import __version__
-from atomgraft.cli import adapt, check, demo, env, merge, plan, prove, report, schema
+from atomgraft.cli import adapt, check, compare, demo, env, merge, plan, prove, report, schema
 from atomgraft.cli.handover import SENT_FOR, hand_over
 from atomgraft.core.errors import AtomgraftError, BadInputError, MissingExtraError
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-VERBS = (check, plan, adapt, prove, report, merge, demo, env, schema)
+VERBS = (check, plan, adapt, prove, compare, report, merge, demo, env, schema)
 
 for verb in VERBS:
     app.command(verb.NAME)(verb.command)

@@ -4,8 +4,10 @@ import contextlib
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import IO
 
 from atomgraft.core.errors import BadInputError, StorageError
 
@@ -13,6 +15,8 @@ LOCK = ".lock"
 
 ELSEWHERE = "Wait for it, stop it, or give another folder with --out."
 """What to do where another process works in a run folder."""
+LOCK_PAUSE = 0.2
+"""Seconds between two tries to hold a folder."""
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -142,7 +146,9 @@ def remove_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, *, remedy: str = ELSEWHERE) -> Generator[None]:
+def locked(
+    folder: Path, *, remedy: str = ELSEWHERE, patience: float = 0.0
+) -> Generator[None]:
     """Hold a folder for this process; the lock ends with the process.
 
     Parameters
@@ -151,6 +157,8 @@ def locked(folder: Path, *, remedy: str = ELSEWHERE) -> Generator[None]:
         It exists.
     remedy
         What to do where another process holds it.
+    patience
+        Seconds to wait for that process.
 
     Raises
     ------
@@ -164,15 +172,25 @@ def locked(folder: Path, *, remedy: str = ELSEWHERE) -> Generator[None]:
     except OSError as error:
         raise _failure(folder, error) from error
     with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BadInputError(
-                f"{folder} is in use by another atomgraft process.",
-                "Such a folder belongs to one process at a time.",
-                remedy,
-            ) from error
+        deadline = time.monotonic() + patience
+        while not _takes(stream):
+            if time.monotonic() >= deadline:
+                raise BadInputError(
+                    f"{folder} is in use by another atomgraft process.",
+                    "Such a folder belongs to one process at a time.",
+                    remedy,
+                )
+            time.sleep(LOCK_PAUSE)
         yield
+
+
+def _takes(stream: IO[str]) -> bool:
+    """Take the lock, or tell that another process has it."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _failure(path: Path, error: OSError) -> StorageError:

@@ -27,7 +27,7 @@ class Clock:
 
 
 def provenance(
-    verb: Literal["plan", "adapt", "prove"],
+    verb: Literal["plan", "adapt", "prove", "compare"],
     clock: Clock,
     device: torch.device,
     dtype: str,

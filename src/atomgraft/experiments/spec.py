@@ -181,12 +181,16 @@ def parse_spec(document: object, origin: str) -> RunSpec:
     try:
         return RunSpec.model_validate(document)
     except ValidationError as error:
-        problems = "; ".join(_problem(one) for one in error.errors())
         raise BadInputError(
-            f"{origin} is not a valid run: {problems}.",
+            f"{origin} is not a valid run: {problems_of(error)}.",
             "Every key must be known and every value in range.",
             "See 'atomgraft schema' for every key.",
         ) from error
+
+
+def problems_of(error: ValidationError) -> str:
+    """Return what pydantic found wrong, each key with its problem."""
+    return "; ".join(_problem(one) for one in error.errors())
 
 
 def _problem(error: Any) -> str:  # noqa: ANN401 - a pydantic error mapping
@@ -206,8 +210,19 @@ def read_spec(path: Path) -> RunSpec:
     BadInputError
         The file cannot be read or is no valid spec.
     """
+    return parse_spec(read_document(path), str(path))
+
+
+def read_document(path: Path) -> object:
+    """Read YAML.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read.
+    """
     try:
-        document = yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise BadInputError(
@@ -215,7 +230,6 @@ def read_spec(path: Path) -> RunSpec:
             "A YAML file that describes a run is needed.",
             "Check the path and the indentation.",
         ) from error
-    return parse_spec(document, str(path))
 
 
 def spec_text(spec: RunSpec) -> str:

@@ -1,5 +1,7 @@
 """The sections about the run itself: what moved, what it saw, where it came from."""
 
+from collections.abc import Sequence
+
 import yaml
 
 from atomgraft.report.blocks import Block, Code, Facts, Note, Section, Table
@@ -133,31 +135,30 @@ def _shift_table(reference: ReferenceRefit) -> Table:
 
 def data_section(result: RunResult) -> Section:
     """Return one row for each set of labelled structures."""
-    cards = sorted(result.data, key=lambda card: ROLE_ORDER.index(card.role))
-    return Section(
-        name="data",
-        title="Data",
-        blocks=(
-            Table(
-                caption=(
-                    "What was read. Labels count the structures that carry them; a "
-                    "missing label is masked and not taken as zero."
-                ),
-                columns=(
-                    "Set",
-                    "Structures",
-                    "Atoms",
-                    "Energies",
-                    "Forces",
-                    "Stresses",
-                    "Elements",
-                    "Files",
-                    "Fingerprint",
-                ),
-                rows=tuple(_data_row(card) for card in cards),
-                is_text=(True, *(False,) * 5, True, True, True),
-            ),
+    return Section(name="data", title="Data", blocks=(data_table(result.data),))
+
+
+def data_table(cards: Sequence[DataCard]) -> Table:
+    """Return one row for each set of labelled structures."""
+    rows = sorted(cards, key=lambda card: ROLE_ORDER.index(card.role))
+    return Table(
+        caption=(
+            "What was read. Labels count the structures that carry them; a "
+            "missing label is masked and not taken as zero."
         ),
+        columns=(
+            "Set",
+            "Structures",
+            "Atoms",
+            "Energies",
+            "Forces",
+            "Stresses",
+            "Elements",
+            "Files",
+            "Fingerprint",
+        ),
+        rows=tuple(map(_data_row, rows)),
+        is_text=(True, *(False,) * 5, True, True, True),
     )
 
 
@@ -203,8 +204,13 @@ def provenance_section(result: RunResult) -> Section:
     )
     blocks: list[Block] = [card]
     for entry in result.provenance:
-        blocks += [Code(text=entry.command, label="Command"), _entry_facts(entry)]
+        blocks += session_blocks(entry)
     return Section(name="provenance", title="Provenance", blocks=tuple(blocks))
+
+
+def session_blocks(entry: Provenance) -> tuple[Block, ...]:
+    """Return a command with its machine and versions."""
+    return Code(text=entry.command, label="Command"), _entry_facts(entry)
 
 
 def _entry_facts(entry: Provenance) -> Facts:

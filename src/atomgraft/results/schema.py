@@ -200,7 +200,7 @@ class Verdict(_Record):
 class Provenance(_Record):
     """Where the numbers came from."""
 
-    verb: Literal["plan", "adapt", "prove"]
+    verb: Literal["plan", "adapt", "prove", "compare"]
     """What was done; a run that was interrupted has several entries of one verb."""
     command: str
     started: str

@@ -9,13 +9,8 @@ from pathlib import Path
 import pytest
 
 from atomgraft.core.errors import StorageError
-from atomgraft.report.page import (
-    PAGE,
-    embedded_json,
-    page_text,
-    script_hash,
-    write_page,
-)
+from atomgraft.report.document import embedded_json, script_hash
+from atomgraft.report.page import PAGE, page_text, write_page
 from atomgraft.report.record import record_sections
 from atomgraft.report.sections import other_sections, score_sections
 from atomgraft.results.schema import RunResult, Score

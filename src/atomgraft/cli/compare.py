@@ -1,0 +1,236 @@
+"""atomgraft compare: which recipe, how many labels, which learning rate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atomgraft.cli.options import (
+    EnergyKey,
+    ForcesKey,
+    Head,
+    Json,
+    StressKey,
+    StressUnit,
+    Trust,
+)
+
+if TYPE_CHECKING:
+    from atomgraft.experiments.clusters import ClusterPlan
+    from atomgraft.experiments.compare import ComparePlan
+    from atomgraft.experiments.compare_spec import CompareSpec
+    from atomgraft.results.comparison import Comparison
+
+NAME = "compare"
+
+INTERRUPTED = 143
+"""Exit code where cells are left to run: 128 + SIGTERM, as for ``adapt``."""
+
+
+def command(
+    spec: Annotated[
+        Path | None,
+        typer.Argument(help="A compare.yaml, or the folder of one to go on with."),
+    ] = None,
+    base: Annotated[
+        list[str] | None, typer.Option(help="Model to start from; several: repeat.")
+    ] = None,
+    train: Annotated[
+        list[str] | None, typer.Option(help="Pool of labelled structures to draw from.")
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option(help="Held-out structures that judge.")
+    ] = None,
+    validation: Annotated[
+        list[str] | None, typer.Option(help="Files that decide which weights are kept.")
+    ] = None,
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="Recipe that takes part; repeat.")
+    ] = None,
+    size: Annotated[
+        list[int] | None, typer.Option(help="Number of labelled structures; repeat.")
+    ] = None,
+    rate_factor: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--lr-factor", help="Times each recipe's own learning rate; repeat."
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed of training sets and runs; repeat.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of the optimiser, in every cell.")
+    ] = None,
+    quantity: Annotated[
+        str | None, typer.Option(help="Compare by energy, forces or stress.")
+    ] = None,
+    more_labels: Annotated[
+        int | None, typer.Option(help="Size of the next batch of labels.")
+    ] = None,
+    target_error: Annotated[
+        float | None, typer.Option(help="Error to reach: meV/A, meV/atom or GPa.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the comparison.")] = None,
+    head: Head = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    stress_key: StressKey = None,
+    stress_unit: StressUnit = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler that runs already.")
+    ] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(help="Submit jobs: KEY=VALUE of dask-jobqueue; repeat."),
+    ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Throw an earlier comparison in the folder away."),
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run failed cells again.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the grid, stop.")
+    ] = False,
+    trust: Trust = False,
+    as_json: Json = False,
+) -> None:
+    """Compare recipes, label counts and learning rates; run it again to go on."""
+    from atomgraft.experiments.clusters import ClusterPlan, parse_slurm
+
+    given = {
+        "base": base,
+        "train": train,
+        "test": test,
+        "validation": validation,
+        "recipes": recipe,
+        "sizes": size,
+        "learning_rate_factors": rate_factor,
+        "seeds": seed,
+        "quantity": quantity,
+        "more_labels": more_labels,
+        "target_error": target_error,
+        "head": head,
+        "dtype": dtype,
+        "device": device,
+        "energy_key": energy_key,
+        "forces_key": forces_key,
+        "stress_key": stress_key,
+        "stress_unit": stress_unit,
+    }
+    asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
+    cluster = ClusterPlan(
+        n_workers=workers, scheduler=scheduler, slurm=parse_slurm(tuple(slurm or ()))
+    )
+    folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(asked)
+    call = _Call(folder=folder, cluster=cluster, trust=trust, as_json=as_json)
+    call.run(asked, fresh=fresh, retry_failed=retry_failed, dry_run=dry_run)
+
+
+def _composed(
+    path: Path | None, given: dict[str, Any], steps: int | None
+) -> "CompareSpec":
+    """Return the spec of a file, a folder, or the flags alone; flags win."""
+    from atomgraft.experiments.compare_spec import COMPARE_SPEC, parse_compare_spec
+    from atomgraft.experiments.spec import read_document
+
+    document, origin = {}, "The command line"
+    if path is not None:
+        file = path / COMPARE_SPEC if path.is_dir() else path
+        document = read_document(file)
+        origin = f"{file} with the command line" if given else str(file)
+        if not isinstance(document, dict):
+            return parse_compare_spec(document, origin)
+    merged = {**document, **given}
+    training = merged.get("training")
+    if steps is not None and (training is None or isinstance(training, dict)):
+        merged["training"] = {**(training or {}), "steps": steps}
+    return parse_compare_spec(merged, origin)
+
+
+def _default_folder(asked: "CompareSpec") -> Path:
+    stem = Path(asked.train[0].split("@")[0].split("#")[0]).name.split(".")[0]
+    return Path("runs") / f"{stem}-compare"
+
+
+class _Call:
+    """One call of the verb, once its spec is known."""
+
+    def __init__(
+        self, *, folder: Path, cluster: "ClusterPlan", trust: bool, as_json: bool
+    ) -> None:
+        from atomgraft.cli.screen import console
+
+        self.folder, self.cluster, self.trust = folder, cluster, trust
+        self.as_json, self.screen = as_json, console(quiet=as_json)
+
+    def run(
+        self, asked: "CompareSpec", *, fresh: bool, retry_failed: bool, dry_run: bool
+    ) -> None:
+        """Plan, run what is open, print, and leave with the code that says how."""
+        from atomgraft.cli.campaign_screen import campaign_screen
+        from atomgraft.cli.screen import calm, print_notice
+        from atomgraft.experiments.compare import compare, plan_comparison
+
+        with calm():
+            plan = plan_comparison(asked, trust=self.trust)
+        for notice in plan.material.notices:
+            print_notice(self.screen, notice)
+        if dry_run:
+            self._print_plan(plan)
+            return
+        with calm(), campaign_screen(self.screen) as shown:
+            comparison = compare(
+                plan,
+                self.folder,
+                cluster=self.cluster,
+                fresh=fresh,
+                retry_failed=retry_failed,
+                trust=self.trust,
+                observer=shown,
+            )
+        self._print(comparison)
+        if not comparison.finished:
+            raise typer.Exit(INTERRUPTED)
+        if not any(cell.status == "done" for cell in comparison.cells):
+            raise typer.Exit(1)
+
+    def _print_plan(self, plan: "ComparePlan") -> None:
+        import json
+
+        from atomgraft.cli.screen import print_json
+
+        names = [cell.name for cell in plan.cells]
+        sizes = ", ".join(map(str, plan.sizes))
+        contestants = dict.fromkeys(cell.contestant.name for cell in plan.cells)
+        seeds = ", ".join(map(str, plan.spec.seeds))
+        self.screen.print(
+            f"{len(names)} cells: {', '.join(contestants)} x {sizes} labels x seeds "
+            f"{seeds}, {plan.spec.training.steps} steps each.",
+            markup=False,
+        )
+        if self.as_json:
+            print_json(json.dumps({"cells": names, "sizes": plan.sizes}, indent=1))
+
+    def _print(self, comparison: "Comparison") -> None:
+        from atomgraft.cli.campaign_screen import print_comparison
+        from atomgraft.cli.screen import print_json
+        from atomgraft.report.compare_page import write_compare_page
+
+        page = write_compare_page(self.folder, comparison)
+        print_comparison(self.screen, comparison)
+        self.screen.print(f"\nPage: {page}", markup=False)
+        if not comparison.finished:
+            self.screen.print(
+                f"Go on with: atomgraft compare {self.folder}", markup=False
+            )
+        if self.as_json:
+            print_json(comparison.model_dump_json(indent=1))

@@ -1,0 +1,203 @@
+"""What more labels would bring: one power law a contestant, or why there is none."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from atomgraft.evaluation.score_table import figure
+from atomgraft.metrics.power_law import (
+    FAR,
+    MIN_SIZES,
+    PowerLaw,
+    fit_power_law,
+    is_floor_supported,
+    jackknife_interval,
+    line_interval,
+)
+from atomgraft.results.comparison import Curve, Interval
+
+Errors = Float[np.ndarray, "seeds sizes"]
+
+
+class LearningCurve:
+    """A law, its intervals, and what it says.
+
+    Parameters
+    ----------
+    sizes
+        Numbers of labels, ascending.
+    errors
+        One row for each seed that has every size; all above zero.
+    """
+
+    def __init__(self, sizes: Sequence[int], errors: Errors) -> None:
+        self.sizes, self.errors = np.array(sizes, dtype=float), errors
+        flat_sizes, flat_errors = self._flat(errors)
+        self.has_floor = is_floor_supported(flat_sizes, flat_errors)
+        self.law = self._fit(errors)
+
+    def _flat(
+        self, errors: Errors
+    ) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
+        return np.tile(self.sizes, len(errors)), errors.ravel()
+
+    def _fit(self, errors: Errors) -> PowerLaw:
+        return fit_power_law(*self._flat(errors), floor=self.has_floor)
+
+    def exponent_interval(self) -> Interval | None:
+        """Return the 95 % interval of the exponent."""
+        if len(self.errors) == 1:
+            found = self._line(np.array([0.0, 1.0]))
+            return None if found is None else (-found[1], -found[0])
+        return self._jackknife(lambda law: law.exponent)
+
+    def error_interval(self, n: float) -> Interval | None:
+        """Return the 95 % interval of the mean error at a number of labels."""
+        if len(self.errors) == 1:
+            found = self._line(np.array([1.0, math.log(n)]))
+        else:
+            found = self._jackknife(lambda law: math.log(law.error(n)))
+        return None if found is None else (math.exp(found[0]), math.exp(found[1]))
+
+    def labels_interval(self, error: float) -> Interval | None:
+        """Return the 95 % interval of the labels that an error needs."""
+        found = self._jackknife(lambda law: math.log(law.labels_for(error)))
+        if found is None or found[1] > 700:
+            return None
+        return math.exp(found[0]), math.exp(found[1])
+
+    def _jackknife(self, of: Callable[[PowerLaw], float]) -> Interval | None:
+        return jackknife_interval(lambda errors: of(self._fit(errors)), self.errors)
+
+    def _line(self, weights: Float[np.ndarray, "2"]) -> Interval | None:
+        x, y = (np.log(one) for one in self._flat(self.errors))
+        return line_interval(x, y, weights)
+
+
+def learning_curve(
+    contestant: str,
+    by_seed: Mapping[int, Mapping[int, float]],
+    *,
+    more: int,
+    target_error: float | None,
+    worthwhile: float,
+) -> Curve | None:
+    """Return the law of one contestant, or none where it has no error at all.
+
+    Seeds that lack a size are left out, so that every size is measured on the same
+    draws.
+
+    Parameters
+    ----------
+    contestant
+        Its name.
+    by_seed
+        Errors, by seed and then by number of labels.
+    more
+        Labels in the next batch.
+    target_error
+        To reach, in the unit of the errors.
+    worthwhile
+        Share of the error that the next batch has to take away.
+
+    Examples
+    --------
+    >>> errors = {
+    ...     s: {n: (1 + 0.01 * s) * 9 / n**0.5 for n in (9, 36, 144)} for s in (0, 1)
+    ... }
+    >>> curve = learning_curve(
+    ...     "lora", errors, more=112, target_error=None, worthwhile=0.05
+    ... )
+    >>> curve.is_identified, round(curve.exponent, 3), round(curve.error_next, 3)
+    (True, 0.5, 0.566)
+    """
+    sizes = sorted({n for errors in by_seed.values() for n in errors})
+    whole = [
+        seed for seed, errors in sorted(by_seed.items()) if len(errors) == len(sizes)
+    ]
+    if not sizes:
+        return None
+    n_now = sizes[-1]
+    bare = Curve(
+        contestant=contestant,
+        is_identified=False,
+        reason="",
+        n_now=n_now,
+        n_next=n_now + more,
+    )
+    errors = np.array([[by_seed[seed][n] for n in sizes] for seed in whole])
+    if reason := _obstacle(sizes, errors):
+        return bare.model_copy(update={"reason": reason})
+    found = LearningCurve(sizes, errors)
+    exponent = found.exponent_interval()
+    fitted = bare.model_copy(
+        update={
+            "amplitude": found.law.amplitude,
+            "exponent": found.law.exponent,
+            "exponent_interval": exponent,
+            "floor": found.law.floor,
+            "error_now": found.law.error(float(n_now)),
+        }
+    )
+    if exponent is None or exponent[0] <= 0:
+        return fitted.model_copy(update={"reason": _not_falling(exponent)})
+    told = _predictions(found, n_now, more, target_error, worthwhile)
+    return fitted.model_copy(
+        update={"is_identified": True, "reason": _fitted(found), **told}
+    )
+
+
+def _obstacle(sizes: Sequence[int], errors: Errors) -> str:
+    """Say why nothing can be fitted, or nothing."""
+    if len(sizes) < MIN_SIZES:
+        return (
+            f"{len(sizes)} size{'s' * (len(sizes) > 1)} measured; a power law needs "
+            f"{MIN_SIZES}"
+        )
+    if not len(errors):
+        return "no seed has every size yet"
+    if not (np.isfinite(errors).all() and (errors > 0).all()):
+        return "an error is zero or not finite"
+    return ""
+
+
+def _not_falling(exponent: Interval | None) -> str:
+    if exponent is None:
+        return "the exponent has no interval"
+    low, high = (figure(one) for one in exponent)
+    return (
+        "the error does not fall with labels beyond what chance could do: exponent "
+        f"between {low} and {high}"
+    )
+
+
+def _fitted(found: LearningCurve) -> str:
+    n_seeds = len(found.errors)
+    kind = "power law with a floor" if found.has_floor else "power law"
+    over = f"over {n_seeds} seeds" if n_seeds > 1 else "from the scatter about the line"
+    return f"{kind} through {len(found.sizes)} sizes; intervals {over}"
+
+
+def _predictions(
+    found: LearningCurve,
+    n_now: int,
+    more: int,
+    target_error: float | None,
+    worthwhile: float,
+) -> dict[str, object]:
+    law, n_next = found.law, float(n_now + more)
+    needed = None if target_error is None else law.labels_for(target_error)
+    is_near = needed is not None and needed <= FAR * n_now
+    return {
+        "error_next": law.error(n_next),
+        "error_next_interval": found.error_interval(n_next),
+        "last_worthwhile": law.last_worthwhile(float(more), worthwhile),
+        "labels_for_target": needed if is_near else None,
+        "labels_for_target_interval": (
+            found.labels_interval(target_error)
+            if is_near and target_error is not None
+            else None
+        ),
+    }

@@ -1,0 +1,210 @@
+"""Where a campaign's cells run: this machine, a Dask scheduler, or SLURM."""
+
+import contextlib
+import dataclasses
+import importlib
+import importlib.util
+import logging
+import os
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from atomgraft.core.errors import BadInputError, MissingExtraError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+PATIENCE = 20.0
+"""Seconds to wait for a scheduler that was named."""
+
+CHATTER = ("distributed", "asyncio", "tornado", "bokeh")
+"""Loggers that report every lost worker; the campaign says it in its own words."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClusterPlan:
+    """Where to run, and how many cells at once.
+
+    Parameters
+    ----------
+    n_workers
+        Processes, or jobs under SLURM; none takes one for each core this process may
+        use, or a single one where the cells share a GPU.
+    scheduler
+        Address of a Dask scheduler that runs already (``tcp://host:8786``).
+    slurm
+        Options of ``dask_jobqueue.SLURMCluster``: cores, memory, walltime, queue ...
+    """
+
+    n_workers: int | None = None
+    scheduler: str | None = None
+    slurm: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that there is one place to run.
+
+        Raises
+        ------
+        BadInputError
+            There are two, or no workers.
+        """
+        if self.scheduler is not None and self.slurm is not None:
+            raise BadInputError(
+                "A scheduler and SLURM were both asked for.",
+                "A campaign runs in one place.",
+                "Give --scheduler or --slurm.",
+            )
+        if self.n_workers is not None and self.n_workers < 1:
+            raise BadInputError(
+                f"{self.n_workers} workers were asked for.",
+                "At least one is needed.",
+                "Leave --workers out for one a core.",
+            )
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use, which can be fewer than there are."""
+    return len(os.sched_getaffinity(0))
+
+
+def local_workers(plan: ClusterPlan, *, n_cells: int, on_gpu: bool) -> int:
+    """Return the number of worker processes on this machine.
+
+    Parameters
+    ----------
+    plan
+        May name it.
+    n_cells
+        No more workers than cells are started.
+    on_gpu
+        Cells on one GPU run one after the other unless the plan says otherwise.
+
+    Examples
+    --------
+    >>> local_workers(ClusterPlan(n_workers=8), n_cells=3, on_gpu=False)
+    3
+    >>> local_workers(ClusterPlan(), n_cells=100, on_gpu=True)
+    1
+    """
+    wanted = plan.n_workers or (1 if on_gpu else usable_cores())
+    return max(1, min(wanted, n_cells))
+
+
+@contextlib.contextmanager
+def opened(plan: ClusterPlan, *, n_workers: int) -> Generator["Client"]:
+    """Open a Dask client, and the cluster behind it where there is none yet.
+
+    Parameters
+    ----------
+    plan
+        Where.
+    n_workers
+        Processes on this machine, or jobs.
+
+    Raises
+    ------
+    BadInputError
+        The scheduler does not answer, or SLURM's options cannot be used.
+    MissingExtraError
+        SLURM was asked for, and dask-jobqueue is not installed.
+    """
+    _hush()
+    with contextlib.ExitStack() as stack:
+        if plan.scheduler is not None:
+            yield stack.enter_context(_connected(plan.scheduler))
+            return
+        cluster = _slurm(plan.slurm) if plan.slurm is not None else _local(n_workers)
+        stack.enter_context(cluster)
+        if plan.slurm is not None:
+            cluster.scale(jobs=n_workers)
+        from distributed import Client
+
+        yield stack.enter_context(Client(cluster, set_as_default=False))
+
+
+def _hush() -> None:
+    for name in CHATTER:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _local(n_workers: int) -> Any:  # noqa: ANN401 - distributed has no types
+    """Start worker processes of one thread each; nothing watches their memory.
+
+    Dask would pause and restart a process at a share of the machine's memory that
+    says nothing about whether a training step fits.
+    """
+    import distributed
+
+    start: Any = distributed.LocalCluster
+    return start(
+        n_workers=n_workers,
+        threads_per_worker=1,
+        processes=True,
+        memory_limit=None,
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+    )
+
+
+def _connected(address: str) -> "Client":
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BadInputError(
+            f"The scheduler {address} does not answer: {reason}.",
+            "The address of a running Dask scheduler is needed, such as "
+            "tcp://127.0.0.1:8786.",
+            "Start one with 'dask scheduler' and workers with 'dask worker ADDRESS "
+            "--nthreads 1', or leave --scheduler out.",
+        ) from error
+
+
+def _slurm(options: Mapping[str, str]) -> Any:  # noqa: ANN401 - jobqueue has no types
+    if importlib.util.find_spec("dask_jobqueue") is None:
+        raise MissingExtraError(
+            "SLURM was asked for, and dask-jobqueue is not installed.",
+            "It submits the workers as jobs.",
+            'Install it: pip install "atomgraft[slurm]"',
+        )
+    start: Any = importlib.import_module("dask_jobqueue").SLURMCluster
+    given = {key: int(one) if one.isdigit() else one for key, one in options.items()}
+    try:
+        return start(**{"cores": 1, "processes": 1, "memory": "4GB"} | given)
+    except (TypeError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BadInputError(
+            f"SLURM's options cannot be used: {reason}.",
+            "Options of dask_jobqueue.SLURMCluster are needed, as KEY=VALUE.",
+            "For example: --slurm queue=short --slurm walltime=04:00:00 "
+            "--slurm memory=8GB",
+        ) from error
+
+
+def parse_slurm(options: tuple[str, ...]) -> dict[str, str] | None:
+    """Return options given as KEY=VALUE, or none where none is given.
+
+    Raises
+    ------
+    BadInputError
+        One has no equals sign.
+
+    Examples
+    --------
+    >>> parse_slurm(("queue=short", "walltime=01:00:00"))
+    {'queue': 'short', 'walltime': '01:00:00'}
+    """
+    if not options:
+        return None
+    pairs = [one.partition("=") for one in options]
+    wrong = [one for one, (key, sign, _) in zip(options, pairs, strict=True) if not sign
+             or not key]  # fmt: skip
+    if wrong:
+        raise BadInputError(
+            f"--slurm {wrong[0]!r} has no name and value.",
+            "KEY=VALUE is needed.",
+            "For example: --slurm queue=short",
+        )
+    return {key: value for key, _, value in pairs}

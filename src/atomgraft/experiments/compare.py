@@ -1,0 +1,372 @@
+"""Which recipe, how many labels, which learning rate: measured on the user's data."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import now
+from atomgraft.core.storage import (
+    is_file,
+    locked,
+    make_folder,
+    remove_leftovers,
+    write_atomically,
+)
+from atomgraft.evaluation.advice import Judge, advise, front_points, nothing_yet
+from atomgraft.evaluation.learning_curves import learning_curve
+from atomgraft.evaluation.seed_summaries import (
+    SummaryTable,
+    errors_by_seed,
+    summarise,
+    target_of,
+)
+from atomgraft.experiments.campaign import (
+    NOT_RUN,
+    CampaignObserver,
+    Outcome,
+    run_campaign,
+)
+from atomgraft.experiments.clusters import ClusterPlan
+from atomgraft.experiments.compare_plan import (
+    DATA,
+    CellMaker,
+    Material,
+    PlannedCell,
+    contestants_of,
+    data_cards,
+    planned_cells,
+    read_material,
+    sizes_of,
+)
+from atomgraft.experiments.compare_spec import (
+    COMPARE_SPEC,
+    CompareSpec,
+    compare_spec_text,
+    read_compare_spec,
+)
+from atomgraft.experiments.compared_cell import do_cell
+from atomgraft.experiments.sessions import Clock, provenance
+from atomgraft.results.comparison import (
+    Advice,
+    Baseline,
+    ComparedCell,
+    Comparison,
+    Contestant,
+    Curve,
+    FrontPoint,
+    Summary,
+    Target,
+)
+from atomgraft.results.comparison_files import (
+    COMPARISON,
+    has_comparison,
+    read_comparison,
+    write_comparison,
+)
+from atomgraft.results.files import RESULT
+from atomgraft.results.schema import Provenance
+from atomgraft.training.devices import resolve_device
+
+CELLS = "cells"
+
+FINGERPRINT = "data/fingerprint"
+"""Of pool, validation, test and bases: a campaign belongs to one set of them."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ComparePlan:
+    """A comparison before it runs.
+
+    Parameters
+    ----------
+    spec
+        What was asked.
+    material
+        What was read.
+    sizes
+        Numbers of labels.
+    cells
+        The grid.
+    """
+
+    spec: CompareSpec
+    material: Material
+    sizes: tuple[int, ...]
+    cells: tuple[PlannedCell, ...]
+
+    @property
+    def next_labels(self) -> int:
+        """Size of the next batch of labels."""
+        asked = self.spec.more_labels
+        return max(1, self.sizes[-1] // 2) if asked == "auto" else asked
+
+
+def plan_comparison(spec: CompareSpec, *, trust: bool = False) -> ComparePlan:
+    """Read and check everything, and return the grid; nothing is written.
+
+    Parameters
+    ----------
+    spec
+        The comparison.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is.
+    """
+    material = read_material(spec, trust=trust)
+    sizes = sizes_of(spec, material)
+    resolve_device(spec.device)
+    return ComparePlan(
+        spec=spec,
+        material=material,
+        sizes=sizes,
+        cells=tuple(planned_cells(spec, sizes)),
+    )
+
+
+def compare(
+    plan: ComparePlan,
+    folder: Path,
+    *,
+    cluster: ClusterPlan | None = None,
+    fresh: bool = False,
+    retry_failed: bool = False,
+    trust: bool = False,
+    observer: CampaignObserver | None = None,
+) -> Comparison:
+    """Run the cells that are not done, and say what the table means.
+
+    Parameters
+    ----------
+    plan
+        Of :func:`plan_comparison`.
+    folder
+        Where it lives; made if it is not there. It may hold the same campaign, or
+        one with fewer recipes, sizes, learning rates or seeds: what is done counts.
+    cluster
+        Where the cells run; none is this machine.
+    fresh
+        Throw away what an earlier campaign left in the folder.
+    retry_failed
+        Run cells again that failed for good.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+    observer
+        Is told of every cell.
+
+    Returns
+    -------
+    :
+        ``finished`` is false where a signal stopped it, or a cell could not be run
+        for a reason that may go away; the same call goes on.
+
+    Raises
+    ------
+    BadInputError
+        The folder holds another campaign, or the scheduler does not answer.
+    StorageError
+        The folder cannot be written.
+    AtomgraftError
+        The scheduler was lost; what is done is kept.
+    """
+    clock = Clock(started=now(), counter=time.perf_counter())
+    spec = plan.spec
+    _refuse_run_folder(folder)
+    make_folder(folder)
+    with locked(folder):
+        if fresh:
+            _clear(folder)
+        _refuse_other_campaign(folder, plan)
+        remove_leftovers(folder)
+        write_atomically(folder / COMPARE_SPEC, compare_spec_text(spec))
+        maker = CellMaker(spec=spec, material=plan.material, folder=folder, trust=trust)
+        maker.write_data(plan.cells)
+        write_atomically(folder / FINGERPRINT, plan.material.fingerprint + "\n")
+        device = resolve_device(spec.device)
+        outcomes = run_campaign(
+            [maker.cell(one) for one in plan.cells],
+            folder / CELLS,
+            do_cell,
+            plan=cluster,
+            on_gpu=device.type == "cuda",
+            retry_failed=retry_failed,
+            observer=observer,
+        )
+        session = provenance("compare", clock, device, spec.dtype)
+        earlier = read_comparison(folder).provenance if has_comparison(folder) else ()
+        comparison = conclude(
+            plan, outcomes, name=folder.resolve().name, sessions=(*earlier, session)
+        )
+        write_comparison(folder, comparison)
+    return comparison
+
+
+def _refuse_run_folder(folder: Path) -> None:
+    """Check that the folder is not that of a single run."""
+    if is_file(folder / RESULT):
+        raise BadInputError(
+            f"{folder} holds a run of 'atomgraft adapt'.",
+            "A comparison needs a folder of its own.",
+            "Give another folder with --out.",
+        )
+
+
+def _refuse_other_campaign(folder: Path, plan: ComparePlan) -> None:
+    """Check that what is in the folder belongs to the same data, base and budget."""
+    stored = folder / COMPARE_SPEC
+    if not is_file(stored):
+        return
+    fingerprint = folder / FINGERPRINT
+    known = fingerprint.read_text().strip() if is_file(fingerprint) else None
+    what = None
+    if read_compare_spec(stored).frame() != plan.spec.frame():
+        what = "another comparison"
+    elif known is not None and known != plan.material.fingerprint:
+        what = "this comparison, and its data or base have changed since"
+    if what is not None:
+        raise BadInputError(
+            f"{folder} holds {what}.",
+            "One folder holds one base, one set of data and one budget; recipes, "
+            "sizes, learning rates and seeds may be added.",
+            "Give another folder with --out, or --fresh to throw the old one away.",
+        )
+
+
+def _clear(folder: Path) -> None:
+    for name in (CELLS, DATA):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (COMPARE_SPEC, COMPARISON, "report.html"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def conclude(
+    plan: ComparePlan,
+    outcomes: Mapping[str, Outcome],
+    *,
+    name: str,
+    sessions: tuple[Provenance, ...],
+) -> Comparison:
+    """Return the table with everything that follows from it.
+
+    Parameters
+    ----------
+    plan
+        The grid.
+    outcomes
+        By the name of the cell; what is missing has not run yet.
+    name
+        Of the comparison.
+    sessions
+        Where the numbers came from.
+    """
+    spec = plan.spec
+    cells = [
+        _compared(planned, outcomes.get(planned.name, NOT_RUN))
+        for planned in plan.cells
+    ]
+    baselines = _baselines(cells, plan.cells)
+    target = target_of(cells, spec.quantity)
+    if target is None:
+        judged = _Judged((), (), (), nothing_yet(cells))
+    else:
+        judged = _judged(plan, cells, baselines, target)
+    return Comparison(
+        name=name,
+        finished=all(cell.status != "open" for cell in cells),
+        spec=spec.model_dump(mode="json"),
+        bases=tuple(plan.material.bases.values()),
+        data=data_cards(spec, plan.material),
+        sizes=plan.sizes,
+        contestants=_contestants(plan),
+        cells=tuple(cells),
+        target=target,
+        baselines=baselines,
+        summaries=judged.summaries,
+        curves=judged.curves,
+        front=judged.front,
+        advice=judged.advice,
+        provenance=sessions,
+    )
+
+
+class _Judged(NamedTuple):
+    """What follows from the table."""
+
+    summaries: tuple[Summary, ...]
+    curves: tuple[Curve, ...]
+    front: tuple[FrontPoint, ...]
+    advice: Advice
+
+
+def _judged(
+    plan: ComparePlan,
+    cells: Sequence[ComparedCell],
+    baselines: Sequence[Baseline],
+    target: Target,
+) -> _Judged:
+    spec, contestants = plan.spec, _contestants(plan)
+    summaries = summarise(cells)
+    found = [
+        learning_curve(
+            one.name,
+            errors_by_seed(cells, target, one.name),
+            more=plan.next_labels,
+            target_error=spec.target_error,
+            worthwhile=spec.worthwhile,
+        )
+        for one in contestants
+    ]
+    curves = tuple(curve for curve in found if curve is not None)
+    judge = Judge(
+        cells=cells,
+        contestants=contestants,
+        baselines=baselines,
+        target=target,
+        table=SummaryTable(summaries, target),
+        curves=curves,
+    )
+    advice = advise(
+        judge,
+        more=plan.next_labels,
+        worthwhile=spec.worthwhile,
+        target_error=spec.target_error,
+    )
+    return _Judged(summaries, curves, front_points(judge), advice)
+
+
+def _contestants(plan: ComparePlan) -> tuple[Contestant, ...]:
+    return tuple(contestant for _, contestant in contestants_of(plan.spec))
+
+
+def _compared(planned: PlannedCell, outcome: Outcome) -> ComparedCell:
+    return ComparedCell.model_validate(
+        {
+            "name": planned.name,
+            "contestant": planned.contestant.name,
+            "n_labels": planned.n_labels,
+            "seed": planned.seed,
+            "status": outcome.status,
+            "reason": outcome.reason,
+            **(outcome.document or {}),
+        }
+    )
+
+
+def _baselines(
+    cells: Sequence[ComparedCell], planned: Sequence[PlannedCell]
+) -> tuple[Baseline, ...]:
+    """Return what each base scores, from the first cell that measured it."""
+    found: dict[str, Baseline] = {}
+    for cell, plan in zip(cells, planned, strict=True):
+        scores = tuple(one for one in cell.scores if one.model == "base")
+        if scores:
+            base = plan.contestant.base
+            found.setdefault(base, Baseline(base=base, scores=scores))
+    return tuple(found.values())

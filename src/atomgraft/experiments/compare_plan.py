@@ -1,0 +1,357 @@
+"""From the spec of a comparison to its cells: everything read, checked and pinned."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from ase import Atoms
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import fingerprint
+from atomgraft.core.seeding import numpy_generator
+from atomgraft.core.storage import is_file, is_folder, make_folder
+from atomgraft.data.checks.findings import refuse_errors
+from atomgraft.data.checks.suite import check_structures
+from atomgraft.data.exact_files import write_exactly
+from atomgraft.data.labels import structures_fingerprint
+from atomgraft.data.readers import read_structures
+from atomgraft.data.subsets import geometric_sizes, nested_order, require_sizes
+from atomgraft.experiments.campaign import Cell
+from atomgraft.experiments.compare_spec import CompareSpec, Entrant
+from atomgraft.experiments.compared_cell import CellPayload
+from atomgraft.experiments.inputs import (
+    CHECKED_ATOMS,
+    base_card,
+    data_card,
+    knowledge_of,
+    load_base,
+    notices_of,
+    without_lone_atoms,
+)
+from atomgraft.results.comparison import Contestant
+from atomgraft.results.schema import BaseCard, DataCard
+
+DATA = "data"
+"""Folder of the training sets that were drawn, with their labels to the last digit."""
+
+TEST, VALIDATION = "test.extxyz", "validation.extxyz"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Material:
+    """Everything a comparison reads.
+
+    Parameters
+    ----------
+    pool
+        Structures to draw training sets from.
+    validation
+        Decide which weights are kept; may be empty.
+    test
+        Held out.
+    bases
+        The models to start from, by the name the user gave.
+    notices
+        What the user should know before it starts.
+    """
+
+    pool: tuple[Atoms, ...]
+    validation: tuple[Atoms, ...]
+    test: tuple[Atoms, ...]
+    bases: dict[str, BaseCard]
+    notices: tuple[str, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all structures with their labels, and of the bases' weights."""
+        parts = [
+            structures_fingerprint(one)
+            for one in (self.pool, self.validation, self.test)
+        ]
+        hashes = [card.weights_hash for card in self.bases.values()]
+        return fingerprint(part.encode() for part in (*parts, *hashes))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlannedCell:
+    """One point of the grid.
+
+    Parameters
+    ----------
+    contestant
+        Which recipe, base and learning rate.
+    entrant
+        The recipe with its settings.
+    n_labels
+        Structures to train on.
+    seed
+        Of the training set and of the run.
+    """
+
+    contestant: Contestant
+    entrant: Entrant
+    n_labels: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of the cell's folder."""
+        safe = "".join(c if c.isalnum() or c in "._+-" else "-" for c in self._stem)
+        return f"{safe}-n{self.n_labels}-s{self.seed}"
+
+    @property
+    def _stem(self) -> str:
+        return self.contestant.name.replace("×", "x")
+
+    @property
+    def training_file(self) -> str:
+        """Name of the file with its training set."""
+        return f"train-n{self.n_labels}-s{self.seed}.extxyz"
+
+
+def read_material(spec: CompareSpec, *, trust: bool) -> Material:
+    """Read and check pool, test set and bases; nothing is written.
+
+    Parameters
+    ----------
+    spec
+        The comparison.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is, or the test set leaks into the pool.
+    """
+    pool, note = without_lone_atoms(_read(spec, spec.train))
+    validation = _read(spec, spec.validation) if spec.validation else []
+    test = _read(spec, spec.test)
+    _refuse_same(pool, test, "test")
+    _refuse_same(pool, validation, "validation")
+    notices = [note.replace("training", "the pool")] if note else []
+    bases: dict[str, BaseCard] = {}
+    for name in spec.base:
+        base = load_base(name, head=spec.head, trust=trust)
+        findings = check_structures(
+            pool,
+            validation=validation,
+            test=test,
+            base=knowledge_of(base),
+            max_predicted_atoms=CHECKED_ATOMS,
+        )
+        refuse_errors(findings)
+        notices += [one for one in notices_of(findings) if one not in notices]
+        bases[name] = base_card(base, base.weights_hash())
+    return Material(
+        pool=tuple(pool),
+        validation=tuple(validation),
+        test=tuple(test),
+        bases=bases,
+        notices=tuple(notices),
+    )
+
+
+def _read(spec: CompareSpec, files: Sequence[str]) -> list[Atoms]:
+    return read_structures(
+        files,
+        stress_unit=spec.stress_unit,
+        energy_key=spec.energy_key,
+        forces_key=spec.forces_key,
+        stress_key=spec.stress_key,
+    )
+
+
+def _refuse_same(pool: Sequence[Atoms], others: Sequence[Atoms], role: str) -> None:
+    """Check that no structure of another set is in the pool, to the last digit."""
+    known = {structures_fingerprint([atoms]) for atoms in pool}
+    both = [
+        str(atoms.info.get("source"))
+        for atoms in others
+        if structures_fingerprint([atoms]) in known
+    ]
+    if both:
+        raise BadInputError(
+            f"{len(both)} {role} structures are in the pool too ({both[0]}).",
+            "Structures that judge must not be trained on.",
+            f"Give other frames with --{role}; 'file.extxyz@20:' leaves the first 20 "
+            "out.",
+        )
+
+
+def sizes_of(spec: CompareSpec, material: Material) -> tuple[int, ...]:
+    """Return the numbers of labels, smallest first.
+
+    Raises
+    ------
+    BadInputError
+        One is larger than the pool.
+    """
+    n_pool = len(material.pool)
+    if spec.sizes == "auto":
+        return geometric_sizes(n_pool)
+    require_sizes(spec.sizes, n_pool)
+    return tuple(sorted(spec.sizes))
+
+
+def contestants_of(spec: CompareSpec) -> list[tuple[Entrant, Contestant]]:
+    """Return every recipe at every learning rate from every base, named shortly."""
+    found: list[tuple[Entrant, Contestant]] = []
+    stems = {base: Path(base).name for base in spec.base}
+    are_apart = len(set(stems.values())) == len(stems)
+    for base in spec.base:
+        for entrant in spec.recipes:
+            for factor in spec.learning_rate_factors:
+                run = spec.run_of(entrant, base, factor=factor, seed=0)
+                parts = [entrant.name]
+                parts += [f"×{factor:g}"] if len(spec.learning_rate_factors) > 1 else []
+                parts += (
+                    [f"on {stems[base] if are_apart else base}"]
+                    if len(spec.base) > 1
+                    else []
+                )
+                contestant = Contestant(
+                    name=" ".join(parts),
+                    base=base,
+                    recipe=entrant.recipe,
+                    learning_rate=run.learning_rate,
+                    factor=factor,
+                )
+                found.append((entrant, contestant))
+    return found
+
+
+def planned_cells(spec: CompareSpec, sizes: Sequence[int]) -> list[PlannedCell]:
+    """Return the grid, one whole seed after the other: a first answer comes early.
+
+    Parameters
+    ----------
+    spec
+        The comparison.
+    sizes
+        Numbers of labels.
+    """
+    contestants = contestants_of(spec)
+    return [
+        PlannedCell(contestant=contestant, entrant=entrant, n_labels=n, seed=seed)
+        for seed in spec.seeds
+        for n in sizes
+        for entrant, contestant in contestants
+    ]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CellMaker:
+    """Draws training sets and makes the cells of a campaign.
+
+    Parameters
+    ----------
+    spec
+        The comparison.
+    material
+        What was read.
+    folder
+        Of the campaign.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+    """
+
+    spec: CompareSpec
+    material: Material
+    folder: Path
+    trust: bool
+
+    def write_data(self, planned: Sequence[PlannedCell]) -> None:
+        """Write the training sets, validation and test set where they are not yet.
+
+        Raises
+        ------
+        StorageError
+            The folder cannot be written.
+        """
+        place = self.folder / DATA
+        make_folder(place)
+        sets = {TEST: self.material.test}
+        if self.material.validation:
+            sets[VALIDATION] = self.material.validation
+        sets |= {cell.training_file: self.training_set(cell) for cell in planned}
+        for name, structures in sets.items():
+            if not is_file(place / name):
+                write_exactly(place / name, structures)
+
+    def training_set(self, cell: PlannedCell) -> tuple[Atoms, ...]:
+        """Return the structures of a cell: the first of an order that its seed sets."""
+        pool = self.material.pool
+        rng = numpy_generator(cell.seed, "training sets")
+        order = nested_order(len(pool), rng)
+        return tuple(pool[i] for i in order[: cell.n_labels])
+
+    def cell(self, planned: PlannedCell) -> Cell:
+        """Return a cell, pinned to its settings, structures and weights.
+
+        Parameters
+        ----------
+        planned
+            A point of the grid.
+        """
+        data = (self.folder / DATA).resolve()
+        has_validation = bool(self.material.validation)
+        base = planned.contestant.base
+        is_path = is_file(Path(base)) or is_folder(Path(base))
+        run = self.spec.run_of(
+            planned.entrant,
+            str(Path(base).resolve()) if is_path else base,
+            factor=planned.contestant.factor,
+            seed=planned.seed,
+            train=(str(data / planned.training_file),),
+            validation=(str(data / VALIDATION),) if has_validation else (),
+        )
+        payload = CellPayload(
+            run=run.model_dump(mode="json"), test=(str(data / TEST),), trust=self.trust
+        )
+        return Cell(
+            name=planned.name,
+            identity=self._identity(planned),
+            payload=dataclasses.asdict(payload),
+        )
+
+    def _identity(self, planned: PlannedCell) -> str:
+        """Hash everything that changes the numbers, and no path of this machine."""
+        run = self.spec.run_of(
+            planned.entrant,
+            planned.contestant.base,
+            factor=planned.contestant.factor,
+            seed=planned.seed,
+        )
+        settings = run.model_dump(mode="json", exclude={"base", "device"})
+        parts = [
+            json.dumps(settings, sort_keys=True),
+            self.material.bases[planned.contestant.base].weights_hash,
+            structures_fingerprint(self.training_set(planned)),
+            structures_fingerprint(self.material.validation),
+            structures_fingerprint(self.material.test),
+        ]
+        return fingerprint(part.encode() for part in parts)
+
+
+def data_cards(spec: CompareSpec, material: Material) -> tuple[DataCard, ...]:
+    """Describe pool, validation and test set for the result.
+
+    Parameters
+    ----------
+    spec
+        Knows the files as the user named them.
+    material
+        What was read from them.
+    """
+    sets = {
+        "train": (spec.train, material.pool),
+        "validation": (spec.validation, material.validation),
+        "test": (spec.test, material.test),
+    }
+    return tuple(
+        data_card(role, files, structures)
+        for role, (files, structures) in sets.items()
+        if structures
+    )

@@ -1,0 +1,267 @@
+"""What a comparison was asked to do: frozen, validated, unknown keys refused."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import fingerprint
+from atomgraft.experiments.spec import RunSpec, parse_spec, problems_of, read_document
+from atomgraft.training.plan import Plan
+
+COMPARE_SPEC = "compare.yaml"
+
+DEFAULT_RECIPES = ("lora", "full", "readout", "scratch")
+
+GRID = frozenset({"recipes", "sizes", "learning_rate_factors", "seeds"})
+"""Keys that say which cells a campaign has; it may grow along them."""
+
+QUESTIONS = frozenset({"quantity", "more_labels", "target_error", "worthwhile"})
+"""Keys that say what is asked of the cells, and change none of them."""
+
+RESERVED = frozenset(
+    {"base", "head", "train", "validation", "recipe", "seed", "dtype", "device"}
+)
+"""Keys of a run that the comparison sets itself, the same for all recipes."""
+
+Texts = Annotated[tuple[str, ...], Field(min_length=1)]
+Unique = Field(min_length=1)
+
+
+class Entrant(BaseModel):
+    """A recipe that takes part, with settings of its own if it needs any."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+    """Under which it appears everywhere."""
+    recipe: str
+    """A named recipe, or ``custom``."""
+    settings: dict[str, Any] = {}
+    """Keys of a run file that hold for it alone: ``axes``, ``learning_rate`` ..."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, given: Any) -> Any:  # noqa: ANN401 - before validation
+        if isinstance(given, str):
+            return {"name": given, "recipe": given}
+        if isinstance(given, dict) and "name" not in given and "recipe" in given:
+            return {"name": given["recipe"], **given}
+        return given
+
+    @model_validator(mode="after")
+    def _refuse_reserved(self) -> "Entrant":
+        taken = sorted(RESERVED & self.settings.keys())
+        if taken:
+            raise ValueError(
+                f"{', '.join(taken)} must be the same for all recipes; set it outside"
+            )
+        return self
+
+
+class CompareSpec(BaseModel):
+    """One comparison, complete: recipes x sizes x learning rates x seeds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: Texts
+    """Potentials to start from."""
+    head: str | None = None
+    """Modality of a multi-fidelity base."""
+    train: Texts
+    """The pool that training sets are drawn from; ``file@0:10`` chooses frames."""
+    test: Texts
+    """Held-out structures, the same for every cell."""
+    validation: tuple[str, ...] = ()
+    """Files that decide which weights are kept; none splits off a tenth of each
+    training set from 40 structures on."""
+    energy_key: str | None = None
+    forces_key: str | None = None
+    stress_key: str | None = None
+    stress_unit: str | None = None
+    """Unit and sign of the stress labels where they are not eV/Å³, tensile-positive."""
+    recipes: Annotated[tuple[Entrant, ...], Unique] = tuple(
+        Entrant(name=name, recipe=name) for name in DEFAULT_RECIPES
+    )
+    sizes: (
+        Annotated[tuple[Annotated[int, Field(ge=1)], ...], Unique] | Literal["auto"]
+    ) = "auto"
+    """Numbers of labelled structures; ``auto`` doubles up to the whole pool."""
+    learning_rate_factors: Annotated[
+        tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Unique
+    ] = (1.0,)
+    """Times each recipe's own learning rate."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Unique] = (0, 1, 2)
+    """Each draws its own training sets and its own order."""
+    training: Plan = Plan()
+    """The same budget for every cell."""
+    dtype: Literal["float32", "float64"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    quantity: Literal["auto", "energy", "forces", "stress"] = "auto"
+    """By which to compare; ``auto``: forces where the test set has them."""
+    more_labels: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Size of the next batch of labels; ``auto``: half the largest size."""
+    target_error: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """An error to reach: meV/Å, meV/atom or GPa."""
+    worthwhile: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Share of the error that the next batch has to take away, or labelling stops."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _single_is_list(cls, given: Any) -> Any:  # noqa: ANN401 - before validation
+        if not isinstance(given, dict):
+            return given
+        several = ("base", "train", "test", "validation", "recipes", "sizes", "seeds")
+        alone = {
+            key: (given[key],)
+            for key in (*several, "learning_rate_factors")
+            if isinstance(given.get(key), str | int | float) and given[key] != "auto"
+        }
+        return {**given, **alone}
+
+    @field_validator("sizes", "seeds", "learning_rate_factors", "base")
+    @classmethod
+    def _refuse_repeats(cls, given: Any) -> Any:  # noqa: ANN401 - several fields
+        if len(set(given)) < len(given) and given != "auto":
+            raise ValueError("a value stands there twice")
+        return given
+
+    @field_validator("recipes")
+    @classmethod
+    def _refuse_same_names(cls, given: tuple[Entrant, ...]) -> tuple[Entrant, ...]:
+        names = [one.name.casefold() for one in given]
+        if len(set(names)) < len(names):
+            raise ValueError("two recipes have one name; give each a 'name'")
+        return given
+
+    @model_validator(mode="after")
+    def _refuse_impossible_cells(self) -> "CompareSpec":
+        """Check that every recipe makes a valid run."""
+        for entrant in self.recipes:
+            self.run_of(entrant, self.base[0], factor=1.0, seed=0)
+        return self
+
+    def run_of(
+        self,
+        entrant: Entrant,
+        base: str,
+        *,
+        factor: float,
+        seed: int,
+        train: tuple[str, ...] = ("pool",),
+        validation: tuple[str, ...] = (),
+    ) -> RunSpec:
+        """Return the run of one cell.
+
+        Parameters
+        ----------
+        entrant
+            The recipe.
+        base
+            To start from.
+        factor
+            Times the recipe's own learning rate.
+        seed
+            Of everything random.
+        train, validation
+            Files with labels under the canonical keys.
+
+        Raises
+        ------
+        BadInputError
+            The recipe or its settings make no valid run.
+        """
+        document = {
+            "base": base,
+            "head": self.head,
+            "train": train,
+            "validation": validation,
+            "recipe": entrant.recipe,
+            "training": self.training.model_dump(),
+            "seed": seed,
+            "dtype": self.dtype,
+            "device": self.device,
+            **entrant.settings,
+        }
+        run = parse_spec(document, f"The recipe '{entrant.name}'")
+        scaled = run.model_dump() | {"learning_rate": factor * run.learning_rate}
+        return parse_spec(scaled, f"The recipe '{entrant.name}' x {factor:g}")
+
+    def frame(self) -> str:
+        """Return a hash of what all cells share: a campaign grows only inside it."""
+        hidden = {*GRID, *QUESTIONS, "device"}
+        document = self.model_dump(mode="json", exclude=hidden)
+        return fingerprint([json.dumps(document, sort_keys=True).encode()])
+
+
+def parse_compare_spec(document: object, origin: str) -> CompareSpec:
+    """Validate the spec of a comparison.
+
+    Parameters
+    ----------
+    document
+        A mapping, as read from YAML.
+    origin
+        Where it came from, for messages.
+
+    Raises
+    ------
+    BadInputError
+        A key is unknown, missing or has a wrong value; each is named.
+
+    Examples
+    --------
+    >>> spec = parse_compare_spec(
+    ...     {"base": "pair:sw-si", "train": "a.xyz", "test": "b.xyz", "seeds": 4},
+    ...     "this example",
+    ... )
+    >>> [one.name for one in spec.recipes], spec.seeds
+    (['lora', 'full', 'readout', 'scratch'], (4,))
+    """
+    if not isinstance(document, dict):
+        raise BadInputError(
+            f"{origin} holds {type(document).__name__} where a comparison is "
+            "described.",
+            "A mapping with at least 'base', 'train' and 'test' is needed.",
+            "See 'atomgraft schema compare' for every key.",
+        )
+    try:
+        return CompareSpec.model_validate(document)
+    except ValidationError as error:
+        raise BadInputError(
+            f"{origin} is not a valid comparison: {problems_of(error)}.",
+            "Every key must be known and every value in range.",
+            "See 'atomgraft schema compare' for every key.",
+        ) from error
+
+
+def read_compare_spec(path: Path) -> CompareSpec:
+    """Read the spec of a comparison from YAML.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read or is no valid spec.
+    """
+    return parse_compare_spec(read_document(path), str(path))
+
+
+def compare_spec_text(spec: CompareSpec) -> str:
+    """Return the spec as YAML with every default written out."""
+    document = spec.model_dump(mode="json")
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def compare_spec_schema() -> dict[str, Any]:
+    """Return the JSON schema of the spec of a comparison."""
+    return CompareSpec.model_json_schema()

@@ -1,0 +1,99 @@
+"""One cell of a comparison: adapt, prove, and the row that is kept of it."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from atomgraft.experiments.adapt import adapt
+from atomgraft.experiments.prove import prove
+from atomgraft.experiments.spec import SPEC, RunSpec, parse_spec, read_spec
+from atomgraft.results.schema import RunResult, Score
+
+RUN = "run"
+"""Folder of the run inside its cell; the cell has a lock of its own."""
+
+KEPT_SUITES = frozenset({"labels", "forgetting"})
+KEPT_GROUPS = frozenset({None, "near", "far"})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CellPayload:
+    """What a worker needs to know of a cell.
+
+    Parameters
+    ----------
+    run
+        The run, as its spec holds it.
+    test
+        Files of held-out structures.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+    """
+
+    run: dict[str, Any]
+    test: tuple[str, ...]
+    trust: bool
+
+
+def do_cell(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:
+    """Adapt and prove one run, or go on with it; return its row.
+
+    Parameters
+    ----------
+    folder
+        Of the cell.
+    payload
+        Fields of :class:`CellPayload`.
+
+    Raises
+    ------
+    BadInputError
+        The run cannot be made of its recipe and data.
+    NonFiniteTrainingError
+        Training diverged.
+    """
+    told = CellPayload(**payload)
+    spec = parse_spec(told.run, "A cell of the comparison")
+    run = folder / RUN
+    result = adapt(spec, run, trust=told.trust, fresh=_is_of_another(run, spec))
+    result = prove(
+        run, told.test, device=spec.device, default_labels=True, trust=told.trust
+    )
+    return row_of(result)
+
+
+def _is_of_another(run: Path, spec: RunSpec) -> bool:
+    """Tell whether the folder holds a run that does not belong to this cell any more.
+
+    The campaign has made sure that it is its own cell: what can have changed is the
+    place of the campaign's folder, or a setting of this recipe.
+    """
+    stored = run / SPEC
+    return stored.exists() and read_spec(stored).identity() != spec.identity()
+
+
+def row_of(result: RunResult) -> dict[str, Any]:
+    """Return what the table needs of a proved run, as JSON would hold it.
+
+    Parameters
+    ----------
+    result
+        Of ``prove``.
+    """
+    [train, *_] = [card for card in result.data if card.role == "train"]
+    latest = result.provenance[-1]
+    return {
+        "scores": [
+            score.model_dump(mode="json") for score in result.scores if _is_kept(score)
+        ],
+        "n_trainable": sum(role.n_trainable for role in result.coverage),
+        "n_steps": result.training.n_steps_done,
+        "seconds": result.training.seconds,
+        "data_fingerprint": train.fingerprint,
+        "versions": latest.versions,
+        "device": latest.device,
+    }
+
+
+def _is_kept(score: Score) -> bool:
+    return score.suite in KEPT_SUITES and score.group in KEPT_GROUPS

@@ -1,0 +1,305 @@
+"""Error against labels as a power law, with intervals over seeds and its limits.
+
+The law is ``error(n) = amplitude * n**-exponent + floor`` (Hestness et al.,
+arXiv:1712.00409). Errors are fitted in their logarithm, so that a ten per cent miss
+weighs the same at every size. How sure it is comes from leaving one seed out at a
+time; why not from resampling is said at :func:`jackknife_interval`.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from atomgraft.metrics.student import student_quantile
+
+MIN_SIZES = 3
+"""Two sizes always lie on a power law: nothing is tested."""
+
+SIZES_FOR_FLOOR = 4
+"""Three sizes always lie on a power law with a floor."""
+
+FLOOR_GAIN = 2.0
+"""How much lower the corrected Akaike criterion has to be before a floor is believed
+(Burnham and Anderson, Model Selection, 2002, p. 70)."""
+
+EXPONENTS = (0.02, 4.0)
+"""Searched where there is a floor; steeper is no learning curve."""
+
+FAR = 10.0
+"""Times the largest size that was measured: beyond it nothing is predicted."""
+
+_N_GRID, _N_ZOOMS = 25, 12
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PowerLaw:
+    """One learning curve.
+
+    Parameters
+    ----------
+    amplitude
+        In the unit of the error.
+    exponent
+        Positive where the error falls with labels.
+    floor
+        What no number of labels removes, in the unit of the error; often zero.
+
+    Examples
+    --------
+    >>> law = PowerLaw(amplitude=20.0, exponent=0.5, floor=1.0)
+    >>> law.error(100.0)
+    3.0
+    >>> round(law.labels_for(3.0), 6)
+    100.0
+    """
+
+    amplitude: float
+    exponent: float
+    floor: float = 0.0
+
+    def error(self, n: float) -> float:
+        """Return the error at a number of labels."""
+        return self.amplitude * n**-self.exponent + self.floor
+
+    def gain(self, n: float, more: float) -> float:
+        """Return the share of the error that more labels take away.
+
+        Parameters
+        ----------
+        n
+            Labels there are.
+        more
+            Labels to come.
+        """
+        return 1 - self.error(n + more) / self.error(n)
+
+    def labels_for(self, error: float) -> float:
+        """Return the number of labels at which the error is reached; perhaps infinite.
+
+        Parameters
+        ----------
+        error
+            Above zero, in the unit of the fit.
+        """
+        if error <= self.floor or self.exponent <= 0:
+            return math.inf
+        exponent = math.log(self.amplitude / (error - self.floor)) / self.exponent
+        return math.exp(exponent) if exponent < 700 else math.inf
+
+    def last_worthwhile(self, more: float, share: float) -> float:
+        """Return up to how many labels `more` of them still gain at least `share`.
+
+        Parameters
+        ----------
+        more
+            Labels in one batch of labelling.
+        share
+            Of the error, between zero and one.
+        """
+        low, high = 1e-9, 1.0
+        if self.exponent <= 0 or self.gain(low, more) < share:
+            return 0.0
+        while self.gain(high, more) >= share:  # falls with n, to zero
+            low, high = high, 2 * high
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (
+                (middle, high) if self.gain(middle, more) >= share else (low, middle)
+            )
+        return low
+
+
+def fit_power_law(
+    sizes: Float[np.ndarray, " points"],
+    errors: Float[np.ndarray, " points"],
+    *,
+    floor: bool = False,
+) -> PowerLaw:
+    """Fit a power law to errors by least squares in their logarithm.
+
+    Without a floor this is a straight line in logarithms. With one, exponent and
+    floor are searched on a grid that zooms in, and the amplitude follows in closed
+    form: deterministic, and without a start that could be wrong.
+
+    Parameters
+    ----------
+    sizes
+        Numbers of labels, above zero; two different ones at least.
+    errors
+        Above zero, one for each size; several of one size are several seeds.
+    floor
+        Fit one, at least zero.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two sizes, or a number that is not above zero.
+
+    Examples
+    --------
+    >>> n = np.array([5.0, 10.0, 20.0])
+    >>> law = fit_power_law(n, 8.0 * n**-0.7)
+    >>> round(law.amplitude, 9), round(law.exponent, 9)
+    (8.0, 0.7)
+    """
+    if len(np.unique(sizes)) < 2:
+        raise ValueError("a power law needs at least two sizes")
+    if not (np.all(sizes > 0) and np.all(errors > 0)):
+        raise ValueError("a power law needs sizes and errors above zero")
+    x, y = np.log(sizes), np.log(errors)
+    if not floor:
+        slope = float(((x - x.mean()) * y).sum() / ((x - x.mean()) ** 2).sum())
+        return PowerLaw(
+            amplitude=math.exp(float(y.mean()) - slope * float(x.mean())),
+            exponent=-slope,
+        )
+    return _fit_with_floor(x, y)
+
+
+def _fit_with_floor(
+    x: Float[np.ndarray, " points"], y: Float[np.ndarray, " points"]
+) -> PowerLaw:
+    """Search exponent and the floor's share of the error at the largest size."""
+    low = np.array([math.log(EXPONENTS[0]), 0.0])
+    high = np.array([math.log(EXPONENTS[1]), 0.999])
+    start, end = low.copy(), high.copy()
+    best = (start + end) / 2
+    for _ in range(_N_ZOOMS):
+        grid = np.stack(
+            np.meshgrid(*np.linspace(start, end, _N_GRID).T, indexing="ij"), axis=-1
+        ).reshape(-1, 2)
+        residuals = y - _shape(x, grid[:, :1], grid[:, 1:])
+        spread = residuals.var(axis=1)
+        best = grid[int(spread.argmin())]
+        half = (end - start) / 6
+        start, end = np.maximum(best - half, low), np.minimum(best + half, high)
+    exponent, share = math.exp(best[0]), float(best[1])
+    scale = math.exp(float((y - _shape(x, best[None, :1], best[None, 1:])).mean()))
+    largest = math.exp(float(x.max()))
+    return PowerLaw(
+        amplitude=scale * (1 - share) * largest**exponent,
+        exponent=exponent,
+        floor=scale * share,
+    )
+
+
+def _shape(
+    x: Float[np.ndarray, " points"],
+    log_exponent: Float[np.ndarray, "trials 1"],
+    share: Float[np.ndarray, "trials 1"],
+) -> Float[np.ndarray, "trials points"]:
+    """Return log errors of laws that are one at the largest size."""
+    fall = np.exp(-np.exp(log_exponent) * (x - x.max())[None])
+    return np.log((1 - share) * fall + share)
+
+
+def is_floor_supported(
+    sizes: Float[np.ndarray, " points"], errors: Float[np.ndarray, " points"]
+) -> bool:
+    """Tell whether the data ask for a floor: the corrected Akaike criterion says so.
+
+    AICc = N ln(RSS / N) + 2k + 2k(k + 1) / (N - k - 1), where k counts the variance
+    too (Hurvich and Tsai, Biometrika 76, 297, 1989).
+
+    Parameters
+    ----------
+    sizes
+        As for :func:`fit_power_law`.
+    errors
+        As for :func:`fit_power_law`.
+
+    Examples
+    --------
+    >>> n = np.tile([5.0, 10.0, 20.0, 40.0, 80.0], 3)
+    >>> is_floor_supported(n, 30.0 / n + 2.0 + 0.02 * np.sin(np.arange(15)))
+    True
+    >>> is_floor_supported(n, 30.0 / n * (1 + 0.02 * np.sin(np.arange(15))))
+    False
+    """
+    n_points = len(sizes)
+    if len(np.unique(sizes)) < SIZES_FOR_FLOOR or n_points < 6:
+        return False
+    criteria: list[float] = []
+    for floor, k in ((False, 3), (True, 4)):
+        law = fit_power_law(sizes, errors, floor=floor)
+        misses = np.log(errors) - np.log([law.error(n) for n in sizes])
+        scatter = max(float((misses**2).mean()), 1e-24)
+        correction = 2 * k + 2 * k * (k + 1) / (n_points - k - 1)
+        criteria.append(n_points * math.log(scatter) + correction)
+    return criteria[1] < criteria[0] - FLOOR_GAIN
+
+
+def jackknife_interval(
+    estimate: Callable[[Float[np.ndarray, "seeds sizes"]], float],
+    errors: Float[np.ndarray, "seeds sizes"],
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of an estimate by leaving one seed out at a time.
+
+    The seeds are what was drawn independently; the sizes of one seed share their
+    structures. The variance is ``(m - 1) / m * sum((e_i - mean(e))**2)`` over the m
+    estimates (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, eq.
+    11.5), and the factor is Student's for m - 1 degrees of freedom. Resampling three
+    seeds instead gives intervals that hold the truth in about 70 of 100 cases.
+
+    Parameters
+    ----------
+    estimate
+        Of errors, "seeds sizes"; NaN where it has none.
+    errors
+        Rows are seeds.
+
+    Returns
+    -------
+    :
+        None for a single seed, or where an estimate has no value.
+    """
+    m = len(errors)
+    if m < 2:
+        return None
+    left_out = np.array([estimate(np.delete(errors, i, axis=0)) for i in range(m)])
+    whole = estimate(errors)
+    if not (np.isfinite(left_out).all() and math.isfinite(whole)):
+        return None
+    variance = (m - 1) / m * float(((left_out - left_out.mean()) ** 2).sum())
+    half = student_quantile(m - 1) * math.sqrt(variance)
+    return whole - half, whole + half
+
+
+def line_interval(
+    x: Float[np.ndarray, " points"],
+    y: Float[np.ndarray, " points"],
+    weights: Float[np.ndarray, "2"],
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of a combination of a line's level and slope.
+
+    What is left for a single seed: the scatter around the line, with n - 2 degrees of
+    freedom (ordinary least squares).
+
+    Parameters
+    ----------
+    x
+        Logarithms of sizes.
+    y
+        Logarithms of errors.
+    weights
+        Of the line at x = 0 and of its slope; ``[0, 1]`` is the slope itself and
+        ``[1, x]`` the line at x.
+
+    Returns
+    -------
+    :
+        None with two points or fewer.
+    """
+    if len(x) < 3:
+        return None
+    design = np.stack([np.ones_like(x), x], axis=1)
+    inverse = np.linalg.inv(design.T @ design)
+    line = inverse @ design.T @ y
+    n_free = len(x) - 2
+    variance = float(((y - design @ line) ** 2).sum()) / n_free
+    half = student_quantile(n_free) * math.sqrt(variance * weights @ inverse @ weights)
+    middle = float(weights @ line)
+    return middle - half, middle + half

@@ -1,0 +1,169 @@
+"""The shape of ``compare.json``: a table of runs and what follows from it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from atomgraft.results.schema import BaseCard, DataCard, Provenance, Score
+
+COMPARISON_VERSION = 1
+
+Interval = tuple[float, float]
+
+StopRule = Literal["worthwhile", "stop", "unclear"]
+"""Whether the next batch of labels is worth it."""
+
+IntervalOver = Literal["seeds", "structures"]
+"""What an interval is over: structures where there is a single seed."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        ser_json_inf_nan="strings",  # JSON has no NaN, and null would not come back
+    )
+
+
+class Contestant(_Record):
+    """One way to adapt: a recipe at a learning rate, from a base."""
+
+    name: str
+    """Short, unique; used everywhere else."""
+    base: str
+    recipe: str
+    learning_rate: float
+    factor: float
+    """Times the recipe's own learning rate."""
+
+
+class ComparedCell(_Record):
+    """One run of the table."""
+
+    name: str
+    """Its folder under ``cells``."""
+    contestant: str
+    n_labels: int
+    seed: int
+    status: Literal["done", "failed", "open"]
+    """``open``: not run yet, or its worker was lost too often; run again."""
+    reason: str | None = None
+    """Why it failed or is open, in words."""
+    scores: tuple[Score, ...] = ()
+    """Overall errors, and drift overall, near and far; ``adapted`` and ``base``."""
+    n_trainable: int | None = None
+    n_steps: int | None = None
+    seconds: float | None = None
+    """Of training."""
+    data_fingerprint: str | None = None
+    versions: dict[str, str] = {}
+    device: str = ""
+
+
+class Summary(_Record):
+    """One quantity of one contestant at one number of labels, over the seeds."""
+
+    contestant: str
+    n_labels: int
+    suite: str
+    quantity: str
+    metric: str
+    group: str | None = None
+    value: float
+    """Geometric mean over the seeds; plain mean where one of them is zero."""
+    unit: str
+    interval: Interval | None = None
+    """95 %"""
+    interval_over: IntervalOver | None = None
+    n_seeds: int
+
+
+class Curve(_Record):
+    """The power law of one contestant: error against labels."""
+
+    contestant: str
+    is_identified: bool
+    """Whether anything may be predicted from it."""
+    reason: str
+    """What was fitted, or why nothing can be predicted."""
+    amplitude: float | None = None
+    exponent: float | None = None
+    exponent_interval: Interval | None = None
+    floor: float = 0.0
+    n_now: int
+    """Largest number of labels that was measured."""
+    n_next: int
+    error_now: float | None = None
+    """Of the law, in the target's unit."""
+    error_next: float | None = None
+    error_next_interval: Interval | None = None
+    last_worthwhile: float | None = None
+    """Labels up to which the next batch still gains the share that was asked for."""
+    labels_for_target: float | None = None
+    labels_for_target_interval: Interval | None = None
+
+
+class FrontPoint(_Record):
+    """One contestant on the map of target error against forgetting."""
+
+    contestant: str
+    """``base`` is the base itself, which has forgotten nothing."""
+    error: float
+    error_interval: Interval | None = None
+    drift: float
+    drift_interval: Interval | None = None
+    is_on_front: bool
+
+
+class Advice(_Record):
+    """What a person should do."""
+
+    choice: str | None
+    """Name of a contestant; none where nothing can be recommended."""
+    headline: str
+    sentences: tuple[str, ...]
+    more_labels: StopRule
+    """What the stop rule says."""
+
+
+class Target(_Record):
+    """The error by which contestants are compared."""
+
+    quantity: str
+    metric: str
+    unit: str
+    drift_group: str | None
+    """Crystals on which forgetting is measured: ``far``, or none for all."""
+    drift_unit: str
+
+
+class Baseline(_Record):
+    """What a base says without any label."""
+
+    base: str
+    scores: tuple[Score, ...]
+
+
+class Comparison(_Record):
+    """Everything a campaign knows; written by ``compare``."""
+
+    schema_version: Annotated[int, Field(ge=1)] = COMPARISON_VERSION
+    name: str
+    finished: bool
+    """Every cell is done, or failed for a reason that will not go away."""
+    spec: dict[str, Any]
+    bases: tuple[BaseCard, ...]
+    data: tuple[DataCard, ...]
+    """The pool under the role ``train``, validation and test."""
+    sizes: tuple[int, ...]
+    contestants: tuple[Contestant, ...]
+    cells: tuple[ComparedCell, ...]
+    target: Target | None
+    """None until a cell is done."""
+    baselines: tuple[Baseline, ...]
+    summaries: tuple[Summary, ...]
+    curves: tuple[Curve, ...]
+    front: tuple[FrontPoint, ...]
+    advice: Advice
+    provenance: tuple[Provenance, ...]
+    """One entry for each call."""
