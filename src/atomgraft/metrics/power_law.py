@@ -31,7 +31,10 @@ EXPONENTS = (0.02, 4.0)
 FAR = 10.0
 """Times the largest size that was measured: beyond it nothing is predicted."""
 
-_N_GRID, _N_ZOOMS = 25, 12
+LARGEST_SHARE = 0.999
+"""Of the floor in the error at the largest size."""
+
+_N_GRID, _N_ZOOMS = 17, 9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -162,38 +165,59 @@ def fit_power_law(
 def _fit_with_floor(
     x: Float[np.ndarray, " points"], y: Float[np.ndarray, " points"]
 ) -> PowerLaw:
-    """Search exponent and the floor's share of the error at the largest size."""
-    low = np.array([math.log(EXPONENTS[0]), 0.0])
-    high = np.array([math.log(EXPONENTS[1]), 0.999])
-    start, end = low.copy(), high.copy()
-    best = (start + end) / 2
+    """Search the exponent, and for each exponent the share of the floor.
+
+    The two trade against each other along a narrow curved valley, so they are not
+    searched side by side: the best share of every exponent is found first.
+    """
+    low, high = (math.log(end) for end in EXPONENTS)
+    start, end = low, high
+    exponent, share = 1.0, 0.0
     for _ in range(_N_ZOOMS):
-        grid = np.stack(
-            np.meshgrid(*np.linspace(start, end, _N_GRID).T, indexing="ij"), axis=-1
-        ).reshape(-1, 2)
-        residuals = y - _shape(x, grid[:, :1], grid[:, 1:])
-        spread = residuals.var(axis=1)
-        best = grid[int(spread.argmin())]
-        half = (end - start) / 6
-        start, end = np.maximum(best - half, low), np.minimum(best + half, high)
-    exponent, share = math.exp(best[0]), float(best[1])
-    scale = math.exp(float((y - _shape(x, best[None, :1], best[None, 1:])).mean()))
-    largest = math.exp(float(x.max()))
+        exponents = np.exp(np.linspace(start, end, _N_GRID))
+        shares, spreads = _best_shares(x, y, exponents)
+        best = int(spreads.argmin())
+        exponent, share = float(exponents[best]), float(shares[best])
+        step = 2 * (end - start) / (_N_GRID - 1)
+        start = max(low, math.log(exponent) - step)
+        end = min(high, math.log(exponent) + step)
+    shape = _shape(x, np.array([exponent]), np.array([[share]]))[0, 0]
+    scale = math.exp(float((y - shape).mean()))
     return PowerLaw(
-        amplitude=scale * (1 - share) * largest**exponent,
+        amplitude=scale * (1 - share) * math.exp(float(x.max()) * exponent),
         exponent=exponent,
         floor=scale * share,
     )
 
 
+def _best_shares(
+    x: Float[np.ndarray, " points"],
+    y: Float[np.ndarray, " points"],
+    exponents: Float[np.ndarray, " trials"],
+) -> tuple[Float[np.ndarray, " trials"], Float[np.ndarray, " trials"]]:
+    """Return the share of each exponent that leaves least scatter, and the scatter."""
+    rows = np.arange(len(exponents))
+    start, end = np.zeros(len(exponents)), np.full(len(exponents), LARGEST_SHARE)
+    best, least = start, np.full(len(exponents), np.inf)
+    for _ in range(_N_ZOOMS):
+        shares = np.linspace(start, end, _N_GRID, axis=1)
+        spreads = (y - _shape(x, exponents, shares)).var(axis=2)
+        chosen = spreads.argmin(axis=1)
+        best, least = shares[rows, chosen], spreads[rows, chosen]
+        step = 2 * (end - start) / (_N_GRID - 1)
+        start = np.maximum(0.0, best - step)
+        end = np.minimum(LARGEST_SHARE, best + step)
+    return best, least
+
+
 def _shape(
     x: Float[np.ndarray, " points"],
-    log_exponent: Float[np.ndarray, "trials 1"],
-    share: Float[np.ndarray, "trials 1"],
-) -> Float[np.ndarray, "trials points"]:
+    exponents: Float[np.ndarray, " trials"],
+    shares: Float[np.ndarray, "trials shares"],
+) -> Float[np.ndarray, "trials shares points"]:
     """Return log errors of laws that are one at the largest size."""
-    fall = np.exp(-np.exp(log_exponent) * (x - x.max())[None])
-    return np.log((1 - share) * fall + share)
+    fall = np.exp(-exponents[:, None] * (x - x.max()))[:, None]
+    return np.log((1 - shares)[..., None] * fall + shares[..., None])
 
 
 def is_floor_supported(
