@@ -127,7 +127,8 @@ def learning_curve(
         n_now=n_now,
         n_next=n_now + more,
     )
-    errors = np.array([[by_seed[seed][n] for n in sizes] for seed in whole])
+    rows = [[by_seed[seed][n] for n in sizes] for seed in whole]
+    errors = np.array(rows, dtype=float).reshape(len(whole), len(sizes))
     if reason := _obstacle(sizes, errors):
         return bare.model_copy(update={"reason": reason})
     found = LearningCurve(sizes, errors)

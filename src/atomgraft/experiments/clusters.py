@@ -141,7 +141,7 @@ def _local(n_workers: int) -> Any:  # noqa: ANN401 - distributed has no types
         threads_per_worker=1,
         processes=True,
         memory_limit=None,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
     )
 

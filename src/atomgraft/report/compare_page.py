@@ -96,7 +96,7 @@ def _cover(comparison: Comparison) -> Cover:
 
 def _key_facts(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     done = [cell for cell in comparison.cells if cell.status == "done"]
-    seconds = sum(cell.seconds or 0.0 for cell in done)
+    seconds = sum((cell.seconds or 0.0 for cell in done), 0.0)
     roles = {card.role: card.n_structures for card in comparison.data}
     return (
         ("Base", ", ".join(dict.fromkeys(c.base for c in comparison.contestants))),

@@ -229,7 +229,7 @@ def _cost_row(
         count_text(n),
         *(_found(comparison, contestant, n, *drift, group) for group in groups),
         MISSING if trained is None else count_text(trained),
-        duration_text(sum(seconds) / len(seconds)) if seconds else MISSING,
+        duration_text(sum(seconds, 0.0) / len(seconds)) if seconds else MISSING,
         count_text(len(cells)),
     )
 

@@ -1,0 +1,45 @@
+"""Sizes that double, and training sets that contain each other."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.data.subsets import (
+    N_SIZES,
+    geometric_sizes,
+    nested_order,
+    require_sizes,
+)
+
+
+@given(st.integers(1, 5000))
+def test_sizes_end_with_the_pool(n_pool):
+    sizes = geometric_sizes(n_pool)
+    assert sizes[-1] == n_pool
+    assert 1 <= len(sizes) <= N_SIZES
+    assert list(sizes) == sorted(set(sizes))
+
+
+@given(st.integers(16, 5000))
+def test_sizes_double(n_pool):
+    sizes = geometric_sizes(n_pool)
+    assert len(sizes) == N_SIZES
+    ratios = np.array(sizes[1:]) / np.array(sizes[:-1])
+    assert (ratios >= 2).all()
+    assert (ratios <= 2.5).all()
+
+
+def test_an_order_is_a_function_of_its_seed():
+    first, again, other = (
+        nested_order(50, np.random.default_rng(seed)) for seed in (0, 0, 1)
+    )
+    assert first == again != other
+    assert sorted(first) == list(range(50))
+
+
+def test_too_large_a_size_is_refused():
+    require_sizes((4, 8), 8)
+    with pytest.raises(BadInputError, match="9 structures was asked for.*holds 8"):
+        require_sizes((4, 9), 8)

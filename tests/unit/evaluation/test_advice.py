@@ -1,0 +1,165 @@
+"""Which recipe is recommended, whether to label more, and in which words."""
+
+import pytest
+
+from atomgraft.evaluation.advice import front_points, nothing_yet
+from tests.comparisons import LAWS, cell, failed, judged, table_of
+
+
+def text_of(advice):
+    return " ".join((advice.headline, *advice.sentences))
+
+
+def with_drift(**drifts):
+    return {
+        name: {"error": lambda n: 18 / n**0.5, "drift": one}
+        for name, one in drifts.items()
+    }
+
+
+def test_among_equals_the_one_that_forgets_least():
+    cells = [
+        cell(name, 40, seed, error=error * luck, drift=drift)
+        for name, error, drift in (("lora", 3.0, 9.0), ("full", 3.1, 1.0))
+        for seed, luck in enumerate((1.0, 1.2, 1.1) if name == "lora" else (1.2, 1, 1))
+    ]
+    judge, advice = judged(cells)
+    assert judge.ranked[0] != "full" or judge.is_tied("lora", "full")
+    assert advice.choice == "full"
+    assert "forgets least" in text_of(advice)
+
+
+def test_a_clear_winner_wins_whatever_it_forgets():
+    laws = LAWS | {"lora": {"error": lambda n: 9 / n**0.5, "drift": 3.0}}
+    _, advice = judged(table_of(laws))
+    assert advice.choice == "lora"
+    assert "forgets least" not in text_of(advice)
+    assert "times as much" in text_of(advice)
+
+
+def test_much_scatter_does_not_excuse_a_much_larger_error():
+    laws = {
+        "good": {"error": lambda n: 5.0, "drift": 9.0},
+        "bad": {"error": lambda n: 8.0, "drift": 0.1},
+    }
+    _, advice = judged(table_of(laws, noise=0.5, seeds=(0, 1)))
+    assert advice.choice == "good"
+
+
+def test_the_same_luck_is_no_difference():
+    """Seeds move both alike: pairing sees the small difference that is there."""
+    cells = [
+        cell(name, n, seed, error=luck * factor / n**0.5, drift=drift)
+        for seed, luck in enumerate((1.0, 2.0, 4.0))
+        for n in (5, 10, 20)
+        for name, factor, drift in (("a", 10.0, 5.0), ("b", 10.5 + 0.01 * seed, 1.0))
+    ]
+    judge, advice = judged(cells)
+    assert judge.ratio_interval("b", "a")[0] > 1
+    assert advice.choice == "a"
+
+
+def test_what_is_worse_than_the_base_is_not_recommended():
+    laws = {"lora": {"error": lambda n: 30.0, "drift": 1.0}}
+    _, advice = judged(table_of(laws))
+    assert advice.choice is None
+    assert advice.headline.startswith("Keep the base")
+    assert "20.0 meV/Å" in advice.headline
+
+
+def test_more_labels_in_the_words_of_the_question():
+    _, advice = judged(table_of({"full": LAWS["full"]}), more=20)
+    assert advice.more_labels == "worthwhile"
+    assert "20 more labels should bring 2.92 meV/Å down to 2.39 [" in text_of(advice)
+    assert "Stop when a batch gains less" in text_of(advice)
+
+
+def test_labelling_stops_where_the_gain_is_small():
+    _, advice = judged(table_of({"full": LAWS["full"]}, noise=0.001), more=1)
+    assert advice.more_labels == "stop"
+    assert "Stop labelling: the next 1 labels would gain 1." in text_of(advice)
+
+
+def test_a_gain_within_chance_asks_for_seeds():
+    laws = {"full": {"error": lambda n: 3 / n**0.3, "drift": 1.0}}
+    cells = table_of(laws, noise=0.08)
+    _, advice = judged(cells, more=20)
+    assert advice.more_labels == "unclear"
+    assert "seeds" in text_of(advice)
+
+
+def test_a_flat_curve_stops():
+    laws = {"full": {"error": lambda n: 3.0, "drift": 1.0}}
+    _, advice = judged(table_of(laws, noise=0.005), more=20)
+    assert advice.more_labels == "stop"
+    assert "even the steepest fall" in text_of(advice)
+
+
+def test_a_target_is_answered():
+    cells = table_of({"full": {"error": lambda n: 18 / n**0.5, "drift": 1.0}}, noise=0.0)
+    for target, words in ((2.0, "at about 81 labels"), (0.1, "not in sight")):
+        assert words in text_of(judged(cells, target_error=target)[1])
+    assert "asked for" not in text_of(judged(cells)[1])
+
+
+def test_choosing_a_rate_on_the_test_set_is_confessed():
+    laws = {
+        "lora ×1": {"error": lambda n: 18 / n**0.5, "drift": 1.0},
+        "lora ×3": {"error": lambda n: 28 / n**0.5, "drift": 1.0},
+    }
+    _, advice = judged(table_of(laws))
+    assert advice.choice == "lora ×1"
+    assert "chosen among 2 on these very test structures" in text_of(advice)
+    assert "very test" not in text_of(judged(table_of())[1])
+
+
+def test_one_seed_is_confessed():
+    assert "One seed" in text_of(judged(table_of(seeds=(0,)))[1])
+    assert "One seed" not in text_of(judged(table_of())[1])
+
+
+def test_missing_cells_are_counted():
+    cells = [*table_of(), failed("lora", 40, 3)]
+    assert "1 of 37 cells are missing" in text_of(judged(cells)[1])
+
+
+def test_few_test_structures_are_confessed():
+    cells = table_of()
+    few = [
+        one.model_copy(
+            update={"scores": tuple(s.model_copy(update={"n": 3}) for s in one.scores)}
+        )
+        for one in cells
+    ]
+    assert "Only 3 held-out structures" in text_of(judged(few)[1])
+    assert "Only" not in text_of(judged(cells)[1])
+
+
+def test_nothing_done_says_why():
+    advice = nothing_yet([failed("a", 5, 0), failed("a", 5, 1, reason="Too hot.")])
+    assert advice.headline == "Every cell failed."
+    assert "Too hot." in text_of(advice)
+    waiting = nothing_yet([failed("a", 5, 0, status="open", reason="not run yet")])
+    assert waiting.headline == "Nothing to recommend yet."
+
+
+# --- the front
+
+
+def test_the_base_stands_on_the_front():
+    points = {p.contestant: p for p in front_points(judged(table_of())[0])}
+    assert set(points) == {"base", "lora", "full", "scratch"}
+    assert points["base"].drift == 0
+    assert points["base"].is_on_front
+    assert not points["scratch"].is_on_front
+
+
+@pytest.mark.parametrize(("drift", "ahead"), [(0.5, True), (9.0, False)])
+def test_who_is_beaten_is_not_on_it(drift, ahead):
+    laws = with_drift(one=1.0, two=drift)
+    laws["two"] = {"error": lambda n: 18.5 / n**0.5, "drift": drift}
+    points = {
+        p.contestant: p for p in front_points(judged(table_of(laws, noise=0.0))[0])
+    }
+    assert points["one"].is_on_front
+    assert points["two"].is_on_front is ahead
