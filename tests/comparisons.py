@@ -162,9 +162,7 @@ def judged(cells, *, more=20, worthwhile=0.05, target_error=None, quantity="auto
         table=SummaryTable(summarise(cells), target),
         curves=[one for one in curves if one is not None],
     )
-    advice = advise(
-        judge, more=more, worthwhile=worthwhile, target_error=target_error
-    )
+    advice = advise(judge, more=more, worthwhile=worthwhile, target_error=target_error)
     return judge, advice
 
 

@@ -161,24 +161,20 @@ def _asked(
 
 def _composed(path: Path | None, given: dict[str, Any]) -> "RunSpec":
     """Return the spec of a file, a folder, or the flags alone; flags win."""
-    import yaml
-
     from atomgraft.core.errors import BadInputError
-    from atomgraft.experiments.spec import SPEC, parse_spec, read_spec
+    from atomgraft.experiments.spec import (
+        SPEC,
+        parse_spec,
+        read_document,
+        read_spec,
+    )
 
     if path is None:
         return parse_spec({"recipe": "lora", **given}, "The command line")
     file = path / SPEC if path.is_dir() else path
     if not given:
         return read_spec(file)
-    try:
-        document = yaml.safe_load(file.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInputError(
-            f"{file} cannot be read: {' '.join(str(error).split())}.",
-            "A YAML file that describes a run is needed.",
-            "Check the path and the indentation.",
-        ) from error
+    document = read_document(file)
     if not isinstance(document, dict):
         return parse_spec(document, str(file))
     own = [key for key in ("axes", "learning_rate") if document.get(key) is not None]

@@ -138,7 +138,11 @@ def own_requirement(extra: str) -> tuple[str, ...]:
     return (f"atomgraft[{extra}] @ {address}",)
 
 
-def _own_distribution() -> importlib.metadata.Distribution:
+def _own_distribution() -> Any:  # noqa: ANN401
+    """Return the installed atomgraft: a Distribution, or the backport's of that name.
+
+    A library that imports ``importlib_metadata`` puts its own finder first.
+    """
     try:
         return importlib.metadata.distribution("atomgraft")
     except importlib.metadata.PackageNotFoundError as error:

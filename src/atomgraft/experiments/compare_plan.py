@@ -202,10 +202,10 @@ def contestants_of(spec: CompareSpec) -> list[tuple[Entrant, Contestant]]:
     are_apart = len(set(stems.values())) == len(stems)
     for base in spec.base:
         for entrant in spec.recipes:
-            for factor in spec.learning_rate_factors:
+            for factor in (factors := spec.factors_of(entrant)):
                 run = spec.run_of(entrant, base, factor=factor, seed=0)
                 parts = [entrant.name]
-                parts += [f"×{factor:g}"] if len(spec.learning_rate_factors) > 1 else []
+                parts += [f"×{factor:g}"] if len(factors) > 1 else []
                 parts += (
                     [f"on {stems[base] if are_apart else base}"]
                     if len(spec.base) > 1

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.experiments.spec import RunSpec, parse_spec, problems_of, read_document
@@ -181,21 +182,50 @@ class CompareSpec(BaseModel):
         BadInputError
             The recipe or its settings make no valid run.
         """
+        settings = dict(entrant.settings)
         document = {
             "base": base,
             "head": self.head,
             "train": train,
             "validation": validation,
             "recipe": entrant.recipe,
-            "training": self.training.model_dump(),
+            "training": self._budget(entrant, settings.pop("training", None)),
             "seed": seed,
             "dtype": self.dtype,
             "device": self.device,
-            **entrant.settings,
+            **settings,
         }
         run = parse_spec(document, f"The recipe '{entrant.name}'")
         scaled = run.model_dump() | {"learning_rate": factor * run.learning_rate}
         return parse_spec(scaled, f"The recipe '{entrant.name}' x {factor:g}")
+
+    def _budget(self, entrant: Entrant, own: object) -> object:
+        """Return the plan of a recipe: everybody's, but for what is its own.
+
+        A recipe that is solved in closed form brings its number of steps.
+        """
+        if own is not None and not isinstance(own, dict):
+            return own  # no plan: refused with the rest
+        plan = self.training.model_dump()
+        if self.brings_steps(entrant):
+            del plan["steps"]
+        return {**plan, **(own or {})}
+
+    def brings_steps(self, entrant: Entrant) -> bool:
+        """Tell whether a recipe has a number of steps of its own."""
+        known = entrant.recipe in RECIPES
+        return known and RECIPES[entrant.recipe].steps is not None
+
+    def factors_of(self, entrant: Entrant) -> tuple[float, ...]:
+        """Return the learning rates to try, as factors; one where no step is made.
+
+        Parameters
+        ----------
+        entrant
+            The recipe.
+        """
+        run = self.run_of(entrant, self.base[0], factor=1.0, seed=0)
+        return self.learning_rate_factors if run.training.steps else (1.0,)
 
     def frame(self) -> str:
         """Return a hash of what all cells share: a campaign grows only inside it."""

@@ -41,5 +41,5 @@ def test_an_order_is_a_function_of_its_seed():
 
 def test_too_large_a_size_is_refused():
     require_sizes((4, 8), 8)
-    with pytest.raises(BadInputError, match="9 structures was asked for.*holds 8"):
+    with pytest.raises(BadInputError, match=r"9 structures was asked for.*holds 8"):
         require_sizes((4, 9), 8)

@@ -96,7 +96,9 @@ def test_a_flat_curve_stops():
 
 
 def test_a_target_is_answered():
-    cells = table_of({"full": {"error": lambda n: 18 / n**0.5, "drift": 1.0}}, noise=0.0)
+    cells = table_of(
+        {"full": {"error": lambda n: 18 / n**0.5, "drift": 1.0}}, noise=0.0
+    )
     for target, words in ((2.0, "at about 81 labels"), (0.1, "not in sight")):
         assert words in text_of(judged(cells, target_error=target)[1])
     assert "asked for" not in text_of(judged(cells)[1])

@@ -274,9 +274,7 @@ def test_workers_are_processes_of_one_thread(tmp_path):
 
 
 def test_workers_by_default(monkeypatch):
-    monkeypatch.setattr(
-        "atomgraft.experiments.clusters.usable_cores", lambda: 6
-    )
+    monkeypatch.setattr("atomgraft.experiments.clusters.usable_cores", lambda: 6)
     assert local_workers(ClusterPlan(), n_cells=100, on_gpu=False) == 6
     assert local_workers(ClusterPlan(), n_cells=100, on_gpu=True) == 1
     assert local_workers(ClusterPlan(n_workers=3), n_cells=100, on_gpu=True) == 3
