@@ -8,7 +8,18 @@ from typing import cast
 import typer
 
 from atomgraft import __version__
-from atomgraft.cli import adapt, check, compare, demo, env, merge, plan, prove, report, schema
+from atomgraft.cli import (
+    adapt,
+    check,
+    compare,
+    demo,
+    env,
+    merge,
+    plan,
+    prove,
+    report,
+    schema,
+)
 from atomgraft.cli.handover import SENT_FOR, hand_over
 from atomgraft.core.errors import AtomgraftError, BadInputError, MissingExtraError
 
