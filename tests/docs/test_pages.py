@@ -85,6 +85,13 @@ def test_every_recipe_is_in_the_tables():
         assert f"| `{name}` |" in page("concepts.md"), name
 
 
+def test_every_check_of_an_adaptation_is_in_the_table():
+    from atomgraft.testing import ADAPTATION_CHECKS
+
+    rows = re.findall(r"^\| `(\w+)` \|", page("extending.md"), re.M)
+    assert rows == list(ADAPTATION_CHECKS)
+
+
 def test_every_key_of_a_result_is_explained():
     text = page("results.md")
     for field in (*RunResult.model_fields, *Score.model_fields):

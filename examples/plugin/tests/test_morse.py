@@ -5,11 +5,21 @@ import pytest
 from ase.build import bulk
 from ase.calculators.morse import MorsePotential as AseMorse
 from atomgraft_morse.potential import CUTOFF, METALS, ONSET, MorsePotential, load
+from atomgraft_morse.recipe import INTERACTIONS
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.models.calculator import GraftCalculator
 from atomgraft.models.loading import load_potential
-from atomgraft.testing import ADAPTER_CHECKS, Tolerances, structures_for
+from atomgraft.testing import (
+    ADAPTATION_CHECKS,
+    ADAPTER_CHECKS,
+    Tolerances,
+    adaptation_trial,
+    structures_for,
+)
+
+TRIAL = adaptation_trial(MorsePotential("Cu"), INTERACTIONS.axes)
+"""Trained once for all checks of the recipe."""
 
 
 @pytest.mark.parametrize("symbol", METALS)
@@ -17,6 +27,11 @@ from atomgraft.testing import ADAPTER_CHECKS, Tolerances, structures_for
 def test_the_adapter_passes_the_kit(symbol, check):
     potential = MorsePotential(symbol)
     ADAPTER_CHECKS[check](potential, structures_for(potential), Tolerances())
+
+
+@pytest.mark.parametrize("check", ADAPTATION_CHECKS)
+def test_the_recipe_passes_the_kit(check):
+    ADAPTATION_CHECKS[check](TRIAL, Tolerances())
 
 
 @pytest.mark.parametrize("symbol", METALS)
