@@ -14,6 +14,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from atomgraft.data.labels import energy_of, forces_of, stress_of
 from atomgraft.data.readers import read_structures
 from atomgraft.data.shipped import shipped_path
+from atomgraft.models.base import AbstractPotential
 
 BASE = "7net-0"
 
@@ -84,7 +85,7 @@ def sevenn_trainer(frames: Sequence[Atoms], batch_size: int) -> Steps:
     stream = itertools.chain.from_iterable(itertools.repeat(loader))
 
     def steps(n: int) -> list[tuple[float, float]]:
-        clock = _Clock()
+        clock = Clock()
         for _ in range(n):
             trainer.run_one_epoch(itertools.islice(stream, 1), is_train=True)
             clock.take()
@@ -103,7 +104,12 @@ def _with_calculator(atoms: Atoms) -> Atoms:
     return copy
 
 
-def atomgraft_loop(recipe: str, frames: Sequence[Atoms], batch_size: int) -> Steps:
+def atomgraft_loop(
+    recipe: str,
+    frames: Sequence[Atoms],
+    batch_size: int,
+    base: AbstractPotential | None = None,
+) -> Steps:
     """Return the steps of ``atomgraft.training.loop.fit``, as users run it.
 
     Clipping, the running mean of the weights and the line in ``metrics.jsonl``
@@ -117,12 +123,12 @@ def atomgraft_loop(recipe: str, frames: Sequence[Atoms], batch_size: int) -> Ste
     from atomgraft.training.plan import Plan
 
     chosen = RECIPES[recipe]
-    base = load_potential(BASE)
+    base = base or load_potential(BASE)
     adapted = adapt_potential(base, chosen.axes, reference_shifts={}, seed=0)
     fabric = make_fabric("cpu")
 
     def steps(n: int) -> list[tuple[float, float]]:
-        clock = _Clock()
+        clock = Clock()
         with tempfile.TemporaryDirectory() as folder:
             job = Job(
                 adapted=adapted,
@@ -140,7 +146,7 @@ def atomgraft_loop(recipe: str, frames: Sequence[Atoms], batch_size: int) -> Ste
     return steps
 
 
-class _Clock:
+class Clock:
     """Takes the time of every step, here and of the loop."""
 
     def __init__(self) -> None:
@@ -172,7 +178,7 @@ def sevenn_calculator(frames: Sequence[Atoms]) -> Steps:
     calculator = SevenNetCalculator(BASE, device="cpu")
 
     def steps(n: int) -> list[tuple[float, float]]:
-        clock = _Clock()
+        clock = Clock()
         for atoms in itertools.islice(itertools.cycle(frames), n):
             calculator.calculate(atoms)
             clock.take()
@@ -181,15 +187,17 @@ def sevenn_calculator(frames: Sequence[Atoms]) -> Steps:
     return steps
 
 
-def atomgraft_predictions(frames: Sequence[Atoms]) -> Steps:
+def atomgraft_predictions(
+    frames: Sequence[Atoms], base: AbstractPotential | None = None
+) -> Steps:
     """Return predictions, one frame a step, as evaluation makes them."""
     from atomgraft.models.loading import load_potential
     from atomgraft.models.prediction import predict_structures
 
-    potential = load_potential(BASE)
+    potential = base or load_potential(BASE)
 
     def steps(n: int) -> list[tuple[float, float]]:
-        clock = _Clock()
+        clock = Clock()
         for atoms in itertools.islice(itertools.cycle(frames), n):
             list(predict_structures(potential, [atoms]))
             clock.take()

@@ -36,9 +36,15 @@ Rounds = dict[str, dict[str, list[float]]]
 """By contender and measure."""
 
 
-def timed(names: Sequence[str], case: str, n_threads: int, n_steps: int) -> Rounds:
+def timed(
+    names: Sequence[str],
+    case: str,
+    n_threads: int,
+    n_steps: int,
+    module: str = "contenders",
+) -> Rounds:
     """Return what each round of each contender took, interleaved."""
-    workers = {name: Worker(name, case, n_threads) for name in names}
+    workers = {name: Worker(name, case, n_threads, module) for name in names}
     answers = [
         (name, workers[name].do(n_steps)) for _ in range(ROUNDS) for name in names
     ]

@@ -8,6 +8,7 @@ spinning would time the machine's other work.
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import resource
@@ -28,14 +29,16 @@ class Worker:
     Parameters
     ----------
     name, case
-        Of `contenders`.
+        Of `module`.
     n_threads
         Of torch.
+    module
+        Where the contenders are defined.
     """
 
-    def __init__(self, name: str, case: str, n_threads: int) -> None:
+    def __init__(self, name: str, case: str, n_threads: int, module: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__, name, case, str(n_threads)],
+            [sys.executable, __file__, name, case, str(n_threads), module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -70,15 +73,17 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("case")
     parser.add_argument("n_threads", type=int)
+    parser.add_argument("module")
     arguments = parser.parse_args()
     answers = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
         warnings.simplefilter("ignore")
         import torch
-        from contenders import make_frames, make_steps
 
+        contenders = importlib.import_module(arguments.module)
         torch.set_num_threads(arguments.n_threads)
-        steps = make_steps(arguments.name, *make_frames(arguments.case, DATA))
+        frames = contenders.make_frames(arguments.case, DATA)
+        steps = contenders.make_steps(arguments.name, *frames)
         steps(WARM_UP)
         print(json.dumps({}), file=answers, flush=True)
         for line in sys.stdin:
