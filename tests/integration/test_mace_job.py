@@ -5,12 +5,16 @@ import numpy as np
 import pytest
 import torch
 
+from atomgraft.adaptation.axes import Axes, WholeWeights
+from atomgraft.adaptation.base import HeadStart
+from atomgraft.adaptation.ridge import RidgeUnits, solve_readout
 from atomgraft.data.readers import read_structures
 from atomgraft.experiments.inputs import load_base
 from atomgraft.models.mace.files import with_mace
 from atomgraft.models.prediction import predict_structures
 from tests.integration.test_bad_input import run
 from tests.integration.test_main_job import as_json
+from tests.mace_models import potential
 from tests.trials import (
     adapted_by,
     labelled_for,
@@ -86,11 +90,10 @@ def test_a_run_does_not_carry_the_word_of_the_user(mace_file, files, tmp_path, c
 
 
 def test_a_preset_needs_no_word(tmp_path, capsys):
-    frames = labelled_for(loaded("mace:tiny:Si"), n=4)
-    ase.io.write(tmp_path / "train.extxyz", frames)
+    """Nor is its opinion asked about the units of labels: it has learned nothing."""
     document = as_json(
-        f"adapt --base mace:tiny:Si --train {tmp_path / 'train.extxyz'} "
-        f"--recipe full --steps 2 --out {tmp_path / 'run'}",
+        "adapt --base mace:tiny:Si --train shipped:si-train@:4 --recipe full "
+        f"--steps 2 --out {tmp_path / 'run'}",
         capsys,
     )
     assert document["base"]["licence"] == "yours"
@@ -123,3 +126,43 @@ def test_a_resumed_run_is_the_same_run(recipe, tmp_path):
     train(resumed, frames, tmp_path / "parts", **options)
     assert same_bits(tensors_of(resumed), tensors_of(whole))
     assert not same_bits(tensors_of(resumed), tensors_of(stopped))
+
+
+def test_heads_of_the_base_are_heads_of_a_run(tmp_path):
+    """Each starts as its head in the source, and comes out as a model of MACE."""
+    base = potential("two heads")
+    frames = labelled_for(base)
+    other = base.for_head("PBE")
+    axes = Axes(moves=WholeWeights(roles=("readout",)))
+    adapted = adapted_by(axes, base, heads={"pbe": HeadStart(source_head="PBE")})
+    for merged, source in ((adapted.merged("pbe"), other), (adapted.merged(), base)):
+        [found] = predict_structures(merged, frames[:1])
+        [start] = predict_structures(source, frames[:1])
+        assert found.energy == start.energy
+    with torch.no_grad():
+        for name, one in adapted.movement.named_trainables().items():
+            if name.startswith("pbe/"):
+                one.mul_(1.5)
+    changed = adapted.merged("pbe")
+    file = changed.export(tmp_path / "pbe")
+    read = load_base(str(file), head="PBE", trust=True)
+    [found] = predict_structures(read, frames[:1])
+    [known] = predict_structures(changed, frames[:1])
+    assert (
+        found.energy == known.energy != next(predict_structures(other, frames)).energy
+    )
+
+
+@pytest.mark.parametrize("variant", ["two heads", "nonlinear"])
+def test_a_readout_is_found_again_in_closed_form(variant):
+    base = potential(variant)
+    teacher = base.clone()
+    with torch.no_grad():
+        for name, rows in base.readout_directions().items():
+            steps = torch.linspace(-1, 1, len(rows), dtype=rows.dtype)
+            change = torch.tensordot(steps, rows, dims=1)
+            teacher.module.get_parameter(name).add_(change)
+    frames = labelled_for(teacher)
+    units = RidgeUnits(energy=1e-3, forces=1e-3, energy_weight=1.0)
+    found = solve_readout(base, frames, units)
+    assert found.residual_after < 1e-4 * found.residual_before

@@ -41,9 +41,9 @@ class BaseKnowledge:
         Atomic numbers it can see.
     predict
         Its word on structures, in their order; asked only for structures whose
-        elements it can see.
+        elements it can see. None for a model that has learned nothing yet.
     """
 
     name: str
     elements: frozenset[int]
-    predict: Callable[[Sequence[Atoms]], Iterable[PredictedStructure]]
+    predict: Callable[[Sequence[Atoms]], Iterable[PredictedStructure]] | None

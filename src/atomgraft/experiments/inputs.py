@@ -146,7 +146,7 @@ def merged_run(
     adapted = load_graft(folder / GRAFT, source)
     adapted.movement.retreat(1 - share)
     merged = adapted.merged(head or TARGET)
-    merged.card = dataclasses.replace(merged.card, name=str(folder))
+    merged.card = dataclasses.replace(merged.card, name=str(folder), is_untrained=False)
     return merged
 
 
@@ -260,7 +260,9 @@ def knowledge_of(base: AbstractPotential) -> BaseKnowledge:
     return BaseKnowledge(
         name=base.card.name,
         elements=base.elements,
-        predict=lambda structures: predict_structures(base, structures),
+        predict=None
+        if base.card.is_untrained
+        else lambda structures: predict_structures(base, structures),
     )
 
 

@@ -83,12 +83,15 @@ class PotentialCard:
         Licence of the weights, as far as it is known.
     head
         The head, modality or fidelity that predictions come from.
+    is_untrained
+        Whether the weights are fresh, so that predictions mean nothing.
     """
 
     name: str
     framework: str
     licence: str
     head: str | None = None
+    is_untrained: bool = False
 
 
 Self = TypeVar("Self", bound="AbstractPotential")

@@ -505,6 +505,7 @@ def sevennet_from_preset(
             name=f"sevennet:{preset}:{','.join(elements)}",
             framework="sevennet",
             licence="yours",
+            is_untrained=True,
         ),
     )
     potential.draw_weights(generator)

@@ -35,7 +35,7 @@ def compare_with_base(
     """Ask the base model about structures spread evenly over the data.
 
     Lone atoms are left out: a potential made for condensed matter is not asked
-    about them.
+    about them. Nor is one that has learned nothing yet about anything.
 
     Parameters
     ----------
@@ -46,6 +46,8 @@ def compare_with_base(
     max_atoms
         Structures with so many atoms in all are asked about, one at least.
     """
+    if base.predict is None:
+        return Compared(base=base.name, structures=(), predictions=())
     known = [
         atoms
         for atoms in structures

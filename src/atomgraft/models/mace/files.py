@@ -157,6 +157,7 @@ def mace_from_preset(
                 name=f"mace:{preset}:{','.join(elements)}",
                 framework="mace",
                 licence="yours",
+                is_untrained=True,
             ),
         )
     potential.draw_weights(generator)

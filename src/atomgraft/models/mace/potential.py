@@ -163,16 +163,22 @@ class MacePotential(AbstractPotential):
 
     def readout_directions(self) -> dict[str, Tensor]:
         """Return the weights of the head in the last layer of every readout."""
-        directions: dict[str, Tensor] = {}
+        places = {}
         for i, readout in enumerate(self.plain.get_submodule("readouts").children()):
             last = "linear" if hasattr(readout, "linear") else "linear_2"
             name = f"{PREFIX}readouts.{i}.{last}.weight"
             [block] = self.blocks(name)  # scalars alone become energies
             rows = self._readout_rows(readout, block.rows)
+            places[name] = rows * block.columns + self.head
+        n_directions = sum(map(len, places.values()))
+        directions: dict[str, Tensor] = {}
+        first = 0
+        for name, own in places.items():
             weight = self.module.get_parameter(name)
-            units = weight.new_zeros(len(rows), block.rows, block.columns)
-            units[torch.arange(len(rows)), rows, self.head] = 1.0
-            directions[name] = units.flatten(1)
+            units = weight.new_zeros(n_directions, weight.numel())
+            units[first + torch.arange(len(own)), own] = 1.0
+            directions[name] = units
+            first += len(own)
         return directions
 
     def _readout_rows(self, readout: nn.Module, n_rows: int) -> Tensor:

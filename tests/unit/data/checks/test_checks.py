@@ -229,6 +229,18 @@ def test_stress_that_cannot_be_tested() -> None:
     assert codes(check_structures(data, base=base)) == {"stress-untested"}
 
 
+def test_a_model_that_has_learned_nothing_is_not_asked():
+    """Its elements count all the same; a model that has learned speaks up."""
+    data = crystals()
+    for atoms in data:
+        atoms.arrays["REF_forces"] *= -1.0
+    fresh = BaseKnowledge(name="new", elements=BASE.elements, predict=None)
+    assert codes(check_structures(data, base=fresh)) == codes(check_structures(data))
+    assert codes(check_structures(data, base=BASE)) > codes(check_structures(data))
+    narrow = BaseKnowledge(name="new", elements=frozenset({1}), predict=None)
+    assert codes(check_structures(data, base=narrow)) > codes(check_structures(data))
+
+
 @pytest.mark.parametrize(
     ("name", "scale"),
     [
