@@ -17,6 +17,7 @@ from atomgraft.experiments.inputs import (
     SPLIT_FROM,
     base_card,
     data_card,
+    knowledge_of,
     load_base,
     numbers_of,
     read_inputs,
@@ -26,7 +27,7 @@ from atomgraft.experiments.inputs import (
 from atomgraft.experiments.references import refit_references
 from atomgraft.experiments.spec import parse_spec
 from atomgraft.models.prediction import predict_structures
-from tests.trials import loaded
+from tests.trials import NEEDS_SEVENN, loaded
 
 SILICON = "pair:sw-si"
 
@@ -260,3 +261,11 @@ def test_inputs_stay_as_they_are(write):
     assert all(FORCES in atoms.arrays for atoms in inputs.train)
     with pytest.raises(dataclasses.FrozenInstanceError):
         inputs.train = ()
+
+
+@NEEDS_SEVENN
+def test_a_base_with_fresh_weights_has_no_opinion():
+    fresh = loaded("sevennet:tiny:Si")
+    assert knowledge_of(fresh).predict is None
+    assert knowledge_of(fresh).elements == {14}
+    assert knowledge_of(loaded(SILICON)).predict is not None
