@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from atomgraft.core.frameworks import is_installed
+
+# how long an example takes says how busy the machine is, and nothing else
+settings.register_profile("atomgraft", deadline=None)
+settings.load_profile("atomgraft")
 
 REPOSITORY = Path(__file__).parents[1]
 
