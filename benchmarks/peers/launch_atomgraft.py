@@ -1,8 +1,8 @@
 """Adapt with atomgraft; runs in an environment with atomgraft and mace-torch.
 
 The schedule of the learning rate ends with the run, so a run cut short is no run of
-ours. The curve is therefore made of whole runs of 25, 50, 100 ... steps, each from the
-start, imports and set-up paid each time.
+ours. The curve is therefore made of whole runs of 50, 150 and 400 steps, each from the
+start, imports and set-up paid each time; the last has as many steps as fit the budget.
 """
 
 import argparse
@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 RECIPES = ("full", "lora", "l2sp")
-STEPS = (25, 50, 100, 200, 400, 800, 1600, 3200)
+STEPS = (50, 150, 400)
+MARGIN = 0.97
+"""Of the budget: steps do not all take the same."""
 
 
 def adapt_once(arguments: argparse.Namespace) -> None:
@@ -33,13 +35,16 @@ def adapt_once(arguments: argparse.Namespace) -> None:
             "seed": arguments.seed,
             "device": "cpu",
             "training": {"steps": arguments.steps},
-        },
+        }
+        | ({"learning_rate": arguments.rate} if arguments.rate else {}),
         "benchmark",
     )
     folder = arguments.out / "work" / str(arguments.steps)
-    adapt(spec, folder, trust=True)
+    curve = adapt(spec, folder, trust=True).training.curve
+    errors = [point.validation["forces"] for point in curve if point.validation]
     kept.keep(
-        lambda path: load_base(str(folder), trust=True).export(path).rename(path)
+        lambda path: load_base(str(folder), trust=True).export(path).rename(path),
+        validation=min(errors),
     )
 
 
@@ -53,17 +58,22 @@ def main() -> None:
     parser.add_argument("--budget", type=float, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--rate", type=float)
     arguments = parser.parse_args()
     if arguments.steps:
         adapt_once(arguments)
         return
-    spent: list[float] = []
     for steps in STEPS:
-        if len(spent) > 1 and 3 * spent[-1] - 2 * spent[-2] > arguments.budget:
-            return  # time is linear in steps, and steps double
-        command = [sys.executable, *sys.argv, "--steps", str(steps)]
-        subprocess.run(command, check=True)
-        spent = sorted(float(path.stem) for path in arguments.out.glob("*.model"))
+        run(steps)
+    times = sorted(float(one.stem) for one in arguments.out.glob("*.model"))
+    first, last = times[0], times[-1]
+    pace = (last - first) / (STEPS[-1] - STEPS[0])
+    run(STEPS[-1] + int((MARGIN * arguments.budget - last) / pace))
+
+
+def run(steps: int) -> None:
+    """Do a run of so many steps in a process of its own."""
+    subprocess.run([sys.executable, *sys.argv, "--steps", str(steps)], check=True)
 
 
 if __name__ == "__main__":

@@ -61,13 +61,12 @@ def main() -> None:
     from equitrain import get_model, train
     from equitrain.backends import torch_backend
     from equitrain.finetune import TorchDeltaFineTuneWrapper, TorchLoRAFineTuneWrapper
-
     from snapshots import Snapshots
 
     kept = Snapshots(arguments.out)
     save = torch_backend.save_checkpoint
 
-    def save_and_keep(*given, model=None, **named):  # noqa: ANN002, ANN003, ANN202
+    def save_and_keep(*given, model, **named):  # noqa: ANN001, ANN002, ANN003, ANN202
         kept.keep(lambda path: write(model, path))
         return save(*given, model=model, **named)
 

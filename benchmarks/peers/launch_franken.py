@@ -26,7 +26,6 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from franken.autotune.script import cli_entry_point
-
     from snapshots import Snapshots
 
     kept = Snapshots(arguments.out, suffix="franken")

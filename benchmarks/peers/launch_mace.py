@@ -4,11 +4,18 @@ import argparse
 import copy
 from pathlib import Path
 
-COMMON = (
-    "--amsgrad --ema --ema_decay=0.99 --device=cpu --plot=False --max_num_epochs=100000 "
-    "--batch_size=2 --valid_batch_size=4 --error_table=PerAtomMAE "
-    "--foundation_model_elements=True"
-).split()
+COMMON = [
+    "--amsgrad",
+    "--ema",
+    "--ema_decay=0.99",
+    "--batch_size=2",
+    "--valid_batch_size=4",
+    "--max_num_epochs=100000",
+    "--device=cpu",
+    "--plot=False",
+    "--error_table=PerAtomMAE",
+    "--foundation_model_elements=True",
+]
 """Beyond the tool's documented example: nothing but paths, and all elements kept, as
 forgetting could not be measured without them."""
 
@@ -35,13 +42,12 @@ def main() -> None:
 
     from mace import tools
     from mace.cli.run_train import run
-
     from snapshots import Snapshots
 
     kept = Snapshots(arguments.out)
     save = tools.CheckpointHandler.save
 
-    def save_and_keep(self, state, epochs, keep_last=False):  # noqa: ANN001, ANN202
+    def save_and_keep(self, state, epochs, keep_last=False):  # noqa: ANN001, ANN202, FBT002
         kept.keep(lambda path: write(state.model, path))
         return save(self, state, epochs, keep_last)
 

@@ -17,8 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ELEMENTS = (
-    "Li B C N O F Na Mg Al Si P S Cl K Ca Ti Fe Co Ni Cu Zn Ga Ge As Se Br Sr".split()
+ELEMENTS = tuple(
+    "Li B C N O F Na Mg Al Si P S Cl K Ca Ti Fe Co Ni Cu Zn Ga Ge As Se Br Sr".split()  # noqa: SIM905 - a list of 27 lines says no more
 )
 HELD_OUT = ({"Ge"}, {"K", "Cl"}, {"K"}, {"Cl"})
 """Compositions that are not drawn."""
@@ -68,6 +68,7 @@ EPOCHS = 25
 def draw_structures() -> "list[Atoms]":
     """Return unlabelled structures of the known elements."""
     import numpy as np
+
     from atomgraft.evaluation.crystals import shipped_crystals
 
     rng = np.random.default_rng(SEED)
@@ -116,6 +117,7 @@ def label(out: Path) -> None:
     """Write train.xyz and valid.xyz with labels of 7net-0."""
     import numpy as np
     from ase.io import write
+
     from atomgraft.models.loading import load_potential
     from atomgraft.models.prediction import predict_structures
 
@@ -124,7 +126,10 @@ def label(out: Path) -> None:
     kept = []
     for atoms in draw_structures():
         (one,) = predict_structures(potential, [atoms])
-        if np.abs(one.forces).max() < MAX_FORCE and np.abs(one.stress).max() < MAX_STRESS:
+        if (
+            np.abs(one.forces).max() < MAX_FORCE
+            and np.abs(one.stress).max() < MAX_STRESS
+        ):
             atoms.info |= {"REF_energy": one.energy, "REF_stress": one.stress}
             atoms.arrays["REF_forces"] = one.forces
             kept.append(atoms)

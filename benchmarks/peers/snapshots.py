@@ -37,19 +37,22 @@ class Snapshots:
         """Return the processor time that the tool itself has used, s."""
         return time.process_time() - self._own
 
-    def keep(self, write: Callable[[Path], object]) -> None:
+    def keep(self, write: Callable[[Path], object], **notes: float) -> None:
         """Write what the tool kept just now.
 
         Parameters
         ----------
         write
             Writes it to a path.
+        notes
+            Stand beside the time.
         """
         start, seconds = time.process_time(), self.seconds()
         part = self._folder / "part"
         write(part)
         part.rename(self._folder / f"{seconds:08.2f}.{self._suffix}")
         record = {"seconds": seconds, "wall_since_import": time.time() - self._wall}
+        record |= notes
         with (self._folder / CLOCK).open("a") as file:
             file.write(json.dumps(record) + "\n")
         self._own += time.process_time() - start

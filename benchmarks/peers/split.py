@@ -51,9 +51,10 @@ def write_seed(frames: list[Atoms], seed: int, out: Path) -> None:
 
 def main() -> None:
     """Write everything."""
+    from pretrain import ELEMENTS
+
     from atomgraft.data.readers import read_structures
     from atomgraft.evaluation.crystals import shipped_crystals, visible
-    from pretrain import ELEMENTS
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
