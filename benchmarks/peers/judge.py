@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--points", type=int, default=8)
+    parser.add_argument("--points", type=int, default=6)
     arguments = parser.parse_args()
     for run in arguments.runs:
         judge(run, arguments.base, arguments.data, arguments.points)
