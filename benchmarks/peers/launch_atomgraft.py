@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-RECIPES = ("full", "lora", "l2sp")
+RECIPES = ("full", "lora", "l2sp", "replay")
 STEPS = (50, 150, 400)
 MARGIN = 0.97
 """Of the budget: steps do not all take the same."""

@@ -71,6 +71,7 @@ ALTERNATIVES = (
     Contender("equitrain", "full", 1e-3),
     Contender("equitrain", "lora", 1e-3),
     Contender("atomgraft", "full", 1e-2),
+    Contender("atomgraft", "replay", 1e-2),
     Contender("atomgraft", "lora", 2e-2),
 )
 """Other rates, to be tried on the pilot seed by name."""
