@@ -2,7 +2,7 @@
 
 import json
 import sys
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ def point(seconds, forces, far=10.0):
     return {
         "seconds": seconds,
         "forces": forces,
+        "forces_by_frame": [forces - 1, forces + 1],
         "energy": 2 * forces,
         "energy_aligned": forces,
         "drift": {"near": far, "far": far} if seconds else None,
@@ -59,6 +60,25 @@ def test_a_row_compares_the_end_of_a_peer_with_the_first_run_as_good(table):
     assert peer["times_shorter"] == [2.0]
 
 
+def test_what_is_above_ours_is_taken_frame_by_frame(table):
+    peer, ours = rows(table)
+    assert peer["excess"] == [20.0, 20.0, 20.0]  # the same in each frame: no spread
+    assert ours["excess"] == [0.0, 0.0, 0.0]
+
+
+def test_the_interval_holds_the_mean_and_grows_with_the_spread(table):
+    theirs = [point(10.0, 100.0) | {"forces_by_frame": [80.0, 100.0, 120.0]}]
+    mine = [point(10.0, 90.0) | {"forces_by_frame": [90.0, 90.0, 90.0]}]
+    middle, low, high = table.excess({1: theirs}, {1: mine})
+    assert middle == 10.0
+    assert -10.0 <= low < middle < high <= 30.0
+
+
+def test_one_seed_shows_no_spread(table):
+    assert table.span([83.71]) == "83.7"
+    assert table.span([80.0, 90.0]) == "85 [80, 90]"
+
+
 def test_targets_that_hold_are_met(table):
     lines = table.verdicts(rows(table), "atomgraft-full")
     assert all(line.endswith(": met.") for line in lines)
@@ -76,6 +96,12 @@ def test_targets_that_hold_are_met(table):
 def test_targets_that_a_peer_breaks_are_missed(table, peer, line):
     lines = table.verdicts(rows(table, peer), "atomgraft-full")
     assert "missed against mace-naive-0.01" in lines[line]
+
+
+def test_a_gain_within_its_interval_is_called_so(table):
+    noisy = PEER[-1] | {"forces": 81.0, "forces_by_frame": [60.0, 102.0]}
+    line = table.verdicts(rows(table, [PEER[0], noisy]), "atomgraft-full")[0]
+    assert "met. The interval of the difference holds zero for mace-naive" in line
 
 
 def test_a_peer_that_ours_never_reaches_is_missed(table):
@@ -109,7 +135,7 @@ def test_labels_are_moved_apart_and_stay_in_order(figure):
 def test_the_figure_is_xml_with_a_line_for_each_contender(figure):
     text = figure.svg({"franken, x": {1: PEER}, "atomgraft, full": {1: OURS}}, 150.0)
     space = "{http://www.w3.org/2000/svg}"
-    assert len(ElementTree.fromstring(text).findall(f"{space}polyline")) == 2
+    assert len(ET.fromstring(text).findall(f"{space}polyline")) == 2
 
 
 def test_the_stored_table_is_that_of_the_stored_numbers(table):
