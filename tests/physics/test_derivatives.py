@@ -13,7 +13,7 @@ from atomgraft.evaluation.consistency import (
 from atomgraft.evaluation.crystals import shipped_crystals, visible
 from atomgraft.models.pair import lennard_jones, stillinger_weber
 from atomgraft.models.prediction import predict_structures
-from atomgraft.models.sevennet import load_sevennet
+from atomgraft.models.sevennet.files import load_sevennet
 
 TOLERANCE = {"energy": 1e-6, "forces": 1e-2, "stress": 1e-4}
 """meV/atom, meV/Å, GPa: fifty times what a central difference of 1e-4 loses."""

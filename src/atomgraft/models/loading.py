@@ -4,11 +4,12 @@ from pathlib import Path
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.seeding import torch_generator
-from atomgraft.models import pair, sevennet
+from atomgraft.models import pair
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.mace import files as mace
 from atomgraft.models.plugins import ADAPTERS, adapter_of
 from atomgraft.models.presets import split_preset
+from atomgraft.models.sevennet import files as sevennet
 
 PRESET_SEED = 0
 """Seed of the weights of a model built from a preset."""

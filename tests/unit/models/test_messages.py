@@ -6,7 +6,7 @@ import torch
 from atomgraft.models.irreps import message_paths
 from atomgraft.models.loading import load_potential
 from atomgraft.models.messages import MessagePath, SummedMessages
-from atomgraft.models.sevennet import Convolution
+from atomgraft.models.sevennet.layers import Convolution
 from tests.trials import HAS_SEVENN, NEEDS_SEVENN
 
 pytestmark = NEEDS_SEVENN  # whose e3nn can be imported without its framework

@@ -1,0 +1,204 @@
+"""A SevenNet model behind atomgraft's seam: roles, blocks, modalities, export."""
+
+import dataclasses
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.storage import with_ending, write_atomically
+from atomgraft.models.base import (
+    EMBEDDING,
+    RADIAL_BASIS,
+    READOUT,
+    REFERENCE_ENERGIES,
+    SCALE,
+    AbstractPotential,
+    Block,
+    PotentialCard,
+    Role,
+    interaction,
+)
+from atomgraft.models.irreps import path_blocks
+from atomgraft.models.sevennet.layers import SevenNetEnergies
+
+READOUT_STEPS = ("input_to_hidden", "hidden_to_energy")
+
+REFERENCE = "rescale_atomic_energy.shift"
+
+_ROLE_PATTERNS: tuple[tuple[str, Role], ...] = (
+    (r"edge_embedding\.", RADIAL_BASIS),
+    (r"onehot_to_feature_x\.", EMBEDDING),
+    (r"reduce_(input_to_hidden|hidden_to_energy)\.", READOUT),
+    (r"readout_FCN\.", READOUT),
+    (r"rescale_atomic_energy\.shift", REFERENCE_ENERGIES),
+    (r"rescale_atomic_energy\.scale", SCALE),
+    (r"\d+_convolution\.denominator", SCALE),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """What a SevenNet model is rebuilt from: its configuration."""
+
+    config: Mapping[str, Any]
+    modalities: Mapping[str, int]
+
+
+class SevenNetPotential(AbstractPotential):
+    """A SevenNet model behind atomgraft's seam.
+
+    Parameters
+    ----------
+    network
+        The framework's model.
+    source
+        What it was built from.
+    card
+        What it says of itself; `card.head` names the modality.
+
+    Raises
+    ------
+    BadInputError
+        The modality is missing or unknown.
+    """
+
+    def __init__(self, network: nn.Module, source: Source, card: PotentialCard) -> None:
+        self.source = source
+        self.card = card
+        self.modality = _modality_index(source, card)
+        type_map: Mapping[int, int] = source.config["_type_map"]
+        self.type_map = type_map
+        self.cutoff = float(source.config["cutoff"])
+        self.elements = frozenset(type_map)
+        self.module = SevenNetEnergies(network, type_map, self.modality)
+        # copying a compiled layer adds constants of its own to the state
+        self.state_names = tuple(self.module.state_dict())
+        self.module.requires_grad_(requires_grad=True)
+        self.roles = _roles(self.module)
+
+    def blocks(self, parameter: str) -> tuple[Block, ...]:
+        """Return the irreps paths of a linear layer, or a radial layer as one."""
+        from e3nn.o3 import FullyConnectedTensorProduct, Linear
+
+        owner_name, _, leaf = parameter.rpartition(".")
+        owner = self.module.get_submodule(owner_name)
+        weight = owner.get_parameter(leaf)
+        if leaf != "weight":
+            return ()
+        if isinstance(owner, Linear | FullyConnectedTensorProduct):
+            return path_blocks(cast("Sequence[Any]", owner.instructions))
+        if weight.dim() == 2:
+            return (
+                Block(
+                    offset=0, rows=weight.shape[0], columns=weight.shape[1], scale=1.0
+                ),
+            )
+        return ()
+
+    def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
+        """Return the shift tensor with `shifts` (eV, by atomic number) added."""
+        current = self.module.get_parameter(REFERENCE).detach().clone()
+        per_modality = current.dim() == 2
+        for number, shift in shifts.items():
+            column = self.type_map[number]
+            place = (self.modality, column) if per_modality else (column,)
+            current[place] += shift
+        return {REFERENCE: current}
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Names of the modalities."""
+        return tuple(sorted(self.source.modalities))
+
+    def for_head(self, head: str) -> "SevenNetPotential":
+        """Return a copy that predicts as another modality."""
+        card = dataclasses.replace(self.card, head=head)
+        modality = _modality_index(self.source, card)
+        other = self.clone(device=self.device)
+        other.card, other.modality = card, modality
+        cast("SevenNetEnergies", other.module).modality = modality
+        return other
+
+    def readout_directions(self) -> dict[str, Tensor]:
+        """Return one direction for each feature: the readout is two linear layers.
+
+        Any linear map of the features is a change of the first layer, along what the
+        second one reads.
+        """
+        names = [f"reduce_{step}.linear.weight" for step in READOUT_STEPS]
+        known = dict(self.module.named_parameters())
+        if not known.keys() >= set(names):
+            return {}
+        first, second = (known[name].detach() for name in names)
+        [block] = self.blocks(names[0])
+        directions = first.new_zeros(block.rows, block.rows, block.columns)
+        places = torch.arange(block.rows)
+        directions[places, places] = second / second.norm()
+        return {names[0]: directions.flatten(1)}
+
+    def export(self, path: Path) -> Path:
+        """Write a checkpoint that SevenNet itself reads (ASE, LAMMPS, training)."""
+        state = self.module.state_dict()
+        weights = {name: state[name].detach().cpu() for name in self.state_names}
+        buffer = io.BytesIO()
+        torch.save(
+            {
+                "model_state_dict": weights,
+                "optimizer_state_dict": {},
+                "scheduler_state_dict": {},
+                "config": dict(self.source.config),
+                "epoch": 0,
+                "time": "Not found",
+                "hash": self.weights_hash(),
+            },
+            buffer,
+        )
+        path = with_ending(path, ".pth")
+        write_atomically(path, buffer.getvalue())
+        return path
+
+
+def _modality_index(source: Source, card: PotentialCard) -> int | None:
+    """Return the modality's index, none for a model without any."""
+    if not source.modalities:
+        if card.head is None:
+            return None
+        raise BadInputError(
+            f"{card.name} has no modalities, and {card.head!r} was asked for.",
+            "A name of a modality goes with a multi-fidelity model only.",
+            "Leave --head out.",
+        )
+    if card.head not in source.modalities:
+        raise BadInputError(
+            f"{card.name} needs a modality and {card.head!r} came.",
+            f"It has {', '.join(sorted(source.modalities))}.",
+            "Choose the one your labels belong to with --head.",
+        )
+    return source.modalities[str(card.head)]
+
+
+def _roles(module: nn.Module) -> dict[Role, tuple[str, ...]]:
+    roles: dict[Role, list[str]] = {}
+    for name, _ in module.named_parameters():
+        roles.setdefault(_role(name), []).append(name)
+    return {role: tuple(names) for role, names in roles.items()}
+
+
+def _role(name: str) -> Role:
+    for pattern, role in _ROLE_PATTERNS:
+        if re.match(pattern, name):
+            return role
+    layer = re.match(r"(\d+)_", name)
+    if layer is None:
+        raise BadInputError(
+            f"The parameter {name!r} of this SevenNet model plays no known role.",
+            "A model built by SevenNet 0.11 to 0.13 is needed.",
+            "Report it with the model's name.",
+        )
+    return interaction(int(layer.group(1)))
