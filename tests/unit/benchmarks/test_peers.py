@@ -69,7 +69,7 @@ def test_what_is_above_ours_is_taken_frame_by_frame(table):
 def test_the_interval_holds_the_mean_and_grows_with_the_spread(table):
     theirs = [point(10.0, 100.0) | {"forces_by_frame": [80.0, 100.0, 120.0]}]
     mine = [point(10.0, 90.0) | {"forces_by_frame": [90.0, 90.0, 90.0]}]
-    middle, low, high = table.excess({1: theirs}, {1: mine})
+    middle, low, high = table.excess([(theirs[0], mine[0])])
     assert middle == 10.0
     assert -10.0 <= low < middle < high <= 30.0
 
@@ -80,7 +80,7 @@ def test_one_seed_shows_no_spread(table):
 
 
 def test_targets_that_hold_are_met(table):
-    lines = table.verdicts(rows(table), "atomgraft-full")
+    lines = table.verdicts(rows(table))
     assert all(line.endswith(": met.") for line in lines)
 
 
@@ -94,27 +94,33 @@ def test_targets_that_hold_are_met(table):
     ids=["more exact", "forgets less", "faster"],
 )
 def test_targets_that_a_peer_breaks_are_missed(table, peer, line):
-    lines = table.verdicts(rows(table, peer), "atomgraft-full")
+    lines = table.verdicts(rows(table, peer))
     assert "missed against mace-naive-0.01" in lines[line]
 
 
 def test_a_gain_within_its_interval_is_called_so(table):
     noisy = PEER[-1] | {"forces": 81.0, "forces_by_frame": [60.0, 102.0]}
-    line = table.verdicts(rows(table, [PEER[0], noisy]), "atomgraft-full")[0]
+    line = table.verdicts(rows(table, [PEER[0], noisy]))[0]
     assert "met. The interval of the difference holds zero for mace-naive" in line
 
 
 def test_a_peer_that_ours_never_reaches_is_missed(table):
     peer = [PEER[0], point(40.0, 60.0)]
-    assert table.verdicts(rows(table, peer), "atomgraft-full")[2].endswith(
-        "mace-naive-0.01."
-    )
+    assert table.verdicts(rows(table, peer))[2].endswith("mace-naive-0.01.")
 
 
 def test_the_learning_rate_is_no_part_of_the_method(table):
     assert table.method_of("mace-naive-0.01") == "mace-naive"
     assert table.method_of("mace-naive-1e-05") == "mace-naive"
     assert table.method_of("equitrain-l2tsp") == "equitrain-l2tsp"
+
+
+def test_a_tool_that_takes_longer_is_set_beside_ours_of_the_same_time(table):
+    late = [point(0.0, 150.0), point(158.0, 70.0)]
+    ours = [*OURS, point(150.0, 60.0), point(200.0, 50.0)]
+    one = table.row("franken-multiscale", {1: late}, {1: ours})
+    assert one["ours_forces"] == [60.0]
+    assert table.final(ours)["seconds"] == 60.0
 
 
 def test_pilots_are_not_judged(table):
@@ -143,7 +149,7 @@ def test_the_stored_table_is_that_of_the_stored_numbers(table):
     text = (RESULTS / "peers.md").read_text()
     for one in stored["rows"]:
         curves = stored["curves"][one["name"]]
-        ends = [curves[str(seed)][-1]["forces"] for seed in one["seeds"]]
+        ends = [table.final(curves[str(s)])["forces"] for s in one["seeds"]]
         assert one["forces"] == ends
         assert table.span(ends) in text
 
