@@ -34,7 +34,8 @@ def svg(curves: dict[str, dict[int, list[dict[str, Any]]]], base: float) -> str:
     lines = {name: line for name, line in lines.items() if line}
     times = [time for line in lines.values() for time, _ in line]
     highest = 1.05 * max(base, *(v for line in lines.values() for _, v in line))
-    frame = Frame(min(times), max(times), highest)
+    lowest = 0.8 * min(v for line in lines.values() for _, v in line)
+    frame = Frame(min(times), max(times), lowest, highest)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         'role="img" font-family="sans-serif" font-size="12">',
@@ -83,11 +84,13 @@ def spread(heights: dict[str, float], gap: float = 15.0) -> dict[str, float]:
 
 
 class Frame:
-    """The axes: time logarithmic, errors linear from zero."""
+    """The axes: time logarithmic, errors linear."""
 
-    def __init__(self, first: float, last: float, highest: float) -> None:
+    def __init__(
+        self, first: float, last: float, lowest: float, highest: float
+    ) -> None:
         self._span = (math.log(first), math.log(last * 1.02))
-        self._highest = highest
+        self._lowest, self._highest = lowest, highest
 
     def x(self, time: float) -> float:
         """Return the place of a time, s."""
@@ -97,7 +100,8 @@ class Frame:
 
     def y(self, value: float) -> float:
         """Return the place of an error, meV/Å."""
-        return TOP + (1 - value / self._highest) * (HEIGHT - TOP - BOTTOM)
+        share = (self._highest - value) / (self._highest - self._lowest)
+        return TOP + share * (HEIGHT - TOP - BOTTOM)
 
     def axes(self) -> list[str]:
         """Return grid and numbers."""
@@ -113,7 +117,7 @@ class Frame:
                 )
         step = 10 ** math.floor(math.log10(self._highest))
         step = step / 5 if self._highest / step < 2 else step
-        for i in range(int(self._highest / step) + 1):
+        for i in range(math.ceil(self._lowest / step), int(self._highest / step) + 1):
             y = self.y(i * step)
             parts.append(
                 f'<path d="M{LEFT} {y:.1f}H{right}" stroke="#e5e7eb"/>'

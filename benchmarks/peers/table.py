@@ -371,6 +371,15 @@ def main() -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
+def label(name: str) -> str:
+    """Return what the figure calls a contender."""
+    rate = name.removeprefix(method_of(name)).lstrip("-")
+    ours = name.startswith("atomgraft")
+    return ", ".join(TITLES[method_of(name)]) + (
+        f", rate {rate}" if rate and ours else ""
+    )
+
+
 def write(
     document: dict[str, Any],
     lines: Sequence[str],
@@ -381,10 +390,7 @@ def write(
     text = json.dumps(document, separators=(",", ":"))
     (RESULTS / "peers.json").write_text(text + "\n")
     (RESULTS / "peers.md").write_text("\n".join(lines) + "\n")
-    curves = {
-        ", ".join(TITLES[method_of(one["name"])]): judged(runs, one["name"])
-        for one in rows
-    }
+    curves = {label(one["name"]): judged(runs, one["name"]) for one in rows}
     base = next(iter(judged(runs, rows[0]["name"]).values()))[0]["forces"]
     (RESULTS / "peers.svg").write_text(svg(curves, base))
 
