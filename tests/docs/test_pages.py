@@ -9,7 +9,8 @@ import yaml
 
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.data.label_keys import STRESS_UNITS
-from atomgraft.experiments.spec import parse_spec
+from atomgraft.experiments.compare_spec import CompareSpec, parse_compare_spec
+from atomgraft.experiments.spec import RunSpec, parse_spec
 from atomgraft.results.contract import Contract, Cost, Terms
 from atomgraft.results.schema import RunResult, Score
 from tests.docs.pages import FENCE, PAGES, REPOSITORY, all_blocks, blocks, commands
@@ -71,7 +72,16 @@ def test_an_invented_option_is_noticed():
 
 @pytest.mark.parametrize("block", all_blocks("yaml"), ids=lambda block: block.name)
 def test_run_files_are_valid(block):
-    parse_spec(yaml.safe_load(block.code), block.name)
+    document = yaml.safe_load(block.code)
+    parse = parse_compare_spec if "test" in document else parse_spec
+    parse(document, block.name)
+
+
+def test_every_key_of_a_comparison_is_explained():
+    text = page("compare.md")
+    shared = set(RunSpec.model_fields)
+    for key in set(CompareSpec.model_fields) - shared:
+        assert f"| `{key}` |" in text, key
 
 
 @pytest.mark.parametrize("block", all_blocks("json"), ids=lambda block: block.name)

@@ -1,14 +1,17 @@
 """A comparison from the command line: what it writes, grows by, and refuses."""
 
 import json
+import sys
 from pathlib import Path
 
 import ase.io
 import pytest
 import yaml
 
+from atomgraft.core.errors import MissingExtraError
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
+from atomgraft.experiments import compare_plan, compared_cell, elsewhere
 from atomgraft.results.comparison_files import read_comparison
 from atomgraft.results.files import read_result
 from tests.integration.campaigns import compare_file, finished_cells, table
@@ -326,3 +329,48 @@ def test_the_schema_is_printed(capsys):
 def test_the_written_spec_is_the_one_that_ran(done):
     document = yaml.safe_load((done / "compare.yaml").read_text())
     assert document == read_comparison(done).spec
+
+
+def test_bases_of_two_frameworks_in_one_table(here, tmp_path, monkeypatch):
+    """One of them lives in another environment: the same Python, as a stranger."""
+    examine, call, asked = compare_plan.examine_base, elsewhere.call_elsewhere, []
+
+    def examine_here(spec, name, structures, *, trust):
+        if name == "pair:sw-sige":
+            raise MissingExtraError("No.", "It.", "Add it.", framework="mace")
+        return examine(spec, name, structures, trust=trust)
+
+    def call_another(python, function, request, *, n_threads=1):
+        asked.append((str(python), function.partition(":")[2]))
+        return call(Path(sys.executable), function, request, n_threads=n_threads)
+
+    monkeypatch.setattr(compare_plan, "examine_base", examine_here)
+    for module in (compare_plan, compared_cell):
+        monkeypatch.setattr(module, "call_elsewhere", call_another)
+        monkeypatch.setattr(module, "python_for", lambda _: Path("/env/python"))
+    changes = {"base": ["pair:sw-si", "pair:sw-sige"], "recipes": "full", "sizes": [2]}
+    spec = compare_file(tmp_path, **TINY | changes)
+    assert run(f"compare {spec} --out {tmp_path / 'out'} {here}") == 0
+    assert asked == [
+        ("/env/python", "examine_requested_base"),
+        ("/env/python", "do_requested_cell"),
+        ("/env/python", "do_requested_cell"),
+    ]
+    found = read_comparison(tmp_path / "out")
+    assert {cell.status for cell in found.cells} == {"done"}
+    assert [one.name for one in found.bases] == ["pair:sw-si", "pair:sw-sige"]
+    assert [one.base for one in found.baselines] == ["pair:sw-si", "pair:sw-sige"]
+    names_shown = {one.name for one in found.contestants}
+    assert names_shown == {"full on pair:sw-si", "full on pair:sw-sige"}
+
+
+def test_a_framework_that_is_nowhere_stops_before_anything_is_written(
+    tmp_path, monkeypatch, capsys
+):
+    def examine_nowhere(spec, name, structures, *, trust):
+        raise MissingExtraError("No MACE.", "It.", "Run: atomgraft env add mace")
+
+    monkeypatch.setattr(compare_plan, "examine_base", examine_nowhere)
+    spec = compare_file(tmp_path, **TINY)
+    refused(capsys, f"compare {spec} --out {tmp_path / 'out'}", "env add mace")
+    assert not (tmp_path / "out").exists()

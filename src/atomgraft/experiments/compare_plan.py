@@ -4,10 +4,12 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ase import Atoms
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.environments import python_for
+from atomgraft.core.errors import BadInputError, MissingExtraError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import is_file, is_folder, make_folder
@@ -18,8 +20,9 @@ from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.data.subsets import geometric_sizes, nested_order, require_sizes
 from atomgraft.experiments.campaign import Cell
-from atomgraft.experiments.compare_spec import CompareSpec, Entrant
+from atomgraft.experiments.compare_spec import CompareSpec, Entrant, parse_compare_spec
 from atomgraft.experiments.compared_cell import CellPayload
+from atomgraft.experiments.elsewhere import call_elsewhere
 from atomgraft.experiments.inputs import (
     CHECKED_ATOMS,
     base_card,
@@ -131,26 +134,109 @@ def read_material(spec: CompareSpec, *, trust: bool) -> Material:
     _refuse_same(pool, test, "test")
     _refuse_same(pool, validation, "validation")
     notices = [note.replace("training", "the pool")] if note else []
-    bases: dict[str, BaseCard] = {}
-    for name in spec.base:
-        base = load_base(name, head=spec.head, trust=trust)
-        findings = check_structures(
-            pool,
-            validation=validation,
-            test=test,
-            base=knowledge_of(base),
-            max_predicted_atoms=CHECKED_ATOMS,
-        )
-        refuse_errors(findings)
-        notices += [one for one in notices_of(findings) if one not in notices]
-        bases[name] = base_card(base, base.weights_hash())
+    structures = _Structures(tuple(pool), tuple(validation), tuple(test))
+    bases = _examined(spec, structures, trust=trust)
+    for _, told in bases.values():
+        notices += [one for one in told if one not in notices]
     return Material(
-        pool=tuple(pool),
-        validation=tuple(validation),
-        test=tuple(test),
-        bases=bases,
+        pool=structures.pool,
+        validation=structures.validation,
+        test=structures.test,
+        bases={name: card for name, (card, _) in bases.items()},
         notices=tuple(notices),
     )
+
+
+class _Structures(NamedTuple):
+    """Pool, validation and test set."""
+
+    pool: tuple[Atoms, ...]
+    validation: tuple[Atoms, ...]
+    test: tuple[Atoms, ...]
+
+
+Examined = tuple[BaseCard, tuple[str, ...]]
+"""A base, and what the user should know of the data in its light."""
+
+
+def _examined(
+    spec: CompareSpec, structures: _Structures, *, trust: bool
+) -> dict[str, Examined]:
+    """Check the data against every base, each where its framework is.
+
+    Where none of the frameworks is here, the whole command belongs elsewhere, and the
+    command line sends it there.
+    """
+    found: dict[str, Examined] = {}
+    absent: dict[str, MissingExtraError] = {}
+    for name in spec.base:
+        try:
+            found[name] = examine_base(spec, name, structures, trust=trust)
+        except MissingExtraError as error:
+            absent[name] = error
+    for name, error in absent.items():
+        if error.framework is None or not found:
+            raise error
+        request = {"spec": spec.model_dump(mode="json"), "base": name, "trust": trust}
+        place = "experiments.compare_plan:examine_requested_base"
+        told = call_elsewhere(python_for(error.framework), place, request)
+        found[name] = BaseCard.model_validate(told["card"]), tuple(told["notices"])
+    return {name: found[name] for name in spec.base}
+
+
+def examine_base(
+    spec: CompareSpec, name: str, structures: _Structures, *, trust: bool
+) -> Examined:
+    """Load a base and check the data against it.
+
+    Parameters
+    ----------
+    spec
+        The comparison.
+    name
+        Of the base.
+    structures
+        What was read.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+
+    Raises
+    ------
+    BadInputError
+        The data do not go with the base.
+    MissingExtraError
+        Its framework is not installed here.
+    """
+    base = load_base(name, head=spec.head, trust=trust)
+    findings = check_structures(
+        structures.pool,
+        validation=structures.validation,
+        test=structures.test,
+        base=knowledge_of(base),
+        max_predicted_atoms=CHECKED_ATOMS,
+    )
+    refuse_errors(findings)
+    return base_card(base, base.weights_hash()), tuple(notices_of(findings))
+
+
+def examine_requested_base(request: dict[str, Any]) -> dict[str, Any]:
+    """Examine a base that another environment has asked about.
+
+    Parameters
+    ----------
+    request
+        ``spec`` as a document, ``base`` and ``trust``.
+    """
+    spec = parse_compare_spec(request["spec"], "The comparison")
+    pool, _ = without_lone_atoms(_read(spec, spec.train))
+    validation = _read(spec, spec.validation) if spec.validation else []
+    structures = _Structures(
+        tuple(pool), tuple(validation), tuple(_read(spec, spec.test))
+    )
+    card, notices = examine_base(
+        spec, request["base"], structures, trust=request["trust"]
+    )
+    return {"card": card.model_dump(mode="json"), "notices": notices}
 
 
 def _read(spec: CompareSpec, files: Sequence[str]) -> list[Atoms]:
@@ -308,7 +394,10 @@ class CellMaker:
             validation=(str(data / VALIDATION),) if has_validation else (),
         )
         payload = CellPayload(
-            run=run.model_dump(mode="json"), test=(str(data / TEST),), trust=self.trust
+            run=run.model_dump(mode="json"),
+            test=(str(data / TEST),),
+            framework=self.material.bases[base].framework,
+            trust=self.trust,
         )
         return Cell(
             name=planned.name,

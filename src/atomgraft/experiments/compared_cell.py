@@ -1,10 +1,15 @@
 """One cell of a comparison: adapt, prove, and the row that is kept of it."""
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from atomgraft.core.environments import python_for
 from atomgraft.experiments.adapt import adapt
+from atomgraft.experiments.elsewhere import call_elsewhere
 from atomgraft.experiments.prove import prove
 from atomgraft.experiments.spec import SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.results.schema import RunResult, Score
@@ -26,16 +31,57 @@ class CellPayload:
         The run, as its spec holds it.
     test
         Files of held-out structures.
+    framework
+        Of the base: decides which Python runs it.
     trust
         Allow a checkpoint that cannot be read as plain data.
     """
 
     run: dict[str, Any]
     test: tuple[str, ...]
+    framework: str
     trust: bool
 
 
 def do_cell(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:
+    """Do a cell here, or in the environment that is kept for its framework.
+
+    Parameters
+    ----------
+    folder
+        Of the cell.
+    payload
+        Fields of :class:`CellPayload`.
+
+    Raises
+    ------
+    BadInputError
+        The run cannot be made of its recipe and data.
+    NonFiniteTrainingError
+        Training diverged.
+    MissingExtraError
+        The framework is neither here nor in an environment that is kept.
+    """
+    python = python_for(payload["framework"])
+    if python == Path(sys.executable):
+        return adapted_and_proved(folder, payload)
+    request = {"folder": str(folder), "payload": payload}
+    place = "experiments.compared_cell:do_requested_cell"
+    return call_elsewhere(python, place, request, n_threads=torch.get_num_threads())
+
+
+def do_requested_cell(request: dict[str, Any]) -> dict[str, Any]:
+    """Do a cell that another environment has asked for.
+
+    Parameters
+    ----------
+    request
+        ``folder`` and ``payload`` of :func:`adapted_and_proved`.
+    """
+    return adapted_and_proved(Path(request["folder"]), request["payload"])
+
+
+def adapted_and_proved(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:
     """Adapt and prove one run, or go on with it; return its row.
 
     Parameters
