@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from atomgraft.report.compare_page import write_compare_page
 from atomgraft.report.page import write_page
+from tests.comparisons import comparison_of, failed, table_of
 from tests.unit.report.example_result import make_failed, make_result, make_unproved
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -49,10 +51,13 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> dict[str, Path]:
-    return {
+    written = {
         name: write_page(tmp_path_factory.mktemp(name), make())
         for name, make in MAKERS.items()
     }
+    comparison = comparison_of([*table_of(), failed("lora", 40, 3)])
+    place = tmp_path_factory.mktemp("comparison")
+    return written | {"comparison": write_compare_page(place, comparison)}
 
 
 @pytest.fixture
@@ -106,7 +111,7 @@ def fill_of(browser, selector: str) -> str:
     )
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", [*MAKERS, "comparison"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_no_error_no_request_no_overflow(show, name, width, scheme) -> None:
@@ -258,3 +263,21 @@ def test_what_is_not_ours_does_not_run(show) -> None:
     )
     assert "owned" not in browser.title
     assert "Content Security Policy" in browser.get_log("browser")[0]["message"]
+
+
+def test_a_comparison_draws_its_points_laws_and_front(show) -> None:
+    browser = show("comparison")
+    assert count(browser, ".plot") == 2
+    assert count(browser, "[data-plot='learning'] .points .point") == 3 * 4
+    assert count(browser, "[data-plot='learning'] .errorbar") == 3 * 4
+    assert count(browser, "[data-plot='learning'] .lines .js-line") == 3 + 3 + 1
+    assert count(browser, "[data-plot='front'] .points .point") == 4
+
+
+def test_a_contestant_is_switched_off_with_its_law(show) -> None:
+    browser = show("comparison", PHONE)
+    lines = "[data-plot='learning'] .lines .js-line"
+    button = "#figure-learning button[data-key='lora']"
+    browser.execute_script(f'document.querySelector("{button}").click()')
+    wait_for(browser, f'document.querySelectorAll("{lines}").length === 5')
+    assert count(browser, "[data-plot='front'] .points .point") == 4

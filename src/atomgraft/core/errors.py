@@ -60,5 +60,9 @@ class StorageError(AtomgraftError):
     """Writing failed (disk full, folder read-only); what was there is untouched."""
 
 
+class LostProcessError(AtomgraftError):
+    """A process that was asked to work is gone; the same command may go on."""
+
+
 class NonFiniteTrainingError(AtomgraftError):
     """The loss or a weight became infinite or NaN; the last good state is kept."""

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from atomgraft.core.errors import (
     AtomgraftError,
-    BadInputError,
+    LostProcessError,
     MissingExtraError,
-    NonFiniteTrainingError,
+    StorageError,
 )
 from atomgraft.core.storage import is_file, locked, make_folder, write_atomically
 from atomgraft.experiments.clusters import (
@@ -41,8 +41,8 @@ LOCK_PATIENCE = 600.0
 """Seconds for which a worker waits for another that still holds the cell: one that
 its scheduler has given up, and that does not know it yet."""
 
-FINAL = (BadInputError, NonFiniteTrainingError)
-"""Failures that come again however often a cell is run."""
+PASSING = (StorageError, MissingExtraError, LostProcessError)
+"""Failures that may be gone by the next call; any other comes again."""
 
 Document = dict[str, Any]
 Work = Callable[[Path, Document], Document]
@@ -158,7 +158,7 @@ def run_campaign(
     ------
     BadInputError
         The scheduler does not answer.
-    AtomgraftError
+    LostProcessError
         The scheduler was lost; what is on disk is kept.
     """
     plan, listener = plan or ClusterPlan(), observer or CampaignSilence()
@@ -227,9 +227,9 @@ class _Job:
             try:
                 document = self.work(place, cell.payload)
                 outcome = Outcome(status="done", document=document)
-            except MissingExtraError:
-                raise  # may be installed until the next call
-            except FINAL as error:
+            except PASSING:
+                raise
+            except AtomgraftError as error:
                 outcome = Outcome(status="failed", reason=str(error))
             _store(place, cell.identity, outcome)
         return outcome
@@ -259,8 +259,11 @@ class _Window:
         waiting = list(cells)
         while (waiting or self.under_way) and not self.stop.is_set():
             self._refuse_lost_scheduler()
-            while waiting and len(self.under_way) < self._n_slots():
-                self._submit(waiting.pop(0))
+            try:
+                while waiting and len(self.under_way) < self._n_slots():
+                    self._submit(waiting.pop(0))
+            except OSError as error:  # of the connection; work happens elsewhere
+                raise _lost_scheduler() from error
             self.stop.wait(POLL)
             ended = {"finished", "error"}
             for future in [one for one in self.under_way if one.status in ended]:
@@ -278,12 +281,15 @@ class _Window:
     def _refuse_lost_scheduler(self) -> None:
         is_lost = any(one.status in {"cancelled", "lost"} for one in self.under_way)
         if is_lost or self.client.status != "running":
-            raise AtomgraftError(
-                "The Dask scheduler was lost.",
-                "Finished cells are kept, and those begun go on from their last "
-                "checkpoint.",
-                "Run the same command again.",
-            )
+            raise _lost_scheduler()
+
+
+def _lost_scheduler() -> LostProcessError:
+    return LostProcessError(
+        "The Dask scheduler was lost.",
+        "Finished cells are kept, and those begun go on from their last checkpoint.",
+        "Run the same command again.",
+    )
 
 
 def _outcome_of(future: "Future") -> Outcome:

@@ -123,8 +123,11 @@ def opened(plan: ClusterPlan, *, n_workers: int) -> Generator["Client"]:
 
 
 def _hush() -> None:
-    for name in CHATTER:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    """Silence the loggers of Dask, which gives each a level when it is imported."""
+    importlib.import_module("distributed")
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in CHATTER:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _local(n_workers: int) -> Any:  # noqa: ANN401 - distributed has no types

@@ -173,7 +173,7 @@ def compare(
         The folder holds another campaign, or the scheduler does not answer.
     StorageError
         The folder cannot be written.
-    AtomgraftError
+    LostProcessError
         The scheduler was lost; what is done is kept.
     """
     clock = Clock(started=now(), counter=time.perf_counter())

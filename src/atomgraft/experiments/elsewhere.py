@@ -17,7 +17,7 @@ from typing import Any
 
 from atomgraft.core import errors
 from atomgraft.core.environments import variables_for
-from atomgraft.core.errors import AtomgraftError
+from atomgraft.core.errors import AtomgraftError, LostProcessError
 from atomgraft.core.storage import write_atomically
 
 MAX_TOLD = 400
@@ -48,7 +48,9 @@ def call_elsewhere(
     Raises
     ------
     AtomgraftError
-        What the function raised, as what it was; or the other process died.
+        What the function raised, as what it was.
+    LostProcessError
+        The other process died.
     """
     variables = variables_for(python) | {"OMP_NUM_THREADS": str(n_threads)}
     with tempfile.TemporaryDirectory(prefix="atomgraft-") as folder:
@@ -69,7 +71,7 @@ def call_elsewhere(
             told = process.stderr.read()
         if not answer.exists():
             last = (told.strip().splitlines() or ["it said nothing"])[-1]
-            raise AtomgraftError(
+            raise LostProcessError(
                 f"The process of {python} ended without an answer: {last[:MAX_TOLD]}.",
                 "An environment with the same atomgraft is needed, and enough memory.",
                 "Run the same command again; 'atomgraft env list' shows environments.",

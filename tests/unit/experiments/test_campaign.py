@@ -10,6 +10,7 @@ import pytest
 from atomgraft.core.errors import (
     AtomgraftError,
     BadInputError,
+    LostProcessError,
     MissingExtraError,
     NonFiniteTrainingError,
     StorageError,
@@ -31,6 +32,8 @@ from atomgraft.experiments.clusters import (
 )
 
 FAILURES = {
+    "unphysical": AtomgraftError("Infinite.", "Finite.", "Look."),
+    "lost": LostProcessError("Gone.", "There.", "Again."),
     "bad": BadInputError("Bad.", "Good.", "Change it."),
     "diverged": NonFiniteTrainingError("NaN.", "Numbers.", "Slower."),
     "extra": MissingExtraError("No mace.", "Mace.", "Install it."),
@@ -133,7 +136,7 @@ def test_another_identity_is_another_cell(scheduler, tmp_path):
     assert found["c0"].document == {"square": 25}
 
 
-@pytest.mark.parametrize("kind", ["bad", "diverged"])
+@pytest.mark.parametrize("kind", ["bad", "diverged", "unphysical"])
 def test_what_fails_for_good_is_remembered(kind, scheduler, tmp_path):
     asked = cells(1, x={"fails": kind})
     for _ in range(2):
@@ -148,7 +151,12 @@ def test_what_fails_for_good_is_remembered(kind, scheduler, tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [("extra", "No mace"), ("disk", "Full"), ("bug", "ZeroDivisionError")],
+    [
+        ("extra", "No mace"),
+        ("lost", "Gone"),
+        ("disk", "Full"),
+        ("bug", "ZeroDivisionError"),
+    ],
 )
 def test_what_may_go_away_is_tried_again(kind, said, scheduler, tmp_path):
     asked = cells(1, x={"fails": kind})
@@ -223,16 +231,16 @@ def test_an_address_that_is_none(address, tmp_path, monkeypatch):
         run_campaign(cells(1), tmp_path, work, plan=ClusterPlan(scheduler=address))
 
 
-def test_a_lost_scheduler_is_told(tmp_path):
+@pytest.mark.parametrize("status", ["closed", "running"])
+def test_a_lost_scheduler_is_told(status, tmp_path):
     class Lost:
-        status = "closed"
-
         def nthreads(self):
-            return {"worker": 1}
+            raise OSError("connection reset")
 
+    Lost.status = status
     job = campaign._Job(folder=tmp_path, work=work, n_threads=None)
     window = campaign._Window(Lost(), job, threading.Event())
-    with pytest.raises(AtomgraftError, match="same command again"):
+    with pytest.raises(LostProcessError, match="same command again"):
         list(window.run(cells(1)))
 
 
