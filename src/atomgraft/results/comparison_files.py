@@ -66,7 +66,7 @@ def _place(folder: Path) -> Path:
 def _refuse_unknown_version(document: object) -> None:
     known = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
     version = known.get("schema_version")
-    if version != COMPARISON_VERSION:
+    if type(version) is not int or version != COMPARISON_VERSION:  # no True
         raise BadInputError(
             f"The comparison has schema version {version!r}.",
             f"This atomgraft reads version {COMPARISON_VERSION}.",
