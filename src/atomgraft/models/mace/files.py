@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch import nn
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.frameworks import require_framework
+from atomgraft.core.storage import is_file
 from atomgraft.models.base import PotentialCard
 from atomgraft.models.checkpoints import read_checkpoint
 from atomgraft.models.mace.potential import MacePotential
@@ -111,6 +113,7 @@ def load_mace(
     require_framework("mace")
     key = name.lower()
     path = _published_path(key) if key in PUBLISHED else Path(name)
+    _refuse_compiled(path)
     with with_mace():
         network = _checked(read_checkpoint(path, trust=trust), path)
         return MacePotential(
@@ -207,6 +210,21 @@ def _published_path(name: str) -> Path:
             "Download it by hand and give its path as --base.",
         )
     return Path(done.stdout.strip().splitlines()[-1])
+
+
+def _refuse_compiled(path: Path) -> None:
+    """Refuse the compiled twin that mace-torch writes beside each model."""
+    if not is_file(path) or not zipfile.is_zipfile(path):
+        return  # whoever reads it says what is wrong
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise BadInputError(
+            f"{path} is a compiled model (TorchScript), whose layers are sealed.",
+            "The plain .model file is needed.",
+            "mace_run_train writes it beside this one, without '_compiled' in its "
+            "name.",
+        )
 
 
 def _checked(network: Any, path: Path) -> nn.Module:  # noqa: ANN401 - what came

@@ -76,6 +76,16 @@ def test_a_file_of_something_else_is_refused(content, tmp_path):
 
 
 @WITH_MACE
+def test_a_compiled_model_is_sent_to_its_plain_twin(mace_file):
+    compiled = mace_file.with_name("nacl_compiled.model")
+    assert compiled.exists()
+    with pytest.raises(BadInputError, match="is a compiled model") as caught:
+        load_mace(str(compiled), trust=True)
+    assert "without '_compiled'" in caught.value.remedy
+    assert load_mace(str(mace_file), trust=True).elements == {11, 17}
+
+
+@WITH_MACE
 def test_a_model_that_needs_more_than_atoms_is_refused(tmp_path):
     charged = network("residual")
     path = tmp_path / "charged.model"
