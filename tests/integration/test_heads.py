@@ -181,7 +181,7 @@ BAD = {
         },
         "ratios of all heads are zero",
     ),
-    "unknown key": ({"heads": {"b": {"wieght": 1}}}, "no known key"),
+    "unknown key": ({"heads": {"b": {"colour": 1}}}, "no known key"),
     "role": (
         {"axes": {"moves": {"kind": "whole"}, "owns": {"roles": ["reedout"]}}},
         "reedout",
