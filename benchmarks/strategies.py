@@ -261,7 +261,7 @@ def figure(rows: list[dict]) -> str:
     )
 
 
-WIDTH, HEIGHT, MARGIN = 260, 260, 36
+WIDTH, HEIGHT, MARGIN = 290, 260, 36
 
 
 def panel(material: str, rows: list[dict], place: int) -> str:
@@ -281,7 +281,7 @@ def panel(material: str, rows: list[dict], place: int) -> str:
     low, high = np.floor(values.min(0) * 4) / 4, np.ceil(values.max(0) * 4) / 4
     span = np.maximum(high - low, 0.25)
     left, bottom = place * WIDTH + MARGIN, HEIGHT - MARGIN
-    size = WIDTH - 2 * MARGIN
+    size = HEIGHT - 2 * MARGIN
     parts = [
         f'<rect x="{left}" y="{bottom - size}" width="{size}" height="{size}" '
         'fill="none" stroke="#999"/>',
@@ -293,13 +293,32 @@ def panel(material: str, rows: list[dict], place: int) -> str:
         f'transform="rotate(-90 {left - 6} {bottom})">'
         f"force MAE, meV/Å: {10 ** low[1]:.3g} to {10 ** high[1]:.3g}</text>",
     ]
-    for recipe, point in points.items():
-        x, y = (point - low) / span * size
+    places = {
+        recipe: (left + x, bottom - y)
+        for recipe, point in points.items()
+        for x, y in [(point - low) / span * size]
+    }
+    return "\n".join([*parts, *labelled(places)])
+
+
+LINE = 11
+"""Height of a label."""
+
+
+def labelled(places: dict[str, tuple[float, float]]) -> list[str]:
+    """Return points with labels that do not lie on each other."""
+    parts = []
+    last = float("inf")
+    for recipe, (x, y) in sorted(places.items(), key=lambda one: -one[1][1]):
+        at = min(y + 3, last - LINE)
+        last = at
         parts.append(
-            f'<circle cx="{left + x:.1f}" cy="{bottom - y:.1f}" r="3" fill="#2a6"/>'
-            f'<text x="{left + x + 4:.1f}" y="{bottom - y - 3:.1f}">{recipe}</text>'
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#2a6"/>'
+            f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{x + 22:.1f}" y2="{at - 3:.1f}" '
+            'stroke="#9c9"/>'
+            f'<text x="{x + 24:.1f}" y="{at:.1f}">{recipe}</text>'
         )
-    return "\n".join(parts)
+    return parts
 
 
 def table(arguments: argparse.Namespace) -> None:
