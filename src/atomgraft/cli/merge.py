@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from atomgraft.cli.options import Json, Trust
+from atomgraft.cli.options import Head, Json, Trust
 
 NAME = "merge"
 
@@ -16,10 +16,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="File to write; default: inside the folder.")
     ] = None,
-    head: Annotated[
-        str | None,
-        typer.Option(help="Cut out this further head; default: the run's own."),
-    ] = None,
+    head: Head = None,
     share: Annotated[
         float,
         typer.Option(

@@ -15,7 +15,8 @@ Trust = Annotated[
     ),
 ]
 Head = Annotated[
-    str | None, typer.Option(help="Modality of a multi-fidelity base, e.g. PBE.")
+    str | None,
+    typer.Option(help="One of several heads, modalities or levels of theory: PBE ..."),
 ]
 StressUnit = Annotated[
     str | None,

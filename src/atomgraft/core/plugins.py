@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
 
@@ -10,6 +10,21 @@ T = TypeVar("T")
 
 GROUPS = ("atomgraft.adapters", "atomgraft.recipes")
 """The entry points that atomgraft reads."""
+
+
+@runtime_checkable
+class Offer(Protocol):
+    """An entry point: the standard library's, or that of its backport.
+
+    Where setuptools has been imported, the backport answers in the place of the
+    standard library, with a class of its own.
+    """
+
+    dist: ClassVar[Any]
+    """The distribution that offers it; none for a folder."""
+
+    def load(self) -> Any:  # noqa: ANN401 - whatever it names
+        """Import what it names."""
 
 
 class Plugins(Generic[T]):
@@ -111,7 +126,7 @@ class Plugins(Generic[T]):
                 f"Tell its authors, or remove it: {_removal(self._only(name))}",
             )
 
-    def _only(self, name: str) -> importlib.metadata.EntryPoint:
+    def _only(self, name: str) -> Offer:
         entries = tuple(importlib.metadata.entry_points(group=self.group, name=name))
         if len(entries) == 1:
             return entries[0]
@@ -135,10 +150,10 @@ def plugin_versions() -> dict[str, str]:
     return {one.name: one.version for one in offers if one is not None}
 
 
-def _giver(entry: importlib.metadata.EntryPoint) -> str:
+def _giver(entry: Offer) -> str:
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a folder"
 
 
-def _removal(*entries: importlib.metadata.EntryPoint) -> str:
+def _removal(*entries: Offer) -> str:
     names = (entry.dist.name for entry in entries if entry.dist)
     return f"pip uninstall {' or '.join(names)}"

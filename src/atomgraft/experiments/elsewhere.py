@@ -5,6 +5,7 @@ needs the framework that is not here is asked of the Python that has it: a reque
 in as one line of JSON, the answer comes back in a file.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -66,9 +67,12 @@ def call_elsewhere(
         ) as process:
             assert process.stdin is not None  # as it was asked for
             assert process.stderr is not None
-            process.stdin.write(json.dumps(request) + "\n")
-            process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # it may be gone already
+                process.stdin.write(json.dumps(request) + "\n")
+                process.stdin.flush()
             told = process.stderr.read()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
         if not answer.exists():
             last = (told.strip().splitlines() or ["it said nothing"])[-1]
             raise LostProcessError(
