@@ -64,7 +64,8 @@ def wait_for_cell(process, folder, n_done=0):
         if under_way and n_done <= len(list(Path(folder).glob("cells/*/cell.json"))):
             return under_way
         time.sleep(0.005)
-    raise AssertionError("the campaign ended before it could be disturbed")
+    _, errors = process.communicate()
+    raise AssertionError(f"the campaign ended before it could be disturbed: {errors}")
 
 
 def finished_cells(folder):
