@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -73,8 +72,8 @@ class DecayToSource(_Spec):
 class SourcePredictions(_Spec):
     """Pull the predictions on rehearsed structures back to the source's.
 
-    The mean squared difference of energies, forces and stresses, in units of the
-    source's own: a distance between functions and not between weights.
+    The mean squared difference of forces and stresses in units of the source's own,
+    and of energies in the target's: a distance between functions, not weights.
     """
 
     kind: Literal["predictions"] = "predictions"

@@ -5,14 +5,11 @@ worker, from its own last checkpoint; where the whole campaign dies, the next ca
 finds what is finished and goes on with what was begun. No cell knows of the others.
 """
 
-import contextlib
 import dataclasses
 import json
-import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from atomgraft.core.errors import (
@@ -21,6 +18,7 @@ from atomgraft.core.errors import (
     MissingExtraError,
     StorageError,
 )
+from atomgraft.core.signals import stopped_by_signal
 from atomgraft.core.storage import is_file, locked, make_folder, write_atomically
 from atomgraft.experiments.clusters import (
     ClusterPlan,
@@ -173,7 +171,7 @@ def run_campaign(
     threads = max(1, usable_cores() // n_workers) if is_local else None
     job = _Job(folder=folder.resolve(), work=work, n_threads=threads)
     make_folder(folder)
-    with _stopped_by_signal() as stop, opened(plan, n_workers=n_workers) as client:
+    with stopped_by_signal() as stop, opened(plan, n_workers=n_workers) as client:
         n_done = len(cells) - len(waiting)
         listener.on_campaign(n_done, len(cells), n_workers if is_local else None)
         for name, outcome in _Window(client, job, stop).run(waiting):
@@ -309,23 +307,3 @@ def _outcome_of(future: "Future") -> Outcome:
         )
     told = " ".join(f"{type(error).__name__}: {error}".split())
     return Outcome(status="open", reason=told[:400])
-
-
-@contextlib.contextmanager
-def _stopped_by_signal() -> Generator[threading.Event]:
-    """Turn SIGTERM and SIGINT into an event, so that all is closed in order."""
-    event = threading.Event()
-
-    def note(_signal: int, _frame: FrameType | None) -> None:
-        event.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    kinds = (signal.SIGTERM, signal.SIGINT)
-    before = {kind: signal.signal(kind, note) for kind in kinds}
-    try:
-        yield event
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)

@@ -3,13 +3,10 @@
 import dataclasses
 import json
 import math
-import signal
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -21,6 +18,7 @@ from atomgraft.adaptation.base import Adapted
 from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.errors import NonFiniteTrainingError
 from atomgraft.core.properties import PROPERTIES, Property
+from atomgraft.core.signals import stopped_by_signal
 from atomgraft.core.storage import append_line
 from atomgraft.training.checkpoint import (
     METRICS,
@@ -202,7 +200,7 @@ class _Trainer:
         self.observer.on_start(state.step, self.plan.steps)
         ended = "all steps done"
         is_complete = True
-        with _termination() as terminated:
+        with stopped_by_signal() as terminated:
             while state.step < self.plan.steps:
                 if self._has_lost_patience(state):
                     ended = f"no gain in {self.plan.patience} validations"
@@ -520,23 +518,3 @@ def _mean_absolute_errors(residuals: Sequence[Residuals]) -> dict[Property, floa
         if len(values):
             errors[kind] = float(values.double().abs().mean())
     return errors
-
-
-@contextmanager
-def _termination() -> Generator[threading.Event]:
-    """Turn SIGTERM and SIGINT into an event while training."""
-    event = threading.Event()
-
-    def note(_signal: int, _frame: FrameType | None) -> None:
-        event.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    kinds = (signal.SIGTERM, signal.SIGINT)
-    before = {kind: signal.signal(kind, note) for kind in kinds}
-    try:
-        yield event
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)

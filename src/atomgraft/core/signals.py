@@ -1,0 +1,37 @@
+"""Being told to stop: by SIGTERM or SIGINT, as an event that a loop can look at."""
+
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def stopped_by_signal() -> Generator[threading.Event]:
+    """Turn SIGTERM and SIGINT into an event, so that all is closed in order.
+
+    Outside the main thread, where no signal arrives, the event is never set.
+
+    Examples
+    --------
+    >>> with stopped_by_signal() as stopped:
+    ...     signal.raise_signal(signal.SIGTERM)
+    ...     stopped.is_set()
+    True
+    """
+    event = threading.Event()
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        event.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    kinds = (signal.SIGTERM, signal.SIGINT)
+    before = {kind: signal.signal(kind, note) for kind in kinds}
+    try:
+        yield event
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)

@@ -1,0 +1,37 @@
+"""A signal becomes an event, and only while somebody looks."""
+
+import signal
+import threading
+
+import pytest
+
+from atomgraft.core.signals import stopped_by_signal
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_sets_the_event(kind):
+    with stopped_by_signal() as stopped:
+        assert not stopped.is_set()
+        signal.raise_signal(kind)
+        assert stopped.is_set()
+
+
+def test_afterwards_signals_are_what_they_were():
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with stopped_by_signal():
+        assert signal.getsignal(signal.SIGTERM) != before[0]
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_other_threads_leave_signals_alone():
+    before = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def look():
+        with stopped_by_signal() as stopped:
+            seen.append((stopped.is_set(), signal.getsignal(signal.SIGTERM)))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    assert seen == [(False, before)]
