@@ -46,8 +46,8 @@ def read_phonopy(source: Source) -> Iterator[tuple[int, Atoms]]:
     BadInputError
         The file is no phonopy file, has no forces, or its parts do not fit.
     """
-    document = _document(source)
-    _check_units(document, source)
+    document = read_document(source)
+    check_units(document, source)
     name = source.dataset or "dataset"
     if name not in SUPERCELLS:
         raise BadInputError(
@@ -55,8 +55,8 @@ def read_phonopy(source: Source) -> Iterator[tuple[int, Atoms]]:
             f"A phonopy file can have {' and '.join(SUPERCELLS)}.",
             f"Write {source.path}#phonon_dataset, or leave the part behind # out.",
         )
-    ideal = _supercell(document, SUPERCELLS[name], source)
-    displacements, forces, energies = _dataset(document, name, len(ideal), source)
+    ideal = structure_in(document, SUPERCELLS[name], source)
+    displacements, forces, energies = displaced_in(document, name, len(ideal), source)
     for i in range(len(displacements))[source.frames]:
         atoms = ideal.copy()
         atoms.positions += displacements[i]
@@ -68,22 +68,30 @@ def read_phonopy(source: Source) -> Iterator[tuple[int, Atoms]]:
         yield i, atoms
 
 
-def _document(source: Source) -> dict[str, Any]:
+def read_document(source: Source) -> dict[str, Any]:
+    """Return the content of a phonopy or phono3py file.
+
+    Raises
+    ------
+    BadInputError
+        It is no YAML with keys.
+    """
     text = read_text(source.path, max_bytes=MAX_BYTES)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         document = yaml.load(text, Loader=loader)
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())[:200]
-        raise _unreadable(source, f"is not readable YAML ({reason})") from error
+        raise unreadable(source, f"is not readable YAML ({reason})") from error
     except (ValueError, RecursionError) as error:
-        raise _unreadable(source, f"is not readable YAML ({error})") from error
+        raise unreadable(source, f"is not readable YAML ({error})") from error
     if not isinstance(document, dict):
-        raise _unreadable(source, "is YAML, but holds no keys")
+        raise unreadable(source, "is YAML, but holds no keys")
     return document
 
 
-def _unreadable(source: Source, what: str) -> BadInputError:
+def unreadable(source: Source, what: str) -> BadInputError:
+    """Return the error for a phonopy file of which something cannot be used."""
     return BadInputError(
         f"{source.path} {what}.",
         "A phonopy or phono3py file with supercell, displacements and forces is"
@@ -92,8 +100,14 @@ def _unreadable(source: Source, what: str) -> BadInputError:
     )
 
 
-def _check_units(document: Mapping[str, Any], source: Source) -> None:
-    """Refuse units other than Å and eV/Å: nothing is converted by guess."""
+def check_units(document: Mapping[str, Any], source: Source) -> None:
+    """Refuse units other than Å and eV/Å: nothing is converted by guess.
+
+    Raises
+    ------
+    BadInputError
+        The file states others, or a calculator that has others.
+    """
     program = document.get("phonopy") or document.get("phono3py") or {}
     calculator = program.get("calculator") if isinstance(program, dict) else None
     stated = document.get("physical_unit")
@@ -114,7 +128,23 @@ def _wrong_unit(source: Source, what: str) -> BadInputError:
     )
 
 
-def _supercell(document: Mapping[str, Any], key: str, source: Source) -> Atoms:
+def structure_in(document: Mapping[str, Any], key: str, source: Source) -> Atoms:
+    """Return a cell of a phonopy file.
+
+    Parameters
+    ----------
+    document
+        Its content.
+    key
+        ``unit_cell``, ``supercell`` ...
+    source
+        Where it came from.
+
+    Raises
+    ------
+    BadInputError
+        There is no such cell, or it is broken.
+    """
     try:
         cell = document[key]
         points = cell["points"]
@@ -126,17 +156,39 @@ def _supercell(document: Mapping[str, Any], key: str, source: Source) -> Atoms:
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise _unreadable(source, f"has no usable {key} ({reason})") from error
+        raise unreadable(source, f"has no usable {key} ({reason})") from error
 
 
-def _dataset(
+def displaced_in(
     document: Mapping[str, Any], name: str, n_atoms: int, source: Source
 ) -> tuple[
     Float[np.ndarray, "frames atoms 3"],
     Float[np.ndarray, "frames atoms 3"],
     Float[np.ndarray, " frames"] | None,
 ]:
-    """Return displacements (Å), forces (eV/Å) and energies (eV) of one set."""
+    """Return displacements, forces and energies of one set.
+
+    Parameters
+    ----------
+    document
+        Content of a phonopy file.
+    name
+        ``dataset`` or ``phonon_dataset``.
+    n_atoms
+        Of the supercell.
+    source
+        Where it came from.
+
+    Returns
+    -------
+    :
+        Å of every atom, eV/Å, eV or none.
+
+    Raises
+    ------
+    BadInputError
+        The set is not there, has no forces, or its parts do not fit.
+    """
     if name not in document and name == "dataset":
         entries = document.get("displacements")
     else:
@@ -151,19 +203,19 @@ def _dataset(
     else:
         raise _no_displacements(document, name, source)
     if raw[1] is None:
-        raise _unreadable(source, f"has no forces in its {name}")
+        raise unreadable(source, f"has no forces in its {name}")
     shape = (n_atoms, 3)
     displacements = _array(raw[0], shape, f"{name}.displacements", source)
     forces = _array(raw[1], shape, f"{name}.forces", source)
     if len(displacements) != len(forces):
-        raise _unreadable(
+        raise unreadable(
             source, f"has {len(displacements)} displacements and {len(forces)} forces"
         )
     if energies is None:
         return displacements, forces, None
     checked = _array(energies, (), f"{name}.supercell_energies", source)
     if len(checked) != len(forces):
-        raise _unreadable(
+        raise unreadable(
             source, f"has {len(forces)} forces and {len(checked)} supercell energies"
         )
     return displacements, forces, checked
@@ -179,7 +231,7 @@ def _no_displacements(
             "Give displaced supercells of all atoms, or"
             f" {source.path}#phonon_dataset if it has one.",
         )
-    return _unreadable(source, f"has no {name} with displacements")
+    return unreadable(source, f"has no {name} with displacements")
 
 
 def _is_one_atom(entries: Sequence[Any]) -> bool:
@@ -196,7 +248,7 @@ def _one_atom_at_a_time(
     for i, entry in enumerate(entries):
         atom = entry["atom"]
         if not isinstance(atom, int) or not 1 <= atom <= n_atoms:
-            raise _unreadable(source, f"displaces atom {atom!r} of {n_atoms}")
+            raise unreadable(source, f"displaces atom {atom!r} of {n_atoms}")
         moved = _array([entry["displacement"]], (3,), "displacements", source)
         displacements[i, atom - 1] = moved[0]
     forces = [entry.get("forces") for entry in entries]
@@ -210,13 +262,13 @@ def _array(
     try:
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError) as error:
-        raise _unreadable(source, f"has {name} that are no array ({error})") from error
+        raise unreadable(source, f"has {name} that are no array ({error})") from error
     if array.shape[1:] != shape or array.ndim == 0 or len(array) == 0:
         needed = ", ".join(str(n) for n in ("frames", *shape))
-        raise _unreadable(
+        raise unreadable(
             source, f"has {name} of shape {array.shape} where ({needed}) is needed"
         )
     if not np.isfinite(array).all():
         i = int(np.argwhere(~np.isfinite(array))[0][0])
-        raise _unreadable(source, f"has {name} that are not finite in frame {i}")
+        raise unreadable(source, f"has {name} that are not finite in frame {i}")
     return array

@@ -1,0 +1,194 @@
+"""Force constants from forces on displaced supercells, symmetrised, with their faults.
+
+The force constants are the second derivatives of the energy,
+
+    Φ_iα,jβ = ∂²E / ∂u_iα ∂u_jβ = - ∂F_jβ / ∂u_iα,
+
+found from the forces on displaced supercells minus those on the undisplaced one: a
+model has forces on the atoms of a geometry that another model or DFT has relaxed, and
+they are often larger than what a displacement of 0.01 Å does.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.lattice.forces import Progress, forces_of_supercells
+from atomgraft.lattice.supercells import (
+    all_displacements,
+    displaced_supercells,
+    ideal_supercell,
+)
+from atomgraft.models.base import AbstractPotential
+
+if TYPE_CHECKING:
+    from phonopy import Phonopy
+
+SYMMETRISATIONS = 3
+"""Rounds of translational and index symmetry; each disturbs the other a little."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Harmonic:
+    """A crystal with force constants.
+
+    Parameters
+    ----------
+    phonon
+        phonopy's object, ready for spectra.
+    forces
+        On the displaced supercells, those of the undisplaced one taken off, eV/Å.
+    residual
+        Largest force on an atom of the undisplaced supercell, eV/Å; none if unknown.
+    drift
+        How far the force constants, before they are symmetrised, miss the acoustic sum
+        rule Σ_j Φ_iα,jβ = 0: the largest such sum, eV/Å².
+    """
+
+    phonon: "Phonopy"
+    forces: Float[np.ndarray, "frames atoms 3"]
+    residual: float | None
+    drift: float
+
+
+def harmonic_of(
+    potential: AbstractPotential,
+    phonon: "Phonopy",
+    *,
+    max_atoms: int | None = None,
+    progress: Progress | None = None,
+) -> Harmonic:
+    """Return the force constants of a potential.
+
+    Parameters
+    ----------
+    potential
+        In float64 for frequencies that can be trusted to 0.01 THz.
+    phonon
+        With displacements; not changed.
+    max_atoms
+        Largest number of atoms in one call of the model; none measures.
+    progress
+        Called after every call.
+
+    Raises
+    ------
+    BadInputError
+        The potential does not know an element.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> from atomgraft.lattice.supercells import prepare
+    >>> from atomgraft.models.pair import stillinger_weber
+    >>> phonon = prepare(bulk("Si", a=5.431), supercell=np.diag([2, 2, 2]))
+    >>> silicon = harmonic_of(stillinger_weber(["Si"]), phonon)
+    >>> bool(silicon.drift < 1e-3)
+    True
+    """
+    cells = [ideal_supercell(phonon), *displaced_supercells(phonon)]
+    forces = forces_of_supercells(
+        potential, cells, max_atoms=max_atoms, progress=progress
+    )
+    return with_forces(phonon, forces[1:], undisplaced=forces[0])
+
+
+def with_forces(
+    phonon: "Phonopy",
+    forces: Float[np.ndarray, "frames atoms 3"],
+    *,
+    undisplaced: Float[np.ndarray, "atoms 3"] | None = None,
+) -> Harmonic:
+    """Return the force constants that follow from forces.
+
+    One atom displaced at a time: the classic solution by site symmetry (Parlinski, Li
+    and Kawazoe, Phys. Rev. Lett. 78, 4063 (1997)); all atoms displaced: symfc's least
+    squares in the symmetry-adapted basis (Seko and Togo, Phys. Rev. B 110, 214302
+    (2024)).
+
+    Parameters
+    ----------
+    phonon
+        With displacements; not changed.
+    forces
+        eV/Å, in the order of the displacements.
+    undisplaced
+        Forces on the supercell without displacements, which are taken off, eV/Å.
+
+    Raises
+    ------
+    BadInputError
+        There are not as many forces as displacements and atoms.
+    """
+    displacements = all_displacements(phonon)
+    if forces.shape != displacements.shape:
+        raise BadInputError(
+            f"Forces came for {forces.shape[0]} supercells of {forces.shape[1]} atoms.",
+            f"{displacements.shape[0]} displaced supercells of "
+            f"{displacements.shape[1]} atoms need one each.",
+            "Give the forces of exactly these supercells, in their order.",
+        )
+    shifted = forces if undisplaced is None else forces - undisplaced
+    copy = phonon.replicate()
+    copy.nac_params = phonon.nac_params
+    copy.dataset = phonon.dataset
+    copy.forces = shifted
+    is_single = "first_atoms" in (phonon.dataset or {})
+    copy.produce_force_constants(
+        calculate_full_force_constants=False,
+        fc_calculator="traditional" if is_single else "symfc",
+        show_drift=False,
+    )
+    drift = _drift(copy)
+    copy.symmetrize_force_constants(level=SYMMETRISATIONS, show_drift=False)
+    return Harmonic(
+        phonon=copy,
+        forces=shifted,
+        residual=None if undisplaced is None else _largest(undisplaced),
+        drift=drift,
+    )
+
+
+def _largest(forces: Float[np.ndarray, "atoms 3"]) -> float:
+    return float(np.linalg.norm(forces, axis=1).max())
+
+
+def _drift(phonon: "Phonopy") -> float:
+    """Return the largest sum of the force constants of an atom, eV/Å²."""
+    constants = np.asarray(phonon.force_constants)
+    return float(np.abs(constants.sum(axis=1)).max())
+
+
+def scaled(harmonic: Harmonic, factor: float) -> Harmonic:
+    """Return the crystal with every force constant times one number.
+
+    The baseline that an adaptation must beat: a model that is too soft everywhere by
+    the same share needs nothing else.
+
+    Parameters
+    ----------
+    harmonic
+        Not changed.
+    factor
+        Positive; frequencies change by its square root.
+
+    Raises
+    ------
+    ValueError
+        The factor is not positive.
+    """
+    if not factor > 0:
+        raise ValueError(f"force constants times {factor} are no crystal")
+    copy = harmonic.phonon.replicate()
+    copy.nac_params = harmonic.phonon.nac_params
+    copy.dataset = harmonic.phonon.dataset
+    copy.force_constants = np.asarray(harmonic.phonon.force_constants) * factor
+    return dataclasses.replace(
+        harmonic,
+        phonon=copy,
+        forces=harmonic.forces * factor,
+        drift=harmonic.drift * factor,
+    )

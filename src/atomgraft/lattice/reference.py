@@ -1,0 +1,179 @@
+"""What DFT says of a crystal's vibrations, ready to be compared."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.data.force_sets import ForceSets, read_force_sets
+from atomgraft.lattice.cells import to_phonopy
+from atomgraft.lattice.harmonic import Harmonic, with_forces
+from atomgraft.lattice.supercells import SYMPREC
+
+if TYPE_CHECKING:
+    from phonopy import Phonopy
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PhononReference:
+    """A crystal, its displaced supercells and what DFT makes of them.
+
+    Parameters
+    ----------
+    sets
+        What was read.
+    phonon
+        The crystal with displacements, and with Born charges where there are any;
+        models are asked for the forces on exactly these supercells.
+    harmonic
+        DFT's force constants.
+    """
+
+    sets: ForceSets
+    phonon: "Phonopy"
+    harmonic: Harmonic
+
+
+def read_reference(
+    path: Path | str,
+    *,
+    outputs: Sequence[Path | str] = (),
+    born: Path | None = None,
+    symprec: float = SYMPREC,
+) -> PhononReference:
+    """Read a calculation of phonopy and find its force constants.
+
+    Parameters
+    ----------
+    path
+        A file of phonopy or phono3py, or a folder that holds one.
+    outputs
+        Where the forces are if the file has none; see
+        :func:`atomgraft.data.force_sets.read_force_sets`.
+    born
+        phonopy's BORN file, where the charges are not in the file itself.
+    symprec
+        Tolerance of the symmetry search, Å.
+
+    Raises
+    ------
+    BadInputError
+        Something is missing, or its parts do not fit.
+    """
+    return reference_of(
+        read_force_sets(path, outputs=outputs), born=born, symprec=symprec
+    )
+
+
+def reference_of(
+    sets: ForceSets, *, born: Path | None = None, symprec: float = SYMPREC
+) -> PhononReference:
+    """Find the force constants of displaced supercells with forces.
+
+    Parameters
+    ----------
+    sets
+        Displaced supercells of one crystal.
+    born
+        phonopy's BORN file, where the charges are not in `sets`.
+    symprec
+        Tolerance of the symmetry search, Å.
+
+    Raises
+    ------
+    BadInputError
+        The supercell is not the one phonopy builds, or charges do not fit.
+    """
+    from phonopy import Phonopy
+
+    phonon = Phonopy(
+        to_phonopy(sets.unit_cell),
+        supercell_matrix=sets.supercell_matrix,
+        primitive_matrix=sets.primitive_matrix,
+        symprec=symprec,
+    )
+    _refuse_other_order(phonon, sets)
+    phonon.dataset = _dataset(sets)
+    if born is not None:
+        put_charges(phonon, born)
+    elif sets.born is not None:
+        phonon.nac_params = {
+            "born": sets.born.charges,
+            "dielectric": sets.born.dielectric,
+            "factor": sets.born.factor,
+        }
+    return PhononReference(
+        sets=sets, phonon=phonon, harmonic=with_forces(phonon, sets.forces)
+    )
+
+
+def put_charges(phonon: "Phonopy", born: Path) -> None:
+    """Read Born charges and dielectric constant for a crystal.
+
+    Parameters
+    ----------
+    phonon
+        Changed in place.
+    born
+        phonopy's BORN file.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read, or is of another cell.
+    """
+    from phonopy.file_IO import parse_BORN
+
+    n_atoms = len(phonon.primitive)
+    try:
+        charges = parse_BORN(phonon.primitive, filename=born)
+    except (OSError, ValueError, RuntimeError, IndexError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BadInputError(
+            f"{born} gives no Born charges for a primitive cell of {n_atoms} atoms"
+            f"{f': {reason}' if reason else ''}.",
+            "phonopy's BORN file of this crystal is needed: dielectric constant and the"
+            " charges of the symmetry-distinct atoms.",
+            "Make it again with phonopy-vasp-born, or leave it out.",
+        ) from error
+    phonon.nac_params = charges
+
+
+def _refuse_other_order(phonon: "Phonopy", sets: ForceSets) -> None:
+    """Check that phonopy builds the supercell of the file, atom by atom."""
+    supercell = phonon.supercell
+    same = len(supercell) == len(sets.ideal) and bool(
+        (np.asarray(supercell.numbers) == sets.ideal.numbers).all()
+    )
+    if same:
+        apart = np.asarray(
+            supercell.scaled_positions
+        ) - sets.ideal.get_scaled_positions(wrap=False)
+        same = bool((np.abs(apart - np.rint(apart)) < 1e-4).all())
+    if not same:
+        raise BadInputError(
+            f"The supercell of {sets.name} is not the one that unit cell and matrix "
+            "make, atom by atom.",
+            "Forces belong to atoms by their order.",
+            "Save the calculation again with phonopy 2 or newer.",
+        )
+
+
+def _dataset(sets: ForceSets) -> Any:  # noqa: ANN401 - a mapping of phonopy's own
+    if not sets.is_single:
+        return {"displacements": sets.displacements, "forces": sets.forces}
+    atoms = np.abs(sets.displacements).max(axis=2).argmax(axis=1)
+    return {
+        "natom": len(sets.ideal),
+        "first_atoms": [
+            {
+                "number": int(atom),
+                "displacement": sets.displacements[i, atom],
+                "forces": sets.forces[i],
+            }
+            for i, atom in enumerate(atoms)
+        ],
+    }

@@ -1,0 +1,169 @@
+"""From a crystal to its displaced supercells: by a length, or as given."""
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from ase import Atoms
+from jaxtyping import Float, Int
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.lattice.cells import to_ase, to_phonopy
+
+if TYPE_CHECKING:
+    from phonopy import Phonopy
+
+DISTANCE = 0.01
+"""Å; the displacement of phonopy, small enough for harmonic response in float64."""
+
+SYMPREC = 1e-5
+"""Å; phonopy's default."""
+
+LENGTH = 12.0
+"""Å; more than twice the cutoff of common potentials."""
+
+MAX_ATOMS = 4096
+"""Atoms of a supercell beyond which a mistake is likelier than a wish."""
+
+
+def supercell_by_length(
+    unitcell: Atoms, length: float = LENGTH
+) -> Int[np.ndarray, "3 3"]:
+    """Return the smallest diagonal supercell in which a sphere of `length` fits.
+
+    Parameters
+    ----------
+    unitcell
+        Periodic in all directions.
+    length
+        Smallest distance between opposite faces, Å.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> supercell_by_length(bulk("Si", cubic=True), 10.0).diagonal().tolist()
+    [2, 2, 2]
+    """
+    heights = 1 / np.linalg.norm(unitcell.cell.reciprocal().array, axis=1)
+    return np.diag([max(1, math.ceil(length / one - 1e-9)) for one in heights])
+
+
+def prepare(
+    unitcell: Atoms,
+    *,
+    supercell: Int[np.ndarray, "3 3"],
+    primitive: Float[np.ndarray, "3 3"] | Literal["auto"] = "auto",
+    distance: float = DISTANCE,
+    symprec: float = SYMPREC,
+) -> "Phonopy":
+    """Return a crystal with its symmetry-distinct displacements, forces to be found.
+
+    Parameters
+    ----------
+    unitcell
+        Periodic in all directions.
+    supercell
+        Supercell vectors as rows of multiples of the cell vectors, phonopy's
+        ``supercell_matrix`` transposed where it is not symmetric.
+    primitive
+        phonopy's ``primitive_matrix``; ``auto`` finds the primitive cell.
+    distance
+        Length of a displacement, Å.
+    symprec
+        Tolerance of the symmetry search, Å.
+
+    Raises
+    ------
+    BadInputError
+        The structure is not periodic, atoms coincide, or the supercell is too large.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> phonon = prepare(bulk("Si"), supercell=np.diag([2, 2, 2]))
+    >>> [len(atoms) for atoms in displaced_supercells(phonon)]
+    [16]
+    """
+    from phonopy import Phonopy
+
+    _require_crystal(unitcell)
+    n_atoms = len(unitcell) * round(abs(float(np.linalg.det(supercell))))
+    if not 0 < n_atoms <= MAX_ATOMS:
+        raise BadInputError(
+            f"The supercell of {unitcell.get_chemical_formula()} has {n_atoms} atoms.",
+            f"Between 1 and {MAX_ATOMS} can be displaced.",
+            "Give another supercell (--supercell 2 2 2), or a shorter --length.",
+        )
+    phonon = Phonopy(
+        to_phonopy(unitcell),
+        supercell_matrix=supercell.T,
+        primitive_matrix=primitive,
+        symprec=symprec,
+    )
+    phonon.generate_displacements(distance=distance)
+    return phonon
+
+
+def _require_crystal(atoms: Atoms) -> None:
+    if not atoms.pbc.all() or atoms.cell.rank < 3:
+        raise BadInputError(
+            f"{atoms.get_chemical_formula()} is periodic in {int(atoms.pbc.sum())} "
+            "directions.",
+            "Phonons are computed for crystals, periodic in all three.",
+            "Give the structure a cell; a slab or a molecule in vacuum may be one.",
+        )
+    distances = atoms.get_all_distances(mic=True)
+    np.fill_diagonal(distances, np.inf)
+    if len(atoms) > 1 and distances.min() < SYMPREC:
+        i, j = (int(one) for one in np.argwhere(distances == distances.min())[0])
+        raise BadInputError(
+            f"Atoms {i} and {j} of {atoms.get_chemical_formula()} are at one place.",
+            "Every atom needs a place of its own.",
+            "Remove one of them.",
+        )
+
+
+def ideal_supercell(phonon: "Phonopy") -> Atoms:
+    """Return the supercell without displacements."""
+    return to_ase(phonon.supercell)
+
+
+def displaced_supercells(phonon: "Phonopy") -> list[Atoms]:
+    """Return the displaced supercells, in the order of the data set of displacements.
+
+    Parameters
+    ----------
+    phonon
+        With displacements of either kind: of one atom each, or of all atoms.
+    """
+    ideal = ideal_supercell(phonon)
+    structures: list[Atoms] = []
+    for displacement in all_displacements(phonon):
+        atoms = ideal.copy()
+        atoms.positions += displacement
+        structures.append(atoms)
+    return structures
+
+
+def all_displacements(phonon: "Phonopy") -> Float[np.ndarray, "frames atoms 3"]:
+    """Return the displacement of every atom in every supercell, Å.
+
+    Raises
+    ------
+    BadInputError
+        There are no displacements.
+    """
+    dataset = phonon.dataset
+    if dataset is None:
+        raise BadInputError(
+            "The crystal comes without displacements.",
+            "Displaced supercells are needed.",
+            "Give a file that phonopy wrote with displacements.",
+        )
+    if "first_atoms" not in dataset:
+        return np.array(dataset["displacements"], dtype=float)
+    entries = dataset["first_atoms"]
+    displacements = np.zeros((len(entries), len(phonon.supercell), 3))
+    for i, entry in enumerate(entries):
+        displacements[i, entry["number"]] = entry["displacement"]
+    return displacements
