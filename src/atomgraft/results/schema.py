@@ -200,7 +200,16 @@ class Verdict(_Record):
 class Provenance(_Record):
     """Where the numbers came from."""
 
-    verb: Literal["plan", "adapt", "prove", "compare"]
+    verb: Literal[
+        "plan",
+        "adapt",
+        "prove",
+        "compare",
+        "phonons",
+        "stabilise",
+        "select",
+        "campaign",
+    ]
     """What was done; a run that was interrupted has several entries of one verb."""
     command: str
     started: str
