@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.force_sets import ForceSets, read_force_sets
+from atomgraft.data.force_set_frames import force_sets_of_frames
+from atomgraft.data.force_sets import (
+    ForceSets,
+    is_phonopy_calculation,
+    read_force_sets,
+)
+from atomgraft.data.readers import read_structures
+from atomgraft.data.sources import parse_source
 from atomgraft.lattice.cells import to_phonopy
 from atomgraft.lattice.harmonic import Harmonic, with_forces
 from atomgraft.lattice.supercells import SYMPREC
@@ -49,7 +56,8 @@ def read_reference(
     Parameters
     ----------
     path
-        A file of phonopy or phono3py, or a folder that holds one.
+        A file of phonopy or phono3py, or a folder that holds one; or frames of one
+        supercell, the first of them undisplaced.
     outputs
         Where the forces are if the file has none; see
         :func:`atomgraft.data.force_sets.read_force_sets`.
@@ -63,9 +71,12 @@ def read_reference(
     BadInputError
         Something is missing, or its parts do not fit.
     """
-    return reference_of(
-        read_force_sets(path, outputs=outputs), born=born, symprec=symprec
-    )
+    if is_phonopy_calculation(path):
+        sets = read_force_sets(path, outputs=outputs)
+    else:
+        source = parse_source(path)
+        sets = force_sets_of_frames(read_structures([path]), source.path.stem)
+    return reference_of(sets, born=born, symprec=symprec)
 
 
 def reference_of(
