@@ -20,6 +20,11 @@ from atomgraft.core.errors import NonFiniteTrainingError
 from atomgraft.core.properties import PROPERTIES, Property
 from atomgraft.core.signals import stopped_by_signal
 from atomgraft.core.storage import append_line
+from atomgraft.models.memory import (
+    is_out_of_memory,
+    keep_freed_buffers,
+    peak_memory_mib,
+)
 from atomgraft.training.checkpoint import (
     METRICS,
     State,
@@ -32,11 +37,6 @@ from atomgraft.training.flows import (
     Flow,
     make_flows,
     units_of_flows,
-)
-from atomgraft.training.memory import (
-    is_out_of_memory,
-    keep_freed_buffers,
-    peak_memory_mib,
 )
 from atomgraft.training.model import GraftedModule, as_tuple, cloned
 from atomgraft.training.objective import (

@@ -14,9 +14,9 @@ from ase import Atoms
 from lightning_fabric import Fabric
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.models.memory import peak_memory_mib
 from atomgraft.training.flows import EVALUATION_ATOMS, make_flows
 from atomgraft.training.loop import Job, fit
-from atomgraft.training.memory import peak_memory_mib
 from atomgraft.training.model import GraftedModule, as_tuple
 from atomgraft.training.observer import Silence
 from atomgraft.training.streams import Stream

@@ -7,12 +7,12 @@ import sys
 import pytest
 import torch
 
-from atomgraft.training.memory import is_out_of_memory, peak_memory_mib
+from atomgraft.models.memory import is_out_of_memory, peak_memory_mib
 
 MANY_TIMES = """
 import resource
 import torch
-from atomgraft.training.memory import keep_freed_buffers
+from atomgraft.models.memory import keep_freed_buffers
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
