@@ -15,6 +15,7 @@ from atomgraft.cli import (
     demo,
     env,
     merge,
+    phonons,
     plan,
     prove,
     report,
@@ -32,7 +33,19 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-VERBS = (check, plan, adapt, prove, compare, report, merge, demo, env, schema)
+VERBS = (
+    check,
+    plan,
+    adapt,
+    prove,
+    phonons,
+    compare,
+    report,
+    merge,
+    demo,
+    env,
+    schema,
+)
 
 for verb in VERBS:
     app.command(verb.NAME)(verb.command)

@@ -2,12 +2,11 @@
 
 import dataclasses
 import time
-from typing import Literal
 
 import torch
 
 from atomgraft.core.provenance import command_line, machine, package_versions
-from atomgraft.results.schema import Provenance
+from atomgraft.results.schema import Provenance, Verb
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,7 +26,7 @@ class Clock:
 
 
 def provenance(
-    verb: Literal["plan", "adapt", "prove", "compare"],
+    verb: Verb,
     clock: Clock,
     device: torch.device,
     dtype: str,

@@ -6,6 +6,7 @@ import numpy as np
 from ase import Atoms
 
 if TYPE_CHECKING:
+    from phonopy import Phonopy as Phonopy  # for those who may not import it
     from phonopy.structure.atoms import PhonopyAtoms
 
 

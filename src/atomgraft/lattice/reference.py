@@ -16,9 +16,8 @@ from atomgraft.data.force_sets import (
 )
 from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import parse_source
-from atomgraft.lattice.cells import to_phonopy
 from atomgraft.lattice.harmonic import Harmonic, with_forces
-from atomgraft.lattice.supercells import SYMPREC
+from atomgraft.lattice.supercells import SYMPREC, crystal
 
 if TYPE_CHECKING:
     from phonopy import Phonopy
@@ -98,13 +97,8 @@ def reference_of(
     BadInputError
         The supercell is not the one phonopy builds, or charges do not fit.
     """
-    from phonopy import Phonopy
-
-    phonon = Phonopy(
-        to_phonopy(sets.unit_cell),
-        supercell_matrix=sets.supercell_matrix,
-        primitive_matrix=sets.primitive_matrix,
-        symprec=symprec,
+    phonon = crystal(
+        sets.unit_cell, sets.supercell_matrix, sets.primitive_matrix, symprec
     )
     _refuse_other_order(phonon, sets)
     phonon.dataset = _dataset(sets)

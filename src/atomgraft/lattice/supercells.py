@@ -1,6 +1,7 @@
 """From a crystal to its displaced supercells: by a length, or as given."""
 
 import math
+import warnings
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -84,8 +85,6 @@ def prepare(
     >>> [len(atoms) for atoms in displaced_supercells(phonon)]
     [16]
     """
-    from phonopy import Phonopy
-
     _require_crystal(unitcell)
     n_atoms = len(unitcell) * round(abs(float(np.linalg.det(supercell))))
     if not 0 < n_atoms <= MAX_ATOMS:
@@ -94,14 +93,38 @@ def prepare(
             f"Between 1 and {MAX_ATOMS} can be displaced.",
             "Give another supercell (--supercell 2 2 2), or a shorter --length.",
         )
-    phonon = Phonopy(
-        to_phonopy(unitcell),
-        supercell_matrix=supercell.T,
-        primitive_matrix=primitive,
-        symprec=symprec,
-    )
+    phonon = crystal(unitcell, supercell.T, primitive, symprec)
     phonon.generate_displacements(distance=distance)
     return phonon
+
+
+def crystal(
+    unitcell: Atoms,
+    supercell_matrix: Int[np.ndarray, "3 3"],
+    primitive_matrix: Float[np.ndarray, "3 3"] | Literal["auto"],
+    symprec: float = SYMPREC,
+) -> "Phonopy":
+    """Return phonopy's object of a crystal, without displacements.
+
+    Parameters
+    ----------
+    unitcell
+        Periodic in all directions.
+    supercell_matrix, primitive_matrix
+        phonopy's.
+    symprec
+        Tolerance of the symmetry search, Å.
+    """
+    from phonopy import Phonopy
+
+    with warnings.catch_warnings():  # that ``auto`` is not what it was in version 3
+        warnings.filterwarnings("ignore", message=".*primitive_matrix.*")
+        return Phonopy(
+            to_phonopy(unitcell),
+            supercell_matrix=supercell_matrix,
+            primitive_matrix=primitive_matrix,
+            symprec=symprec,
+        )
 
 
 def _require_crystal(atoms: Atoms) -> None:

@@ -8,6 +8,10 @@ SCHEMA_VERSION = 2
 
 ModelName = Literal["base", "adapted", "scratch"]
 
+Verb = Literal[
+    "plan", "adapt", "prove", "compare", "phonons", "stabilise", "select", "campaign"
+]
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(
@@ -200,16 +204,7 @@ class Verdict(_Record):
 class Provenance(_Record):
     """Where the numbers came from."""
 
-    verb: Literal[
-        "plan",
-        "adapt",
-        "prove",
-        "compare",
-        "phonons",
-        "stabilise",
-        "select",
-        "campaign",
-    ]
+    verb: Verb
     """What was done; a run that was interrupted has several entries of one verb."""
     command: str
     started: str

@@ -1,0 +1,183 @@
+"""atomgraft phonons: the vibrations of a crystal under models, beside DFT."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atomgraft.cli.options import Head, Json, Trust
+
+if TYPE_CHECKING:
+    from atomgraft.experiments.phonon_spec import PhononSpec
+
+NAME = "phonons"
+
+
+def command(
+    crystal: Annotated[
+        str,
+        typer.Argument(
+            help="A structure, or a calculation of phonopy to compare with."
+        ),
+    ],
+    model: Annotated[
+        list[str],
+        typer.Option(
+            "--model",
+            help="Model, or folder of a run; repeat to set them side by side.",
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the result; phonons-NAME if none.")
+    ] = None,
+    forces: Annotated[
+        list[str] | None,
+        typer.Option(help="FORCE_SETS, or outputs in the order of displacements."),
+    ] = None,
+    born: Annotated[str | None, typer.Option(help="phonopy's BORN file.")] = None,
+    supercell: Annotated[
+        str | None, typer.Option(help="'2 2 2', or nine numbers, rows of multiples.")
+    ] = None,
+    length: Annotated[
+        float, typer.Option(help="Without --supercell: its least thickness, A.")
+    ] = 12.0,
+    relax: Annotated[
+        bool | None,
+        typer.Option(
+            "--relax/--no-relax",
+            help="Relax under each model; a structure is, a calculation is not.",
+        ),
+    ] = None,
+    distance: Annotated[float, typer.Option(help="Displacement, A.")] = 0.01,
+    mesh: Annotated[str, typer.Option(help="q-points along each vector.")] = "20 20 20",
+    temperature_max: Annotated[
+        float, typer.Option("--tmax", help="Of thermal curves, K.")
+    ] = 1000.0,
+    threshold: Annotated[
+        float, typer.Option(help="Unstable below minus this frequency, THz.")
+    ] = 0.1,
+    global_factor: Annotated[
+        float | None,
+        typer.Option(help="Of the base's force constants, from other materials."),
+    ] = None,
+    expansion: Annotated[
+        bool, typer.Option("--expansion", help="Quasi-harmonic thermal expansion.")
+    ] = False,
+    conductivity: Annotated[
+        bool, typer.Option("--conductivity", help="Thermal conductivity (phono3py).")
+    ] = False,
+    head: Head = None,
+    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    max_atoms: Annotated[
+        int | None, typer.Option(help="Atoms in one call of the model.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Throw an earlier result away.")
+    ] = False,
+    trust: Trust = False,
+    as_json: Json = False,
+) -> None:
+    """Compute phonons, heat and stability; write the page and phonopy's files."""
+    from atomgraft.cli.screen import (
+        calm,
+        console,
+        device_name,
+        print_json,
+        stage_screen,
+    )
+    from atomgraft.cli.screen_phonons import print_phonons
+    from atomgraft.experiments.phonons import compute_phonons
+    from atomgraft.report.phonon_page import write_phonon_page
+
+    spec = _spec(
+        crystal=crystal,
+        models=model,
+        head=head,
+        outputs=forces or [],
+        born=born,
+        supercell=supercell and _rows(supercell),
+        length=length,
+        relax="auto" if relax is None else relax,
+        distance=distance,
+        mesh=_numbers(mesh, "--mesh", {1, 3}),
+        temperature_max=temperature_max,
+        threshold=threshold,
+        global_factor=global_factor,
+        expansion=expansion,
+        conductivity=conductivity,
+        dtype=dtype,
+        max_atoms=max_atoms,
+    )
+    screen = console(quiet=as_json)
+    folder = out or Path(f"phonons-{_stem(crystal)}")
+    with calm(), stage_screen(screen) as show:
+        result = compute_phonons(
+            spec,
+            folder,
+            device=device_name(device),
+            trust=trust,
+            fresh=fresh,
+            progress=show,
+        )
+    page = write_phonon_page(folder, result)
+    print_phonons(screen, result)
+    screen.print(f"\nPage: {page}", markup=False)
+    if as_json:
+        print_json(result.model_dump_json(indent=1))
+
+
+def _stem(crystal: str) -> str:
+    name = Path(crystal.partition("@")[0]).name.partition(".")[0]
+    return re.sub(r"[^\w-]+", "-", name) or "crystal"
+
+
+def _spec(**given: Any) -> "PhononSpec":  # noqa: ANN401 - validated by the spec
+    """Return what was asked.
+
+    Raises
+    ------
+    BadInputError
+        A value is out of range.
+    """
+    from pydantic import ValidationError
+
+    from atomgraft.core.errors import BadInputError
+    from atomgraft.experiments.phonon_spec import PhononSpec
+    from atomgraft.experiments.spec import problems_of
+
+    try:
+        return PhononSpec.model_validate(given)
+    except ValidationError as error:
+        raise BadInputError(
+            f"The options do not fit: {problems_of(error)}.",
+            "Every value must be in range.",
+            "See: atomgraft phonons --help",
+        ) from error
+
+
+def _numbers(text: str, option: str, counts: set[int]) -> list[int]:
+    """Return the whole numbers of an option; one stands for all three."""
+    from atomgraft.core.errors import BadInputError
+
+    parts = text.replace(",", " ").replace("x", " ").split()
+    if len(parts) not in counts or not all(
+        re.fullmatch(r"-?\d+", one) for one in parts
+    ):
+        wanted = " or ".join(str(one) for one in sorted(counts))
+        raise BadInputError(
+            f"{option} came as {text!r}.",
+            f"It takes {wanted} whole numbers.",
+            f"Write for example {option} '2 2 2'.",
+        )
+    numbers = [int(one) for one in parts]
+    return numbers * 3 if len(numbers) == 1 else numbers
+
+
+def _rows(text: str) -> list[list[int]]:
+    """Return a supercell from one, three or nine numbers."""
+    numbers = _numbers(text, "--supercell", {1, 3, 9})
+    if len(numbers) == 9:
+        return [numbers[:3], numbers[3:6], numbers[6:]]
+    return [[n if i == j else 0 for j in range(3)] for i, n in enumerate(numbers)]

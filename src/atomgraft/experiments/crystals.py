@@ -1,0 +1,122 @@
+"""A crystal to be shaken: a structure, or a calculation to compare with."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.io import read
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.data.force_sets import is_phonopy_calculation
+from atomgraft.data.shipped import PREFIX
+from atomgraft.data.sources import parse_source
+from atomgraft.lattice.reference import PhononReference, read_reference
+
+LABELLED = (".extxyz", ".xyz", ".traj", ".db")
+"""Formats that may hold several frames of one supercell."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Crystal:
+    """One crystal.
+
+    Parameters
+    ----------
+    name
+        For files and headings.
+    atoms
+        Its unit cell.
+    reference
+        What DFT makes of its vibrations; none for a structure alone.
+    """
+
+    name: str
+    atoms: Atoms
+    reference: PhononReference | None = None
+
+
+def read_crystal(
+    path: str,
+    *,
+    outputs: tuple[str, ...] = (),
+    born: str | None = None,
+    symprec: float = 1e-5,
+) -> Crystal:
+    """Read a structure, or a calculation with forces on displaced supercells.
+
+    Parameters
+    ----------
+    path
+        Any structure that ASE reads, a calculation of phonopy or phono3py, or frames of
+        one supercell of which the first is undisplaced.
+    outputs
+        FORCE_SETS or outputs, where a calculation's file has no forces.
+    born
+        phonopy's BORN file.
+    symprec
+        Å
+
+    Raises
+    ------
+    BadInputError
+        It cannot be read.
+    """
+    if _is_reference(path):
+        found = read_reference(
+            path,
+            outputs=outputs,
+            born=None if born is None else Path(born),
+            symprec=symprec,
+        )
+        return Crystal(
+            name=found.sets.name, atoms=found.sets.unit_cell, reference=found
+        )
+    if outputs:
+        raise BadInputError(
+            f"Forces were given ({outputs[0]}), and {path} has no displacements.",
+            "Forces belong to the displaced supercells of phonopy_disp.yaml.",
+            "Give that file in place of the structure.",
+        )
+    source = parse_source(path)
+    atoms = _structure(source.path, source.frames)
+    return Crystal(name=source.path.stem.partition(".")[0], atoms=atoms)
+
+
+def _is_reference(path: str) -> bool:
+    if is_phonopy_calculation(path):
+        return True
+    if path.startswith(PREFIX):
+        return path.partition("@")[0].endswith("phonons")
+    source = parse_source(path)
+    if source.path.suffix not in LABELLED:
+        return False
+    try:
+        frames = read(source.path, index=":2")
+    except Exception as error:
+        raise _unreadable(source.path, error) from error
+    return isinstance(frames, list) and len(frames) == 2 and not source.selection
+
+
+def _structure(path: Path, frames: slice) -> Atoms:
+    try:
+        found = read(path, index=frames)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    if isinstance(found, list):
+        if not found:
+            raise _unreadable(path, IndexError("it holds no such frame"))
+        found = found[0]
+    if not np.isfinite(found.positions).all():
+        raise _unreadable(path, ValueError("a position is not finite"))
+    return Atoms(found.numbers, found.positions, cell=found.cell, pbc=found.pbc)
+
+
+def _unreadable(path: Path, error: Exception) -> BadInputError:
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+    return BadInputError(
+        f"{path} cannot be read as a structure: {reason}.",
+        "A file of one crystal is needed (POSCAR, CIF, extended XYZ ...), or a "
+        "calculation of phonopy.",
+        "Check that its name fits its content.",
+    )

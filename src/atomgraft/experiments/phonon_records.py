@@ -1,0 +1,166 @@
+"""What a phonon calculation says of itself: settings pinned, notices, relaxations."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from atomgraft.core.provenance import package_versions
+from atomgraft.evaluation.phonons import Judged
+from atomgraft.experiments.phonon_setup import Prepared
+from atomgraft.experiments.phonon_spec import PhononSpec
+from atomgraft.lattice.cells import to_ase
+from atomgraft.lattice.harmonic import SYMMETRISATIONS
+from atomgraft.lattice.relaxation import FMAX, Relaxation, space_group
+from atomgraft.lattice.supercells import all_displacements
+from atomgraft.results.phonons import (
+    REFERENCE,
+    Matrix,
+    PhononSettings,
+    RelaxationRecord,
+    Spectrum,
+)
+
+PHONON_PACKAGES = ("phonopy", "phono3py", "symfc", "seekpath", "spglib")
+
+LARGE_RESIDUAL = 0.05
+"""eV/Å; forces on the undisplaced crystal that say: not at rest under this model."""
+
+
+def phonon_settings(
+    spec: PhononSpec, found: Prepared, judged: Judged
+) -> PhononSettings:
+    """Pin everything that decides the numbers.
+
+    Parameters
+    ----------
+    spec
+        What was asked.
+    found
+        The crystals that were displaced.
+    judged
+        What was found.
+    """
+    phonon = next(iter(found.phonons.values()))
+    displacements = all_displacements(phonon)
+    is_single = "first_atoms" in (phonon.dataset or {})
+    has_reference = REFERENCE in judged.harmonics
+    geometry = "reference" if has_reference else "relaxed"
+    if not found.relaxations and not has_reference:
+        geometry = "given"
+    return PhononSettings(
+        space_group=space_group(to_ase(phonon.unitcell), spec.symprec),
+        n_atoms_primitive=len(phonon.primitive),
+        n_atoms_supercell=len(phonon.supercell),
+        supercell_matrix=_matrix(np.asarray(phonon.supercell_matrix)),
+        primitive_matrix=_matrix(np.asarray(phonon.primitive_matrix)),
+        geometry=geometry,
+        displacement=float(np.linalg.norm(displacements, axis=2).max()),
+        n_displacements=len(displacements),
+        kind="one atom" if is_single else "all atoms",
+        symmetrisation=(
+            f"{'site symmetry' if is_single else 'symfc'}, then {SYMMETRISATIONS} "
+            "rounds of translational and index symmetry"
+        ),
+        has_charges=phonon.nac_params is not None,
+        mesh=spec.mesh,
+        threshold=spec.threshold,
+        symprec=spec.symprec,
+        dtype=spec.dtype,
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    known = package_versions()
+    return {name: known[name] for name in PHONON_PACKAGES if name in known}
+
+
+def _matrix(values: Float[np.ndarray, "3 3"]) -> Matrix:
+    rows = [tuple(float(one) for one in row) for row in values]
+    return tuple((a, b, c) for a, b, c in rows)
+
+
+def relaxation_record(name: str, found: Relaxation) -> RelaxationRecord:
+    """Say how a crystal was relaxed.
+
+    Parameters
+    ----------
+    name
+        The contestant.
+    found
+        Where it came to rest.
+    """
+    n_atoms = len(found.atoms)
+    return RelaxationRecord(
+        model=name,
+        is_converged=found.is_converged,
+        largest_force=found.largest_force,
+        n_steps=found.n_steps,
+        threshold=FMAX,
+        space_group_before=found.groups[0],
+        space_group_after=found.groups[1],
+        energy=found.energy / n_atoms,
+        volume=float(found.atoms.cell.volume) / n_atoms,
+    )
+
+
+def phonon_notices(
+    spec: PhononSpec, found: Prepared, judged: Judged, spectra: Sequence[Spectrum]
+) -> tuple[str, ...]:
+    """Return what a reader must know before using the numbers.
+
+    Parameters
+    ----------
+    spec
+        What was asked.
+    found
+        The crystals that were displaced.
+    judged
+        What was found.
+    spectra
+        As they stand in the result.
+    """
+    return (*_of_geometry(spec, found, spectra), *_of_spectra(judged, spectra))
+
+
+def _of_geometry(
+    spec: PhononSpec, found: Prepared, spectra: Sequence[Spectrum]
+) -> Iterator[str]:
+    for name, one in found.relaxations.items():
+        if not one.is_converged:
+            yield (
+                f"The relaxation under {name} did not converge: forces up to "
+                f"{one.largest_force:.2g} eV/Å after {one.n_steps} steps. Its phonons "
+                "are those of a crystal that is not at rest."
+            )
+    if spec.relax is True and spec.outputs:
+        yield "Each model was relaxed: the forces of the reference do not apply."
+    phonon = next(iter(found.phonons.values()))
+    if phonon.nac_params is None and len(set(phonon.primitive.numbers)) > 1:
+        yield (
+            "No Born charges: longitudinal and transverse optic modes are not split at "
+            "Γ. Give them with --born where the crystal is an insulator."
+        )
+    for one in spectra:
+        if not found.relaxations and (one.residual_force or 0.0) > LARGE_RESIDUAL:
+            yield (
+                f"Under {one.title} atoms of the undisplaced crystal feel up to "
+                f"{one.residual_force:.2g} eV/Å: it is not at rest there. These forces "
+                "are taken off; phonons are those at this geometry."
+            )
+
+
+def _of_spectra(judged: Judged, spectra: Sequence[Spectrum]) -> Iterator[str]:
+    for one in spectra:
+        if not one.is_stable:
+            yield (
+                f"Under {one.title} the crystal is unstable ({one.minimum:.2f} THz): "
+                "imaginary modes are left out of its thermal curves."
+            )
+    rows = {row.baseline for row in judged.errors}
+    if judged.errors and "global scalar" not in rows:
+        yield (
+            "The baseline of one number from other materials is missing: this base has "
+            "not been measured. Give the number with --global-factor."
+        )

@@ -1,0 +1,176 @@
+"""From a crystal and models to its vibrations on disk, beside those of DFT."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import now
+from atomgraft.core.storage import (
+    locked,
+    make_folder,
+    remove_leftovers,
+    write_atomically,
+)
+from atomgraft.evaluation.phonons import Judged, Question, judge_crystal
+from atomgraft.evaluation.softening import known_factor
+from atomgraft.experiments.crystals import read_crystal
+from atomgraft.experiments.phonon_records import (
+    phonon_notices,
+    phonon_settings,
+    relaxation_record,
+)
+from atomgraft.experiments.phonon_setup import (
+    BASE,
+    Prepared,
+    Progress,
+    load_contestants,
+    prepared,
+)
+from atomgraft.experiments.phonon_spec import PhononSpec
+from atomgraft.experiments.sessions import Clock, provenance
+from atomgraft.models.base import AbstractPotential
+from atomgraft.models.memory import keep_freed_buffers
+from atomgraft.results.phonon_files import PHONONS, read_phonons, write_phonons
+from atomgraft.results.phonons import REFERENCE, PhononResult
+from atomgraft.training.devices import DeviceName, resolve_device
+
+if TYPE_CHECKING:
+    from atomgraft.lattice.cells import Phonopy
+
+SPEC = "phonons.yaml"
+"""What was asked, in the folder of a result."""
+
+
+def compute_phonons(
+    spec: PhononSpec,
+    folder: Path,
+    *,
+    device: DeviceName = "auto",
+    trust: bool = False,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> PhononResult:
+    """Compute the vibrations of a crystal and write them, or return what is there.
+
+    Parameters
+    ----------
+    spec
+        What is asked.
+    folder
+        Where the result goes; made if it is not there.
+    device
+        Where models run.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+    fresh
+        Throw away what an earlier call left.
+    progress
+        Called with what is done, steps done and steps in all.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is; nothing has been written.
+    AtomgraftError
+        The crystal fell apart, or a model predicts no finite forces.
+    """
+    clock = Clock(started=now(), counter=time.perf_counter())
+    keep_freed_buffers()
+    if not fresh and (done := _finished(spec, folder)) is not None:
+        return done
+    crystal = read_crystal(
+        spec.crystal, outputs=spec.outputs, born=spec.born, symprec=spec.symprec
+    )
+    place = resolve_device(device)
+    models = load_contestants(spec, place, trust=trust)
+    found = prepared(spec, crystal, models, progress)
+    judged = _judged(spec, found, models, progress)
+    session = provenance("phonons", clock, place, spec.dtype)
+    result = _result(spec, found, judged).model_copy(update={"provenance": (session,)})
+    _write(folder, spec, result, judged)
+    return result
+
+
+def _finished(spec: PhononSpec, folder: Path) -> PhononResult | None:
+    """Return the result of the same spec, or refuse to overwrite another."""
+    stored = folder / SPEC
+    if not stored.exists() or not (folder / PHONONS).exists():
+        return None
+    known = yaml.safe_load(stored.read_text()) or {}
+    if known.get("identity") != spec.identity():
+        raise BadInputError(
+            f"{folder} holds another phonon calculation.",
+            "One folder holds one calculation.",
+            "Give another folder with --out, or --fresh to throw the old one away.",
+        )
+    return read_phonons(folder)
+
+
+def _judged(
+    spec: PhononSpec,
+    found: Prepared,
+    models: Mapping[str, AbstractPotential],
+    progress: Progress | None,
+) -> Judged:
+    reference = found.crystal.reference
+    factor = spec.global_factor or known_factor(models[BASE])
+    top = int(spec.temperature_max)
+    question = Question(
+        mesh=spec.mesh,
+        temperatures=tuple(float(T) for T in range(0, top + 1, max(10, top // 50))),
+        threshold=spec.threshold,
+        global_factor=factor,
+        max_atoms=spec.max_atoms,
+    )
+    titles = dict(zip(models, spec.models, strict=True)) | {REFERENCE: "DFT"}
+    return judge_crystal(
+        models,
+        found.phonons,
+        question,
+        reference=None if reference is None else reference.harmonic,
+        titles=titles,
+        progress=progress,
+    )
+
+
+def _result(spec: PhononSpec, found: Prepared, judged: Judged) -> PhononResult:
+    records = {
+        name: relaxation_record(name, one) for name, one in found.relaxations.items()
+    }
+    spectra = tuple(
+        one.model_copy(update={"relaxation": records.get(one.contestant)})
+        for one in judged.spectra
+    )
+    return PhononResult(
+        name=found.crystal.name,
+        formula=found.crystal.atoms.get_chemical_formula(empirical=True),
+        settings=phonon_settings(spec, found, judged),
+        spectra=spectra,
+        errors=judged.errors,
+        notices=phonon_notices(spec, found, judged, spectra),
+    )
+
+
+def _write(
+    folder: Path, spec: PhononSpec, result: PhononResult, judged: Judged
+) -> None:
+    """Write result, spec, and each contestant as a file of phonopy."""
+    make_folder(folder)
+    with locked(folder):
+        remove_leftovers(folder)
+        for name, harmonic in judged.harmonics.items():
+            _save(folder / f"phonopy-{name}.yaml", harmonic.phonon)
+        document = {"identity": spec.identity(), **spec.model_dump(mode="json")}
+        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+        write_atomically(folder / SPEC, text)
+        write_phonons(folder, result)
+
+
+def _save(path: Path, phonon: "Phonopy") -> None:
+    """Write displacements and forces so that phonopy itself can go on from them."""
+    document = phonon.to_phonopy_yaml(settings={"force_sets": True})
+    write_atomically(path, str(document))
