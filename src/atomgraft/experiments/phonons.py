@@ -17,7 +17,7 @@ from atomgraft.core.storage import (
 )
 from atomgraft.evaluation.phonons import Judged, Question, judge_crystal
 from atomgraft.evaluation.softening import known_factor
-from atomgraft.experiments.crystals import read_crystal
+from atomgraft.experiments.crystals import Crystal, read_crystal
 from atomgraft.experiments.phonon_records import (
     phonon_notices,
     phonon_settings,
@@ -25,7 +25,6 @@ from atomgraft.experiments.phonon_records import (
 )
 from atomgraft.experiments.phonon_setup import (
     BASE,
-    Prepared,
     Progress,
     load_contestants,
     prepared,
@@ -87,10 +86,10 @@ def compute_phonons(
     )
     place = resolve_device(device)
     models = load_contestants(spec, place, trust=trust)
-    found = prepared(spec, crystal, models, progress)
-    judged = _judged(spec, found, models, progress)
+    titles = dict(zip(models, spec.models, strict=True))
+    result, judged = phonons_of(spec, crystal, models, titles=titles, progress=progress)
     session = provenance("phonons", clock, place, spec.dtype)
-    result = _result(spec, found, judged).model_copy(update={"provenance": (session,)})
+    result = result.model_copy(update={"provenance": (session,)})
     _write(folder, spec, result, judged)
     return result
 
@@ -110,34 +109,44 @@ def _finished(spec: PhononSpec, folder: Path) -> PhononResult | None:
     return read_phonons(folder)
 
 
-def _judged(
+def phonons_of(
     spec: PhononSpec,
-    found: Prepared,
+    crystal: Crystal,
     models: Mapping[str, AbstractPotential],
-    progress: Progress | None,
-) -> Judged:
+    *,
+    titles: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> tuple[PhononResult, Judged]:
+    """Compute the vibrations of a crystal under models that are loaded already.
+
+    Parameters
+    ----------
+    spec
+        What is asked.
+    crystal
+        What was read.
+    models
+        By contestant, ``base`` among them; in the precision of the spec.
+    titles
+        What people call the contestants.
+    progress
+        Called with what is done, steps done and steps in all.
+
+    Raises
+    ------
+    BadInputError
+        A model does not know an element, or relaxing changes the space group.
+    """
+    found = prepared(spec, crystal, models, progress)
     reference = found.crystal.reference
-    factor = spec.global_factor or known_factor(models[BASE])
-    top = int(spec.temperature_max)
-    question = Question(
-        mesh=spec.mesh,
-        temperatures=tuple(float(T) for T in range(0, top + 1, max(10, top // 50))),
-        threshold=spec.threshold,
-        global_factor=factor,
-        max_atoms=spec.max_atoms,
-    )
-    titles = dict(zip(models, spec.models, strict=True)) | {REFERENCE: "DFT"}
-    return judge_crystal(
+    judged = judge_crystal(
         models,
         found.phonons,
-        question,
+        _question(spec, models[BASE]),
         reference=None if reference is None else reference.harmonic,
-        titles=titles,
+        titles={REFERENCE: "DFT", **(titles or {})},
         progress=progress,
     )
-
-
-def _result(spec: PhononSpec, found: Prepared, judged: Judged) -> PhononResult:
     records = {
         name: relaxation_record(name, one) for name, one in found.relaxations.items()
     }
@@ -145,13 +154,25 @@ def _result(spec: PhononSpec, found: Prepared, judged: Judged) -> PhononResult:
         one.model_copy(update={"relaxation": records.get(one.contestant)})
         for one in judged.spectra
     )
-    return PhononResult(
+    result = PhononResult(
         name=found.crystal.name,
         formula=found.crystal.atoms.get_chemical_formula(empirical=True),
         settings=phonon_settings(spec, found, judged),
         spectra=spectra,
         errors=judged.errors,
         notices=phonon_notices(spec, found, judged, spectra),
+    )
+    return result, judged
+
+
+def _question(spec: PhononSpec, base: AbstractPotential) -> Question:
+    top = int(spec.temperature_max)
+    return Question(
+        mesh=spec.mesh,
+        temperatures=tuple(float(T) for T in range(0, top + 1, max(10, top // 50))),
+        threshold=spec.threshold,
+        global_factor=spec.global_factor or known_factor(base),
+        max_atoms=spec.max_atoms,
     )
 
 
