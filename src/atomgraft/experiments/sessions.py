@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 
 from atomgraft.core.provenance import command_line, machine, package_versions
-from atomgraft.results.schema import Provenance
+from atomgraft.results.provenance import Provenance
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
