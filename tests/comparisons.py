@@ -16,7 +16,8 @@ from atomgraft.results.comparison import (
     Comparison,
     Contestant,
 )
-from atomgraft.results.schema import BaseCard, DataCard, Provenance, Score
+from atomgraft.results.provenance import Provenance
+from atomgraft.results.schema import BaseCard, DataCard, Score
 
 SIZES = (5, 10, 20, 40)
 SEEDS = (0, 1, 2)

@@ -68,7 +68,7 @@ from atomgraft.results.comparison_files import (
     write_comparison,
 )
 from atomgraft.results.files import RESULT
-from atomgraft.results.schema import Provenance
+from atomgraft.results.provenance import Provenance
 from atomgraft.training.devices import resolve_device
 
 CELLS = "cells"

@@ -10,7 +10,8 @@ from atomgraft.experiments.inputs import Inputs
 from atomgraft.experiments.spec import SPEC, RunSpec, read_spec
 from atomgraft.experiments.terms import data_cards
 from atomgraft.results.files import RESULT, read_result
-from atomgraft.results.schema import DataCard, Provenance, RunResult
+from atomgraft.results.provenance import Provenance
+from atomgraft.results.schema import DataCard, RunResult
 from atomgraft.training.checkpoint import CHECKPOINT, METRICS
 
 MERGED = ("merged.pth", "merged.safetensors")

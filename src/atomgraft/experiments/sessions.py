@@ -6,7 +6,7 @@ import time
 import torch
 
 from atomgraft.core.provenance import command_line, machine, package_versions
-from atomgraft.results.schema import Provenance, Verb
+from atomgraft.results.provenance import Provenance, Verb
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -68,6 +68,17 @@ def figure(data: list[dict[str, Any]], plan: dict[str, Any]) -> PlotlyFigure:
     return {"data": data, "layout": plan}
 
 
+def plain_text(name: str) -> str:
+    """Return a name in which plotly finds no markup and no variable.
+
+    Examples
+    --------
+    >>> plain_text("<b>")
+    '&lt;b>'
+    """
+    return name.replace("<", "&lt;").replace("%", "%\u200b")
+
+
 def marker(key: str, *, size: float = 6.0, opacity: float = 0.75) -> dict[str, Any]:
     """Return the marker of a model: its shape and its colour."""
     symbol = PLOTLY_SYMBOLS[SYMBOLS[key]]

@@ -16,6 +16,25 @@ class Note:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Heading:
+    """A heading within a section."""
+
+    kind: ClassVar[str] = "heading"
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Alert:
+    """What a reader must know first: one or more sentences in a box."""
+
+    kind: ClassVar[str] = "alert"
+    title: str
+    sentences: tuple[str, ...]
+    is_grave: bool = True
+    """Whether numbers below do not mean what they seem to."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Code:
     """Text that keeps its lines."""
 
@@ -33,6 +52,15 @@ class Facts:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Folded:
+    """Names and values that are shown when asked for."""
+
+    kind: ClassVar[str] = "folded"
+    summary: str
+    facts: Facts
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Table:
     """A table; the first column names the row.
 
@@ -46,6 +74,8 @@ class Table:
         Texts of the cells.
     is_text
         Whether each column holds text (left) or numbers (right).
+    apart
+        Positions of rows that are set apart from those above them.
     """
 
     kind: ClassVar[str] = "table"
@@ -53,6 +83,7 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     is_text: tuple[bool, ...]
+    apart: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,7 +94,7 @@ class LegendEntry:
     label: str
     colour: str
     symbol: str
-    """``circle``, ``diamond``, ``triangle``, ``square`` or ``line``."""
+    """``circle``, ``diamond``, ``triangle``, ``square``, ``line``, ``dashes``, ``dots``"""
     is_shown: bool = True
 
 
@@ -130,7 +161,7 @@ class PeriodicTable:
     table: Table
 
 
-Block = Note | Code | Facts | Table | Figure | PeriodicTable
+Block = Note | Heading | Alert | Code | Facts | Folded | Table | Figure | PeriodicTable
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from atomgraft.report.axes import PLOTLY_SYMBOLS, axis, figure, layout, log_axis
+from atomgraft.report.axes import (
+    PLOTLY_SYMBOLS,
+    axis,
+    figure,
+    layout,
+    log_axis,
+    plain_text,
+)
 from atomgraft.report.blocks import Figure, LegendEntry, Plot, PlotlyFigure
 from atomgraft.report.compare_tables import (
     base_score,
@@ -161,16 +168,11 @@ def _points(comparison: Comparison, contestant: str) -> dict[str, Any]:
             colour_of(comparison, contestant),
         ),
         "text": [f"{value_text(row.value, row.interval)} {row.unit}" for row in rows],
-        "hovertemplate": f"{_plain(contestant)}, %{{x}} labels: %{{text}}"
+        "hovertemplate": f"{plain_text(contestant)}, %{{x}} labels: %{{text}}"
         "<extra></extra>",
         "line": {"color": f"@{colour_of(comparison, contestant)}", "width": 2},
         "marker": _marker(comparison, contestant, size=9.0),
     }
-
-
-def _plain(name: str) -> str:
-    """Return a name in which plotly finds no markup and no variable."""
-    return name.replace("<", "&lt;").replace("%", "%\u200b")
 
 
 def _marker(comparison: Comparison, name: str, *, size: float) -> dict[str, Any]:
@@ -238,7 +240,7 @@ def _base_lines(
                     "y": [score.value, score.value],
                     "text": [f"{value_text(score.value, score.interval)} {score.unit}"]
                     * 2,
-                    "hovertemplate": f"base {_plain(baseline.base)}: %{{text}}"
+                    "hovertemplate": f"base {plain_text(baseline.base)}: %{{text}}"
                     "<extra></extra>",
                     "line": {"color": "@base", "width": 2, "dash": "dash"},
                 }
@@ -319,7 +321,7 @@ def _dot(comparison: Comparison, point: FrontPoint) -> dict[str, Any]:
         "y": [point.drift],
         "error_x": _bars([point.error], [point.error_interval], colour),
         "error_y": _bars([point.drift], [point.drift_interval], colour),
-        "text": [_plain(point.contestant)],
+        "text": [plain_text(point.contestant)],
         "textposition": "top right",
         "textfont": {"color": "@ink"},
         "customdata": [f"error {error}, drift {drift}"],

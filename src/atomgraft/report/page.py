@@ -4,6 +4,7 @@ from pathlib import Path
 
 from atomgraft.core.storage import write_atomically
 from atomgraft.report.document import Cover, Mark, document_text
+from atomgraft.report.phonon_sections import phonon_sections
 from atomgraft.report.record import record_sections
 from atomgraft.report.sections import score_sections
 from atomgraft.report.wording import (
@@ -49,7 +50,11 @@ def write_page(folder: Path, result: RunResult) -> Path:
 
 def page_text(result: RunResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
-    sections = [*score_sections(result), *record_sections(result)]
+    sections = [
+        *score_sections(result),
+        *phonon_sections(result.phonons),
+        *record_sections(result),
+    ]
     return document_text(_cover(result), sections)
 
 

@@ -1,12 +1,129 @@
-"""The page of a phonon calculation (a placeholder until the page branch lands)."""
+"""The page of one crystal's vibrations: works offline, from ``phonons.json`` alone."""
 
 from pathlib import Path
 
-from atomgraft.results.phonons import PhononResult
+from atomgraft.core.storage import write_atomically
+from atomgraft.report.blocks import Block, Section
+from atomgraft.report.document import Cover, Mark, document_text
+from atomgraft.report.page import MARKS, PARTIAL
+from atomgraft.report.phonon_sections import (
+    crystal_title,
+    phonon_parts,
+    without_sentences,
+)
+from atomgraft.report.phonon_wording import (
+    best_baseline,
+    errors_of,
+    headline,
+    sentences,
+)
+from atomgraft.report.record import session_blocks
+from atomgraft.report.wording import capitalised, counted, number_text, time_text
+from atomgraft.results.phonon_files import PHONONS
+from atomgraft.results.phonons import REFERENCE, PhononResult
+
+PHONON_PAGE = "phonons.html"
+
+STABLE = Mark(name="took", word="Stable")
+
+UNSTABLE = Mark(name="failed", word="Unstable")
+
+DISAGREE = Mark(name="partial", word="Models disagree")
+
+COMPARED = Mark(name="open", word="Compared")
+
+OTHER = Mark(name="failed", word="Other stability")
 
 
 def write_phonon_page(folder: Path, result: PhononResult) -> Path:
-    """Write it."""
-    path = folder / "phonons.html"
-    path.write_text(result.name)
+    """Write the page of a crystal's vibrations, whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Where ``phonons.html`` is to stand; it exists.
+    result
+        As in its ``phonons.json``.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written; an older page is left as it was.
+    """
+    path = folder / PHONON_PAGE
+    write_atomically(path, phonon_page_text(result))
     return path
+
+
+def phonon_page_text(result: PhononResult) -> str:
+    """Return the page as HTML; everything it needs is inside."""
+    parts = [without_sentences(part) for part in phonon_parts(result)]
+    return document_text(_cover(result), [*parts, *_provenance(result)])
+
+
+def _cover(result: PhononResult) -> Cover:
+    sessions = result.provenance
+    return Cover(
+        title=f"Phonons of {crystal_title(result)}",
+        label="Vibrations",
+        mark=mark_of(result),
+        headline=headline(result),
+        sentences=sentences(result),
+        warning=None,
+        key_facts=_key_facts(result),
+        written=time_text(sessions[-1].started) if sessions else "",
+        source=PHONONS,
+    )
+
+
+def mark_of(result: PhononResult) -> Mark:
+    """Return the result at a glance: did the adaptation take, is the crystal stable."""
+    adapted, base = errors_of(result, "adapted"), errors_of(result, "base")
+    if not result.errors:
+        return _stability_mark(result)
+    if adapted is None or base is None:
+        found = [one for one in result.errors if one.baseline is None]
+        return (
+            COMPARED if all(_agrees(result, one.is_stable) for one in found) else OTHER
+        )
+    if adapted.frequency_mae >= base.frequency_mae:
+        return MARKS[False]
+    best = best_baseline(result)
+    is_beaten = best is not None and best.frequency_mae <= adapted.frequency_mae
+    if is_beaten or not _agrees(result, adapted.is_stable):
+        return PARTIAL
+    return MARKS[True]
+
+
+def _stability_mark(result: PhononResult) -> Mark:
+    words = {one.is_stable for one in result.spectra}
+    if len(words) > 1:
+        return DISAGREE
+    return STABLE if True in words else UNSTABLE
+
+
+def _agrees(result: PhononResult, is_stable: bool) -> bool:  # noqa: FBT001 one truth
+    reference = result.spectrum(REFERENCE)
+    return reference is None or reference.is_stable == is_stable
+
+
+def _key_facts(result: PhononResult) -> tuple[tuple[str, str], ...]:
+    one = result.settings
+    return (
+        ("Crystal", result.name),
+        ("Geometry", capitalised(one.geometry)),
+        ("Supercell", counted(one.n_atoms_supercell, "atom")),
+        ("Displacements", counted(one.n_displacements, "supercell")),
+        ("Mesh", "×".join(map(str, one.mesh))),
+        ("Born charges", "in" if one.has_charges else "none"),
+        ("Unstable below", f"−{number_text(one.threshold)} THz"),
+    )
+
+
+def _provenance(result: PhononResult) -> list[Section]:
+    blocks: list[Block] = []
+    for entry in result.provenance:
+        blocks += session_blocks(entry)
+    if not blocks:
+        return []
+    return [Section(name="provenance", title="Provenance", blocks=tuple(blocks))]

@@ -21,7 +21,8 @@ from atomgraft.report.wording import (
     signed_text,
     time_text,
 )
-from atomgraft.results.schema import DataCard, Provenance, ReferenceRefit, RunResult
+from atomgraft.results.provenance import Provenance
+from atomgraft.results.schema import DataCard, ReferenceRefit, RunResult
 
 
 def record_sections(result: RunResult) -> list[Section]:

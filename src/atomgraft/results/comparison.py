@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atomgraft.results.schema import BaseCard, DataCard, Provenance, Score
+from atomgraft.results.provenance import Provenance
+from atomgraft.results.schema import BaseCard, DataCard, Score
 
 COMPARISON_VERSION = 1
 

@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_file, write_atomically
+from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import (
     BaseCard,
     DataCard,
     HeadRecord,
-    Provenance,
     ReferenceRefit,
     RehearsalRecord,
     RoleCoverage,

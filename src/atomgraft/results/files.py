@@ -19,7 +19,15 @@ def _with_streams(known: dict[str, Any]) -> dict[str, Any]:
     return known | {"schema_version": 2}
 
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _with_streams}
+def _with_phonons(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has phonons; version 2 had none."""
+    return known | {"schema_version": 3}
+
+
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: _with_streams,
+    2: _with_phonons,
+}
 """Version *n* to the step that makes a version *n* + 1 document of it."""
 
 

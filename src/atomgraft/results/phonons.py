@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atomgraft.results.schema import Provenance
+from atomgraft.results.provenance import Provenance
 
 PHONONS_VERSION = 1
 

@@ -4,13 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 2
+from atomgraft.results.phonons import PhononResult
+from atomgraft.results.provenance import Provenance
+
+SCHEMA_VERSION = 3
 
 ModelName = Literal["base", "adapted", "scratch"]
-
-Verb = Literal[
-    "plan", "adapt", "prove", "compare", "phonons", "stabilise", "select", "campaign"
-]
 
 
 class _Record(BaseModel):
@@ -201,21 +200,6 @@ class Verdict(_Record):
     sentences: tuple[str, ...]
 
 
-class Provenance(_Record):
-    """Where the numbers came from."""
-
-    verb: Verb
-    """What was done; a run that was interrupted has several entries of one verb."""
-    command: str
-    started: str
-    seconds: float
-    versions: dict[str, str]
-    machine: dict[str, str | int]
-    device: str
-    dtype: str
-    n_threads: int
-
-
 class RunResult(_Record):
     """Everything a run folder knows; written by ``adapt``, extended by ``prove``."""
 
@@ -236,6 +220,8 @@ class RunResult(_Record):
     """Size of the base's weights alone, for comparison with the graft."""
     scores: tuple[Score, ...] = ()
     parity: tuple[Parity, ...] = ()
+    phonons: tuple[PhononResult, ...] = ()
+    """One for each crystal whose vibrations were compared."""
     verdict: Verdict
     provenance: tuple[Provenance, ...]
     """One entry for each command that added numbers."""

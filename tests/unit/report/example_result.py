@@ -5,12 +5,12 @@ import re
 
 import numpy as np
 
+from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import (
     BaseCard,
     CurvePoint,
     DataCard,
     Parity,
-    Provenance,
     ReferenceRefit,
     RoleCoverage,
     RunResult,

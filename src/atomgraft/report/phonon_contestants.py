@@ -1,0 +1,76 @@
+"""Who is on a page of phonons: order, colour, line and name of each contestant."""
+
+import math
+
+from atomgraft.report.blocks import LegendEntry
+from atomgraft.report.wording import position
+from atomgraft.results.phonons import REFERENCE, PhononResult, PhononSettings, Spectrum
+
+CONTESTANT_ORDER = (REFERENCE, "base", "adapted", "scratch")
+
+N_COLOURS = 8
+"""Colours of the style sheet for contestants that are no role of a run."""
+
+_COLOURS = {
+    REFERENCE: "ink",
+    "base": "base",
+    "adapted": "adapted",
+    "scratch": "scratch",
+}
+_DASHES = {"base": "6px,3px", "scratch": "2px,2px"}
+_SYMBOLS = {"base": "dashes", "scratch": "dots"}
+
+
+def contestants(result: PhononResult) -> list[Spectrum]:
+    """Return the spectra in the order of all figures and tables."""
+    return sorted(
+        result.spectra, key=lambda one: position(CONTESTANT_ORDER, one.contestant)[0]
+    )
+
+
+def colour_of(result: PhononResult, contestant: str) -> str:
+    """Return the style-sheet name of a contestant's colour."""
+    if contestant in _COLOURS:
+        return _COLOURS[contestant]
+    others = [s.contestant for s in result.spectra if s.contestant not in _COLOURS]
+    number = others.index(contestant) if contestant in others else 0
+    taken = 2 if len(others) < len(result.spectra) else 0  # the colours of a run
+    return f"series-{(number + taken) % N_COLOURS}"
+
+
+def line_of(result: PhononResult, contestant: str) -> dict[str, str | float]:
+    """Return a contestant's line; colour is never the only difference."""
+    return {
+        "color": f"@{colour_of(result, contestant)}",
+        "width": 2.6 if contestant == REFERENCE else 1.5,
+        "dash": _DASHES.get(contestant, "solid"),
+    }
+
+
+def legend_of(result: PhononResult) -> tuple[LegendEntry, ...]:
+    """Return one entry for each contestant; it shows or hides all that is its own."""
+    return tuple(
+        LegendEntry(
+            key=one.contestant,
+            label=one.title + ("" if one.is_stable else ", unstable"),
+            colour=colour_of(result, one.contestant),
+            symbol=_SYMBOLS.get(one.contestant, "line"),
+        )
+        for one in contestants(result)
+    )
+
+
+def reference_name(result: PhononResult) -> str:
+    """Return what the reference is called within a sentence."""
+    found = result.spectrum(REFERENCE)
+    return found.title if found else "the reference"
+
+
+def lacks_modes(spectrum: Spectrum, settings: PhononSettings) -> bool:
+    """Tell whether thermal curves leave out more than the acoustic modes at Γ."""
+    if not spectrum.is_stable:
+        return True
+    if spectrum.thermal is None:
+        return False
+    n_modes = 3 * settings.n_atoms_primitive * math.prod(settings.mesh)
+    return spectrum.thermal.share_left_out * n_modes > 3.5
