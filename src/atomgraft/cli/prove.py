@@ -15,6 +15,16 @@ def command(
     test: Annotated[
         list[str] | None, typer.Option(help="Files of held-out structures.")
     ] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(help="A further suite: phonons; repeat."),
+    ] = None,
+    crystal: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="For phonons: a structure, or a calculation of phonopy; repeat."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     default_labels: Annotated[
         bool,
@@ -36,9 +46,10 @@ def command(
         print_result,
         stage_screen,
     )
-    from atomgraft.experiments.prove import prove
+    from atomgraft.experiments.prove import prove, prove_vibrations
     from atomgraft.report.page import write_page
 
+    crystals = _crystals(suite or [], crystal)
     screen = console(quiet=as_json)
     with calm(), stage_screen(screen) as show:
         result = prove(
@@ -50,8 +61,43 @@ def command(
             progress=show,
             notify=lambda text: print_notice(screen, text),
         )
+        if crystals is not None:
+            result = prove_vibrations(
+                folder,
+                crystals,
+                test=tuple(test or ()),
+                device=device_name(device),
+                trust=trust,
+                progress=show,
+            )
     page = write_page(folder, result)
     print_result(screen, result)
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
         print_json(result.model_dump_json(indent=1))
+
+
+def _crystals(suites: list[str], crystals: list[str] | None) -> list[str] | None:
+    """Return the crystals of the suite of phonons; none where it is not asked for.
+
+    Raises
+    ------
+    BadInputError
+        There is no such suite, or crystals were named without it.
+    """
+    from atomgraft.core.errors import BadInputError
+
+    unknown = [one for one in suites if one != "phonons"]
+    if unknown:
+        raise BadInputError(
+            f"There is no suite {unknown[0]!r} to ask for.",
+            "Labels, forgetting and consistency are always judged; further: phonons.",
+            "Write --suite phonons, or leave it out.",
+        )
+    if crystals and not suites:
+        raise BadInputError(
+            f"A crystal was named ({crystals[0]}), and no suite uses it.",
+            "Crystals are for the suite of phonons.",
+            "Add --suite phonons.",
+        )
+    return list(crystals or ()) if suites else None

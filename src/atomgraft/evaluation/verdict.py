@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from atomgraft.core.properties import Property
-from atomgraft.evaluation import consistency, forgetting, labels
+from atomgraft.evaluation import consistency, forgetting, labels, phonon_scores
 from atomgraft.evaluation.score_table import ScoreTable, figure
 from atomgraft.results.schema import Score, Verdict
 
@@ -68,7 +68,8 @@ def verdict(scores: Sequence[Score]) -> Verdict:
             f"Only {n} held-out structure{'s' * (n > 1)}: an interval says little "
             f"below {FEW}."
         )
-    sentences += [*_scratch(table), *_forgetting(table), *_consistency(table)]
+    sentences += [*_scratch(table), *_phonons(table)]
+    sentences += [*_forgetting(table), *_consistency(table)]
     outcomes = [one.outcome for one in judgements]
     took = all(one == "better" for one in outcomes) if outcomes else None
     return Verdict(
@@ -143,6 +144,36 @@ def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
     return f"{told}."
 
 
+def _phonons(table: ScoreTable) -> list[str]:
+    """Compare frequencies with the base's, and with the base times one number."""
+    suite, quantity = phonon_scores.SUITE, phonon_scores.FREQUENCIES
+    before = table.find("base", suite, quantity, "mae")
+    after = table.find("adapted", suite, quantity, "mae")
+    if before is None or after is None:
+        return []
+    told = (
+        f"Phonons of {_crystals(after.n)}: frequencies off by {_arrow(before, after)}"
+    )
+    scaled = table.find("base", suite, quantity, phonon_scores.OWN_SCALAR)
+    if scaled is not None:
+        one_number = (
+            f"the base's force constants times one fitted number give "
+            f"{figure(scaled.value)}"
+        )
+        learned = after.value < scaled.value
+        told += f"; {one_number}, so that " + (
+            "more was learned than a stiffness."
+            if learned
+            else "no more was learned than that number says."
+        )
+        return [told]
+    return [f"{told}."]
+
+
+def _crystals(n: int) -> str:
+    return "one crystal" if n == 1 else f"{n} crystals"
+
+
 def _scratch(table: ScoreTable) -> list[str]:
     """Compare with scratch on the first quantity that both were asked for."""
     for quantity, name in NAMES.items():
@@ -192,7 +223,7 @@ def _forgetting(table: ScoreTable) -> list[str]:
     worst = table.rows("adapted", suite, "worst")
     named = [row for row in worst if row.quantity == forces and row.group is not None]
     for row in named:
-        told += f"; most in {_crystal(row)}, by {figure(row.value)} {row.unit}"
+        told += f"; most in {_crystal_name(row)}, by {figure(row.value)} {row.unit}"
     return [f"{told}."]
 
 
@@ -200,7 +231,7 @@ def _amount(ratio: float) -> str:
     return "Little" if ratio < LITTLE else "Much" if ratio > MUCH else "Something"
 
 
-def _crystal(row: Score) -> str:
+def _crystal_name(row: Score) -> str:
     return (row.group or "").removeprefix("crystal:")
 
 

@@ -12,6 +12,7 @@ from ase.data import atomic_numbers
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card, write_errors
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import now
+from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import locked
 from atomgraft.data.checks.findings import refuse_errors
 from atomgraft.data.checks.repeats import check_repeats
@@ -19,6 +20,8 @@ from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.evaluation.crystals import shipped_crystals
+from atomgraft.evaluation.phonon_scores import SUITE as PHONONS
+from atomgraft.evaluation.phonon_scores import phonon_scores
 from atomgraft.evaluation.suites import assess
 from atomgraft.evaluation.verdict import verdict
 from atomgraft.experiments.baseline import SCRATCH
@@ -33,6 +36,7 @@ from atomgraft.experiments.inputs import (
     require_finished,
     without_lone_atoms,
 )
+from atomgraft.experiments.prove_phonons import crystals_for, prove_phonons
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.spec import SPEC, RunSpec, read_spec
 from atomgraft.models.base import AbstractPotential
@@ -101,22 +105,80 @@ def prove(
             seed=spec.seed,
             progress=progress,
         )
+        vibrations = tuple(one for one in result.scores if one.suite == PHONONS)
+        scores = found.scores + vibrations  # they do not depend on the test files
         kept = tuple(card for card in result.data if card.role != "test")
         cards = (data_card("test", test, structures),) if structures else ()
         result = result.model_copy(
             update={
                 "data": kept + cards,
-                "scores": found.scores,
+                "scores": scores,
                 "parity": found.parity,
-                "verdict": verdict(found.scores),
+                "verdict": verdict(scores),
                 "provenance": (
-                    *(one for one in result.provenance if one.verb == "adapt"),
+                    *(one for one in result.provenance if one.verb != "prove"),
                     provenance("prove", clock, models["base"].device, spec.dtype),
                 ),
             }
         )
         write_result(folder, result)
         write_errors(folder / GRAFT, _card_errors(result))
+        return result
+
+
+def prove_vibrations(
+    folder: Path,
+    crystals: Sequence[str],
+    *,
+    test: Sequence[str] = (),
+    device: DeviceName = "auto",
+    trust: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> RunResult:
+    """Judge the vibrations of crystals and add them to the result of a run.
+
+    Parameters
+    ----------
+    folder
+        A run folder.
+    crystals
+        Structures and calculations of phonopy; none takes those among the run's files.
+    test
+        Files of held-out structures, which may be calculations of phonopy as well.
+    device
+        Where the models run.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+    progress
+        Called with what comes next, steps done and steps in all.
+
+    Raises
+    ------
+    BadInputError
+        The run has not finished, or a crystal cannot be used.
+    """
+    clock = Clock(started=now(), counter=time.perf_counter())
+    require_finished(folder)
+    with locked(folder):
+        spec, result = read_spec(folder / SPEC), read_result(folder)
+        chosen = crystals_for(crystals, (*spec.train, *test))
+        base = load_base(spec.base, head=spec.head, trust=trust)
+        models, _ = _contestants(folder, base, spec, resolve_device(device))
+        phonons = prove_phonons(models, chosen, progress=progress)
+        rows = phonon_scores(phonons, numpy_generator(spec.seed, "phonons"))
+        others = (one for one in result.scores if one.suite != PHONONS)
+        scores = (*others, *rows)
+        session = provenance("phonons", clock, models["base"].device, "float64")
+        earlier = (one for one in result.provenance if one.verb != "phonons")
+        result = result.model_copy(
+            update={
+                "scores": scores,
+                "phonons": phonons,
+                "verdict": verdict(scores),
+                "provenance": (*earlier, session),
+            }
+        )
+        write_result(folder, result)
         return result
 
 

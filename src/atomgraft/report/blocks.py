@@ -94,7 +94,7 @@ class LegendEntry:
     label: str
     colour: str
     symbol: str
-    """``circle``, ``diamond``, ``triangle``, ``square``, ``line``, ``dashes``, ``dots``"""
+    """Circle, diamond, triangle or square; line, dashes or dots; in lower case."""
     is_shown: bool = True
 
 

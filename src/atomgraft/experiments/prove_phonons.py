@@ -1,0 +1,110 @@
+"""The suite of vibrations in a proof: base, adapted and scratch beside DFT."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.data.force_sets import is_phonopy_calculation
+from atomgraft.data.shipped import PREFIX
+from atomgraft.experiments.crystals import Crystal, read_crystal
+from atomgraft.experiments.phonon_setup import BASE, Progress
+from atomgraft.experiments.phonon_spec import PhononSpec
+from atomgraft.experiments.phonons import phonons_of
+from atomgraft.models.base import AbstractPotential
+from atomgraft.results.phonons import PhononResult
+from atomgraft.results.schema import ModelName
+
+SHIPPED = {"si": "shipped:si-phonons", "ge": "shipped:ge-phonons"}
+"""The calculation that goes with a shipped training set, by its element."""
+
+
+def crystals_for(given: Sequence[str], trained: Sequence[str]) -> tuple[str, ...]:
+    """Return the crystals whose vibrations are to be judged.
+
+    Parameters
+    ----------
+    given
+        What the user named; wins where there is any.
+    trained
+        The run's files of training and test structures: calculations of phonopy among
+        them are crystals, and so are those that go with a shipped set.
+
+    Raises
+    ------
+    BadInputError
+        There is none.
+
+    Examples
+    --------
+    >>> crystals_for([], ["shipped:si-train"])
+    ('shipped:si-phonons',)
+    """
+    if given:
+        return tuple(given)
+    found = [one for name in trained if (one := _crystal_of(name)) is not None]
+    if not found:
+        raise BadInputError(
+            "Phonons were asked for, and no crystal is known: the run's files "
+            f"({', '.join(trained)}) hold no calculation of phonopy.",
+            "A structure or a calculation of phonopy is needed.",
+            "Name it: atomgraft prove RUN --suite phonons --crystal phonopy.yaml",
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def _crystal_of(name: str) -> str | None:
+    plain = name.partition("@")[0]
+    if plain.startswith(PREFIX):
+        return SHIPPED.get(plain.removeprefix(PREFIX).partition("-")[0])
+    return plain if is_phonopy_calculation(plain) else None
+
+
+def prove_phonons(
+    models: Mapping[ModelName, AbstractPotential],
+    crystals: Sequence[str],
+    *,
+    titles: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> tuple[PhononResult, ...]:
+    """Compute the vibrations of crystals under every model of a proof, in float64.
+
+    Parameters
+    ----------
+    models
+        By contestant, ``base`` among them.
+    crystals
+        Structures and calculations of phonopy.
+    titles
+        What people call the contestants.
+    progress
+        Called with what is done, steps done and steps in all.
+
+    Raises
+    ------
+    BadInputError
+        A crystal cannot be read, or a model does not know an element of it.
+    """
+    doubles = {
+        str(name): one.clone(dtype=torch.float64, device=one.device)
+        for name, one in models.items()
+    }
+    read = [read_crystal(name) for name in crystals]
+    return tuple(
+        _one(crystal, name, doubles, titles, progress)
+        for crystal, name in zip(read, crystals, strict=True)
+    )
+
+
+def _one(
+    crystal: Crystal,
+    name: str,
+    models: Mapping[str, AbstractPotential],
+    titles: Mapping[str, str] | None,
+    progress: Progress | None,
+) -> PhononResult:
+    place = name if name.startswith(PREFIX) else Path(name).name
+    spec = PhononSpec(crystal=place, models=(BASE,))
+    result, _ = phonons_of(spec, crystal, models, titles=titles, progress=progress)
+    return result
