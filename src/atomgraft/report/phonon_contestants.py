@@ -1,6 +1,7 @@
 """Who is on a page of phonons: order, colour, line and name of each contestant."""
 
 import math
+from collections.abc import Sequence
 
 from atomgraft.report.blocks import LegendEntry
 from atomgraft.report.wording import position
@@ -47,8 +48,18 @@ def line_of(result: PhononResult, contestant: str) -> dict[str, str | float]:
     }
 
 
-def legend_of(result: PhononResult) -> tuple[LegendEntry, ...]:
-    """Return one entry for each contestant; it shows or hides all that is its own."""
+def legend_of(
+    result: PhononResult, shown: Sequence[Spectrum] | None = None
+) -> tuple[LegendEntry, ...]:
+    """Return one entry for each contestant; it shows or hides all that is its own.
+
+    Parameters
+    ----------
+    result
+        Of one crystal.
+    shown
+        Who is in the figure; none is everybody.
+    """
     return tuple(
         LegendEntry(
             key=one.contestant,
@@ -56,7 +67,7 @@ def legend_of(result: PhononResult) -> tuple[LegendEntry, ...]:
             colour=colour_of(result, one.contestant),
             symbol=_SYMBOLS.get(one.contestant, "line"),
         )
-        for one in contestants(result)
+        for one in (contestants(result) if shown is None else shown)
     )
 
 

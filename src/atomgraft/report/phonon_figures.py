@@ -12,10 +12,10 @@ from atomgraft.report.phonon_tables import spectra_table
 from atomgraft.report.wording import number_text
 from atomgraft.results.phonons import LegRecord, PhononResult, Spectrum
 
-_WIDTH_OF_BANDS = 0.76
+_WIDTH_OF_BANDS = 0.74
 """Of the figure, where a density of states stands beside them."""
 
-_GAP = 0.03
+_GAP = 0.06
 
 
 def bands_figure(result: PhononResult, prefix: str = "phonons") -> Figure | None:

@@ -10,6 +10,7 @@ from atomgraft.report.phonon_wording import (
     errors_of,
     q_text,
     signed_number,
+    threshold_text,
 )
 from atomgraft.report.wording import (
     MISSING,
@@ -103,7 +104,7 @@ def physics_table(result: PhononResult) -> Table:
         f"Errors of free energy, entropy and heat capacity at 300 K against "
         f"{reference_name(result)}, left open where either crystal is unstable; the "
         "slope of forces against its forces by least squares, below one too soft; and "
-        f"whether no frequency is below −{number_text(result.settings.threshold)} THz."
+        f"whether no frequency is below −{threshold_text(result)} THz."
     )
     columns = _PHYSICS_COLUMNS
     if any(one.conductivity_error is not None for one in result.errors):
