@@ -249,6 +249,20 @@ def test_colours_are_the_project_s_and_all_different() -> None:
     assert not {"series-0", "series-1"} & set(colours)  # those of the run
 
 
+def test_a_base_alone_is_no_background() -> None:
+    """Grey and dashed is for what an adapted model is compared with."""
+    alone = make_phonons(spectra=(spectrum("reference"), spectrum("base")))
+    for result, colour, dash in (
+        (make_phonons(), "@base", "6px,3px"),
+        (alone, "@series-0", "solid"),
+    ):
+        line = trace_of(bands_of(result), "base")["line"]
+        assert (line["color"], line["dash"]) == (colour, dash)
+        [entry] = [one for one in legend_of(result) if one.key == "base"]
+        assert f"@{entry.colour}" == colour
+        assert entry.symbol == ("line" if dash == "solid" else "dashes")
+
+
 def test_markup_in_a_title_is_text_for_plotly() -> None:
     for draw in FIGURES:
         shown = draw(make_unstable())
