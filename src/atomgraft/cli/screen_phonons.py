@@ -5,6 +5,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from atomgraft.cli.screen import print_notice
+from atomgraft.report.phonon_wording import doubts
 from atomgraft.results.phonons import PhononErrors, PhononResult, Spectrum
 
 
@@ -28,7 +29,7 @@ def print_phonons(screen: Console, result: PhononResult) -> None:
     screen.print(_spectra(result.spectra))
     if result.errors:
         screen.print(_errors(result.errors))
-    for notice in result.notices:
+    for notice in (*doubts(result), *result.notices):
         print_notice(screen, notice)
 
 
