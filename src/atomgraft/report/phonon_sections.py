@@ -40,8 +40,8 @@ def phonon_sections(results: Sequence[PhononResult]) -> list[Section]:
     if len(results) < 2:
         return found
     overview = Section(
-        name="phonons",
-        title="Phonons",
+        name="phonons-all",
+        title="Phonons, crystal by crystal",
         blocks=(_overview(results),),
     )
     return [overview, *found]
