@@ -149,18 +149,15 @@ def _rows(
 
 
 def terminal_table(result: PhononResult) -> Table:
-    """Return the few numbers that matter, for a terminal.
+    """Return the few errors that matter, for a terminal.
 
     Parameters
     ----------
     result
-        Of one crystal; without a reference, each contestant's own numbers.
+        Of one crystal, with a reference.
     """
-    title = f"{result.formula}, {result.settings.space_group}"
-    if result.errors:
-        caption = f"{title}: errors against {reference_name(result)}"
-        return _errors_table(result, caption, _TERMINAL_COLUMNS)
-    return spectra_table(result, title)
+    caption = f"Against {reference_name(result)}, on the same supercells"
+    return _errors_table(result, caption, _TERMINAL_COLUMNS)
 
 
 def spectra_table(result: PhononResult, caption: str) -> Table:
