@@ -32,8 +32,8 @@ _DEGENERATE = 0.005
 """THz; modes that differ by less share a row."""
 
 _BASELINES = {
-    "global scalar": "Base × one number from other materials",
-    "own scalar": "Base × one number of its own",
+    "global scalar": "Base × global scalar",
+    "own scalar": "Base × own scalar",
 }
 """Always in the table: what an adaptation must beat."""
 
@@ -92,8 +92,9 @@ def frequency_table(result: PhononResult) -> Table:
         f"Frequencies against those of {name} on the {mesh} mesh, sorted at each q. "
         f"The shift is the mean of the contestant's minus {name}'s, the highest "
         "frequency is compared alike. The last rows are baselines: the base's force "
-        "constants times one number, the scale. An adaptation that does not beat them "
-        "has learned nothing else."
+        "constants times one number, found on other materials (global) or fitted to "
+        "this very reference (own). An adaptation that does not beat them has learned "
+        "nothing else."
     )
     return _errors_table(result, caption, _FREQUENCY_COLUMNS)
 

@@ -139,8 +139,8 @@ def test_contestants_are_rows_and_baselines_stand_apart() -> None:
 def test_baselines_stand_in_the_table_even_unknown() -> None:
     table = frequency_table(changed(errors=(errors("base", 0.093),)))
     assert [row[0] for row in table.rows[1:]] == [
-        "Base × one number from other materials: not known",
-        "Base × one number of its own: not known",
+        "Base × global scalar: not known",
+        "Base × own scalar: not known",
     ]
     assert set(table.rows[1][1:]) == {"–"}
     alone = frequency_table(changed(errors=(errors("7net-0", 0.1),)))
