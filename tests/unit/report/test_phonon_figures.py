@@ -147,6 +147,8 @@ def test_imaginary_frequencies_stand_below_zero_on_shaded_ground() -> None:
     assert plot["layout"]["yaxis"]["range"][0] < -3
     [shade] = plot["layout"]["shapes"]
     assert shade["y1"] == 0
+    captions = [bands_figure(make()).caption for make in (make_unstable, make_phonons)]
+    assert ["shaded" in caption for caption in captions] == [True, False]
     stable = bands_of(make_phonons())
     assert stable["layout"]["shapes"] == []
     assert stable["layout"]["yaxis"]["range"][0] == 0
