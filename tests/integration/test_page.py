@@ -9,7 +9,9 @@ import pytest
 
 from atomgraft.report.compare_page import write_compare_page
 from atomgraft.report.page import write_page
+from atomgraft.report.phonon_page import write_phonon_page
 from tests.comparisons import comparison_of, failed, table_of
+from tests.unit.report.example_phonons import LEGS, make_phonons, make_unstable
 from tests.unit.report.example_result import make_failed, make_result, make_unproved
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -29,7 +31,21 @@ PHONE, DESKTOP = 390, 1440
 DRAWING_TIME = 60
 """Seconds; it takes two on an idle machine, more on a busy one."""
 
-MAKERS = {"full": make_result, "unproved": make_unproved, "failed": make_failed}
+
+def make_with_phonons():
+    return make_result().model_copy(
+        update={"phonons": (make_phonons(), make_unstable())}
+    )
+
+
+MAKERS = {
+    "full": make_result,
+    "unproved": make_unproved,
+    "failed": make_failed,
+    "with phonons": make_with_phonons,
+}
+
+PHONON_MAKERS = {"phonons": make_phonons, "unstable": make_unstable}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +73,11 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     }
     comparison = comparison_of([*table_of(), failed("lora", 40, 3)])
     place = tmp_path_factory.mktemp("comparison")
-    return written | {"comparison": write_compare_page(place, comparison)}
+    written["comparison"] = write_compare_page(place, comparison)
+    for name, make in PHONON_MAKERS.items():
+        place = tmp_path_factory.mktemp(name)
+        written[name] = write_phonon_page(place, make())
+    return written
 
 
 @pytest.fixture
@@ -111,7 +131,7 @@ def fill_of(browser, selector: str) -> str:
     )
 
 
-@pytest.mark.parametrize("name", [*MAKERS, "comparison"])
+@pytest.mark.parametrize("name", [*MAKERS, "comparison", *PHONON_MAKERS])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_no_error_no_request_no_overflow(show, name, width, scheme) -> None:
@@ -281,3 +301,47 @@ def test_a_contestant_is_switched_off_with_its_law(show) -> None:
     browser.execute_script(f'document.querySelector("{button}").click()')
     wait_for(browser, f'document.querySelectorAll("{lines}").length === 5')
     assert count(browser, "[data-plot='front'] .points .point") == 4
+
+
+BANDS = "[data-plot='phonons-bands']"
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_page_of_phonons_draws_all_it_has(show, width) -> None:
+    browser = show("phonons", width)
+    assert count(browser, ".plot") == 1 + 3 + 3 + 1 + 1
+    assert count(browser, ".plot .main-svg .plotbg, .plot svg .bglayer") >= 9
+    assert count(browser, f"{BANDS} .lines .js-line") == 4 * (2 * len(LEGS) + 1)
+    assert count(browser, "[data-plot='phonons-thermal-heat'] .lines .js-line") == 4
+    assert count(browser, "[data-plot='phonons-conductivity'] .lines .js-line") == 4
+    needed = browser.execute_script("return document.documentElement.scrollWidth")
+    assert needed <= width
+
+
+def test_bands_and_density_share_their_axis(show) -> None:
+    browser = show("unstable", 400)
+    names, low = browser.execute_script(
+        f'const layout = document.querySelector("{BANDS}")._fullLayout;'
+        "return [layout.xaxis.ticktext, layout.yaxis.range[0]]"
+    )
+    assert names == ["Γ", "X", "U|K", "Γ", "L<sub>2</sub>", "W"]
+    assert low < -3
+    assert count(browser, f"{BANDS} .xtick text") == 6
+    assert count(browser, f"{BANDS} .ytick text") > 3
+
+
+def test_a_contestant_of_phonons_is_switched_off_as_a_whole(show) -> None:
+    browser = show("phonons")
+    button = "#figure-phonons-bands button[data-key='adapted']"
+    browser.execute_script(f'document.querySelector("{button}").click()')
+    lines = f"{BANDS} .lines .js-line"
+    left = 3 * (2 * len(LEGS) + 1)
+    wait_for(browser, f'document.querySelectorAll("{lines}").length === {left}')
+
+
+def test_settings_unfold(show) -> None:
+    browser = show("phonons", PHONE)
+    shown = "document.querySelector('.folded dl').checkVisibility()"
+    assert not browser.execute_script(f"return {shown}")
+    browser.execute_script("document.querySelector('.folded summary').click()")
+    assert browser.execute_script(f"return {shown}")

@@ -1,4 +1,4 @@
-"""atomgraft report: write the page of a run again, from its result alone."""
+"""atomgraft report: write a page again, from the result file alone."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,15 +14,22 @@ NAME = "report"
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(help="Folder of a run or comparison.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of a run, comparison or phonons.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Write report.html from result.json; needs neither torch nor the model."""
+    """Write a page again from its JSON file; needs neither torch nor the model."""
     from atomgraft.cli.screen import console
     from atomgraft.results.comparison_files import has_comparison
+    from atomgraft.results.phonon_files import has_phonons
 
     screen = console(quiet=as_json)
-    show = _show_comparison if has_comparison(folder) else _show_run
+    show = _show_run
+    if has_comparison(folder):
+        show = _show_comparison
+    elif has_phonons(folder):
+        show = _show_phonons
     page, document = show(folder, screen)
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
@@ -51,3 +58,15 @@ def _show_comparison(folder: Path, screen: "Console") -> tuple[Path, str]:
     page = write_compare_page(folder, comparison)
     print_comparison(screen, comparison)
     return page, comparison.model_dump_json(indent=1)
+
+
+def _show_phonons(folder: Path, screen: "Console") -> tuple[Path, str]:
+    from atomgraft.cli.screen_phonons import print_phonons
+    from atomgraft.core.storage import is_folder
+    from atomgraft.report.phonon_page import write_phonon_page
+    from atomgraft.results.phonon_files import read_phonons
+
+    result = read_phonons(folder)
+    page = write_phonon_page(folder if is_folder(folder) else folder.parent, result)
+    print_phonons(screen, result)
+    return page, result.model_dump_json(indent=1)

@@ -5,11 +5,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from atomgraft.cli.screen import print_notice
-from atomgraft.results.phonons import PhononErrors, PhononResult, Spectrum
+from atomgraft.report import blocks
+from atomgraft.report.phonon_tables import spectra_table, terminal_table
+from atomgraft.report.phonon_wording import doubts, headline
+from atomgraft.results.phonons import PhononResult
 
 
 def print_phonons(screen: Console, result: PhononResult) -> None:
-    """Print spectra, errors and notices for people.
+    """Print spectra, errors, notices and the headline for people.
 
     Parameters
     ----------
@@ -19,66 +22,26 @@ def print_phonons(screen: Console, result: PhononResult) -> None:
         What was found.
     """
     settings = result.settings
-    screen.print(
+    caption = (
         f"{result.formula}, {settings.space_group}: {settings.n_displacements} "
         f"supercells of {settings.n_atoms_supercell} atoms, geometry "
-        f"{settings.geometry}",
-        markup=False,
+        f"{settings.geometry}"
     )
-    screen.print(_spectra(result.spectra))
+    screen.print(_shown(spectra_table(result, caption)))
     if result.errors:
-        screen.print(_errors(result.errors))
-    for notice in result.notices:
+        screen.print(_shown(terminal_table(result)))
+    for notice in (*doubts(result), *result.notices):
         print_notice(screen, notice)
+    screen.print(f"\n[bold]{escape(headline(result))}[/bold]")
 
 
-def _spectra(spectra: tuple[Spectrum, ...]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "lowest, THz", "highest, THz", "F at 300 K, meV/atom", ""):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for one in spectra:
-        table.add_row(
-            escape(one.title),
-            f"{one.minimum:.2f}",
-            f"{one.maximum:.2f}",
-            _free_energy(one),
-            "stable" if one.is_stable else "unstable",
-        )
-    return table
-
-
-def _free_energy(one: Spectrum) -> str:
-    if one.thermal is None or 300.0 not in one.thermal.temperatures:
-        return "-"
-    return f"{one.thermal.free_energy[one.thermal.temperatures.index(300.0)]:.1f}"
-
-
-def _errors(rows: tuple[PhononErrors, ...]) -> Table:
+def _shown(found: blocks.Table) -> Table:
     table = Table(
-        title="Against DFT, on the same supercells",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
+        title=escape(found.caption), title_justify="left", box=None, pad_edge=False
     )
-    table.add_column("")
-    headings = (
-        "MAE, THz",
-        "largest, THz",
-        "highest, THz",
-        "slope",
-        "F(300 K), meV/atom",
-    )
-    for heading in headings:
-        table.add_column(heading, justify="right")
-    for one in rows:
-        free = one.free_energy_error
-        table.add_row(
-            escape(one.title),
-            f"{one.frequency_mae:.3f}",
-            f"{one.maximum_error:.2f}",
-            f"{one.highest_error:+.2f}",
-            "-" if one.slope is None else f"{one.slope:.3f}",
-            "-" if free is None else f"{free:+.2f}",
-            style="dim" if one.baseline else None,
-        )
+    for name, is_text in zip(found.columns, found.is_text, strict=True):
+        table.add_column(name, justify="left" if is_text else "right")
+    for position, row in enumerate(found.rows):
+        style = "dim" if position in found.apart else None
+        table.add_row(*map(escape, row), style=style)
     return table

@@ -108,7 +108,10 @@ def relaxation_record(name: str, found: Relaxation) -> RelaxationRecord:
 def phonon_notices(
     spec: PhononSpec, found: Prepared, judged: Judged, spectra: Sequence[Spectrum]
 ) -> tuple[str, ...]:
-    """Return what a reader must know before using the numbers.
+    """Return what a reader must know and what no number of the result says.
+
+    That a crystal is unstable, a relaxation has not converged or a space group has
+    changed stands in the result; the page and the screen say so from there.
 
     Parameters
     ----------
@@ -121,19 +124,12 @@ def phonon_notices(
     spectra
         As they stand in the result.
     """
-    return (*_of_geometry(spec, found, spectra), *_of_spectra(judged, spectra))
+    return (*_of_geometry(spec, found, spectra), *_of_baselines(judged))
 
 
 def _of_geometry(
     spec: PhononSpec, found: Prepared, spectra: Sequence[Spectrum]
 ) -> Iterator[str]:
-    for name, one in found.relaxations.items():
-        if not one.is_converged:
-            yield (
-                f"The relaxation under {name} did not converge: forces up to "
-                f"{one.largest_force:.2g} eV/Å after {one.n_steps} steps. Its phonons "
-                "are those of a crystal that is not at rest."
-            )
     if spec.relax is True and spec.outputs:
         yield "Each model was relaxed: the forces of the reference do not apply."
     phonon = next(iter(found.phonons.values()))
@@ -151,13 +147,7 @@ def _of_geometry(
             )
 
 
-def _of_spectra(judged: Judged, spectra: Sequence[Spectrum]) -> Iterator[str]:
-    for one in spectra:
-        if not one.is_stable:
-            yield (
-                f"Under {one.title} the crystal is unstable ({one.minimum:.2f} THz): "
-                "imaginary modes are left out of its thermal curves."
-            )
+def _of_baselines(judged: Judged) -> Iterator[str]:
     rows = {row.baseline for row in judged.errors}
     if judged.errors and "global scalar" not in rows:
         yield (

@@ -13,6 +13,7 @@ from atomgraft.experiments.phonon_setup import BASE, Progress
 from atomgraft.experiments.phonon_spec import PhononSpec
 from atomgraft.experiments.phonons import phonons_of
 from atomgraft.models.base import AbstractPotential
+from atomgraft.report.wording import MODEL_NAMES
 from atomgraft.results.phonons import PhononResult
 from atomgraft.results.schema import ModelName
 
@@ -77,7 +78,7 @@ def prove_phonons(
     crystals
         Structures and calculations of phonopy.
     titles
-        What people call the contestants.
+        What people call the contestants; none takes the names of the page.
     progress
         Called with what is done, steps done and steps in all.
 
@@ -106,5 +107,7 @@ def _one(
 ) -> PhononResult:
     place = name if name.startswith(PREFIX) else Path(name).name
     spec = PhononSpec(crystal=place, models=(BASE,))
-    result, _ = phonons_of(spec, crystal, models, titles=titles, progress=progress)
+    result, _ = phonons_of(
+        spec, crystal, models, titles=titles or MODEL_NAMES, progress=progress
+    )
     return result

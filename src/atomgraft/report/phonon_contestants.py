@@ -1,6 +1,7 @@
 """Who is on a page of phonons: order, colour, line and name of each contestant."""
 
 import math
+from collections.abc import Sequence
 
 from atomgraft.report.blocks import LegendEntry
 from atomgraft.report.wording import position
@@ -29,34 +30,56 @@ def contestants(result: PhononResult) -> list[Spectrum]:
 
 
 def colour_of(result: PhononResult, contestant: str) -> str:
-    """Return the style-sheet name of a contestant's colour."""
-    if contestant in _COLOURS:
-        return _COLOURS[contestant]
-    others = [s.contestant for s in result.spectra if s.contestant not in _COLOURS]
+    """Return the style-sheet name of a contestant's colour.
+
+    Within a run the roles have theirs. Elsewhere models are equals: a base without an
+    adapted model beside it is the subject and not the background.
+    """
+    is_run = _is_of_a_run(result)
+    known = _COLOURS if is_run else {REFERENCE: _COLOURS[REFERENCE]}
+    if contestant in known:
+        return known[contestant]
+    others = [s.contestant for s in result.spectra if s.contestant not in known]
     number = others.index(contestant) if contestant in others else 0
-    taken = 2 if len(others) < len(result.spectra) else 0  # the colours of a run
+    taken = 2 if is_run else 0  # the first two are those of adapted and scratch
     return f"series-{(number + taken) % N_COLOURS}"
+
+
+def _is_of_a_run(result: PhononResult) -> bool:
+    return any(one.contestant in {"adapted", "scratch"} for one in result.spectra)
 
 
 def line_of(result: PhononResult, contestant: str) -> dict[str, str | float]:
     """Return a contestant's line; colour is never the only difference."""
+    dashes = _DASHES if _is_of_a_run(result) else {}
     return {
         "color": f"@{colour_of(result, contestant)}",
         "width": 2.6 if contestant == REFERENCE else 1.5,
-        "dash": _DASHES.get(contestant, "solid"),
+        "dash": dashes.get(contestant, "solid"),
     }
 
 
-def legend_of(result: PhononResult) -> tuple[LegendEntry, ...]:
-    """Return one entry for each contestant; it shows or hides all that is its own."""
+def legend_of(
+    result: PhononResult, shown: Sequence[Spectrum] | None = None
+) -> tuple[LegendEntry, ...]:
+    """Return one entry for each contestant; it shows or hides all that is its own.
+
+    Parameters
+    ----------
+    result
+        Of one crystal.
+    shown
+        Who is in the figure; none is everybody.
+    """
+    symbols = _SYMBOLS if _is_of_a_run(result) else {}
     return tuple(
         LegendEntry(
             key=one.contestant,
             label=one.title + ("" if one.is_stable else ", unstable"),
             colour=colour_of(result, one.contestant),
-            symbol=_SYMBOLS.get(one.contestant, "line"),
+            symbol=symbols.get(one.contestant, "line"),
         )
-        for one in contestants(result)
+        for one in (contestants(result) if shown is None else shown)
     )
 
 

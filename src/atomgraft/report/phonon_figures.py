@@ -12,10 +12,13 @@ from atomgraft.report.phonon_tables import spectra_table
 from atomgraft.report.wording import number_text
 from atomgraft.results.phonons import LegRecord, PhononResult, Spectrum
 
-_WIDTH_OF_BANDS = 0.76
+VISIBLE = 0.02
+"""THz below zero at which a band is drawn as imaginary; round-off stays above."""
+
+_WIDTH_OF_BANDS = 0.74
 """Of the figure, where a density of states stands beside them."""
 
-_GAP = 0.03
+_GAP = 0.06
 
 
 def bands_figure(result: PhononResult, prefix: str = "phonons") -> Figure | None:
@@ -74,7 +77,10 @@ def _caption(
     if with_density:
         where = "beside it on the same axis" if with_bands else ""
         parts.append(f"Density of states {where}".rstrip() + ".")
-    parts.append("Imaginary frequencies are drawn below zero, on the shaded ground.")
+    if any(one.minimum < -VISIBLE for one in [*with_bands, *with_density]):
+        parts.append(
+            "Imaginary frequencies are drawn below zero, on the shaded ground."
+        )
     left = [
         one.title for one in contestants(result) if one.bands and one not in with_bands
     ]
@@ -246,7 +252,7 @@ def _limits(data: list[dict[str, Any]]) -> tuple[float, float]:
 def _has_imaginary(data: list[dict[str, Any]]) -> bool:
     """Tell whether a band goes visibly below zero; round-off does not."""
     bands = [trace for trace in data if trace["xaxis"] == "x"] or data
-    return min(_values(bands), default=0.0) < -0.02
+    return min(_values(bands), default=0.0) < -VISIBLE
 
 
 def _imaginary(low: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from atomgraft.report.phonon_wording import (
     sentences,
 )
 from atomgraft.report.record import session_blocks
-from atomgraft.report.wording import capitalised, counted, number_text, time_text
+from atomgraft.report.wording import capitalised, counted, time_text
 from atomgraft.results.phonon_files import PHONONS
 from atomgraft.results.phonons import REFERENCE, PhononResult
 
@@ -116,7 +116,6 @@ def _key_facts(result: PhononResult) -> tuple[tuple[str, str], ...]:
         ("Displacements", counted(one.n_displacements, "supercell")),
         ("Mesh", "×".join(map(str, one.mesh))),
         ("Born charges", "in" if one.has_charges else "none"),
-        ("Unstable below", f"−{number_text(one.threshold)} THz"),
     )
 
 

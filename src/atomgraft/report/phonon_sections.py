@@ -4,13 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 
 from atomgraft.report.blocks import Alert, Block, Heading, Note, Section, Table
+from atomgraft.report.phonon_conduction import conductivity_figure, speeds_figure
 from atomgraft.report.phonon_contestants import reference_name
-from atomgraft.report.phonon_curves import (
-    conductivity_figure,
-    expansion_figure,
-    speeds_figure,
-    thermal_figure,
-)
+from atomgraft.report.phonon_curves import expansion_figure, thermal_figure
 from atomgraft.report.phonon_figures import bands_figure
 from atomgraft.report.phonon_settings import settings_block
 from atomgraft.report.phonon_tables import (
@@ -22,10 +18,6 @@ from atomgraft.report.phonon_tables import (
 from atomgraft.report.phonon_wording import doubts, errors_of, headline, sentences
 from atomgraft.report.wording import MISSING, number_text
 from atomgraft.results.phonons import PhononResult
-
-_WITHOUT_REFERENCE = (
-    "No reference was given, so nothing here says how good these vibrations are."
-)
 
 
 def crystal_title(result: PhononResult) -> str:
@@ -48,8 +40,8 @@ def phonon_sections(results: Sequence[PhononResult]) -> list[Section]:
     if len(results) < 2:
         return found
     overview = Section(
-        name="phonons",
-        title="Phonons",
+        name="phonons-all",
+        title="Phonons, crystal by crystal",
         blocks=(_overview(results),),
     )
     return [overview, *found]
@@ -126,10 +118,10 @@ def _alerts(result: PhononResult) -> list[Alert | None]:
 
 
 def _errors(result: PhononResult) -> list[Block]:
+    notes = [Note(text=sentence) for sentence in sentences(result)]
     if not result.errors:
         caption = "On the mesh, and thermal properties at 300 K."
-        return [Note(text=_WITHOUT_REFERENCE), spectra_table(result, caption)]
-    notes = [Note(text=sentence) for sentence in sentences(result)]
+        return [*notes, spectra_table(result, caption)]
     return [*notes, frequency_table(result), physics_table(result)]
 
 

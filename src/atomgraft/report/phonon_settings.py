@@ -2,7 +2,7 @@
 
 from atomgraft.report.blocks import Facts, Folded
 from atomgraft.report.phonon_contestants import contestants
-from atomgraft.report.phonon_wording import q_text
+from atomgraft.report.phonon_wording import q_text, threshold_text
 from atomgraft.report.wording import MISSING, capitalised, counted, number_text
 from atomgraft.results.phonons import Matrix, PhononResult, PhononSettings
 
@@ -26,7 +26,7 @@ def settings_block(result: PhononResult) -> Folded:
                 ("Symmetrisation", one.symmetrisation),
                 ("Non-analytical term", charges_text(one)),
                 ("Mesh", "×".join(map(str, one.mesh))),
-                ("Unstable", f"a frequency below −{number_text(one.threshold)} THz"),
+                ("Unstable", f"a frequency below −{threshold_text(result)} THz"),
                 ("Symmetry tolerance", f"{number_text(one.symprec)} Å"),
                 ("Precision", one.dtype),
                 ("Versions", versions or MISSING),

@@ -10,6 +10,7 @@ from atomgraft.report.phonon_wording import (
     errors_of,
     q_text,
     signed_number,
+    threshold_text,
 )
 from atomgraft.report.wording import (
     MISSING,
@@ -31,8 +32,8 @@ _DEGENERATE = 0.005
 """THz; modes that differ by less share a row."""
 
 _BASELINES = {
-    "global scalar": "Base × one number from other materials",
-    "own scalar": "Base × one number of its own",
+    "global scalar": "Base × global scalar",
+    "own scalar": "Base × own scalar",
 }
 """Always in the table: what an adaptation must beat."""
 
@@ -91,8 +92,9 @@ def frequency_table(result: PhononResult) -> Table:
         f"Frequencies against those of {name} on the {mesh} mesh, sorted at each q. "
         f"The shift is the mean of the contestant's minus {name}'s, the highest "
         "frequency is compared alike. The last rows are baselines: the base's force "
-        "constants times one number, the scale. An adaptation that does not beat them "
-        "has learned nothing else."
+        "constants times one number, found on other materials (global) or fitted to "
+        "this very reference (own). An adaptation that does not beat them has learned "
+        "nothing else."
     )
     return _errors_table(result, caption, _FREQUENCY_COLUMNS)
 
@@ -103,7 +105,7 @@ def physics_table(result: PhononResult) -> Table:
         f"Errors of free energy, entropy and heat capacity at 300 K against "
         f"{reference_name(result)}, left open where either crystal is unstable; the "
         "slope of forces against its forces by least squares, below one too soft; and "
-        f"whether no frequency is below −{number_text(result.settings.threshold)} THz."
+        f"whether no frequency is below −{threshold_text(result)} THz."
     )
     columns = _PHYSICS_COLUMNS
     if any(one.conductivity_error is not None for one in result.errors):
@@ -148,18 +150,15 @@ def _rows(
 
 
 def terminal_table(result: PhononResult) -> Table:
-    """Return the few numbers that matter, for a terminal.
+    """Return the few errors that matter, for a terminal.
 
     Parameters
     ----------
     result
-        Of one crystal; without a reference, each contestant's own numbers.
+        Of one crystal, with a reference.
     """
-    title = f"{result.formula}, {result.settings.space_group}"
-    if result.errors:
-        caption = f"{title}: errors against {reference_name(result)}"
-        return _errors_table(result, caption, _TERMINAL_COLUMNS)
-    return spectra_table(result, title)
+    caption = f"Against {reference_name(result)}, on the same supercells"
+    return _errors_table(result, caption, _TERMINAL_COLUMNS)
 
 
 def spectra_table(result: PhononResult, caption: str) -> Table:

@@ -23,6 +23,10 @@ AVERAGE_TEMPERATURE = 300.0
 
 _LARGEST_DENOMINATOR = 12
 
+_WITHOUT_REFERENCE = (
+    "No reference was given, so nothing here says how good these vibrations are."
+)
+
 
 def headline(result: PhononResult) -> str:
     """Return the result in one sentence.
@@ -60,7 +64,7 @@ def _alone(result: PhononResult) -> str:
     shown = contestants(result)
     if not shown:
         return "No vibrations were computed."
-    limit = number_text(result.settings.threshold)
+    limit = threshold_text(result)
     unstable = [one for one in shown if not one.is_stable]
     if not unstable:
         names = ", ".join(one.title for one in shown)
@@ -96,10 +100,10 @@ def best_baseline(result: PhononResult) -> PhononErrors | None:
 
 
 def sentences(result: PhononResult) -> tuple[str, ...]:
-    """Return what follows from the errors, in words."""
+    """Return what follows from the errors, in words; or that there are none."""
     subject = subject_errors(result)
     if subject is None:
-        return ()
+        return (_WITHOUT_REFERENCE,)
     name = reference_name(result)
     found = [_against_baseline(result, subject)]
     if subject.free_energy_error is not None:
@@ -108,8 +112,8 @@ def sentences(result: PhononResult) -> tuple[str, ...]:
     if subject.slope is not None:
         slope = number_text(subject.slope)
         found.append(
-            f"Forces are {slope} of those of {name} by least squares: "
-            f"{'too soft' if subject.slope < 1 else 'too stiff'}."
+            f"Slope of forces against those of {name}: {slope}; one is right, less is "
+            "too soft."
         )
     return tuple(one for one in found if one)
 
@@ -139,15 +143,24 @@ def doubts(result: PhononResult) -> tuple[str, ...]:
             )
         if one.relaxation is not None:
             found += _relaxation_doubts(one.title, one.relaxation)
+    if any(one.thermal and not one.is_stable for one in result.spectra):
+        found.append(
+            "Thermal curves of an unstable crystal leave its imaginary modes out; they "
+            "are those of no real crystal."
+        )
     return tuple(found)
 
 
 def _instability(spectrum: Spectrum) -> str:
     return (
         f"{spectrum.title}: unstable, with frequencies down to "
-        f"{number_text(spectrum.minimum)} THz. Its thermal curves leave the imaginary "
-        "modes out and are those of no real crystal."
+        f"{number_text(spectrum.minimum)} THz."
     )
+
+
+def threshold_text(result: PhononResult) -> str:
+    """Return the frequency below minus which a crystal is unstable, without unit."""
+    return f"{result.settings.threshold:g}"
 
 
 def _relaxation_doubts(title: str, record: RelaxationRecord) -> list[str]:

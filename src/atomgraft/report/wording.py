@@ -12,6 +12,7 @@ METRIC_NAMES = {
     "mae_aligned": "MAE, aligned",
     "rmse_aligned": "RMSE, aligned",
     "relative_rmse": "relative RMSE",
+    "mae_own_scalar": "MAE of base × one fitted number",
     "direction": "direction (mean cosine)",
     "mae_change": "MAE, change",
     "mae_aligned_change": "MAE, aligned, change",
