@@ -9,8 +9,10 @@ from ase import Atoms
 
 from atomgraft.data.differences import DISPLACEMENT
 from atomgraft.data.labels import set_labels
-from atomgraft.models.pair import lennard_jones
+from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
+
+NAME = "pair:lj-ar"
 
 STEP = 0.01
 """Å"""
@@ -28,7 +30,7 @@ def rest():
 
 
 def potential():
-    return lennard_jones(["Ar"], epsilon=[0.02], sigma=[3.4], cutoff=5.0)
+    return load_potential(NAME)
 
 
 def displaced(displacement, forces=None):

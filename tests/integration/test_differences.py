@@ -8,7 +8,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.experiments.adapt import adapt
 from atomgraft.experiments.spec import parse_spec
 from atomgraft.report.streams import stream_blocks
-from tests.displaced import along, forces_at, rest, symmetric_field
+from tests.displaced import NAME, along, forces_at, rest, symmetric_field
 from tests.trials import NEEDS_SEVENN, Listener
 
 HARDER = 1.5
@@ -39,7 +39,7 @@ def spec(files, **training):
     given = {"steps": 20, "batch_size": 1} | training
     return parse_spec(
         {
-            "base": "pair:lj-ar",
+            "base": NAME,
             "train": files,
             "recipe": "full",
             "learning_rate": 0.02,
