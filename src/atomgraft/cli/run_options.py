@@ -103,6 +103,12 @@ def _asked(
     batch_size: Annotated[
         int | None, typer.Option(help="Structures a step; default by data size.")
     ] = None,
+    differences: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on force differences: auto, always, required or never."
+        ),
+    ] = None,
     rank: Annotated[int | None, typer.Option(help="Rank of low-rank deltas.")] = None,
     references: Annotated[
         bool | None,
@@ -148,6 +154,7 @@ def _asked(
     nested = {
         ("training", "steps"): steps,
         ("training", "batch_size"): batch_size,
+        ("training", "differences"): differences,
         ("axes", "moves", "rank"): rank,
         ("axes", "starts", "references"): references,
     }

@@ -16,6 +16,7 @@ from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.differences import DISPLACEMENT, SYMMETRY_TOLERANCE
 from atomgraft.data.label_keys import ENERGY_KEYS, FORCES_KEYS
 from atomgraft.data.sources import Source
 from atomgraft.data.streams import read_text
@@ -34,7 +35,8 @@ DISPLACEMENT_RMS = "displacement_rms"
 def read_phonopy(source: Source) -> Iterator[tuple[int, Atoms]]:
     """Yield number and content of the displaced supercells that have forces.
 
-    Each gets ``config_type`` ``phonopy`` and its displacement in ``info``.
+    Each gets ``config_type`` ``phonopy``, its displacement as an array, and in
+    ``info`` the size of it and the tolerance of the symmetry search.
 
     Parameters
     ----------
@@ -57,13 +59,17 @@ def read_phonopy(source: Source) -> Iterator[tuple[int, Atoms]]:
         )
     ideal = structure_in(document, SUPERCELLS[name], source)
     displacements, forces, energies = displaced_in(document, name, len(ideal), source)
+    tolerance = _symmetry_tolerance(document)
     for i in range(len(displacements))[source.frames]:
         atoms = ideal.copy()
         atoms.positions += displacements[i]
+        atoms.arrays[DISPLACEMENT] = displacements[i].copy()
         atoms.arrays[FORCES_KEYS[0]] = forces[i]
         if energies is not None:
             atoms.info[ENERGY_KEYS[0]] = float(energies[i])
         atoms.info["config_type"] = "phonopy"
+        if tolerance is not None:
+            atoms.info[SYMMETRY_TOLERANCE] = tolerance
         atoms.info[DISPLACEMENT_RMS] = float(np.sqrt(np.mean(displacements[i] ** 2)))
         yield i, atoms
 
@@ -128,6 +134,13 @@ def _wrong_unit(source: Source, what: str) -> BadInputError:
     )
 
 
+def _symmetry_tolerance(document: Mapping[str, Any]) -> float | None:
+    """Return the tolerance, Å, with which displacements were left out as equivalent."""
+    program = document.get("phonopy") or document.get("phono3py") or {}
+    stated = program.get("symmetry_tolerance") if isinstance(program, dict) else None
+    return stated if isinstance(stated, float) and 0 < stated < 1 else None
+
+
 def structure_in(document: Mapping[str, Any], key: str, source: Source) -> Atoms:
     """Return a cell of a phonopy file.
 
@@ -148,11 +161,13 @@ def structure_in(document: Mapping[str, Any], key: str, source: Source) -> Atoms
     try:
         cell = document[key]
         points = cell["points"]
+        moments = [point.get("magnetic_moment") for point in points]
         return Atoms(
             symbols=[str(point["symbol"]) for point in points],
             scaled_positions=[point["coordinates"] for point in points],
             cell=np.asarray(cell["lattice"], dtype=float),
             pbc=True,
+            magmoms=None if None in moments else moments,
         )
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"

@@ -21,6 +21,13 @@ from atomgraft.data.checks.findings import (
     refuse_errors,
 )
 from atomgraft.data.checks.suite import check_structures
+from atomgraft.data.differences import (
+    Mode,
+    count_kinds,
+    find_partners,
+    notice_of,
+    require_partners,
+)
 from atomgraft.data.labels import count_labels, structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.data.splits import split_off
@@ -47,6 +54,7 @@ class HeadInputs:
 
     train: tuple[Atoms, ...]
     validation: tuple[Atoms, ...]
+    notices: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -170,6 +178,7 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
     train = [one for one in everything if one.info.get("head") not in spec.heads]
     validation = read_files(spec, spec.validation) if spec.validation else []
     heads = {name: _read_head(spec, name, everything, base) for name in spec.heads}
+    said = [notice for head in heads.values() for notice in head.notices]
     findings = check_structures(
         train,
         validation=validation,
@@ -177,7 +186,7 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
         max_predicted_atoms=CHECKED_ATOMS,
     )
     refuse_errors(findings)
-    notices = notices_of(findings)
+    notices = notices_of(findings) + said
     train, note = without_lone_atoms(train)
     notices += [note] if note else []
     if not validation:
@@ -186,6 +195,8 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
     _require_labels(spec, train, "training")
     _require_labels(spec, validation, "validation")
     _require_batch(spec, train)
+    notices += _differences(spec, train, "training")
+    notices += _differences(spec, validation, "validation")
     working = base.clone(dtype=getattr(torch, spec.dtype))
     return Inputs(
         base=working,
@@ -241,7 +252,21 @@ def _read_head(
     train, _ = without_lone_atoms(train)
     _require_labels(spec, train, f"{name} training")
     _require_labels(spec, validation, f"{name} validation")
-    return HeadInputs(train=tuple(train), validation=tuple(validation))
+    notices = _differences(spec, train, f"{name} training")
+    notices += _differences(spec, validation, f"{name} validation")
+    return HeadInputs(
+        train=tuple(train), validation=tuple(validation), notices=tuple(notices)
+    )
+
+
+def _differences(spec: RunSpec, structures: Sequence[Atoms], what: str) -> list[str]:
+    """Say which structures train as force differences; refuse where all must."""
+    mode = spec.training.differences
+    partners = find_partners(structures, mode)
+    if mode == "required":
+        require_partners(structures, partners)
+    notice = notice_of(partners, what)
+    return [notice] if notice else []
 
 
 def read_files(spec: RunSpec, files: Sequence[str]) -> list[Atoms]:
@@ -340,8 +365,10 @@ def data_card(
     structures: Sequence[Atoms],
     *,
     head: str | None = None,
+    differences: Mode = "never",
 ) -> DataCard:
     """Describe a set of structures for the result."""
+    partners = find_partners(structures, differences)
     count = count_labels(structures)
     return DataCard.model_validate(
         {
@@ -349,6 +376,7 @@ def data_card(
             "head": head,
             "files": tuple(files),
             "fingerprint": structures_fingerprint(structures),
+            "differences": count_kinds(partners),
             **dataclasses.asdict(count),
         }
     )

@@ -109,6 +109,8 @@ class RunSpec(BaseModel):
     def identity(self) -> str:
         """Return a hash of everything that changes numbers."""
         document = self.model_dump(mode="json", exclude={"device"})
+        if self.training.differences == "auto":  # as before there was a choice
+            del document["training"]["differences"]
         return fingerprint([json.dumps(document, sort_keys=True).encode()])
 
 

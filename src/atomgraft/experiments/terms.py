@@ -1,6 +1,7 @@
 """What a run will do, said once for the contract, the run and its result."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 from ase import Atoms
@@ -109,13 +110,15 @@ def job_of(spec: RunSpec, folder: Path, inputs: Inputs, setup: Setup) -> Job:
 
 def _pins(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
     """Return what a checkpoint must belong to."""
-    return {
+    pins = {
         "spec": spec.identity(),
         "data": structures_fingerprint(
             [*inputs.train, *inputs.validation, *_further(inputs)]
         ),
         "base": inputs.base_hash,
     }
+    kinds = [card.differences for card in data_cards(spec, inputs) if card.differences]
+    return {**pins, "differences": json.dumps(kinds)} if kinds else pins
 
 
 def _further(inputs: Inputs) -> list[Atoms]:
@@ -145,16 +148,25 @@ def data_cards(spec: RunSpec, inputs: Inputs) -> tuple[DataCard, ...]:
     inputs
         What it reads.
     """
-    cards = [data_card("train", spec.train, inputs.train)]
+    mode = spec.training.differences
+    cards = [data_card("train", spec.train, inputs.train, differences=mode)]
     if inputs.validation:
         files = spec.validation or spec.train
-        cards.append(data_card("validation", files, inputs.validation))
+        cards.append(
+            data_card("validation", files, inputs.validation, differences=mode)
+        )
     for name, head in inputs.heads.items():
         files = spec.heads[name].train or spec.train
-        cards.append(data_card("train", files, head.train, head=name))
+        cards.append(
+            data_card("train", files, head.train, head=name, differences=mode)
+        )
         if head.validation:
             files = spec.heads[name].validation
-            cards.append(data_card("validation", files, head.validation, head=name))
+            cards.append(
+                data_card(
+                    "validation", files, head.validation, head=name, differences=mode
+                )
+            )
     if inputs.rehearsal:
         cards.append(data_card("rehearsal", _rehearsed(spec), inputs.rehearsal))
     return tuple(cards)

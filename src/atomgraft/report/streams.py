@@ -3,10 +3,11 @@
 from atomgraft.report.blocks import Block, Facts, Note, Table
 from atomgraft.report.wording import (
     count_text,
+    counted,
     duration_text,
     number_text,
 )
-from atomgraft.results.schema import RidgeRecord, RunResult
+from atomgraft.results.schema import DataCard, RidgeRecord, RunResult
 
 PART_NAMES = {"target": "your structures", "rehearsal": "rehearsed"}
 
@@ -25,9 +26,24 @@ def stream_blocks(result: RunResult) -> list[Block]:
         Note(text=f"Head {head.name}, reference energies: {head.reference.note}.")
         for head in result.heads
     ]
+    blocks += [
+        Note(text=_differences_text(card)) for card in result.data if card.differences
+    ]
     if len(result.training.streams) > 1:
         blocks.append(_stream_table(result))
     return blocks
+
+
+def _differences_text(card: DataCard) -> str:
+    """Return which structures of a set train as force differences."""
+    n = sum(card.differences.values())
+    kinds = ", ".join(f"{kind} {count}" for kind, count in card.differences.items())
+    name = f"{card.role}, {card.head}" if card.head else card.role
+    return (
+        f"Force differences ({name}): {counted(n, 'structure')} of "
+        f"{count_text(card.n_structures)}, by partner: {kinds}. The others train as "
+        "they are."
+    )
 
 
 def _stream_table(result: RunResult) -> Table:

@@ -81,6 +81,10 @@ class DataCard(_Record):
     """Structures with forces."""
     n_stresses: int
     elements: tuple[str, ...]
+    differences: dict[str, int] = {}
+    """Structures that train as force differences, by where their partner comes from:
+    ``symmetry``, ``opposite``, ``undisplaced``; ``reference`` is such a partner. The
+    others train as they are."""
 
 
 class ReferenceRefit(_Record):

@@ -7,8 +7,14 @@ import torch
 from ase import Atoms
 
 from atomgraft.core.seeding import numpy_generator
+from atomgraft.data.differences import Partner
 from atomgraft.models.graph import Graph, Neighbours, find_neighbours, make_graph
 from atomgraft.training.objective import Targets, make_targets
+from atomgraft.training.responses import (
+    make_response,
+    needed_partners,
+    with_differences,
+)
 
 
 class TrainingSet:
@@ -24,6 +30,8 @@ class TrainingSet:
         Of the tensors.
     device
         Where the tensors go.
+    partners
+        Of each structure that trains as a force difference; none for nobody.
     """
 
     def __init__(
@@ -33,8 +41,12 @@ class TrainingSet:
         *,
         dtype: torch.dtype,
         device: torch.device | str = "cpu",
+        partners: Sequence[Partner | None] | None = None,
     ) -> None:
         self.structures = list(structures)
+        self.partners = list(partners or [None] * len(structures))
+        self._labelled = with_differences(self.structures, self.partners)
+        self._sizes = [len(atoms) for atoms in structures]
         self.dtype = dtype
         self.device = device
         self._neighbours: list[Neighbours] = [
@@ -45,22 +57,38 @@ class TrainingSet:
         return len(self.structures)
 
     def batch(self, indices: Sequence[int]) -> tuple[Graph, Targets]:
-        """Return graph and labels of the chosen structures."""
-        chosen = [self.structures[i] for i in indices]
+        """Return graph and labels of the chosen structures.
+
+        Partners that are not among them stand behind them in the graph, and have
+        no labels.
+        """
+        seen = [*indices, *needed_partners(indices, self.partners)]
         graph = make_graph(
-            chosen,
-            [self._neighbours[i] for i in indices],
+            [self.structures[i] for i in seen],
+            [self._neighbours[i] for i in seen],
             dtype=self.dtype,
             device=self.device,
         )
-        return graph, make_targets(chosen, dtype=self.dtype, device=self.device)
+        chosen = [self._labelled[i] for i in indices]
+        targets = make_targets(chosen, dtype=self.dtype, device=self.device)
+        sizes = [self._sizes[i] for i in seen]
+        first = dict(zip(seen, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
+        response = make_response(
+            indices, self.partners, first, self._sizes, graph.positions
+        )
+        return graph, targets._replace(response=response)
+
+    def _cost(self, i: int) -> int:
+        """Return the atoms that a structure brings along, its partner's included."""
+        extra = needed_partners([i], self.partners)
+        return self._sizes[i] + sum(self._sizes[j] for j in extra)
 
     def groups(self, indices: Sequence[int], max_atoms: int) -> list[list[int]]:
         """Return indices in groups of at most `max_atoms` atoms, in order."""
         groups: list[list[int]] = [[]]
         room = max_atoms
         for i in indices:
-            n_atoms = len(self.structures[i])
+            n_atoms = self._cost(i)
             if groups[-1] and n_atoms > room:
                 groups.append([])
                 room = max_atoms

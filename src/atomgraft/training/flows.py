@@ -4,19 +4,23 @@ import dataclasses
 from collections.abc import Sequence
 
 import torch
+from ase import Atoms
 
 from atomgraft.adaptation.base import Adapted
 from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.properties import Property
+from atomgraft.data.differences import Mode, find_partners
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import predict
 from atomgraft.training.batches import TrainingSet, indices_of_step
 from atomgraft.training.checkpoint import State
+from atomgraft.training.errors import DIFFERENCES, kind_of
 from atomgraft.training.objective import (
     Objective,
     Residual,
     Targets,
     residual,
+    unit_of_differences,
     units_of_error,
 )
 from atomgraft.training.plan import Plan
@@ -60,6 +64,15 @@ class Flow:
         """Return the unit of error of each property."""
         return {kind: state.scales[self.name][kind.value] for kind in Property}
 
+    def unit_of_differences(self, state: State) -> float | None:
+        """Return the unit of force differences, eV/Å; none if none are trained on."""
+        return state.scales[self.name].get(DIFFERENCES)
+
+    def unit_of(self, name: str, state: State) -> float:
+        """Return the unit of a validation error (`NamedResiduals`)."""
+        scales = state.scales[self.name]
+        return scales.get(name, scales[kind_of(name).value])
+
 
 def make_flows(
     streams: Sequence[Stream], plan: Plan, potential: AbstractPotential
@@ -76,18 +89,33 @@ def make_flows(
         Gives cutoff, precision and device.
     """
     ratios = relative_ratios(streams)
-    data = {"dtype": potential.dtype, "device": potential.device}
     return [
         Flow(
             stream=stream,
-            train=TrainingSet(stream.train, potential.cutoff, **data),
-            validation=TrainingSet(stream.validation, potential.cutoff, **data),
+            train=_prepared(stream.train, stream, plan.differences, potential),
+            validation=_prepared(stream.validation, stream, plan.differences, potential),
             ratio=ratios[stream.name],
             # one stream alone needs no common measure
             objective=stream.objective_in(plan) if len(streams) > 1 else plan.objective,
         )
         for stream in streams
     ]
+
+
+def _prepared(
+    structures: Sequence[Atoms],
+    stream: Stream,
+    mode: Mode,
+    potential: AbstractPotential,
+) -> TrainingSet:
+    """Return structures with neighbours and partners; rehearsed ones have none."""
+    return TrainingSet(
+        structures,
+        potential.cutoff,
+        dtype=potential.dtype,
+        device=potential.device,
+        partners=find_partners(structures, "never" if stream.is_rehearsal else mode),
+    )
 
 
 def units_of_flows(
@@ -106,17 +134,21 @@ def units_of_flows(
     """
     scales: dict[str, dict[str, float]] = {}
     for flow in flows:
-        units = _units(flow, adapted.source_of(flow.stream.head), seed)
+        units, differences = _units(flow, adapted.source_of(flow.stream.head), seed)
         if flow.stream.is_rehearsal:  # its residuals are zero at the start
             units[Property.ENERGY] = scales[TARGET][Property.ENERGY.value]
         if flow.stream.knobs.energy_scale is not None:
             units[Property.ENERGY] = flow.stream.knobs.energy_scale
         scales[flow.name] = {kind.value: one for kind, one in units.items()}
+        if differences is not None:
+            scales[flow.name][DIFFERENCES] = differences
     return scales
 
 
-def _units(flow: Flow, start: AbstractPotential, seed: int) -> dict[Property, float]:
-    """Return the units of error of one stream."""
+def _units(
+    flow: Flow, start: AbstractPotential, seed: int
+) -> tuple[dict[Property, float], float | None]:
+    """Return the units of error of one stream, and that of force differences."""
     n_structures = len(flow.train)
     size = min(n_structures, SCALE_STRUCTURES)
     sample = indices_of_step(0, size, n_structures, seed)
@@ -125,7 +157,7 @@ def _units(flow: Flow, start: AbstractPotential, seed: int) -> dict[Property, fl
     for group in flow.train.groups(sample, EVALUATION_ATOMS):
         graph, targets = flow.train.batch(group)
         with torch.no_grad():
-            energy = predict(start, graph, frozenset()).energy
+            energy = predict(start, graph, frozenset()).energy[: len(group)]
         energies.append(residual(energy / targets.n_atoms, targets.energy))
         labels.append(targets)
-    return units_of_error(energies, labels)
+    return units_of_error(energies, labels), unit_of_differences(labels)

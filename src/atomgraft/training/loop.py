@@ -17,7 +17,6 @@ from torch import Tensor
 from atomgraft.adaptation.base import Adapted
 from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.errors import NonFiniteTrainingError
-from atomgraft.core.properties import PROPERTIES, Property
 from atomgraft.core.signals import stopped_by_signal
 from atomgraft.core.storage import append_line
 from atomgraft.models.memory import (
@@ -32,6 +31,14 @@ from atomgraft.training.checkpoint import (
     truncate_metrics,
     write_state,
 )
+from atomgraft.training.errors import (
+    Errors,
+    NamedResiduals,
+    kind_of,
+    mean_absolute_errors,
+    named_residuals,
+    reported,
+)
 from atomgraft.training.flows import (
     EVALUATION_ATOMS,
     Flow,
@@ -40,9 +47,9 @@ from atomgraft.training.flows import (
 )
 from atomgraft.training.model import GraftedModule, as_tuple, cloned
 from atomgraft.training.objective import (
-    Residuals,
     mean_loss,
     residuals_of,
+    units_of_atoms,
 )
 from atomgraft.training.observer import Observer, Silence
 from atomgraft.training.plan import Plan, learning_rate_factor
@@ -275,14 +282,16 @@ class _Trainer:
         self.n_split = state.n_split_batches
         return state
 
-    def _evaluate(self, flow: Flow) -> Generator[Residuals]:
+    def _evaluate(self, flow: Flow) -> Generator[NamedResiduals]:
         """Compare predictions with the validation labels of a stream."""
         data = flow.validation
         for group in data.groups(range(len(data)), EVALUATION_ATOMS):
             graph, targets = data.batch(group)
             with torch.no_grad():
                 energy, forces, stress, _ = self.module(as_tuple(graph), flow.name)
-            yield residuals_of(energy, forces, stress, targets)
+            yield named_residuals(
+                residuals_of(energy, forces, stress, targets), targets
+            )
 
     def _step(self, state: State) -> None:
         """Do one step of the optimiser, log it, validate if it is time."""
@@ -414,7 +423,9 @@ class _Trainer:
         """Return the weighted mean loss of structures, and the penalty."""
         graph, targets = flow.train.batch(indices)
         energy, forces, stress, penalty = self.module(as_tuple(graph), flow.name)
-        scales = flow.scales(state)
+        scales = units_of_atoms(
+            flow.scales(state), flow.unit_of_differences(state), targets
+        )
         residuals = residuals_of(energy, forces, stress, targets)
         loss = mean_loss(residuals, targets.owner, flow.objective, scales)
         return flow.stream.knobs.weight * loss, penalty
@@ -438,7 +449,7 @@ class _Trainer:
         current = cloned(self.trainables)
         self._load(state.average or current)
         errors = {
-            flow.name: _mean_absolute_errors(list(self._evaluate(flow)))
+            flow.name: mean_absolute_errors(list(self._evaluate(flow)))
             for flow in self.flows
             if len(flow.validation)
         }
@@ -455,18 +466,19 @@ class _Trainer:
             state.best = {k: v.clone() for k, v in (state.average or current).items()}
         else:
             state.n_bad += 1
-        return _reported(errors)
+        return reported(errors)
 
-    def _score(self, errors: dict[str, dict[Property, float]], state: State) -> float:
+    def _score(self, errors: dict[str, Errors], state: State) -> float:
         """Return the weighted sum of validation errors in their units."""
         return sum(
             flow.stream.knobs.weight
-            * flow.objective.weight(kind)
-            * errors[flow.name][kind]
-            / flow.scales(state)[kind]
+            * flow.objective.weight(kind_of(name))
+            * error.mean
+            * error.share
+            / flow.unit_of(name, state)
             for flow in self.flows
             if flow.name in errors
-            for kind in flow.objective.wanted & errors[flow.name].keys()
+            for name, error in errors[flow.name].items()
         )
 
     def _has_lost_patience(self, state: State) -> bool:
@@ -498,23 +510,3 @@ class _Trainer:
         with torch.no_grad():
             for name, value in tensors.items():
                 self.trainables[name].copy_(value)
-
-
-def _reported(errors: dict[str, dict[Property, float]]) -> dict[str, float]:
-    """Return errors in report units: the target's by kind, others as ``name/kind``."""
-    return {
-        kind.value if name == TARGET else f"{name}/{kind.value}": error
-        * PROPERTIES[kind].report_factor
-        for name, kinds in errors.items()
-        for kind, error in kinds.items()
-    }
-
-
-def _mean_absolute_errors(residuals: Sequence[Residuals]) -> dict[Property, float]:
-    """Return the MAE of each property with labels, internal units."""
-    errors: dict[Property, float] = {}
-    for kind in Property:
-        values = torch.cat([one[kind].value[one[kind].present] for one in residuals])
-        if len(values):
-            errors[kind] = float(values.double().abs().mean())
-    return errors

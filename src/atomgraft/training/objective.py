@@ -11,6 +11,7 @@ from torch import Tensor
 
 from atomgraft.core.properties import Property
 from atomgraft.data.labels import energy_of, forces_of, stress_of
+from atomgraft.training.responses import Response
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -21,6 +22,8 @@ SCALE_FLOOR: Mapping[Property, float] = {
 }
 """Smallest unit of error (eV/atom, eV/Å, eV/Å³): below it labels are noise."""
 
+DIFFERENCE_FLOOR = 1e-4
+"""Smallest unit of force differences, eV/Å: displacements are a hundredth of an Å."""
 
 TINY = 1e-16
 """Keeps the gradient of a length finite where the length is zero."""
@@ -82,6 +85,9 @@ class Targets(NamedTuple):
         Atoms of each structure, shape (structures,).
     owner
         The structure of each atom, shape (atoms,).
+    response
+        How predicted forces become differences; none where all structures train as
+        they are. The labels are differences already.
     """
 
     energy: Tensor
@@ -89,6 +95,7 @@ class Targets(NamedTuple):
     stress: Tensor
     n_atoms: Tensor
     owner: Tensor
+    response: Response | None = None
 
 
 def make_targets(
@@ -168,7 +175,7 @@ def residuals_of(
     Parameters
     ----------
     energy
-        eV, shape (structures,).
+        eV, shape (structures,); those of partners stand last.
     forces
         eV/Å, shape (atoms, 3).
     stress
@@ -176,10 +183,15 @@ def residuals_of(
     targets
         The labels.
     """
+    n_structures = len(targets.energy)
+    response = targets.response
+    compared = forces if response is None else response.of(forces)
     return {
-        Property.ENERGY: residual(energy / targets.n_atoms, targets.energy),
-        Property.FORCES: residual(forces, targets.forces),
-        Property.STRESS: residual(stress, targets.stress),
+        Property.ENERGY: residual(
+            energy[:n_structures] / targets.n_atoms, targets.energy
+        ),
+        Property.FORCES: residual(compared, targets.forces),
+        Property.STRESS: residual(stress[:n_structures], targets.stress),
     }
 
 
@@ -205,7 +217,7 @@ def mean_loss(
     residuals: Residuals,
     owner: Tensor,
     objective: Objective,
-    scales: Mapping[Property, float],
+    scales: Mapping[Property, float | Tensor],
 ) -> Tensor:
     """Return the objective: the mean over structures of each structure's terms.
 
@@ -218,7 +230,8 @@ def mean_loss(
     objective
         Weights and shape.
     scales
-        Unit of error by property, in internal units.
+        Unit of error by property, in internal units; of each atom, shape (atoms, 1),
+        where force differences have their own (`units_of_atoms`).
     """
     n_structures = len(residuals[Property.ENERGY].value)
     terms = [
@@ -274,15 +287,63 @@ def units_of_error(
     targets
         The training labels.
     """
+    forces = [_labelled_forces(one, are_differences=False) for one in targets]
     values = {
         Property.ENERGY: [one.value[one.present] for one in energies],
-        Property.FORCES: [one.forces[~torch.isnan(one.forces)] for one in targets],
+        Property.FORCES: forces,
         Property.STRESS: [one.stress[~torch.isnan(one.stress)] for one in targets],
     }
     return {
         kind: max(_root_mean_square(torch.cat(values[kind])), SCALE_FLOOR[kind])
         for kind in Property
     }
+
+
+def unit_of_differences(targets: Sequence[Targets]) -> float | None:
+    """Return the unit of force differences, eV/Å, floored; none if there are none.
+
+    Parameters
+    ----------
+    targets
+        The training labels.
+    """
+    values = [_labelled_forces(one, are_differences=True) for one in targets]
+    joined = torch.cat(values)
+    if not len(joined):
+        return None
+    return max(_root_mean_square(joined), DIFFERENCE_FLOOR)
+
+
+def units_of_atoms(
+    scales: Mapping[Property, float], differences: float | None, targets: Targets
+) -> Mapping[Property, float | Tensor]:
+    """Return units of error in which force differences count in their own.
+
+    Parameters
+    ----------
+    scales
+        Unit of error by property, in internal units.
+    differences
+        Unit of force differences, eV/Å.
+    targets
+        Of a batch; without differences among them, `scales` come back.
+    """
+    if targets.response is None or differences is None:
+        return scales
+    mask = targets.response.is_difference[:, None]
+    own = torch.full_like(targets.response.share, differences)
+    plain = torch.full_like(own, scales[Property.FORCES])
+    return {**scales, Property.FORCES: torch.where(mask, own, plain)}
+
+
+def _labelled_forces(targets: Targets, *, are_differences: bool) -> Tensor:
+    """Return the force labels of one kind, a flat array."""
+    response = targets.response
+    if response is None:
+        chosen = targets.forces[:0] if are_differences else targets.forces
+    else:
+        chosen = targets.forces[response.is_difference == are_differences]
+    return chosen[~torch.isnan(chosen)]
 
 
 def _root_mean_square(values: Tensor) -> float:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from atomgraft.data.differences import Mode
 from atomgraft.training.objective import Objective
 
 Count = Annotated[int, Field(ge=1)]
@@ -33,6 +34,10 @@ class Plan(BaseModel):
     """Validations without gain before training ends; none never ends early."""
     checkpoint_every: Count = 25
     objective: Objective = Objective()
+    differences: Mode = "auto"
+    """Which frames train as force differences, F(u) - F(-u) or F(u) - F(0): ``auto``,
+    those of one slightly displaced atom that have a partner; ``always``, all that
+    have one; ``required``, the same, and a frame without is refused; ``never``, none."""
 
     def batch_for(self, n_structures: int) -> int:
         """Return the batch size for a training set.

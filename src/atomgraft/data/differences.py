@@ -1,0 +1,386 @@
+"""Force differences: which frames have a partner at the opposite displacement.
+
+In a displaced supercell the force that is left at the undisplaced geometry is often
+larger than the response to the displacement. A difference of two frames has the
+response alone: F(u) - F(-u), where F(-u) is another frame or, by a symmetry of the
+undisplaced crystal, the same frame seen from another side; or F(u) - F(0).
+"""
+
+import dataclasses
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from ase import Atoms
+from jaxtyping import Bool, Float, Int
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.data.labels import forces_of
+
+DISPLACEMENT = "displacement"
+"""Array of a frame: its displacement from the undisplaced crystal, Å."""
+
+SYMMETRY_TOLERANCE = "symmetry_tolerance"
+"""Entry of ``info``: tolerance of the symmetry search of the crystal, Å."""
+
+SYMPREC = 1e-5
+"""Å, where the frame says nothing."""
+
+RELATIVE_TOLERANCE = 1e-3
+"""Of a displacement, within which two are opposite."""
+
+SAME_PLACE = 1e-5
+"""Å, within which two undisplaced crystals are one."""
+
+SMALL = 0.1
+"""Å; the even part of the response to a larger displacement is worth learning."""
+
+Mode = Literal["auto", "always", "required", "never"]
+"""Which frames train as differences. ``auto``: those with one displaced atom, by
+`SMALL` at most, and a partner; ``always``: all with a partner; ``required``: as
+always, and a frame without is refused; ``never``: none."""
+
+Kind = Literal["symmetry", "opposite", "undisplaced", "reference"]
+"""Where the partner comes from; ``reference`` is the undisplaced crystal itself, whose
+own difference is zero."""
+
+IN_WORDS = {
+    "symmetry": "by symmetry",
+    "opposite": "against the opposite displacement",
+    "undisplaced": "against the undisplaced cell",
+    "reference": "undisplaced cell itself",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Partner:
+    """The frame whose forces are subtracted, and how it is turned before.
+
+    Parameters
+    ----------
+    kind
+        Why the two belong together.
+    index
+        Of the partner among the frames; the frame's own where symmetry provides it.
+    rotation
+        Turns a force of the partner, as a column.
+    permutation
+        The atom of the partner that comes to lie on each atom.
+    share
+        Of the difference: one half for opposite displacements, one for F(u) - F(0).
+    """
+
+    kind: Kind
+    index: int
+    rotation: Float[np.ndarray, "3 3"]
+    permutation: Int[np.ndarray, " atoms"]
+    share: float
+
+    def difference(
+        self, own: Float[np.ndarray, "atoms 3"], other: Float[np.ndarray, "atoms 3"]
+    ) -> Float[np.ndarray, "atoms 3"]:
+        """Return the response in forces, eV/Å.
+
+        Parameters
+        ----------
+        own
+            Forces of the frame, eV/Å.
+        other
+            Those of the partner, eV/Å.
+        """
+        return self.share * (own - other[self.permutation] @ self.rotation.T)
+
+
+def count_kinds(partners: Sequence[Partner | None]) -> dict[str, int]:
+    """Return how many frames have a partner, by kind; nothing for none.
+
+    Examples
+    --------
+    >>> count_kinds([None])
+    {}
+    """
+    kinds = Counter(one.kind for one in partners if one is not None)
+    return dict(sorted(kinds.items()))
+
+
+def find_partners(structures: Sequence[Atoms], mode: Mode) -> list[Partner | None]:
+    """Return the partner of each frame; none where it trains as it is.
+
+    Parameters
+    ----------
+    structures
+        Labelled frames; those with an array `DISPLACEMENT` can have partners.
+    mode
+        Which of them train as differences.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> from atomgraft.data.labels import set_labels
+    >>> atoms = bulk("Cu", cubic=True)
+    >>> displacement = np.zeros((4, 3))
+    >>> displacement[0, 0] = 0.01
+    >>> atoms.positions += displacement
+    >>> atoms.arrays[DISPLACEMENT] = displacement
+    >>> set_labels(atoms, forces=np.zeros((4, 3)))
+    >>> [partner] = find_partners([atoms], "auto")
+    >>> partner.kind, partner.index
+    ('symmetry', 0)
+    """
+    partners: list[Partner | None] = [None] * len(structures)
+    if mode == "never":
+        return partners
+    for crystal in _crystals(structures, is_everything=mode != "auto"):
+        for i in crystal.members:
+            partners[i] = crystal.partner(i)
+        if crystal.origin is not None and crystal.members:
+            partners[crystal.origin] = crystal.reference(crystal.origin)
+    return partners
+
+
+def notice_of(partners: Sequence[Partner | None], what: str) -> str | None:
+    """Return which frames train as differences, in words; none where none do.
+
+    Parameters
+    ----------
+    partners
+        Of the frames of a set.
+    what
+        Name of the set.
+
+    Examples
+    --------
+    >>> notice_of([None], "training") is None
+    True
+    """
+    kinds = count_kinds(partners)
+    if not kinds:
+        return None
+    words = ", ".join(f"{n} {IN_WORDS[kind]}" for kind, n in kinds.items())
+    n_plain = len(partners) - sum(kinds.values())
+    return (
+        f"Of {len(partners)} {what} structures, "
+        f"{sum(kinds.values())} train as force differences ({words}), and "
+        f"{n_plain} as they are. training.differences: never trains all as they are."
+    )
+
+
+def require_partners(
+    structures: Sequence[Atoms], partners: Sequence[Partner | None]
+) -> None:
+    """Check that every frame with forces has a partner.
+
+    Parameters
+    ----------
+    structures
+        Labelled frames.
+    partners
+        Of each.
+
+    Raises
+    ------
+    BadInputError
+        One has none; the first is named.
+    """
+    alone = [
+        i
+        for i, (atoms, partner) in enumerate(zip(structures, partners, strict=True))
+        if partner is None and forces_of(atoms) is not None
+    ]
+    if not alone:
+        return
+    place = structures[alone[0]].info.get("source", f"structure {alone[0]}")
+    raise BadInputError(
+        f"{len(alone)} of {len(structures)} structures have no partner for a force "
+        f"difference; the first is {place}.",
+        "With training.differences: required, each needs a displacement, and a frame "
+        "at the opposite one, a symmetry that leads there, or the undisplaced cell.",
+        "Add those frames, or set it to auto.",
+    )
+
+
+def _plain_partner(kind: Kind, index: int, n_atoms: int, share: float) -> Partner:
+    return Partner(
+        kind=kind,
+        index=index,
+        rotation=np.eye(3),
+        permutation=np.arange(n_atoms),
+        share=share,
+    )
+
+
+class _Crystal:
+    """An undisplaced crystal and the frames that are displaced from it."""
+
+    def __init__(self, rest: Atoms, symprec: float) -> None:
+        self.rest = rest
+        self.symprec = symprec
+        self.members: dict[int, Float[np.ndarray, "atoms 3"]] = {}
+        self.origin: int | None = None
+        self._by_displacement: dict[bytes, int] = {}
+        self._operations: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of atoms."""
+        return len(self.rest)
+
+    def is_of(self, rest: Atoms) -> bool:
+        """Return whether an undisplaced crystal is this one, atom by atom."""
+        return (
+            np.array_equal(rest.numbers, self.rest.numbers)
+            and np.allclose(rest.cell.array, self.rest.cell.array, 0, SAME_PLACE)
+            and np.allclose(rest.positions, self.rest.positions, 0, SAME_PLACE)
+            and np.array_equal(_moments(rest), _moments(self.rest))
+        )
+
+    def add(self, i: int, displacement: Float[np.ndarray, "atoms 3"]) -> None:
+        """Take in a frame."""
+        if not displacement.any():
+            self.origin = i
+            return
+        self.members[i] = displacement
+        self._by_displacement[_key(displacement)] = i
+
+    def partner(self, i: int) -> Partner | None:
+        """Return the partner of a frame: by symmetry, at -u, or at rest."""
+        by_symmetry = self._by_symmetry(i)
+        if by_symmetry is not None:
+            return by_symmetry
+        j = self.opposite(i)
+        if j is not None:
+            return _plain_partner("opposite", j, self.size, 0.5)
+        if self.origin is not None:
+            return _plain_partner("undisplaced", self.origin, self.size, 1.0)
+        return None
+
+    def reference(self, i: int) -> Partner:
+        """Return the partner of the undisplaced frame: itself, for no difference."""
+        return _plain_partner("reference", i, self.size, 1.0)
+
+    def opposite(self, i: int) -> int | None:
+        """Return the frame at minus the displacement of frame `i`."""
+        return self._by_displacement.get(_key(-self.members[i]))
+
+    def _by_symmetry(self, i: int) -> Partner | None:
+        """Return the frame itself where an operation turns u into -u."""
+        displacement = self.members[i]
+        cell = self.rest.cell.array
+        inverse = np.linalg.inv(cell)
+        largest = int(np.argmax((displacement**2).sum(1)))
+        tolerance = RELATIVE_TOLERANCE * float(np.abs(displacement).max())
+        for turn, shift in zip(*self._symmetry(), strict=True):
+            rotation = cell.T @ turn @ inverse.T
+            wanted = -rotation @ displacement[largest]
+            is_match = (np.abs(displacement - wanted) < tolerance).all(1)
+            if not is_match.any():
+                continue
+            images = self._images(turn, shift, largest, is_match)
+            if images is None:
+                continue
+            left = displacement[images] + displacement @ rotation.T
+            if (np.abs(left) < tolerance).all():
+                return Partner(
+                    kind="symmetry",
+                    index=i,
+                    rotation=rotation,
+                    permutation=np.argsort(images),
+                    share=0.5,
+                )
+        return None
+
+    def _images(
+        self,
+        turn: Int[np.ndarray, "3 3"],
+        shift: Float[np.ndarray, "3"],
+        first: int,
+        allowed: Bool[np.ndarray, " atoms"],
+    ) -> Int[np.ndarray, " atoms"] | None:
+        """Return where an operation puts each atom; none if `first` ends elsewhere."""
+        places = self.rest.get_scaled_positions(wrap=False)
+        moved = places @ turn.T + shift
+        image = int(np.argmin(self._distances(moved[first : first + 1], places)[0]))
+        if not allowed[image]:
+            return None
+        distances = self._distances(moved, places)
+        images = distances.argmin(1)
+        is_whole = len(np.unique(images)) == self.size
+        is_close = bool((distances.min(1) < 10 * self.symprec).all())
+        return images if is_whole and is_close else None
+
+    def _distances(
+        self, one: Float[np.ndarray, "some 3"], other: Float[np.ndarray, "atoms 3"]
+    ) -> Float[np.ndarray, "some atoms"]:
+        """Return distances between places, the nearest image of tiny ones, Å."""
+        apart = one[:, None] - other[None]
+        return np.linalg.norm((apart - np.rint(apart)) @ self.rest.cell.array, axis=2)
+
+    def _symmetry(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return rotations and translations of the undisplaced crystal, fractional."""
+        if self._operations is None:
+            self._operations = _operations(self.rest, self.symprec)
+        return self._operations
+
+
+def _operations(rest: Atoms, symprec: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the space group; operations keep every magnetic moment as it is."""
+    import spglib
+
+    nothing = np.zeros((0, 3, 3), dtype=np.int64), np.zeros((0, 3))
+    moments = _moments(rest)
+    if moments.ndim > 1 or not rest.pbc.all():
+        return nothing
+    kinds = np.unique(np.stack([rest.numbers, moments]), axis=1, return_inverse=True)
+    with warnings.catch_warnings():  # that errors will be raised one day
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = spglib.get_symmetry_dataset(
+            (rest.cell.array, rest.get_scaled_positions(), np.ravel(kinds[1])),
+            symprec=symprec,
+        )
+    if found is None:
+        return nothing
+    return np.asarray(found.rotations), np.asarray(found.translations)
+
+
+def _moments(atoms: Atoms) -> Float[np.ndarray, "..."]:
+    return atoms.get_initial_magnetic_moments()
+
+
+def _key(displacement: Float[np.ndarray, "atoms 3"]) -> bytes:
+    return np.rint(displacement / SAME_PLACE).astype(np.int64).tobytes()
+
+
+def _crystals(structures: Sequence[Atoms], *, is_everything: bool) -> list[_Crystal]:
+    """Return the undisplaced crystals behind frames, each with its frames."""
+    crystals: list[_Crystal] = []
+    waiting: list[tuple[int, Atoms]] = []
+    for i, atoms in enumerate(structures):
+        displacement = atoms.arrays.get(DISPLACEMENT)
+        if forces_of(atoms) is None:
+            continue
+        if displacement is None:
+            waiting.append((i, atoms))
+            continue
+        if not is_everything and not _is_small(displacement):
+            continue
+        rest = atoms.copy()
+        rest.positions -= displacement
+        crystal = next((one for one in crystals if one.is_of(rest)), None)
+        if crystal is None:
+            symprec = float(atoms.info.get(SYMMETRY_TOLERANCE, SYMPREC))
+            crystal = _Crystal(rest, symprec)
+            crystals.append(crystal)
+        crystal.add(i, displacement)
+    for i, atoms in waiting:  # undisplaced cells from a file that does not say so
+        for crystal in crystals:
+            if crystal.origin is None and crystal.is_of(atoms):
+                crystal.origin = i
+    return crystals
+
+
+def _is_small(displacement: Float[np.ndarray, "atoms 3"]) -> bool:
+    """Return whether one atom at most is displaced, and not far."""
+    lengths = np.linalg.norm(displacement, axis=1)
+    return bool((lengths > 0).sum() <= 1 and lengths.max() <= SMALL)

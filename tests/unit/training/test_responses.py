@@ -1,0 +1,135 @@
+"""Training on force differences: forces at rest drop out, other frames stay."""
+
+import numpy as np
+import pytest
+import torch
+
+from atomgraft.core.properties import Property
+from atomgraft.data.differences import find_partners
+from atomgraft.data.labels import set_labels
+from atomgraft.models.prediction import predict
+from atomgraft.training.batches import TrainingSet
+from atomgraft.training.errors import (
+    DIFFERENCES,
+    mean_absolute_errors,
+    named_residuals,
+)
+from atomgraft.training.objective import (
+    Objective,
+    mean_loss,
+    residuals_of,
+    unit_of_differences,
+    units_of_atoms,
+    units_of_error,
+)
+from tests.displaced import along, displaced, forces_at, potential, symmetric_field
+
+EXACT = 1e-10
+"""eV/Å, rounding of float64 forces of about 1 eV/Å."""
+
+
+def prepared(frames, mode="auto"):
+    return TrainingSet(
+        frames,
+        potential().cutoff,
+        dtype=torch.float64,
+        partners=find_partners(frames, mode),
+    )
+
+
+def residual_forces(data, indices):
+    model = potential()
+    graph, targets = data.batch(indices)
+    said = predict(model, graph)
+    return residuals_of(said.energy, said.forces, said.stress, targets), targets
+
+
+def with_rest_forces(u, factor=1.0):
+    """Return a frame whose label is the model's force and another force at rest."""
+    return displaced(u, forces=factor * forces_at(u) + symmetric_field())
+
+
+@pytest.mark.parametrize("frames", [[along(0)], [along(2), -along(2)]])
+def test_forces_at_rest_are_no_residual(frames):
+    data = prepared([with_rest_forces(u) for u in frames])
+    residuals, _ = residual_forces(data, [0])
+    assert residuals[Property.FORCES].value.abs().max() < EXACT
+    plain, _ = residual_forces(
+        prepared([with_rest_forces(u) for u in frames], "never"), [0]
+    )
+    assert plain[Property.FORCES].value.abs().max() > 0.1
+
+
+@pytest.mark.parametrize("indices", [[0], [1], [2, 0], [1, 2, 0], [2]])
+def test_residuals_are_the_odd_part_whatever_the_batch(indices):
+    moves = [along(2), -along(2), along(0)]
+    data = prepared([with_rest_forces(u, factor=1.5) for u in moves])
+    residuals, _ = residual_forces(data, indices)
+    wanted = [
+        -0.5 * (forces_at(moves[i]) - forces_at(-moves[i])) / 2 for i in indices
+    ]
+    np.testing.assert_allclose(
+        residuals[Property.FORCES].value.numpy(), np.concatenate(wanted), atol=EXACT
+    )
+    assert len(residuals[Property.ENERGY].value) == len(indices)
+    assert len(residuals[Property.STRESS].value) == len(indices)
+
+
+def test_a_frame_without_partner_is_as_it_was():
+    alone = [displaced(along(2), forces=2 * forces_at(along(2)))]
+    bare, targets = residual_forces(prepared(alone), [0])
+    plain, _ = residual_forces(prepared(alone, "never"), [0])
+    assert targets.response is None
+    assert torch.equal(bare[Property.FORCES].value, plain[Property.FORCES].value)
+    mixed, _ = residual_forces(prepared([*alone, with_rest_forces(along(0))]), [0, 1])
+    assert torch.equal(mixed[Property.FORCES].value[:16], plain[Property.FORCES].value)
+
+
+def test_the_undisplaced_frame_itself_teaches_no_forces():
+    frames = [with_rest_forces(along(2)), with_rest_forces(0 * along(0))]
+    residuals, targets = residual_forces(prepared(frames), [0, 1])
+    present = residuals[Property.FORCES].present
+    assert present[:16].all()
+    assert not present[16:].any()
+    objective = Objective(shape="mae")  # a norm is never quite zero
+    loss = mean_loss(residuals, targets.owner, objective, dict.fromkeys(Property, 1.0))
+    assert float(loss) < EXACT
+
+
+def test_energies_train_as_they_are():
+    frames = [with_rest_forces(u) for u in (along(2), -along(2))]
+    for i, atoms in enumerate(frames):
+        set_labels(atoms, energy=float(i))
+    residuals, _ = residual_forces(prepared(frames), [1])
+    energy = residuals[Property.ENERGY]
+    assert energy.present.all()
+    [known] = residual_forces(prepared(frames, "never"), [1])[:1]
+    assert torch.allclose(energy.value, known[Property.ENERGY].value)
+
+
+def test_partners_count_as_atoms_of_a_group():
+    data = prepared([with_rest_forces(u) for u in (along(2), -along(2), along(0))])
+    assert data.groups([0, 1, 2], 32) == [[0], [1], [2]]
+    assert data.groups([0, 1, 2], 48) == [[0], [1, 2]]
+
+
+def test_differences_have_their_own_unit():
+    frames = [with_rest_forces(along(0)), with_rest_forces(along(2))]
+    data = prepared(frames)
+    residuals, targets = residual_forces(data, [0, 1])
+    units = units_of_error([residuals[Property.ENERGY]], [targets])
+    differences = unit_of_differences([targets])
+    label = forces_at(along(0)) - forces_at(-along(0))
+    assert differences == pytest.approx(float(np.sqrt(np.mean((label / 2) ** 2))))
+    assert units[Property.FORCES] > 10 * differences
+    by_atom = units_of_atoms(units, differences, targets)[Property.FORCES]
+    assert by_atom.flatten().unique().numel() == 2
+    assert units_of_atoms(units, None, targets) == units
+
+
+def test_validation_tells_differences_from_forces():
+    data = prepared([with_rest_forces(along(0)), with_rest_forces(along(2))])
+    errors = mean_absolute_errors([named_residuals(*residual_forces(data, [0, 1]))])
+    assert errors[DIFFERENCES].mean < EXACT
+    assert errors["forces"].mean == pytest.approx(0.1)  # 0.3 eV/Å along z alone
+    assert errors["forces"].share == errors[DIFFERENCES].share == 0.5
