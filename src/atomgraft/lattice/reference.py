@@ -21,6 +21,7 @@ from atomgraft.lattice.supercells import SYMPREC, crystal
 
 if TYPE_CHECKING:
     from phonopy import Phonopy
+    from phonopy.structure.atoms import PhonopyAtoms
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ def reference_of(
     phonon = crystal(
         sets.unit_cell, sets.supercell_matrix, sets.primitive_matrix, symprec
     )
-    _refuse_other_order(phonon, sets)
+    refuse_other_order(phonon.supercell, sets)
     phonon.dataset = _dataset(sets)
     if born is not None:
         put_charges(phonon, born)
@@ -147,9 +148,21 @@ def put_charges(phonon: "Phonopy", born: Path) -> None:
     phonon.nac_params = charges
 
 
-def _refuse_other_order(phonon: "Phonopy", sets: ForceSets) -> None:
-    """Check that phonopy builds the supercell of the file, atom by atom."""
-    supercell = phonon.supercell
+def refuse_other_order(supercell: "PhonopyAtoms", sets: ForceSets) -> None:
+    """Check that phonopy builds the supercell of the file, atom by atom.
+
+    Parameters
+    ----------
+    supercell
+        phonopy's, or phono3py's.
+    sets
+        What was read from the file.
+
+    Raises
+    ------
+    BadInputError
+        Its atoms are others, or elsewhere.
+    """
     same = len(supercell) == len(sets.ideal) and bool(
         (np.asarray(supercell.numbers) == sets.ideal.numbers).all()
     )

@@ -134,6 +134,18 @@ class ExpansionRecord(_Record):
     """Isothermal, GPa."""
     heat_capacity: tuple[float, ...]
     """At constant pressure, J/K per mole of atoms."""
+    energies: tuple[float, ...] = ()
+    """Without vibrations, eV/atom, at `volumes`."""
+    static_volume: float | None = None
+    """Å³ per atom, of the lowest energy without vibrations."""
+    dropped_volumes: tuple[float, ...] = ()
+    """Å³ per atom, with imaginary modes or unrelaxed: no part of the fit."""
+    equation_of_state: str = "vinet"
+    mesh: tuple[int, int, int] | None = None
+    n_atoms_supercell: int | None = None
+    shape: Literal["relaxed", "scaled"] = "scaled"
+    """What a cell that is not cubic does at each volume: its shape is relaxed at that
+    volume, or all its vectors are scaled alike."""
     note: str = ""
 
 
@@ -150,8 +162,24 @@ class ConductivityRecord(_Record):
     mode_frequencies: tuple[tuple[float, ...], ...] = ()
     """THz; one row for each irreducible q-point."""
     mode_conductivity: tuple[tuple[float, ...], ...] = ()
-    """Mean of the diagonal at 300 K, W/m/K, as `mode_frequencies`."""
+    """Mean of the diagonal at 300 K, W/m/K, as `mode_frequencies`; the q-points that
+    each row stands for are in, and the sum is the conductivity."""
     q_weights: tuple[float, ...] = ()
+    solver: str = ""
+    """How third-order force constants were found, in words."""
+    displacement: float | None = None
+    """Å; the largest displacement of an atom."""
+    pair_cutoff: float | None = None
+    """Å; pairs further apart were not displaced together. None for no such limit."""
+    has_isotopes: bool = False
+    """Scattering by the natural mix of isotopes is in."""
+    has_charges: bool = False
+    """The non-analytical term is in."""
+    minimum: float | None = None
+    """Lowest frequency on the mesh, THz; an unstable crystal has no conductivity that
+    means anything."""
+    residual_force: float | None = None
+    """Largest force on an atom of the undisplaced supercell, eV/Å."""
     note: str = ""
 
 
