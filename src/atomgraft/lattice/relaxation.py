@@ -79,6 +79,7 @@ def relax(
     *,
     keep_symmetry: bool = True,
     fixed_cell: bool = False,
+    fixed_volume: bool = False,
     fmax: float = FMAX,
     max_steps: int = MAX_STEPS,
 ) -> Relaxation:
@@ -94,6 +95,8 @@ def relax(
         Project forces, stress and steps on what the space group leaves free.
     fixed_cell
         Move the atoms alone.
+    fixed_volume
+        Let the cell change its shape alone.
     fmax
         eV/Å
     max_steps
@@ -122,7 +125,10 @@ def relax(
     is_converged = False
     for _ in range(ROUNDS):
         is_converged, taken = _descend(
-            moving, keep_symmetry, fixed_cell, fmax, max_steps - n_steps
+            moving,
+            (keep_symmetry, fixed_cell, fixed_volume),
+            fmax,
+            max_steps - n_steps,
         )
         n_steps += taken
         if not is_converged or taken == 0 or n_steps >= max_steps:
@@ -145,20 +151,25 @@ def relax(
 
 def _descend(
     moving: Atoms,
-    keep_symmetry: bool,  # noqa: FBT001 - passed on
-    fixed_cell: bool,  # noqa: FBT001
+    fixed: tuple[bool, bool, bool],
     fmax: float,
     max_steps: int,
 ) -> tuple[bool, int]:
-    """Do one round of BFGS; return whether it converged, and its steps."""
+    """Do one round of BFGS; return whether it converged, and its steps.
+
+    Fixed are, or are not, the symmetry, the cell, and its volume.
+    """
     from ase.constraints import FixSymmetry
     from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS
 
+    keep_symmetry, fixed_cell, fixed_volume = fixed
     moving.set_constraint()
     if keep_symmetry:
         moving.set_constraint(FixSymmetry(moving, symprec=SYMPREC))
-    target: Any = moving if fixed_cell else FrechetCellFilter(moving)
+    target: Any = moving
+    if not fixed_cell:
+        target = FrechetCellFilter(moving, constant_volume=fixed_volume)
     optimizer = BFGS(target, logfile=None, maxstep=0.1)
     try:
         is_converged = bool(optimizer.run(fmax=fmax, steps=max_steps))

@@ -1,0 +1,415 @@
+"""Thermal expansion in the quasi-harmonic approximation.
+
+At each of some volumes the crystal is harmonic; at each temperature the sum of energy
+and vibrational free energy over volume has a minimum, found by a fit of the equation of
+state of Vinet, Ferrante, Rose and Smith (J. Geophys. Res. 92, 9319 (1987)); phonopy
+does the fit (Togo, Chaput, Tanaka and Hug, Phys. Rev. B 81, 174301 (2010)). The pressure
+is zero. Frequencies depend on temperature by way of the volume alone.
+"""
+
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from ase import Atoms
+from jaxtyping import Float, Int
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.units import EV_PER_A3_IN_GPA
+from atomgraft.lattice.forces import Progress
+from atomgraft.lattice.harmonic import Harmonic, harmonic_of
+from atomgraft.lattice.relaxation import FMAX, Relaxation, refuse_other_group, relax
+from atomgraft.lattice.spectra import KJ_PER_MOL_IN_MEV, mesh_frequencies
+from atomgraft.lattice.supercells import DISTANCE, SYMPREC, prepare
+from atomgraft.models.base import AbstractPotential
+from atomgraft.results.phonons import ExpansionRecord
+
+STRAINS = (-0.03, -0.02, -0.01, 0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
+"""Of the volume; crystals expand, so there is more room on that side."""
+
+TEMPERATURES = tuple(float(T) for T in range(0, 1001, 50))
+"""K"""
+
+STEP = 2.0
+"""K; temperatures this much lower and higher give the derivatives by temperature."""
+
+FEWEST = 5
+"""Volumes that a fit of four parameters and a polynomial of the heat capacity need."""
+
+UNSTABLE = 0.1
+"""THz; a volume with a frequency below minus this on the mesh is left out."""
+
+J_PER_MOL_PER_EV = 1e6 / KJ_PER_MOL_IN_MEV
+"""1 eV in J/mol."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class QuasiharmonicSettings:
+    """How a crystal is expanded.
+
+    Parameters
+    ----------
+    supercell
+        Supercell vectors as rows of multiples of the cell vectors.
+    primitive
+        phonopy's ``primitive_matrix``; ``auto`` finds the primitive cell.
+    mesh
+        q-points along the reciprocal vectors of the primitive cell.
+    temperatures
+        K, ascending.
+    strains
+        Of the volume of the relaxed cell.
+    relax_shape
+        Relax the shape of the cell at each volume; scale all its vectors alike
+        otherwise. For cubic crystals it is the same.
+    distance
+        Length of a displacement, Å.
+    fmax
+        Where relaxation ends, eV/Å.
+    symprec
+        Tolerance of the symmetry search, Å.
+    threshold
+        A frequency below minus this leaves a volume out, THz.
+    """
+
+    supercell: Int[np.ndarray, "3 3"]
+    primitive: Float[np.ndarray, "3 3"] | Literal["auto"] = "auto"
+    mesh: tuple[int, int, int] = (20, 20, 20)
+    temperatures: tuple[float, ...] = TEMPERATURES
+    strains: tuple[float, ...] = STRAINS
+    relax_shape: bool = True
+    distance: float = DISTANCE
+    fmax: float = FMAX
+    symprec: float = SYMPREC
+    threshold: float = UNSTABLE
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Quasiharmonic:
+    """A crystal over temperature at zero pressure; volumes and energies per atom.
+
+    Parameters
+    ----------
+    volumes
+        Where phonons were computed, Å³ per atom.
+    energies
+        There, without vibrations, eV/atom.
+    dropped_volumes
+        Left out of the fit, Å³ per atom.
+    static_volume
+        Of the lowest energy without vibrations, Å³ per atom.
+    temperatures
+        K; those at which the equilibrium volume is within `volumes`.
+    equilibrium_volumes
+        Å³ per atom.
+    expansion
+        Volumetric coefficient (1/V) dV/dT, 1/K.
+    bulk_modulus
+        Isothermal, GPa.
+    heat_capacity
+        At constant pressure, J/K per mole of atoms.
+    shape
+        What became of the shape of the cell.
+    n_atoms_supercell
+        Atoms of the supercells.
+    notices
+        What a reader must know.
+    """
+
+    volumes: Float[np.ndarray, " volumes"]
+    energies: Float[np.ndarray, " volumes"]
+    dropped_volumes: Float[np.ndarray, " dropped"]
+    static_volume: float
+    temperatures: Float[np.ndarray, " points"]
+    equilibrium_volumes: Float[np.ndarray, " points"]
+    expansion: Float[np.ndarray, " points"]
+    bulk_modulus: Float[np.ndarray, " points"]
+    heat_capacity: Float[np.ndarray, " points"]
+    shape: Literal["relaxed", "scaled"]
+    n_atoms_supercell: int
+    notices: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Volume:
+    """The crystal at one volume."""
+
+    relaxation: Relaxation
+    harmonic: Harmonic
+    lowest: float
+    """THz"""
+    fault: str | None
+
+    @property
+    def per_atom(self) -> float:
+        return self.relaxation.atoms.cell.volume / len(self.relaxation.atoms)
+
+    @property
+    def energy(self) -> float:
+        return self.relaxation.energy / len(self.relaxation.atoms)
+
+
+def quasiharmonic(
+    potential: AbstractPotential,
+    unitcell: Atoms,
+    settings: QuasiharmonicSettings,
+    *,
+    max_atoms: int | None = None,
+    progress: Progress | None = None,
+) -> Quasiharmonic:
+    """Return volume, expansion, bulk modulus and heat capacity over temperature.
+
+    The crystal is relaxed first, so that the strains are around the potential's own
+    volume; then atoms, and the shape of the cell, are relaxed at each fixed volume.
+
+    Parameters
+    ----------
+    potential
+        In float64.
+    unitcell
+        Periodic in all directions; not changed.
+    settings
+        Volumes, supercell, mesh and temperatures.
+    max_atoms
+        Largest number of atoms in one call of the model; none measures.
+    progress
+        Called with volumes done and volumes in all.
+
+    Raises
+    ------
+    BadInputError
+        Fewer than five volumes are given, or are left where those with imaginary modes
+        are taken out; the relaxation does not converge or changes the space group; or
+        the equilibrium volume is outside the volumes at every temperature.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> from atomgraft.models.pair import stillinger_weber
+    >>> found = quasiharmonic(
+    ...     stillinger_weber(["Si"]),
+    ...     bulk("Si", a=5.431),
+    ...     QuasiharmonicSettings(
+    ...         supercell=np.diag([2, 2, 2]), mesh=(6, 6, 6), temperatures=(0.0, 300.0)
+    ...     ),
+    ... )
+    >>> bool(found.expansion[0] == 0 and 5e-6 < found.expansion[1] < 2e-5)
+    True
+    """
+    _refuse_few(settings)
+    start = relax(unitcell, potential, fmax=settings.fmax)
+    _require_rest(start, unitcell)
+    volumes: list[_Volume] = []
+    for strain in sorted(set(settings.strains)):
+        volumes.append(_at_strain(potential, start.atoms, strain, settings, max_atoms))
+        if progress is not None:
+            progress(len(volumes), len(set(settings.strains)))
+    kept = [one for one in volumes if one.fault is None]
+    notices = [one.fault for one in volumes if one.fault is not None]
+    if len(kept) < FEWEST:
+        raise BadInputError(
+            f"{len(kept)} of {len(volumes)} volumes can be used. {' '.join(notices)}",
+            f"At least {FEWEST} are needed.",
+            "Give other strains of the volume; a crystal that is unstable at every "
+            "volume has no quasi-harmonic expansion.",
+        )
+    dropped = [one.per_atom for one in volumes if one.fault is not None]
+    return _fitted(kept, np.array(dropped), settings, notices)
+
+
+def _refuse_few(settings: QuasiharmonicSettings) -> None:
+    if len(set(settings.strains)) < FEWEST or min(settings.strains) <= -0.5:
+        raise BadInputError(
+            f"The strains of the volume are {list(settings.strains)}.",
+            f"At least {FEWEST} different ones are needed, all above -0.5.",
+            "Leave them out for nine from -3 % to +5 %.",
+        )
+    if not settings.temperatures or min(settings.temperatures) < 0:
+        raise BadInputError(
+            f"Expansion was asked for at {list(settings.temperatures)} K.",
+            "Temperatures are not below zero.",
+            "Give one or more.",
+        )
+
+
+def _require_rest(start: Relaxation, unitcell: Atoms) -> None:
+    name = unitcell.get_chemical_formula()
+    refuse_other_group(start, name)
+    if not start.is_converged:
+        raise BadInputError(
+            f"The relaxation of {name} stopped after {start.n_steps} steps with a force"
+            f" of {start.largest_force:.2g} eV/Å.",
+            "Volumes are taken around the relaxed one.",
+            "Relax the structure, or allow a larger force.",
+        )
+
+
+def _at_strain(
+    potential: AbstractPotential,
+    start: Atoms,
+    strain: float,
+    settings: QuasiharmonicSettings,
+    max_atoms: int | None,
+) -> _Volume:
+    atoms = start.copy()
+    atoms.set_cell(start.cell.array * (1 + strain) ** (1 / 3), scale_atoms=True)
+    relaxation = relax(
+        atoms,
+        potential,
+        fixed_cell=not settings.relax_shape,
+        fixed_volume=settings.relax_shape,
+        fmax=settings.fmax,
+    )
+    phonon = prepare(
+        relaxation.atoms,
+        supercell=settings.supercell,
+        primitive=settings.primitive,
+        distance=settings.distance,
+        symprec=settings.symprec,
+    )
+    harmonic = harmonic_of(potential, phonon, max_atoms=max_atoms)
+    lowest = float(mesh_frequencies(harmonic, settings.mesh).frequencies.min())
+    fault = _fault(relaxation, lowest, settings.threshold)
+    return _Volume(
+        relaxation=relaxation,
+        harmonic=harmonic,
+        lowest=lowest,
+        fault=fault and f"Left out at {strain:+.1%} of the volume: {fault}.",
+    )
+
+
+def _fault(relaxation: Relaxation, lowest: float, threshold: float) -> str | None:
+    """Return why a volume cannot be used, or none."""
+    before, after = relaxation.groups
+    if before != after:
+        return f"{before} became {after}"
+    if not relaxation.is_converged:
+        return f"a force of {relaxation.largest_force:.2g} eV/Å is left"
+    if lowest < -threshold:
+        return f"a mode has {lowest:.2f} THz"
+    return None
+
+
+def _fitted(
+    kept: Sequence[_Volume],
+    dropped: Float[np.ndarray, " dropped"],
+    settings: QuasiharmonicSettings,
+    notices: list[str],
+) -> Quasiharmonic:
+    result, said = _run(kept, settings)
+    phonon = kept[0].harmonic.phonon
+    n_atoms = len(phonon.primitive)
+    asked = np.array(sorted({float(T) for T in settings.temperatures}))
+    index = np.flatnonzero(np.isin(result.temperatures, asked))
+    volumes = np.array([one.per_atom for one in kept])
+    found = np.array(result.equilibrium_volumes)[index] / n_atoms
+    inside = (found >= volumes.min()) & (found <= volumes.max())
+    missing = asked[~np.isin(asked, result.temperatures[index][inside])]
+    index, found = index[inside], found[inside]
+    if len(index) == 0:
+        raise BadInputError(
+            "At every temperature the equilibrium volume is outside "
+            f"{volumes.min():.3f} to {volumes.max():.3f} Å³ per atom.",
+            "Phonons are needed on both sides of it.",
+            "Give more and larger strains of the volume.",
+        )
+    if len(missing) > 0:
+        notices = [*notices, _outside(missing, volumes)]
+    energies = np.array([one.energy for one in kept])
+    return Quasiharmonic(
+        volumes=volumes,
+        energies=energies,
+        dropped_volumes=dropped,
+        static_volume=_static_volume(volumes, energies),
+        temperatures=np.array(result.temperatures)[index],
+        equilibrium_volumes=found,
+        expansion=np.array(result.thermal_expansion)[index],
+        bulk_modulus=np.array(result.bulk_moduli)[index] * EV_PER_A3_IN_GPA,
+        heat_capacity=np.array(result.heat_capacity_P.heat_capacities)[index]
+        * J_PER_MOL_PER_EV
+        / n_atoms,
+        shape="relaxed" if settings.relax_shape else "scaled",
+        n_atoms_supercell=len(phonon.supercell),
+        notices=(*notices, *said),
+    )
+
+
+def _outside(
+    temperatures: Float[np.ndarray, " points"], volumes: Float[np.ndarray, " volumes"]
+) -> str:
+    return (
+        f"At {', '.join(f'{T:g}' for T in temperatures)} K the equilibrium volume is "
+        f"outside {volumes.min():.3f} to {volumes.max():.3f} Å³ per atom: these "
+        "temperatures were left out."
+    )
+
+
+def _run(
+    kept: Sequence[_Volume], settings: QuasiharmonicSettings
+) -> tuple[Any, list[str]]:
+    """Let phonopy fit, and return its result with what it warned of.
+
+    Derivatives are central differences over the neighbouring temperatures, so each
+    temperature gets two of its own; phonopy leaves the first and the last out.
+    """
+    from phonopy import run_qha
+
+    grid = {0.0}
+    for T in settings.temperatures:
+        step = min(STEP, T / 2)
+        grid |= {float(T) - step, float(T), float(T) + (step or STEP)}
+    n_atoms = len(kept[0].harmonic.phonon.primitive)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = run_qha(
+            [one.harmonic.phonon for one in kept],
+            temperatures=sorted(grid),
+            internal_energies=[one.energy * n_atoms for one in kept],
+            mesh=list(settings.mesh),
+            eos="vinet",
+            exclude_gamma_acoustic=True,
+        )
+    said = [" ".join(str(one.message).split()) for one in caught]
+    # lattice parameters by themselves are not asked for
+    return result, [one for one in dict.fromkeys(said) if "attice param" not in one]
+
+
+def _static_volume(
+    volumes: Float[np.ndarray, " volumes"], energies: Float[np.ndarray, " volumes"]
+) -> float:
+    """Return the volume of the lowest energy without vibrations, Å³ per atom."""
+    from phonopy.qha.eos import fit_to_eos, get_eos
+
+    fit = fit_to_eos(volumes, energies, get_eos("vinet"))
+    return float(fit[3])
+
+
+def expansion_record(
+    found: Quasiharmonic, settings: QuasiharmonicSettings
+) -> ExpansionRecord:
+    """Return thermal expansion with its settings as it is kept on disk.
+
+    Parameters
+    ----------
+    found
+        The expansion.
+    settings
+        What it was computed with.
+    """
+    return ExpansionRecord(
+        volumes=tuple(found.volumes.tolist()),
+        temperatures=tuple(found.temperatures.tolist()),
+        equilibrium_volumes=tuple(found.equilibrium_volumes.tolist()),
+        expansion=tuple((found.expansion * 1e6).tolist()),
+        bulk_modulus=tuple(found.bulk_modulus.tolist()),
+        heat_capacity=tuple(found.heat_capacity.tolist()),
+        energies=tuple(found.energies.tolist()),
+        static_volume=found.static_volume,
+        dropped_volumes=tuple(found.dropped_volumes.tolist()),
+        mesh=settings.mesh,
+        n_atoms_supercell=found.n_atoms_supercell,
+        shape=found.shape,
+        note=" ".join(found.notices),
+    )
