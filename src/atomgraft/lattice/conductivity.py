@@ -139,9 +139,7 @@ def conductivity_of(
     )
 
 
-def conductivity_record(
-    found: Conductivity, crystal: Anharmonic
-) -> ConductivityRecord:
+def conductivity_record(found: Conductivity, crystal: Anharmonic) -> ConductivityRecord:
     """Return a conductivity with its settings as it is kept on disk.
 
     Parameters

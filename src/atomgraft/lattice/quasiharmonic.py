@@ -1,27 +1,29 @@
 """Thermal expansion in the quasi-harmonic approximation.
 
-At each of some volumes the crystal is harmonic; at each temperature the sum of energy
-and vibrational free energy over volume has a minimum, found by a fit of the equation of
-state of Vinet, Ferrante, Rose and Smith (J. Geophys. Res. 92, 9319 (1987)); phonopy
-does the fit (Togo, Chaput, Tanaka and Hug, Phys. Rev. B 81, 174301 (2010)). The pressure
-is zero. Frequencies depend on temperature by way of the volume alone.
+At each of some volumes the crystal is harmonic, and frequencies depend on temperature
+by way of the volume alone. Volumes with imaginary modes have no free energy and are
+left out with a word.
 """
 
 import dataclasses
-import warnings
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from ase import Atoms
 from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.units import EV_PER_A3_IN_GPA
+from atomgraft.lattice.equilibrium import (
+    Equilibrium,
+    equilibrium_over_temperature,
+    minimum_of,
+    temperature_grid,
+)
 from atomgraft.lattice.forces import Progress
 from atomgraft.lattice.harmonic import Harmonic, harmonic_of
 from atomgraft.lattice.relaxation import FMAX, Relaxation, refuse_other_group, relax
-from atomgraft.lattice.spectra import KJ_PER_MOL_IN_MEV, mesh_frequencies
+from atomgraft.lattice.spectra import mesh_frequencies, thermal_curves
 from atomgraft.lattice.supercells import DISTANCE, SYMPREC, prepare
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.phonons import ExpansionRecord
@@ -32,17 +34,11 @@ STRAINS = (-0.03, -0.02, -0.01, 0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
 TEMPERATURES = tuple(float(T) for T in range(0, 1001, 50))
 """K"""
 
-STEP = 2.0
-"""K; temperatures this much lower and higher give the derivatives by temperature."""
-
 FEWEST = 5
-"""Volumes that a fit of four parameters and a polynomial of the heat capacity need."""
+"""Volumes that a fit of four parameters needs to leave a residual."""
 
 UNSTABLE = 0.1
 """THz; a volume with a frequency below minus this on the mesh is left out."""
-
-J_PER_MOL_PER_EV = 1e6 / KJ_PER_MOL_IN_MEV
-"""1 eV in J/mol."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,17 +95,9 @@ class Quasiharmonic:
     dropped_volumes
         Left out of the fit, Å³ per atom.
     static_volume
-        Of the lowest energy without vibrations, Å³ per atom.
-    temperatures
-        K; those at which the equilibrium volume is within `volumes`.
-    equilibrium_volumes
-        Å³ per atom.
-    expansion
-        Volumetric coefficient (1/V) dV/dT, 1/K.
-    bulk_modulus
-        Isothermal, GPa.
-    heat_capacity
-        At constant pressure, J/K per mole of atoms.
+        Of the lowest energy without vibrations, Å³ per atom; none if that is outside.
+    equilibrium
+        Over temperature.
     shape
         What became of the shape of the cell.
     n_atoms_supercell
@@ -121,12 +109,8 @@ class Quasiharmonic:
     volumes: Float[np.ndarray, " volumes"]
     energies: Float[np.ndarray, " volumes"]
     dropped_volumes: Float[np.ndarray, " dropped"]
-    static_volume: float
-    temperatures: Float[np.ndarray, " points"]
-    equilibrium_volumes: Float[np.ndarray, " points"]
-    expansion: Float[np.ndarray, " points"]
-    bulk_modulus: Float[np.ndarray, " points"]
-    heat_capacity: Float[np.ndarray, " points"]
+    static_volume: float | None
+    equilibrium: Equilibrium
     shape: Literal["relaxed", "scaled"]
     n_atoms_supercell: int
     notices: tuple[str, ...]
@@ -195,7 +179,8 @@ def quasiharmonic(
     ...         supercell=np.diag([2, 2, 2]), mesh=(6, 6, 6), temperatures=(0.0, 300.0)
     ...     ),
     ... )
-    >>> bool(found.expansion[0] == 0 and 5e-6 < found.expansion[1] < 2e-5)
+    >>> cold, warm = found.equilibrium.expansion
+    >>> bool(cold == 0 and 5e-6 < warm < 2e-5)
     True
     """
     _refuse_few(settings)
@@ -298,92 +283,40 @@ def _fitted(
     settings: QuasiharmonicSettings,
     notices: list[str],
 ) -> Quasiharmonic:
-    result, said = _run(kept, settings)
-    phonon = kept[0].harmonic.phonon
-    n_atoms = len(phonon.primitive)
-    asked = np.array(sorted({float(T) for T in settings.temperatures}))
-    index = np.flatnonzero(np.isin(result.temperatures, asked))
+    grid = temperature_grid(settings.temperatures)
     volumes = np.array([one.per_atom for one in kept])
-    found = np.array(result.equilibrium_volumes)[index] / n_atoms
-    inside = (found >= volumes.min()) & (found <= volumes.max())
-    missing = asked[~np.isin(asked, result.temperatures[index][inside])]
-    index, found = index[inside], found[inside]
-    if len(index) == 0:
+    energies = np.array([one.energy for one in kept])
+    static = minimum_of(volumes, energies)
+    found = equilibrium_over_temperature(
+        volumes,
+        energies,
+        [thermal_curves(one.harmonic, settings.mesh, grid) for one in kept],
+        settings.temperatures,
+    )
+    where = f"{volumes.min():.3f} to {volumes.max():.3f} Å³ per atom"
+    if len(found.temperatures) == 0:
         raise BadInputError(
-            "At every temperature the equilibrium volume is outside "
-            f"{volumes.min():.3f} to {volumes.max():.3f} Å³ per atom.",
+            f"At no temperature is the equilibrium volume within {where}.",
             "Phonons are needed on both sides of it.",
             "Give more and larger strains of the volume.",
         )
-    if len(missing) > 0:
-        notices = [*notices, _outside(missing, volumes)]
-    energies = np.array([one.energy for one in kept])
+    if found.outside:
+        listed = ", ".join(f"{T:g}" for T in found.outside)
+        notices = [
+            *notices,
+            f"At {listed} K the equilibrium volume is not within {where}: these "
+            "temperatures were left out.",
+        ]
     return Quasiharmonic(
         volumes=volumes,
         energies=energies,
         dropped_volumes=dropped,
-        static_volume=_static_volume(volumes, energies),
-        temperatures=np.array(result.temperatures)[index],
-        equilibrium_volumes=found,
-        expansion=np.array(result.thermal_expansion)[index],
-        bulk_modulus=np.array(result.bulk_moduli)[index] * EV_PER_A3_IN_GPA,
-        heat_capacity=np.array(result.heat_capacity_P.heat_capacities)[index]
-        * J_PER_MOL_PER_EV
-        / n_atoms,
+        static_volume=None if static is None else static[0],
+        equilibrium=found,
         shape="relaxed" if settings.relax_shape else "scaled",
-        n_atoms_supercell=len(phonon.supercell),
-        notices=(*notices, *said),
+        n_atoms_supercell=len(kept[0].harmonic.phonon.supercell),
+        notices=tuple(notices),
     )
-
-
-def _outside(
-    temperatures: Float[np.ndarray, " points"], volumes: Float[np.ndarray, " volumes"]
-) -> str:
-    return (
-        f"At {', '.join(f'{T:g}' for T in temperatures)} K the equilibrium volume is "
-        f"outside {volumes.min():.3f} to {volumes.max():.3f} Å³ per atom: these "
-        "temperatures were left out."
-    )
-
-
-def _run(
-    kept: Sequence[_Volume], settings: QuasiharmonicSettings
-) -> tuple[Any, list[str]]:
-    """Let phonopy fit, and return its result with what it warned of.
-
-    Derivatives are central differences over the neighbouring temperatures, so each
-    temperature gets two of its own; phonopy leaves the first and the last out.
-    """
-    from phonopy import run_qha
-
-    grid = {0.0}
-    for T in settings.temperatures:
-        step = min(STEP, T / 2)
-        grid |= {float(T) - step, float(T), float(T) + (step or STEP)}
-    n_atoms = len(kept[0].harmonic.phonon.primitive)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        result = run_qha(
-            [one.harmonic.phonon for one in kept],
-            temperatures=sorted(grid),
-            internal_energies=[one.energy * n_atoms for one in kept],
-            mesh=list(settings.mesh),
-            eos="vinet",
-            exclude_gamma_acoustic=True,
-        )
-    said = [" ".join(str(one.message).split()) for one in caught]
-    # lattice parameters by themselves are not asked for
-    return result, [one for one in dict.fromkeys(said) if "attice param" not in one]
-
-
-def _static_volume(
-    volumes: Float[np.ndarray, " volumes"], energies: Float[np.ndarray, " volumes"]
-) -> float:
-    """Return the volume of the lowest energy without vibrations, Å³ per atom."""
-    from phonopy.qha.eos import fit_to_eos, get_eos
-
-    fit = fit_to_eos(volumes, energies, get_eos("vinet"))
-    return float(fit[3])
 
 
 def expansion_record(
@@ -398,13 +331,14 @@ def expansion_record(
     settings
         What it was computed with.
     """
+    over = found.equilibrium
     return ExpansionRecord(
         volumes=tuple(found.volumes.tolist()),
-        temperatures=tuple(found.temperatures.tolist()),
-        equilibrium_volumes=tuple(found.equilibrium_volumes.tolist()),
-        expansion=tuple((found.expansion * 1e6).tolist()),
-        bulk_modulus=tuple(found.bulk_modulus.tolist()),
-        heat_capacity=tuple(found.heat_capacity.tolist()),
+        temperatures=tuple(over.temperatures.tolist()),
+        equilibrium_volumes=tuple(over.volumes.tolist()),
+        expansion=tuple((over.expansion * 1e6).tolist()),
+        bulk_modulus=tuple(over.bulk_modulus.tolist()),
+        heat_capacity=tuple(over.heat_capacity.tolist()),
         energies=tuple(found.energies.tolist()),
         static_volume=found.static_volume,
         dropped_volumes=tuple(found.dropped_volumes.tolist()),

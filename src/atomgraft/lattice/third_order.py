@@ -180,7 +180,9 @@ def is_evaluated(phonons: "Phono3py") -> Bool[np.ndarray, " frames"]:
     if dataset is None or "first_atoms" not in dataset:
         return np.ones(len(phonons.displacements), dtype=bool)
     firsts = dataset["first_atoms"]
-    pairs = [pair.get("included", True) for one in firsts for pair in one["second_atoms"]]
+    pairs = [
+        pair.get("included", True) for one in firsts for pair in one["second_atoms"]
+    ]
     return np.array([True] * len(firsts) + pairs, dtype=bool)
 
 

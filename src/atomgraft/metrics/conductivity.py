@@ -3,7 +3,8 @@
 Both errors are those of Póta, Ahlawat, Csányi and Simoncelli, *Thermal conductivity
 predictions with foundation atomistic models*, arXiv 2408.00755. They are symmetric in
 model and reference, 0 for equal conductivities and never above 2. A crystal that is
-unstable under the model counts as 2 there, and in :mod:`atomgraft.lattice.conductivity`.
+unstable under the model counts as 2 there, and in
+:mod:`atomgraft.lattice.conductivity`.
 """
 
 import numpy as np
