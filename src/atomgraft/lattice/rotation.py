@@ -1,14 +1,16 @@
 """How far force constants miss what a rotation of the crystal demands.
 
 Turned as a whole, a crystal has no forces that it did not have before. With no forces
-at rest, an infinitesimal rotation u_j = ω × R_j therefore leaves none, for every atom i:
+at rest, an infinitesimal rotation u_j = ω × R_j leaves none, so for every atom i
 
     Σ_j (Φ_iα,jβ R_ij,γ - Φ_iα,jγ R_ij,β) = 0,   R_ij = R_j - R_i
 
 (Born and Huang, Dynamical Theory of Crystal Lattices, 1954, sec. 23; unit eV/Å). It is
-the rotational counterpart of the acoustic sum rule, nothing imposes it on the force
-constants here, and where it fails acoustic branches near Γ, bending ones above all, have
-wrong curvature.
+the rotational counterpart of the acoustic sum rule. Nothing imposes it on the force
+constants here; where it fails, acoustic branches near Γ are wrong, bending ones above
+all. Two things break it that are no fault of a model: forces at rest, whose size the
+sum then has, and the third order that finite displacements leave in the force
+constants, which falls as their square.
 
 R_ij is the shortest vector between the images of two atoms, averaged where several are
 equally short. So the sum is that of the crystal only if force constants end within half

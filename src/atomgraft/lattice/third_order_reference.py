@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.force_sets import ForceSets, read_force_sets
+from atomgraft.data.sources import parse_source
 from atomgraft.lattice.cells import to_phonopy
 from atomgraft.lattice.forces import Progress, forces_of_supercells
 from atomgraft.lattice.reference import refuse_other_order
@@ -61,7 +62,8 @@ def read_third_order(
     ----------
     path
         A file of phono3py with random displacements and forces in it
-        (``phono3py_params.yaml``, ``.xz``).
+        (``phono3py_params.yaml``, ``.xz``); ``file.yaml@:50`` takes the first fifty of
+        third order.
     symprec
         Tolerance of the symmetry search, Å.
 
@@ -73,15 +75,21 @@ def read_third_order(
         The file has no such displacements, or its parts do not fit.
     """
     require_phono3py()
-    third = read_force_sets(f"{path}#dataset")
+    source = parse_source(path)
+    third = read_force_sets(f"{source.path}#dataset")
     if third.is_single:
         raise BadInputError(
             f"{path} displaces one atom at a time.",
             "Third-order force constants need supercells with all atoms displaced.",
             "Give phono3py's file with random displacements (phono3py --rd).",
         )
-    own = read_force_sets(path)  # that of second order, where there are two
+    own = read_force_sets(source.path)  # that of second order, where there are two
     second = None if own.content == third.content else own
+    third = dataclasses.replace(
+        third,
+        displacements=third.displacements[source.frames],
+        forces=third.forces[source.frames],
+    )
     phonons = _crystal(third, second, symprec)
     return ThirdOrderReference(
         third=third,
