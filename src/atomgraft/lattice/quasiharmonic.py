@@ -2,7 +2,8 @@
 
 At each of some volumes the crystal is harmonic, and frequencies depend on temperature
 by way of the volume alone. Volumes with imaginary modes have no free energy and are
-left out with a word.
+left out with a word. The non-analytical term of polar crystals is not in: it moves
+optic branches next to Γ, and Born charges are known at one volume at most.
 """
 
 import dataclasses
