@@ -67,6 +67,10 @@ def command(
     conductivity: Annotated[
         bool, typer.Option("--conductivity", help="Thermal conductivity (phono3py).")
     ] = False,
+    pair_cutoff: Annotated[
+        float | None,
+        typer.Option(help="Of pairs displaced together for conductivity, A."),
+    ] = None,
     head: Head = None,
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     max_atoms: Annotated[
@@ -107,6 +111,7 @@ def command(
         global_factor=global_factor,
         expansion=expansion,
         conductivity=conductivity,
+        pair_cutoff=pair_cutoff,
         dtype=dtype,
         max_atoms=max_atoms,
     )

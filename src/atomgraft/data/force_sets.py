@@ -87,6 +87,8 @@ class ForceSets:
         None if the file has no charges.
     content
         Hash of all of it.
+    is_phono3py
+        The file is of phono3py, which has displacements of third order.
     """
 
     name: str
@@ -100,6 +102,7 @@ class ForceSets:
     is_single: bool
     born: BornCharges | None
     content: str
+    is_phono3py: bool = False
 
 
 def read_force_sets(
@@ -153,6 +156,7 @@ def read_force_sets(
         is_single=bool((np.abs(displacements).max(axis=2) > 0).sum(axis=1).max() == 1),
         born=_born(document, source),
         content="",
+        is_phono3py="phono3py" in document,
     )
     return dataclasses.replace(found, content=_content(found))
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from atomgraft.evaluation.phonon_errors import Compared, errors_of
 from atomgraft.lattice.harmonic import Harmonic, harmonic_of, scaled
+from atomgraft.lattice.rotation import rotational_residual
 from atomgraft.lattice.spectra import (
     MESH,
     TEMPERATURES,
@@ -233,6 +234,7 @@ def _spectrum(
         is_stable=lowest > -question.threshold,
         residual_force=one.harmonic.residual,
         drift=one.harmonic.drift,
+        rotation=rotational_residual(one.harmonic),
         soft_modes=_soft_modes(one.harmonic, question.threshold),
         bands=() if path is None else _legs(one.harmonic, path),
         density=None if limits is None else _density(one, question, limits),

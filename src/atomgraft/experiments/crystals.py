@@ -29,11 +29,14 @@ class Crystal:
         Its unit cell.
     reference
         What DFT makes of its vibrations; none for a structure alone.
+    is_phono3py
+        The reference has displacements of third order as well.
     """
 
     name: str
     atoms: Atoms
     reference: PhononReference | None = None
+    is_phono3py: bool = False
 
 
 def read_crystal(
@@ -70,7 +73,10 @@ def read_crystal(
             symprec=symprec,
         )
         return Crystal(
-            name=found.sets.name, atoms=found.sets.unit_cell, reference=found
+            name=found.sets.name,
+            atoms=found.sets.unit_cell,
+            reference=found,
+            is_phono3py=found.sets.is_phono3py,
         )
     if outputs:
         raise BadInputError(

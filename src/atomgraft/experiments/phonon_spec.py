@@ -53,6 +53,9 @@ class PhononSpec(BaseModel):
     """Quasi-harmonic thermal expansion."""
     conductivity: bool = False
     """Lattice thermal conductivity; needs phono3py."""
+    pair_cutoff: Positive | None = None
+    """Å; pairs further apart are not displaced together for the third order."""
+    conductivity_mesh: tuple[MeshCount, MeshCount, MeshCount] = (11, 11, 11)
     dtype: Literal["float32", "float64"] = "float64"
     max_atoms: Annotated[int, Field(ge=1)] | None = None
     """Atoms in one call of the model; none measures what fits."""

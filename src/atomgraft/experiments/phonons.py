@@ -18,6 +18,7 @@ from atomgraft.core.storage import (
 from atomgraft.evaluation.phonons import Judged, Question, judge_crystal
 from atomgraft.evaluation.softening import known_factor
 from atomgraft.experiments.crystals import Crystal, read_crystal
+from atomgraft.experiments.phonon_heat import Heated, with_heat
 from atomgraft.experiments.phonon_records import (
     phonon_notices,
     phonon_settings,
@@ -31,6 +32,7 @@ from atomgraft.experiments.phonon_setup import (
 )
 from atomgraft.experiments.phonon_spec import PhononSpec
 from atomgraft.experiments.sessions import Clock, provenance
+from atomgraft.lattice.third_order import require_phono3py
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.memory import keep_freed_buffers
 from atomgraft.results.phonon_files import PHONONS, read_phonons, write_phonons
@@ -81,6 +83,8 @@ def compute_phonons(
     keep_freed_buffers()
     if not fresh and (done := _finished(spec, folder)) is not None:
         return done
+    if spec.conductivity:
+        require_phono3py()
     crystal = read_crystal(
         spec.crystal, outputs=spec.outputs, born=spec.born, symprec=spec.symprec
     )
@@ -154,7 +158,7 @@ def phonons_of(
         one.model_copy(update={"relaxation": records.get(one.contestant)})
         for one in judged.spectra
     )
-    result = PhononResult(
+    harmonic = PhononResult(
         name=found.crystal.name,
         formula=found.crystal.atoms.get_chemical_formula(empirical=True),
         settings=phonon_settings(spec, found, judged),
@@ -162,7 +166,10 @@ def phonons_of(
         errors=judged.errors,
         notices=phonon_notices(spec, found, judged, spectra),
     )
-    return result, judged
+    heated = Heated(
+        spec=spec, found=found, judged=judged, models=models, progress=progress
+    )
+    return with_heat(harmonic, heated), judged
 
 
 def _question(spec: PhononSpec, base: AbstractPotential) -> Question:

@@ -157,9 +157,7 @@ def data_cards(spec: RunSpec, inputs: Inputs) -> tuple[DataCard, ...]:
         )
     for name, head in inputs.heads.items():
         files = spec.heads[name].train or spec.train
-        cards.append(
-            data_card("train", files, head.train, head=name, differences=mode)
-        )
+        cards.append(data_card("train", files, head.train, head=name, differences=mode))
         if head.validation:
             files = spec.heads[name].validation
             cards.append(
