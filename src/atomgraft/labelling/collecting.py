@@ -73,9 +73,7 @@ def collect(folder: Path, proposals: Sequence[Atoms]) -> Collected:
         _labelled(proposals[i - 1], path) for i, (_, path) in sorted(found.items())
     ]
     missing = tuple(i for i in range(1, len(proposals) + 1) if i not in found)
-    return Collected(
-        structures=tuple(structures), missing=missing, program=programs[0]
-    )
+    return Collected(structures=tuple(structures), missing=missing, program=programs[0])
 
 
 def _output(place: Path) -> tuple[str, Path] | None:

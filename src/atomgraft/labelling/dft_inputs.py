@@ -7,10 +7,13 @@ Quantum ESPRESSO.
 """
 
 import dataclasses
+import io
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import ase.io
 import numpy as np
 from ase import Atoms
 
@@ -18,6 +21,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.registry import Registry
 from atomgraft.core.storage import make_folder, write_atomically
 from atomgraft.core.units import RYDBERG_IN_EV
+from atomgraft.data.exact_files import write_exactly
 
 FOLDER = "label"
 """Subfolder of a selection with one folder for each structure."""
@@ -134,28 +138,17 @@ def k_grid(atoms: Atoms, spacing: float) -> tuple[int, int, int]:
 
 
 def _vasp(folder: Path, atoms: Atoms, settings: DftSettings) -> str:
-    from ase.calculators.vasp.create_input import GenerateVaspInput
-    from ase.io import write
-
-    inputs = GenerateVaspInput()
-    inputs.set(
-        xc=settings.functional,
-        prec="Accurate",
-        encut=settings.cutoff,
-        ediff=1e-7,
-        ismear=0,
-        sigma=settings.width,
-        ibrion=-1,
-        nsw=0,
-        lreal=False,
-        lwave=False,
-        lcharg=False,
-        kpts=k_grid(atoms, settings.k_spacing),
-        gamma=True,
+    grid = " ".join(map(str, k_grid(atoms, settings.k_spacing)))
+    incar = VASP_INCAR.format(
+        cutoff=settings.cutoff,
+        functional={"PBE": "PE", "PBEsol": "PS"}[settings.functional],
+        width=settings.width,
     )
-    inputs.write_incar(atoms, directory=str(folder))
-    inputs.write_kpoints(atoms, directory=str(folder))
-    write(folder / "POSCAR", atoms, format="vasp", sort=True, direct=True)
+    write_atomically(folder / "INCAR", incar)
+    write_atomically(
+        folder / "KPOINTS", f"Gamma-centred grid\n0\nGamma\n{grid}\n0 0 0\n"
+    )
+    _write(folder / "POSCAR", atoms, "vasp", sort=True, direct=True)
     return (
         "VASP: add a POTCAR to each folder, species in the order of its POSCAR; its"
         " licence keeps it from being written here."
@@ -163,15 +156,13 @@ def _vasp(folder: Path, atoms: Atoms, settings: DftSettings) -> str:
 
 
 def _espresso(folder: Path, atoms: Atoms, settings: DftSettings) -> str:
-    from ase.io import write
-
     symbols = sorted(set(atoms.get_chemical_symbols()))
     cutoff = settings.cutoff / RYDBERG_IN_EV
     library = f"SSSP_{settings.functional}_efficiency"
-    write(
+    _write(
         folder / "pw.in",
         atoms,
-        format="espresso-in",
+        "espresso-in",
         input_data={
             "calculation": "scf",
             "tprnfor": True,
@@ -197,9 +188,7 @@ def _espresso(folder: Path, atoms: Atoms, settings: DftSettings) -> str:
 
 
 def _gpaw(folder: Path, atoms: Atoms, settings: DftSettings) -> str:
-    from ase.io import write
-
-    write(folder / STRUCTURE, atoms, format="extxyz")
+    write_exactly(folder / STRUCTURE, [atoms])
     text = GPAW_SCRIPT.format(
         structure=STRUCTURE,
         cutoff=settings.cutoff,
@@ -214,9 +203,32 @@ def _gpaw(folder: Path, atoms: Atoms, settings: DftSettings) -> str:
     )
 
 
+def _write(path: Path, atoms: Atoms, file_format: str, **more: Any) -> None:  # noqa: ANN401 - ASE takes anything
+    """Write a structure in a format of ASE, whole or not at all."""
+    text = io.StringIO()
+    ase.io.write(text, atoms, format=file_format, **more)
+    write_atomically(path, text.getvalue())
+
+
 PROGRAMS.add("vasp", _vasp)
 PROGRAMS.add("espresso", _espresso)
 PROGRAMS.add("gpaw", _gpaw)
+
+VASP_INCAR = """\
+PREC = Accurate
+ENCUT = {cutoff:g}
+GGA = {functional}
+EDIFF = 1E-7
+ISMEAR = 0
+SIGMA = {width:g}
+IBRION = -1
+NSW = 0
+ISIF = 2
+LREAL = .FALSE.
+LWAVE = .FALSE.
+LCHARG = .FALSE.
+"""
+"""One static step, with stress."""
 
 GPAW_SCRIPT = '''\
 """Label one structure with GPAW: energy, forces, stress; writes label.extxyz."""

@@ -99,8 +99,12 @@ def monte_carlo_rattled(
     >>> len(made), 0.5 < share <= 1
     (2, True)
     """
-    kT = kB * temperature
-    walk = _Walk(crystal=crystal, potential=potential, kT=kT, generator=generator)
+    walk = _Walk(
+        crystal=crystal,
+        potential=potential,
+        energy=kB * temperature,
+        generator=generator,
+    )
     state = walk.evaluated(np.stack([crystal.positions] * n))
     step, n_accepted = STEP, 0
     for i in range(N_MOVES):
@@ -130,7 +134,8 @@ class _Walk:
 
     crystal: Atoms
     potential: AbstractPotential
-    kT: float
+    energy: float
+    """kT, eV."""
     generator: np.random.Generator
 
     def moved(
@@ -145,7 +150,7 @@ class _Walk:
             new = self.evaluated(new.positions + step * momenta)
             momenta = momenta + step / 2 * new.forces
         rise = np.nan_to_num(new.energies + _kinetic(momenta) - start, nan=np.inf)
-        chance = np.exp(-np.clip(rise, 0, None) / self.kT)
+        chance = np.exp(-np.clip(rise, 0, None) / self.energy)
         is_accepted = self.generator.random(len(chance)) < chance
         is_accepted &= [
             are_apart(_placed(self.crystal, one)) for one in _finite(new.positions)
@@ -165,7 +170,7 @@ class _Walk:
 
     def _momenta(self, shape: Sequence[int]) -> Configurations:
         """Draw momenta of unit masses; the whole does not drift."""
-        momenta = self.generator.normal(scale=self.kT**0.5, size=tuple(shape))
+        momenta = self.generator.normal(scale=self.energy**0.5, size=tuple(shape))
         return momenta - momenta.mean(axis=1, keepdims=True)
 
 

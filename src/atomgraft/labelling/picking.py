@@ -1,8 +1,8 @@
 """Which of many structures: far from each other, and where models disagree.
 
 Farthest-point sampling takes the structure that is farthest from everything taken
-before (Gonzalez, Theor. Comput. Sci. 38, 293 (1985)): the radius within which the chosen
-cover all others is at most twice the smallest possible.
+before (Gonzalez, Theor. Comput. Sci. 38, 293 (1985)): the radius within which the
+chosen cover all others is at most twice the smallest possible.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""Crystals moved at random: rattled at stated amplitudes, strained by stated strains."""
+"""Crystals moved at random: rattled at stated amplitudes, under stated strains."""
 
 from collections.abc import Iterator, Sequence
 

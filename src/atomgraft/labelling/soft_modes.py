@@ -120,9 +120,7 @@ def displaced(crystal: Atoms, distance: float, n: int) -> Iterator[Proposal]:
         crystal, supercell=np.eye(3, dtype=int), primitive=np.eye(3), distance=distance
     )
     for atoms in displaced_supercells(phonon)[:n]:
-        yield Proposal(
-            atoms=atoms, kind="displacements", amplitude=distance, unit="Å"
-        )
+        yield Proposal(atoms=atoms, kind="displacements", amplitude=distance, unit="Å")
 
 
 def along_soft_modes(
