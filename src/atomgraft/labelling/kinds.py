@@ -115,7 +115,7 @@ def _modes(asked: Request) -> Made:
 
 def _displacements(asked: Request) -> Made:
     made = list(displaced(asked.crystal, asked.amounts.distance, asked.n))
-    note = f"Symmetry leaves {len(made)} displaced supercells that differ."
+    note = f"Symmetry leaves {len(made)} of {asked.n} displaced supercells."
     return made, note if len(made) < asked.n else ""
 
 

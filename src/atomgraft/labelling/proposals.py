@@ -8,7 +8,7 @@ from ase import Atoms
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.rehearsal.disturbances import bare
 
-N_DRAWS = 50
+N_DRAWS = 20
 """Times that a displacement is drawn again where it brings atoms too close."""
 
 
