@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -122,8 +123,9 @@ def _order(proposal: Atoms, frame: Atoms, path: Path) -> Int[np.ndarray, " atoms
     """Return which atom of a labelled frame each proposed atom is."""
     is_same = sorted(proposal.numbers) == sorted(frame.numbers)
     if is_same and np.allclose(proposal.cell.array, frame.cell.array, atol=SAME_PLACE):
+        pbc: Any = proposal.pbc  # one flag or three; ASE declares one
         vectors = frame.positions[None] - proposal.positions[:, None]
-        flat, _ = find_mic(vectors.reshape(-1, 3), proposal.cell, proposal.pbc)
+        flat, _ = find_mic(vectors.reshape(-1, 3), proposal.cell, pbc)
         distances = np.linalg.norm(flat, axis=1).reshape(len(proposal), -1)
         distances[proposal.numbers[:, None] != frame.numbers[None]] = np.inf
         order = distances.argmin(axis=1)

@@ -38,7 +38,7 @@ def read_crystal(file: str) -> Atoms:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            frames = ase.io.read(source.path, index=":")[source.frames]
+            everything = ase.io.read(source.path, index=":")
     except Exception as error:
         raise BadInputError(
             f"{source.path} cannot be read: {type(error).__name__}:"
@@ -46,7 +46,8 @@ def read_crystal(file: str) -> Atoms:
             "One structure in a format of ASE is needed: POSCAR, CIF, extxyz ...",
             "Check the name and the content, or convert it: ase convert FILE POSCAR.",
         ) from error
-    if len(frames) != 1 or not isinstance(frames[0], Atoms):
+    frames = [one for one in everything if isinstance(one, Atoms)][source.frames]
+    if len(frames) != 1:
         raise BadInputError(
             f"{file} holds {len(frames)} structures.",
             "One is needed to start from.",

@@ -28,7 +28,7 @@ def test_other_models_do_not():
     """Negative control of the test above."""
     others = [
         forces_on(one, shaken())
-        for one in (sw(), lennard_jones(["Si"], epsilon=0.1, sigma=2.0, cutoff=5.0))
+        for one in (sw(), lennard_jones(["Si"], epsilon=[0.1], sigma=[2.0], cutoff=5.0))
     ]
     assert (disagreement_of(others) > 0.01).all()
 
