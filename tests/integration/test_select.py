@@ -133,7 +133,7 @@ REFUSED = {
     "unknown element": f"select ge.extxyz --model {BASE} --out out",
     "pool of another element": f"{SELECT} --pool ge.extxyz --out out",
     "known of another element": f"{SELECT} --known ge.extxyz --out out",
-    "several structures": f"select shipped:si-train --model {BASE} --out out",
+    "unrelated structures": f"select two.extxyz --model {BASE} --out out",
     "a file that is no structure": f"select noise.cif --model {BASE} --out out",
     "collect from nothing": "select nothing --collect a.extxyz",
     "seed of minus one": f"{SELECT} --seed -1 --out out",
@@ -143,6 +143,7 @@ REFUSED = {
 @pytest.mark.parametrize("command", REFUSED.values(), ids=REFUSED)
 def test_bad_input_is_refused_and_nothing_written(command, capsys):
     Path("noise.cif").write_text("noise")
+    ase.io.write("two.extxyz", [bulk("Si"), bulk("Ge")])
     before = sorted(Path().rglob("*"))
     assert run(command) == 2
     error = capsys.readouterr().err.splitlines()[-1]

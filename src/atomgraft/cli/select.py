@@ -19,8 +19,8 @@ def command(
     structure: Annotated[
         str,
         typer.Argument(
-            help="A crystal, in any format of ASE; with --collect the folder of an"
-            " earlier selection."
+            help="A crystal, in any format of ASE or phonopy; with --collect the"
+            " folder of an earlier selection."
         ),
     ],
     model: Annotated[
@@ -57,8 +57,8 @@ def command(
         ),
     ] = None,
     supercell: Annotated[
-        str, typer.Option(help="Repeats of the structure: 2,2,2 or 2.")
-    ] = "1,1,1",
+        str, typer.Option(help="Repeats of the structure: '2 2 2' or 2.")
+    ] = "1 1 1",
     amplitude: Annotated[
         str, typer.Option(help="Rattles, Å, and flat or imaginary modes; in turn.")
     ] = "0.02,0.05,0.1",
@@ -188,7 +188,7 @@ def _collect(folder: Path, target: Path, screen: "Console", *, as_json: bool) ->
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(one.strip() for one in text.split(",") if one.strip())
+    return tuple(text.replace(",", " ").split())
 
 
 def _numbers(text: str, option: str) -> tuple[float, ...]:
@@ -199,7 +199,7 @@ def _numbers(text: str, option: str) -> tuple[float, ...]:
     except ValueError as error:
         raise BadInputError(
             f"{option} was given as {text!r}.",
-            "Numbers with commas between them are needed.",
+            "Numbers with commas or spaces between them are needed.",
             f"Write for example {option} 0.02,0.05.",
         ) from error
 
@@ -213,7 +213,7 @@ def _repeats(text: str) -> tuple[int, int, int]:
         raise BadInputError(
             f"--supercell was given as {text!r}.",
             "One or three whole numbers are needed.",
-            "Write for example --supercell 2,2,2.",
+            "Write for example --supercell '2 2 2'.",
         )
     x, y, z = (int(one) for one in words)
     return x, y, z

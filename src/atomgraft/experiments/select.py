@@ -17,13 +17,14 @@ from atomgraft.core.provenance import now
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import locked, make_folder
 from atomgraft.data.exact_files import write_exactly
+from atomgraft.data.geometry import check_geometry
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
+from atomgraft.experiments.crystals import read_crystal
 from atomgraft.experiments.inputs import base_card, load_base
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.spec import problems_of
 from atomgraft.labelling.collecting import Collected, collect
-from atomgraft.labelling.crystals import read_crystal, repeated
 from atomgraft.labelling.descriptors import Description, describe, principal_plane
 from atomgraft.labelling.dft_inputs import FOLDER, PROGRAMS, DftSettings, write_inputs
 from atomgraft.labelling.disagreement import (
@@ -34,6 +35,7 @@ from atomgraft.labelling.disagreement import (
 from atomgraft.labelling.kinds import KINDS, Amounts, parse_kinds, propose
 from atomgraft.labelling.picking import Pick, Rule, pick
 from atomgraft.labelling.proposals import Proposal, labelled_atoms
+from atomgraft.labelling.repeats import repeated
 from atomgraft.lattice.forces import require_known
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.selection import (
@@ -195,7 +197,9 @@ def select(
     """
     clock = Clock(started=now(), counter=time.perf_counter())
     _refuse_earlier(folder)
-    crystal = repeated(read_crystal(spec.structure), spec.supercell)
+    unit = read_crystal(spec.structure).atoms
+    check_geometry(unit, spec.structure)
+    crystal = repeated(unit, spec.supercell)
     models = [
         load_base(spec.model, head=spec.head, trust=trust),
         *(load_base(name, trust=trust) for name in spec.committee),
