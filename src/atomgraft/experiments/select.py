@@ -284,7 +284,7 @@ def _proposals(
         Proposal(
             atoms=one,
             kind=str(one.info.get("config_type", "pool")),
-            note=str(one.info["source"]),
+            note=Path(str(one.info["source"])).name,  # ends in "file, frame i"
         )
         for one in frames
     ]
