@@ -85,6 +85,13 @@ def _rattle(asked: Request) -> Made:
 
 
 def _strain(asked: Request) -> Made:
+    if not asked.crystal.pbc.all():
+        raise BadInputError(
+            f"{asked.crystal.get_chemical_formula()} is periodic in"
+            f" {int(asked.crystal.pbc.sum())} directions.",
+            "Strains of a cell are proposed for crystals, periodic in all three.",
+            "Leave the kind strain out: --kinds rattle,mc-rattle.",
+        )
     strains, rattle = asked.amounts.strains, min(asked.amounts.amplitudes)
     made = strained(asked.crystal, strains, rattle, asked.n, asked.generator)
     return list(made), ""

@@ -37,6 +37,18 @@ def test_fewer_displacements_than_asked_for_are_told():
     assert notices == ["Symmetry leaves 1 of 5 displaced supercells."]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_cluster_is_rattled_and_nothing_else(kind):
+    cluster = silicon()
+    cluster.pbc = False
+    if "rattle" in kind:
+        made, _ = propose(cluster, sw(), {kind: 1}, Amounts(), seed=0)
+        assert len(made) == 1
+        return
+    with pytest.raises(BadInputError, match="periodic in 0 directions"):
+        propose(cluster, sw(), {kind: 1}, Amounts(), seed=0)
+
+
 def test_unknown_kinds_are_answered():
     with pytest.raises(BadInputError, match="Did you mean 'rattle'"):
         parse_kinds(["ratle"])
