@@ -152,6 +152,16 @@ def test_bad_input_is_refused_and_nothing_written(command, capsys):
     assert sorted(Path().rglob("*")) == before
 
 
+def test_the_page_is_written_again_from_the_result_alone(capsys):
+    assert run(f"{SELECT} --kinds rattle --count 2 --out out") == 0
+    page = Path("out/report.html")
+    before = page.read_text()
+    page.unlink()
+    assert run("report out --json") == 0
+    assert page.read_text() == before
+    assert json.loads(capsys.readouterr().out)["chosen"]
+
+
 def test_a_folder_holds_one_selection(capsys):
     assert run(f"{SELECT} --kinds rattle --count 2 --out out") == 0
     before = Path("out/select.json").read_bytes()

@@ -131,6 +131,17 @@ def write_selection(folder: Path, result: SelectionResult) -> Path:
     return path
 
 
+def has_selection(folder: Path) -> bool:
+    """Tell whether a folder holds the result of a selection.
+
+    Examples
+    --------
+    >>> has_selection(Path("nowhere"))
+    False
+    """
+    return is_file(folder / SELECTION)
+
+
 def read_selection(folder: Path) -> SelectionResult:
     """Read the result of a selection.
 
