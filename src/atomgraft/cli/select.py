@@ -91,7 +91,8 @@ def command(
     """Propose structures, choose those worth a label, write them with DFT inputs."""
     from atomgraft.cli.screen import calm, console, print_json, stage_screen
     from atomgraft.core.errors import BadInputError
-    from atomgraft.experiments.select import parse_select, select
+    from atomgraft.experiments.select import select
+    from atomgraft.experiments.select_spec import parse_select
     from atomgraft.report.selection_page import write_selection_page
 
     screen = console(quiet=as_json)

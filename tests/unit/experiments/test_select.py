@@ -6,13 +6,8 @@ import pytest
 from ase.build import bulk
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.experiments.select import (
-    STRUCTURES,
-    SelectSpec,
-    collect_labels,
-    parse_select,
-    select,
-)
+from atomgraft.experiments.select import STRUCTURES, collect_labels, select
+from atomgraft.experiments.select_spec import SelectSpec, parse_select
 from atomgraft.labelling.dft_inputs import DftSettings
 from atomgraft.labelling.kinds import KINDS, Amounts
 from atomgraft.results.selection import read_selection
