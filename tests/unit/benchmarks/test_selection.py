@@ -64,6 +64,12 @@ def test_the_judge_of_dft_finds_no_fault_with_dft(selection):
     assert np.allclose(softened, 0.8 * judge.frequencies, atol=1e-6)
 
 
+def test_a_model_that_is_merely_soft_is_mended_by_one_number(selection, monkeypatch):
+    judge = selection.Judge("Si")
+    monkeypatch.setattr(judge, "_forces", lambda _model: 0.6 * judge.known)
+    assert judge.scaled_base(None) < 1e-6
+
+
 def row(choice, count, seed, error):
     scores = {"frequency_mae": error, "test_forces": 20.0, "slope": 1.0}
     return {
@@ -76,10 +82,12 @@ def row(choice, count, seed, error):
 
 
 def test_the_table_holds_means_ranges_and_gaps(selection):
-    base = {"material": "Si", "scores": row("", 0, 0, 1.75)["scores"]}
+    scores = row("", 0, 0, 1.75)["scores"]
+    base = {"material": "Si", "scores": scores, "scaled_frequency_mae": 0.84}
     rows = [base, row("rattle", 5, 1, 0.2), row("rattle", 5, 2, 0.4)]
     lines = selection.table_lines(rows)
     assert "7net-0 as it is 1.75; 2 seeds" in lines[0]
+    assert "frequency MAE 0.84 THz." in lines[-2]
     assert "| 5 | 0.3 [0.2, 0.4] | – |" in next(
         one for one in lines if one.startswith("| 5 ")
     )
