@@ -305,7 +305,7 @@ def table_lines(rows: list[dict]) -> list[str]:
             seeds = sorted({row["seed"] for row in own})
             lines += [
                 f"{material}: {heading}; 7net-0 as it is {base[key]:.3g}; "
-                f"{len(seeds)} seeds, mean [smallest, largest]",
+                f"seeds {', '.join(map(str, seeds))}: mean [smallest, largest]",
                 "",
                 "| labels | " + " | ".join(CHOICES) + " |",
                 "|---" * (len(CHOICES) + 1) + "|",

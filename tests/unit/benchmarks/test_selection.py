@@ -86,7 +86,7 @@ def test_the_table_holds_means_ranges_and_gaps(selection):
     base = {"material": "Si", "scores": scores, "scaled_frequency_mae": 0.84}
     rows = [base, row("rattle", 5, 1, 0.2), row("rattle", 5, 2, 0.4)]
     lines = selection.table_lines(rows)
-    assert "7net-0 as it is 1.75; 2 seeds" in lines[0]
+    assert "7net-0 as it is 1.75; seeds 1, 2: mean" in lines[0]
     assert "frequency MAE 0.84 THz." in lines[-2]
     assert "| 5 | 0.3 [0.2, 0.4] | – |" in next(
         one for one in lines if one.startswith("| 5 ")
