@@ -10,7 +10,9 @@ import pytest
 from atomgraft.report.compare_page import write_compare_page
 from atomgraft.report.page import write_page
 from atomgraft.report.phonon_page import write_phonon_page
+from atomgraft.report.selection_page import write_selection_page
 from tests.comparisons import comparison_of, failed, table_of
+from tests.selections import selection_of
 from tests.unit.report.example_phonons import LEGS, make_phonons, make_unstable
 from tests.unit.report.example_result import make_failed, make_result, make_unproved
 
@@ -77,6 +79,8 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     for name, make in PHONON_MAKERS.items():
         place = tmp_path_factory.mktemp(name)
         written[name] = write_phonon_page(place, make())
+    place = tmp_path_factory.mktemp("selection")
+    written["selection"] = write_selection_page(place, selection_of())
     return written
 
 
@@ -131,7 +135,7 @@ def fill_of(browser, selector: str) -> str:
     )
 
 
-@pytest.mark.parametrize("name", [*MAKERS, "comparison", *PHONON_MAKERS])
+@pytest.mark.parametrize("name", [*MAKERS, "comparison", "selection", *PHONON_MAKERS])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_no_error_no_request_no_overflow(show, name, width, scheme) -> None:
@@ -345,3 +349,13 @@ def test_settings_unfold(show) -> None:
     assert not browser.execute_script(f"return {shown}")
     browser.execute_script("document.querySelector('.folded summary').click()")
     assert browser.execute_script(f"return {shown}")
+
+
+def test_the_map_of_a_selection_shows_the_whole_pool(show) -> None:
+    browser = show("selection")
+    assert count(browser, "[data-plot='pool'] .points .point") == 14
+    browser.execute_script(
+        "document.querySelector(\"#figure-pool button[data-key='modes']\").click()"
+    )
+    points = "document.querySelectorAll(\"[data-plot='pool'] .points .point\")"
+    wait_for(browser, f"{points}.length === 10")

@@ -20,6 +20,7 @@ from atomgraft.cli import (
     prove,
     report,
     schema,
+    select,
 )
 from atomgraft.cli.handover import SENT_FOR, hand_over
 from atomgraft.core.errors import AtomgraftError, BadInputError, MissingExtraError
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 VERBS = (
     check,
+    select,
     plan,
     adapt,
     prove,

@@ -15,7 +15,8 @@ NAME = "report"
 
 def command(
     folder: Annotated[
-        Path, typer.Argument(help="Folder of a run, comparison or phonons.")
+        Path,
+        typer.Argument(help="Folder of a run, comparison, phonons or selection."),
     ],
     as_json: Json = False,
 ) -> None:
@@ -23,6 +24,7 @@ def command(
     from atomgraft.cli.screen import console
     from atomgraft.results.comparison_files import has_comparison
     from atomgraft.results.phonon_files import has_phonons
+    from atomgraft.results.selection import has_selection
 
     screen = console(quiet=as_json)
     show = _show_run
@@ -30,6 +32,8 @@ def command(
         show = _show_comparison
     elif has_phonons(folder):
         show = _show_phonons
+    elif has_selection(folder):
+        show = _show_selection
     page, document = show(folder, screen)
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
@@ -69,4 +73,15 @@ def _show_phonons(folder: Path, screen: "Console") -> tuple[Path, str]:
     result = read_phonons(folder)
     page = write_phonon_page(folder if is_folder(folder) else folder.parent, result)
     print_phonons(screen, result)
+    return page, result.model_dump_json(indent=1)
+
+
+def _show_selection(folder: Path, screen: "Console") -> tuple[Path, str]:
+    from atomgraft.cli.select import print_selection
+    from atomgraft.report.selection_page import write_selection_page
+    from atomgraft.results.selection import read_selection
+
+    result = read_selection(folder)
+    page = write_selection_page(folder, result)
+    print_selection(screen, result)
     return page, result.model_dump_json(indent=1)

@@ -1,0 +1,1 @@
+"""Which structures to label, and the inputs of the programs that label them."""
