@@ -33,6 +33,11 @@ MAX_SUPERCELLS = 2000
 """Displaced supercells beyond which a calculation has to be asked for by number."""
 
 
+SAME_FIT = 1e-3
+"""Relative; the same least squares in another order, far above rounding where force
+constants are determined and far below chance where they are not."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ThirdOrderSettings:
     """How third-order force constants are found.
@@ -276,12 +281,14 @@ def with_least_squares(
     Raises
     ------
     BadInputError
-        There are not as many forces as displacements and atoms.
+        There are not as many forces as displacements and atoms, or they leave force
+        constants undetermined.
     """
     _refuse_other_shape(forces, phonons.displacements)
     solved = copy.deepcopy(phonons)
     solved.forces = forces
     solved.produce_fc3(fc_calculator="symfc")
+    _refuse_undetermined(phonons, forces, np.asarray(solved.fc3))
     if second_forces is not None:
         _refuse_other_shape(second_forces, phonons.phonon_displacements)
         solved.phonon_forces = second_forces
@@ -293,6 +300,31 @@ def with_least_squares(
         solver="least squares over displaced supercells (symfc)",
         distance=float(np.linalg.norm(phonons.displacements, axis=2).max()),
     )
+
+
+def _refuse_undetermined(
+    phonons: "Phono3py",
+    forces: Float[np.ndarray, "frames atoms 3"],
+    found: Float[np.ndarray, "..."],
+) -> None:
+    """Check that the fit is one: symfc does not say when its equations are singular.
+
+    Solved again with every frame twice and in reverse, the equations are the same but
+    for a factor and for rounding. What rounding decides, no force has.
+    """
+    again = copy.deepcopy(phonons)
+    again.dataset = {"displacements": np.tile(phonons.displacements[::-1], (2, 1, 1))}
+    again.forces = np.tile(forces[::-1], (2, 1, 1))
+    again.produce_fc3(fc_calculator="symfc")
+    apart = np.abs(np.asarray(again.fc3) - found).max() / np.abs(found).max()
+    if not apart < SAME_FIT:
+        raise BadInputError(
+            f"{len(forces)} displaced supercells of {forces.shape[1]} atoms leave "
+            "third-order force constants undetermined: the same forces in another "
+            f"order give others, by {apart:.0%}.",
+            "Every force constant that symmetry allows must move some atom.",
+            "Give more displaced supercells, or larger ones.",
+        )
 
 
 def _refuse_other_shape(

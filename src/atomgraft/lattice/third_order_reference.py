@@ -89,6 +89,7 @@ def read_third_order(
         third,
         displacements=third.displacements[source.frames],
         forces=third.forces[source.frames],
+        energies=None,  # of no use here
     )
     phonons = _crystal(third, second, symprec)
     return ThirdOrderReference(
