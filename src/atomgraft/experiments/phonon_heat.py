@@ -20,6 +20,7 @@ from atomgraft.lattice.quasiharmonic import (
     expansion_record,
     quasiharmonic,
 )
+from atomgraft.lattice.supercells import supercell_by_length
 from atomgraft.lattice.third_order import (
     Anharmonic,
     ThirdOrderSettings,
@@ -38,6 +39,9 @@ from atomgraft.results.phonons import (
     PhononErrors,
     PhononResult,
 )
+
+THIRD_ORDER_LENGTH = 10.0
+"""Å between opposite faces of the supercells of third order, of which there are many."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -164,7 +168,11 @@ def _anharmonic(
     room = heated.spec.max_atoms
     if known is not None:
         return anharmonic_on_reference(potential, known, max_atoms=room)
-    settings = ThirdOrderSettings(cutoff=heated.spec.pair_cutoff)
+    cell = to_ase(heated.found.phonons[name].unitcell)
+    settings = ThirdOrderSettings(
+        supercell=supercell_by_length(cell, THIRD_ORDER_LENGTH),
+        cutoff=heated.spec.pair_cutoff,
+    )
     return anharmonic_of(
         potential, heated.judged.harmonics[name], settings, max_atoms=room
     )
