@@ -41,7 +41,7 @@ from atomgraft.results.phonons import (
 )
 
 THIRD_ORDER_LENGTH = 10.0
-"""Å between opposite faces of the supercells of third order, of which there are many."""
+"""Å between opposite faces of the supercells of third order: there are many."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
