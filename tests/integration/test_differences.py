@@ -93,12 +93,35 @@ def test_a_run_is_not_gone_on_with_in_another_way(file, tmp_path):
         adapt(spec(file, steps=2, differences="never"), tmp_path / "run")
 
 
-def test_steps_resume_to_the_same_bits(file, tmp_path):
-    whole = adapt(spec(file, steps=6), tmp_path / "whole")
-    again = adapt(spec(file, steps=6), tmp_path / "again")
+class Impatient(Listener):
+    """Ends a run in the middle, as a crash would."""
+
+    def on_step(self, record):
+        super().on_step(record)
+        if record["step"] == 4:
+            raise KeyboardInterrupt
+
+
+def test_a_run_that_broke_off_goes_on_to_the_same_bits(file, tmp_path):
+    run = spec(file, steps=6, checkpoint_every=2)
+    whole = adapt(run, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        adapt(run, tmp_path / "broken", observer=Impatient())
+    listener = Listener()
+    again = adapt(run, tmp_path / "broken", observer=listener)
+    assert listener.starts == [2]
     assert [one.loss for one in whole.training.curve] == [
         one.loss for one in again.training.curve
     ]
+
+
+def test_validation_tells_force_differences_apart(file, tmp_path):
+    other = phonopy_file(tmp_path / "other.yaml", [along(1, atom=4)])
+    run = spec(file, steps=2).model_copy(update={"validation": (other,)})
+    result = adapt(run, tmp_path / "run")
+    assert set(result.training.curve[-1].validation) == {"force_differences"}
+    roles = [one.role for one in result.differences]
+    assert roles == ["train", "validation"]
 
 
 @NEEDS_SEVENN

@@ -137,6 +137,34 @@ def find_partners(structures: Sequence[Atoms], mode: Mode) -> list[Partner | Non
     return partners
 
 
+def opposites(structures: Sequence[Atoms]) -> dict[int, int]:
+    """Return frames at opposite displacements of one atom, each with the other.
+
+    Parameters
+    ----------
+    structures
+        Labelled frames.
+    """
+    return {
+        i: other
+        for crystal in _crystals(structures, is_everything=False)
+        for i in crystal.members
+        if (other := crystal.opposite(i)) is not None
+    }
+
+
+def is_undisplaced(atoms: Atoms) -> bool:
+    """Return whether a frame says that it is the undisplaced crystal.
+
+    Examples
+    --------
+    >>> is_undisplaced(Atoms("H"))
+    False
+    """
+    displacement = atoms.arrays.get(DISPLACEMENT)
+    return displacement is not None and not np.any(displacement)
+
+
 def require_partners(
     structures: Sequence[Atoms], partners: Sequence[Partner | None]
 ) -> None:
