@@ -61,11 +61,11 @@ def test_a_phonopy_file_trains_on_responses(file, tmp_path):
     result = adapt(spec(file), tmp_path / "run", observer=listener)
     losses = [record["loss"] for record in listener.records]
     assert np.mean(losses[-3:]) < 0.5 * np.mean(losses[:3])
-    [card] = result.data
-    assert card.differences == {"opposite": 2, "symmetry": 1}
+    [record] = result.differences
+    assert (record.n_opposite, record.n_by_symmetry, record.n_plain) == (2, 1, 0)
     assert any("train as force differences" in one for one in listener.notices)
     texts = [getattr(block, "text", "") for block in stream_blocks(result)]
-    assert any("Force differences (train): 3 structures of 3" in one for one in texts)
+    assert any("Force differences (train): 3 of 3 structures" in one for one in texts)
 
 
 @pytest.mark.parametrize(("mode", "is_content"), [("auto", True), ("never", False)])
@@ -76,7 +76,7 @@ def test_only_responses_count(mode, is_content, tmp_path):
         spec(file, steps=1, differences=mode), tmp_path / "run", observer=listener
     )
     assert (listener.records[0]["loss"] < 1e-4) == is_content
-    assert bool(result.data[0].differences) == is_content
+    assert bool(result.differences) == is_content
     said = any("force differences" in one for one in listener.notices)
     assert said == is_content
 
@@ -93,12 +93,35 @@ def test_a_run_is_not_gone_on_with_in_another_way(file, tmp_path):
         adapt(spec(file, steps=2, differences="never"), tmp_path / "run")
 
 
-def test_steps_resume_to_the_same_bits(file, tmp_path):
-    whole = adapt(spec(file, steps=6), tmp_path / "whole")
-    again = adapt(spec(file, steps=6), tmp_path / "again")
+class Impatient(Listener):
+    """Ends a run in the middle, as a crash would."""
+
+    def on_step(self, record):
+        super().on_step(record)
+        if record["step"] == 4:
+            raise KeyboardInterrupt
+
+
+def test_a_run_that_broke_off_goes_on_to_the_same_bits(file, tmp_path):
+    run = spec(file, steps=6, checkpoint_every=2)
+    whole = adapt(run, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        adapt(run, tmp_path / "broken", observer=Impatient())
+    listener = Listener()
+    again = adapt(run, tmp_path / "broken", observer=listener)
+    assert listener.starts == [2]
     assert [one.loss for one in whole.training.curve] == [
         one.loss for one in again.training.curve
     ]
+
+
+def test_validation_tells_force_differences_apart(file, tmp_path):
+    other = phonopy_file(tmp_path / "other.yaml", [along(1, atom=4)])
+    run = spec(file, steps=2).model_copy(update={"validation": (other,)})
+    result = adapt(run, tmp_path / "run")
+    assert set(result.training.curve[-1].validation) == {"force_differences"}
+    roles = [one.role for one in result.differences]
+    assert roles == ["train", "validation"]
 
 
 @NEEDS_SEVENN
@@ -108,6 +131,6 @@ def test_public_displacements_train_as_differences(shared_data, tmp_path):
     listener = Listener()
     run = parse_spec({**given, "base": "sevennet:tiny:Mg,O", "dtype": "float32"}, "t")
     result = adapt(run, tmp_path / "run", observer=listener)
-    assert result.data[0].differences == {"symmetry": 2}
+    assert result.differences[0].n_by_symmetry == 2
     assert result.reference.was_refitted is False
     assert all(np.isfinite(record["loss"]) for record in listener.records)

@@ -9,12 +9,12 @@ undisplaced crystal, the same frame seen from another side; or F(u) - F(0).
 import dataclasses
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 from ase import Atoms
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.labels import forces_of
@@ -45,13 +45,6 @@ always, and a frame without is refused; ``never``: none."""
 Kind = Literal["symmetry", "opposite", "undisplaced", "reference"]
 """Where the partner comes from; ``reference`` is the undisplaced crystal itself, whose
 own difference is zero."""
-
-IN_WORDS = {
-    "symmetry": "by symmetry",
-    "opposite": "against the opposite displacement",
-    "undisplaced": "against the undisplaced cell",
-    "reference": "undisplaced cell itself",
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,16 +86,20 @@ class Partner:
         return self.share * (own - other[self.permutation] @ self.rotation.T)
 
 
-def count_kinds(partners: Sequence[Partner | None]) -> dict[str, int]:
-    """Return how many frames have a partner, by kind; nothing for none.
+def count_kinds(partners: Sequence[Partner | None]) -> Counter[Kind]:
+    """Return how many frames have a partner, by kind.
+
+    Parameters
+    ----------
+    partners
+        Of each frame.
 
     Examples
     --------
-    >>> count_kinds([None])
-    {}
+    >>> count_kinds([None]).total()
+    0
     """
-    kinds = Counter(one.kind for one in partners if one is not None)
-    return dict(sorted(kinds.items()))
+    return Counter(one.kind for one in partners if one is not None)
 
 
 def find_partners(structures: Sequence[Atoms], mode: Mode) -> list[Partner | None]:
@@ -140,31 +137,32 @@ def find_partners(structures: Sequence[Atoms], mode: Mode) -> list[Partner | Non
     return partners
 
 
-def notice_of(partners: Sequence[Partner | None], what: str) -> str | None:
-    """Return which frames train as differences, in words; none where none do.
+def opposites(structures: Sequence[Atoms]) -> dict[int, int]:
+    """Return frames at opposite displacements of one atom, each with the other.
 
     Parameters
     ----------
-    partners
-        Of the frames of a set.
-    what
-        Name of the set.
+    structures
+        Labelled frames.
+    """
+    return {
+        i: other
+        for crystal in _crystals(structures, is_everything=False)
+        for i in crystal.members
+        if (other := crystal.opposite(i)) is not None
+    }
+
+
+def is_undisplaced(atoms: Atoms) -> bool:
+    """Return whether a frame says that it is the undisplaced crystal.
 
     Examples
     --------
-    >>> notice_of([None], "training") is None
-    True
+    >>> is_undisplaced(Atoms("H"))
+    False
     """
-    kinds = count_kinds(partners)
-    if not kinds:
-        return None
-    words = ", ".join(f"{n} {IN_WORDS[kind]}" for kind, n in kinds.items())
-    n_plain = len(partners) - sum(kinds.values())
-    return (
-        f"Of {len(partners)} {what} structures, "
-        f"{sum(kinds.values())} train as force differences ({words}), and "
-        f"{n_plain} as they are. training.differences: never trains all as they are."
-    )
+    displacement = atoms.arrays.get(DISPLACEMENT)
+    return displacement is not None and not np.any(displacement)
 
 
 def require_partners(
@@ -267,17 +265,9 @@ class _Crystal:
     def _by_symmetry(self, i: int) -> Partner | None:
         """Return the frame itself where an operation turns u into -u."""
         displacement = self.members[i]
-        cell = self.rest.cell.array
-        inverse = np.linalg.inv(cell)
-        largest = int(np.argmax((displacement**2).sum(1)))
         tolerance = RELATIVE_TOLERANCE * float(np.abs(displacement).max())
-        for turn, shift in zip(*self._symmetry(), strict=True):
-            rotation = cell.T @ turn @ inverse.T
-            wanted = -rotation @ displacement[largest]
-            is_match = (np.abs(displacement - wanted) < tolerance).all(1)
-            if not is_match.any():
-                continue
-            images = self._images(turn, shift, largest, is_match)
+        for rotation, turn, shift in self._candidates(displacement, tolerance):
+            images = self._images(turn, shift)
             if images is None:
                 continue
             left = displacement[images] + displacement @ rotation.T
@@ -291,28 +281,47 @@ class _Crystal:
                 )
         return None
 
-    def _images(
-        self,
-        turn: Int[np.ndarray, "3 3"],
-        shift: Float[np.ndarray, "3"],
-        first: int,
-        allowed: Bool[np.ndarray, " atoms"],
-    ) -> Int[np.ndarray, " atoms"] | None:
-        """Return where an operation puts each atom; none if `first` ends elsewhere."""
+    def _candidates(
+        self, displacement: Float[np.ndarray, "atoms 3"], tolerance: float
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield operations that put the most displaced atom where it may be put.
+
+        Each is a Cartesian rotation, and rotation and translation in fractions.
+        """
+        lengths = np.linalg.norm(displacement, axis=1)
+        first = int(lengths.argmax())
+        alike = np.flatnonzero(lengths > lengths[first] - 2 * tolerance)
+        turns, shifts = self._symmetry()
+        cell = self.rest.cell.array
+        rotations = cell.T @ turns @ np.linalg.inv(cell).T
+        wanted = -rotations @ displacement[first]
         places = self.rest.get_scaled_positions(wrap=False)
-        moved = places @ turn.T + shift
-        image = int(np.argmin(self._distances(moved[first : first + 1], places)[0]))
-        if not allowed[image]:
-            return None
-        distances = self._distances(moved, places)
+        moved = turns @ places[first] + shifts
+        for atom in alike:
+            is_turned = (np.abs(displacement[atom] - wanted) < tolerance).all(1)
+            is_there = self._distances(moved, places[[atom]])[:, 0] < self.reach
+            for k in np.flatnonzero(is_turned & is_there):
+                yield rotations[k], turns[k], shifts[k]
+
+    @property
+    def reach(self) -> float:
+        """Distance within which an operation puts an atom on another, Å."""
+        return 10 * self.symprec
+
+    def _images(
+        self, turn: Int[np.ndarray, "3 3"], shift: Float[np.ndarray, "3"]
+    ) -> Int[np.ndarray, " atoms"] | None:
+        """Return where an operation puts each atom; none if somewhere is nobody."""
+        places = self.rest.get_scaled_positions(wrap=False)
+        distances = self._distances(places @ turn.T + shift, places)
         images = distances.argmin(1)
         is_whole = len(np.unique(images)) == self.size
-        is_close = bool((distances.min(1) < 10 * self.symprec).all())
+        is_close = bool((distances.min(1) < self.reach).all())
         return images if is_whole and is_close else None
 
     def _distances(
-        self, one: Float[np.ndarray, "some 3"], other: Float[np.ndarray, "atoms 3"]
-    ) -> Float[np.ndarray, "some atoms"]:
+        self, one: Float[np.ndarray, "some 3"], other: Float[np.ndarray, "others 3"]
+    ) -> Float[np.ndarray, "some others"]:
         """Return distances between places, the nearest image of tiny ones, Å."""
         apart = one[:, None] - other[None]
         return np.linalg.norm((apart - np.rint(apart)) @ self.rest.cell.array, axis=2)
@@ -333,12 +342,10 @@ def _operations(rest: Atoms, symprec: float) -> tuple[np.ndarray, np.ndarray]:
     if moments.ndim > 1 or not rest.pbc.all():
         return nothing
     kinds = np.unique(np.stack([rest.numbers, moments]), axis=1, return_inverse=True)
+    cell = (rest.cell.array, rest.get_scaled_positions(), np.ravel(kinds[1]))
     with warnings.catch_warnings():  # that errors will be raised one day
         warnings.simplefilter("ignore", DeprecationWarning)
-        found = spglib.get_symmetry_dataset(
-            (rest.cell.array, rest.get_scaled_positions(), np.ravel(kinds[1])),
-            symprec=symprec,
-        )
+        found = spglib.get_symmetry_dataset(cell, symprec=symprec)  # pyright: ignore[reportArgumentType] - arrays are taken
     if found is None:
         return nothing
     return np.asarray(found.rotations), np.asarray(found.translations)

@@ -8,6 +8,7 @@ from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.core.storage import write_atomically
+from atomgraft.data.differences import DISPLACEMENT, SYMMETRY_TOLERANCE
 from atomgraft.data.labels import (
     ENERGY,
     FORCES,
@@ -26,8 +27,8 @@ def write_exactly(path: Path, structures: Sequence[Atoms]) -> None:
     """Write extended XYZ that reads back with the same bits, whole or not at all.
 
     ASE writes eight decimals, which makes every structure a slightly different one;
-    here each number has as many digits as it needs. Kept are geometry, labels and
-    the entries of ``info`` in `KEPT`.
+    here each number has as many digits as it needs. Kept are geometry, labels,
+    displacements and the entries of ``info`` in `KEPT`.
 
     Parameters
     ----------
@@ -56,10 +57,10 @@ def write_exactly(path: Path, structures: Sequence[Atoms]) -> None:
 
 
 def _frame(atoms: Atoms) -> str:
-    forces = forces_of(atoms)
-    columns = [atoms.positions, *(() if forces is None else (forces,))]
-    rows = np.concatenate(columns, axis=1)
-    lines = [str(len(atoms)), _comment(atoms, has_forces=forces is not None)]
+    arrays = {FORCES: forces_of(atoms), DISPLACEMENT: atoms.arrays.get(DISPLACEMENT)}
+    there = {name: one for name, one in arrays.items() if one is not None}
+    rows = np.concatenate([atoms.positions, *there.values()], axis=1)
+    lines = [str(len(atoms)), _comment(atoms, list(there))]
     lines += [
         f"{symbol} {_numbers(row)}"
         for symbol, row in zip(atoms.symbols, rows, strict=True)
@@ -67,17 +68,19 @@ def _frame(atoms: Atoms) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _comment(atoms: Atoms, *, has_forces: bool) -> str:
+def _comment(atoms: Atoms, arrays: Sequence[str]) -> str:
     parts: list[str] = []
     if atoms.cell.array.any():
         parts.append(f'Lattice="{_numbers(atoms.cell.array.ravel())}"')
-    forces = f":{FORCES}:R:3" if has_forces else ""
-    parts.append(f"Properties=species:S:1:pos:R:3{forces}")
+    columns = "".join(f":{name}:R:3" for name in arrays)
+    parts.append(f"Properties=species:S:1:pos:R:3{columns}")
     energy, stress = energy_of(atoms), stress_of(atoms)
     if energy is not None:
         parts.append(f"{ENERGY}={energy!r}")
     if stress is not None:
         parts.append(f'{STRESS}="{_numbers(stress)}"')
+    if SYMMETRY_TOLERANCE in atoms.info:
+        parts.append(f"{SYMMETRY_TOLERANCE}={float(atoms.info[SYMMETRY_TOLERANCE])!r}")
     parts += [
         f"{key}={_quoted(str(atoms.info[key]))}" for key in KEPT if key in atoms.info
     ]

@@ -9,6 +9,7 @@ from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.checks.findings import is_isolated_atom
+from atomgraft.data.differences import is_undisplaced, opposites
 
 GROUP_KEYS = ("trajectory", "group", "run")
 """Entries of ``info`` that say which frames belong together; the first counts."""
@@ -42,7 +43,8 @@ def split_off(
     """Split a fraction off at random, whole groups at a time.
 
     Frames with the same ``info["trajectory"]`` (or ``group``, ``run``) stay
-    together. Lone atoms are never split off. Fewer than `MIN_STRUCTURES`
+    together, and so do frames at opposite displacements of one atom. Lone atoms and
+    undisplaced cells are never split off. Fewer than `MIN_STRUCTURES`
     structures, or a single group, are not split, and the note says so.
 
     Parameters
@@ -97,11 +99,16 @@ def _nothing(structures: Sequence[Atoms], note: str) -> Split:
 
 def _groups(structures: Sequence[Atoms]) -> list[list[int]]:
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    other = opposites(structures)
     for i, atoms in enumerate(structures):
-        if is_isolated_atom(atoms):
+        if is_isolated_atom(atoms) or is_undisplaced(atoms):
             continue
         key = next((key for key in GROUP_KEYS if key in atoms.info), None)
-        name = ("frame", str(i)) if key is None else (key, str(atoms.info[key]))
+        name = (
+            ("frame", str(min(i, other.get(i, i))))
+            if key is None
+            else (key, str(atoms.info[key]))
+        )
         groups[name].append(i)
     return list(groups.values())
 

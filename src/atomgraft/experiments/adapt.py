@@ -146,6 +146,7 @@ def _result(
         spec=terms.spec,
         base=terms.base,
         data=terms.data,
+        differences=terms.differences,
         coverage=terms.coverage,
         reference=terms.reference,
         heads=terms.heads,

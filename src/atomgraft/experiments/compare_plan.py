@@ -413,7 +413,7 @@ class CellMaker:
             factor=planned.contestant.factor,
             seed=planned.seed,
         )
-        settings = run.model_dump(mode="json", exclude={"base", "device"})
+        settings = run.document(without={"base", "device"})
         parts = [
             json.dumps(settings, sort_keys=True),
             self.material.bases[planned.contestant.base].weights_hash,

@@ -88,8 +88,9 @@ def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | Non
         return None
     trained = _fingerprints(result.data)
     today = _fingerprints(data_cards(spec, inputs))
-    if trained != today or result.base.weights_hash != inputs.base_hash:
-        what = "base" if trained == today else "data"
+    is_alike = trained == today and result.differences == inputs.differences
+    if not is_alike or result.base.weights_hash != inputs.base_hash:
+        what = "base" if is_alike else "data, or which of it trains as differences,"
         raise BadInputError(
             f"{folder} holds a finished run, and its {what} has changed since.",
             "A finished run belongs to the files it was made from.",

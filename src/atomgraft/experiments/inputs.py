@@ -21,23 +21,17 @@ from atomgraft.data.checks.findings import (
     refuse_errors,
 )
 from atomgraft.data.checks.suite import check_structures
-from atomgraft.data.differences import (
-    Mode,
-    count_kinds,
-    find_partners,
-    notice_of,
-    require_partners,
-)
 from atomgraft.data.labels import count_labels, structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.data.splits import split_off
+from atomgraft.experiments.differences import difference_record, notice_of
 from atomgraft.experiments.rehearsal import propose_anchors, read_rehearsal
 from atomgraft.experiments.spec import RunSpec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 from atomgraft.results.files import read_result
-from atomgraft.results.schema import BaseCard, DataCard
+from atomgraft.results.schema import BaseCard, DataCard, DifferenceRecord
 
 SPLIT_FROM = 40
 """Structures from which a validation set is split off without being asked."""
@@ -54,7 +48,6 @@ class HeadInputs:
 
     train: tuple[Atoms, ...]
     validation: tuple[Atoms, ...]
-    notices: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,6 +70,8 @@ class Inputs:
         Labelled structures to rehearse, with ``info["rehearsal"]`` saying their kind.
     anchors
         Structures on which the source's predictions matter; without labels.
+    differences
+        Sets in which structures train as force differences.
     """
 
     base: AbstractPotential
@@ -87,6 +82,7 @@ class Inputs:
     heads: Mapping[str, HeadInputs] = dataclasses.field(default_factory=dict)
     rehearsal: tuple[Atoms, ...] = ()
     anchors: tuple[Atoms, ...] = ()
+    differences: tuple[DifferenceRecord, ...] = ()
 
 
 def load_base(
@@ -178,7 +174,6 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
     train = [one for one in everything if one.info.get("head") not in spec.heads]
     validation = read_files(spec, spec.validation) if spec.validation else []
     heads = {name: _read_head(spec, name, everything, base) for name in spec.heads}
-    said = [notice for head in heads.values() for notice in head.notices]
     findings = check_structures(
         train,
         validation=validation,
@@ -186,7 +181,7 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
         max_predicted_atoms=CHECKED_ATOMS,
     )
     refuse_errors(findings)
-    notices = notices_of(findings) + said
+    notices = notices_of(findings)
     train, note = without_lone_atoms(train)
     notices += [note] if note else []
     if not validation:
@@ -195,19 +190,37 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
     _require_labels(spec, train, "training")
     _require_labels(spec, validation, "validation")
     _require_batch(spec, train)
-    notices += _differences(spec, train, "training")
-    notices += _differences(spec, validation, "validation")
+    own = HeadInputs(train=tuple(train), validation=tuple(validation))
+    differences = _differences(spec, {None: own, **heads})
+    notices += map(notice_of, differences)
     working = base.clone(dtype=getattr(torch, spec.dtype))
     return Inputs(
         base=working,
         base_hash=base.weights_hash(),
-        train=tuple(train),
-        validation=tuple(validation),
+        train=own.train,
+        validation=own.validation,
         notices=tuple(notices),
+        differences=differences,
         heads=heads,
         rehearsal=read_rehearsal(spec, working, train),
         anchors=propose_anchors(spec, working, train),
     )
+
+
+def _differences(
+    spec: RunSpec, heads: Mapping[str | None, HeadInputs]
+) -> tuple[DifferenceRecord, ...]:
+    """Return the sets in which structures train as force differences."""
+    mode = spec.training.differences
+    found = [
+        record
+        for name, head in heads.items()
+        for record in (
+            difference_record(head.train, mode, role="train", head=name),
+            difference_record(head.validation, mode, role="validation", head=name),
+        )
+    ]
+    return tuple(record for record in found if record is not None)
 
 
 def _read_head(
@@ -252,21 +265,7 @@ def _read_head(
     train, _ = without_lone_atoms(train)
     _require_labels(spec, train, f"{name} training")
     _require_labels(spec, validation, f"{name} validation")
-    notices = _differences(spec, train, f"{name} training")
-    notices += _differences(spec, validation, f"{name} validation")
-    return HeadInputs(
-        train=tuple(train), validation=tuple(validation), notices=tuple(notices)
-    )
-
-
-def _differences(spec: RunSpec, structures: Sequence[Atoms], what: str) -> list[str]:
-    """Say which structures train as force differences; refuse where all must."""
-    mode = spec.training.differences
-    partners = find_partners(structures, mode)
-    if mode == "required":
-        require_partners(structures, partners)
-    notice = notice_of(partners, what)
-    return [notice] if notice else []
+    return HeadInputs(train=tuple(train), validation=tuple(validation))
 
 
 def read_files(spec: RunSpec, files: Sequence[str]) -> list[Atoms]:
@@ -365,10 +364,8 @@ def data_card(
     structures: Sequence[Atoms],
     *,
     head: str | None = None,
-    differences: Mode = "never",
 ) -> DataCard:
     """Describe a set of structures for the result."""
-    partners = find_partners(structures, differences)
     count = count_labels(structures)
     return DataCard.model_validate(
         {
@@ -376,7 +373,6 @@ def data_card(
             "head": head,
             "files": tuple(files),
             "fingerprint": structures_fingerprint(structures),
-            "differences": count_kinds(partners),
             **dataclasses.asdict(count),
         }
     )

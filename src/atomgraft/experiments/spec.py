@@ -108,10 +108,21 @@ class RunSpec(BaseModel):
 
     def identity(self) -> str:
         """Return a hash of everything that changes numbers."""
-        document = self.model_dump(mode="json", exclude={"device"})
+        document = self.document(without={"device"})
+        return fingerprint([json.dumps(document, sort_keys=True).encode()])
+
+    def document(self, *, without: set[str]) -> dict[str, Any]:
+        """Return what identifies a run; later keys stand in it where they are used.
+
+        Parameters
+        ----------
+        without
+            Keys that change no number.
+        """
+        document = self.model_dump(mode="json", exclude=without)
         if self.training.differences == "auto":  # as before there was a choice
             del document["training"]["differences"]
-        return fingerprint([json.dumps(document, sort_keys=True).encode()])
+        return document
 
 
 FREE = {

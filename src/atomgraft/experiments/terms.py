@@ -11,6 +11,7 @@ from atomgraft.adaptation.axes import SourceData
 from atomgraft.adaptation.base import Adapted
 from atomgraft.adaptation.movement import coverage
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import fingerprint
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.experiments.inputs import Inputs, base_card, data_card
 from atomgraft.experiments.rehearsal import rehearsal_record
@@ -42,6 +43,7 @@ def terms_of(spec: RunSpec, inputs: Inputs, setup: Setup) -> Terms:
         spec=spec.model_dump(mode="json"),
         base=base_card(inputs.base, inputs.base_hash),
         data=data_cards(spec, inputs),
+        differences=inputs.differences,
         elements_kept=tuple(chemical_symbols[number] for number in sorted(kept)),
         coverage=_coverage(setup.adapted),
         reference=setup.reference,
@@ -117,8 +119,10 @@ def _pins(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
         ),
         "base": inputs.base_hash,
     }
-    kinds = [card.differences for card in data_cards(spec, inputs) if card.differences]
-    return {**pins, "differences": json.dumps(kinds)} if kinds else pins
+    if inputs.differences:
+        document = [one.model_dump(mode="json") for one in inputs.differences]
+        pins["differences"] = fingerprint([json.dumps(document).encode()])
+    return pins
 
 
 def _further(inputs: Inputs) -> list[Atoms]:
@@ -148,23 +152,16 @@ def data_cards(spec: RunSpec, inputs: Inputs) -> tuple[DataCard, ...]:
     inputs
         What it reads.
     """
-    mode = spec.training.differences
-    cards = [data_card("train", spec.train, inputs.train, differences=mode)]
+    cards = [data_card("train", spec.train, inputs.train)]
     if inputs.validation:
         files = spec.validation or spec.train
-        cards.append(
-            data_card("validation", files, inputs.validation, differences=mode)
-        )
+        cards.append(data_card("validation", files, inputs.validation))
     for name, head in inputs.heads.items():
         files = spec.heads[name].train or spec.train
-        cards.append(data_card("train", files, head.train, head=name, differences=mode))
+        cards.append(data_card("train", files, head.train, head=name))
         if head.validation:
             files = spec.heads[name].validation
-            cards.append(
-                data_card(
-                    "validation", files, head.validation, head=name, differences=mode
-                )
-            )
+            cards.append(data_card("validation", files, head.validation, head=name))
     if inputs.rehearsal:
         cards.append(data_card("rehearsal", _rehearsed(spec), inputs.rehearsal))
     return tuple(cards)

@@ -7,7 +7,7 @@ from atomgraft.report.wording import (
     duration_text,
     number_text,
 )
-from atomgraft.results.schema import DataCard, RidgeRecord, RunResult
+from atomgraft.results.schema import DifferenceRecord, RidgeRecord, RunResult
 
 PART_NAMES = {"target": "your structures", "rehearsal": "rehearsed"}
 
@@ -26,23 +26,26 @@ def stream_blocks(result: RunResult) -> list[Block]:
         Note(text=f"Head {head.name}, reference energies: {head.reference.note}.")
         for head in result.heads
     ]
-    blocks += [
-        Note(text=_differences_text(card)) for card in result.data if card.differences
-    ]
+    blocks += [Note(text=_differences_text(one)) for one in result.differences]
     if len(result.training.streams) > 1:
         blocks.append(_stream_table(result))
     return blocks
 
 
-def _differences_text(card: DataCard) -> str:
+def _differences_text(record: DifferenceRecord) -> str:
     """Return which structures of a set train as force differences."""
-    n = sum(card.differences.values())
-    kinds = ", ".join(f"{kind} {count}" for kind, count in card.differences.items())
-    name = f"{card.role}, {card.head}" if card.head else card.role
+    kinds = {
+        "against the same seen through a symmetry": record.n_by_symmetry,
+        "against the opposite displacement": record.n_opposite,
+        "against the undisplaced cell": record.n_undisplaced,
+        "undisplaced itself": record.n_reference,
+    }
+    words = ", ".join(f"{count_text(n)} {kind}" for kind, n in kinds.items() if n)
+    name = f"{record.role}, head {record.head}" if record.head else record.role
     return (
-        f"Force differences ({name}): {counted(n, 'structure')} of "
-        f"{count_text(card.n_structures)}, by partner: {kinds}. The others train as "
-        "they are."
+        f"Force differences ({name}): {count_text(sum(kinds.values()))} of "
+        f"{counted(record.n_structures, 'structure')} train on their response to a "
+        f"displacement ({words}), {count_text(record.n_plain)} as they are."
     )
 
 

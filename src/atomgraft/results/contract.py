@@ -18,6 +18,7 @@ from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import (
     BaseCard,
     DataCard,
+    DifferenceRecord,
     HeadRecord,
     ReferenceRefit,
     RehearsalRecord,
@@ -49,6 +50,8 @@ class Terms(_Record):
     """The run, every default written out."""
     base: BaseCard
     data: tuple[DataCard, ...]
+    differences: tuple[DifferenceRecord, ...] = ()
+    """Sets in which structures will train as force differences."""
     elements_kept: tuple[str, ...]
     """What the adapted model will see; those that the data lack are carried over."""
     coverage: tuple[RoleCoverage, ...]

@@ -81,10 +81,25 @@ class DataCard(_Record):
     """Structures with forces."""
     n_stresses: int
     elements: tuple[str, ...]
-    differences: dict[str, int] = {}
-    """Structures that train as force differences, by where their partner comes from:
-    ``symmetry``, ``opposite``, ``undisplaced``; ``reference`` is such a partner. The
-    others train as they are."""
+
+
+class DifferenceRecord(_Record):
+    """Which structures of a set train as force differences."""
+
+    role: Literal["train", "validation"]
+    head: str | None = None
+    """Of a further level of theory; none is the head the run is made for."""
+    n_structures: int
+    n_by_symmetry: int = 0
+    """F(u) - F(-u), where a symmetry of the undisplaced crystal gives F(-u)."""
+    n_opposite: int = 0
+    """F(u) - F(-u), where another structure has F(-u)."""
+    n_undisplaced: int = 0
+    """F(u) - F(0)."""
+    n_reference: int = 0
+    """The undisplaced crystals themselves: their forces are F(0), and teach nothing."""
+    n_plain: int
+    """Trained as they are."""
 
 
 class ReferenceRefit(_Record):
@@ -213,6 +228,8 @@ class RunResult(_Record):
     spec: dict[str, Any]
     base: BaseCard
     data: tuple[DataCard, ...]
+    differences: tuple[DifferenceRecord, ...] = ()
+    """Sets in which structures train as force differences; none trains as it is."""
     coverage: tuple[RoleCoverage, ...]
     reference: ReferenceRefit
     heads: tuple[HeadRecord, ...] = ()

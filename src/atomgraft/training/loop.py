@@ -5,7 +5,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -468,7 +468,7 @@ class _Trainer:
             state.n_bad += 1
         return reported(errors)
 
-    def _score(self, errors: dict[str, Errors], state: State) -> float:
+    def _score(self, errors: Mapping[str, Errors], state: State) -> float:
         """Return the weighted sum of validation errors in their units."""
         return sum(
             flow.stream.knobs.weight

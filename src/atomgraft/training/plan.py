@@ -35,9 +35,9 @@ class Plan(BaseModel):
     checkpoint_every: Count = 25
     objective: Objective = Objective()
     differences: Mode = "auto"
-    """Which frames train as force differences, F(u) - F(-u) or F(u) - F(0): ``auto``,
-    those of one slightly displaced atom that have a partner; ``always``, all that
-    have one; ``required``, the same, and a frame without is refused; ``never``, none."""
+    """Which frames train as force differences, F(u) - F(-u) or F(u) - F(0): those of
+    one slightly displaced atom that have a partner (auto), all that have one (always,
+    and required, which refuses a frame without), or none (never)."""
 
     def batch_for(self, n_structures: int) -> int:
         """Return the batch size for a training set.

@@ -9,7 +9,6 @@ from atomgraft.data.differences import (
     DISPLACEMENT,
     count_kinds,
     find_partners,
-    notice_of,
     require_partners,
 )
 from atomgraft.data.labels import forces_of, set_labels
@@ -126,12 +125,9 @@ def test_nobody_has_a_partner_where_none_is_wanted_or_known():
     assert find_partners([frame], "always") == [None]
 
 
-def test_kinds_are_counted_and_said():
+def test_kinds_are_counted():
     partners = find_partners([displaced(along(0)), displaced(along(2))], "auto")
     assert count_kinds(partners) == {"symmetry": 1}
-    assert "1 train as force differences (1 by symmetry), and 1 as they are" in (
-        notice_of(partners, "training") or ""
-    )
 
 
 def test_a_frame_alone_is_refused_where_partners_are_required():

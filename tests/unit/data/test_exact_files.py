@@ -7,9 +7,11 @@ from ase import Atoms
 from ase.build import bulk, molecule
 
 from atomgraft.core.errors import StorageError
+from atomgraft.data.differences import find_partners
 from atomgraft.data.exact_files import write_exactly
-from atomgraft.data.labels import set_labels, structures_fingerprint
+from atomgraft.data.labels import forces_of, set_labels, structures_fingerprint
 from atomgraft.data.readers import read_structures
+from tests.displaced import along, displaced
 
 
 @pytest.fixture
@@ -96,3 +98,14 @@ def test_lone_atoms_stay_lone(path):
 def test_what_cannot_be_written_is_told(tmp_path):
     with pytest.raises(StorageError, match="Cannot write"):
         write_exactly(tmp_path / "nowhere" / "set.extxyz", [labelled()])
+
+
+def test_displacements_are_kept(tmp_path):
+    frame = displaced(along(0, step=0.01))
+    frame.info["symmetry_tolerance"] = 1e-4
+    write_exactly(tmp_path / "one.extxyz", [frame])
+    [again] = read_structures([tmp_path / "one.extxyz"])
+    assert again.info["symmetry_tolerance"] == 1e-4
+    assert np.array_equal(again.arrays["displacement"], frame.arrays["displacement"])
+    assert np.array_equal(forces_of(again), forces_of(frame))
+    assert find_partners([again], "auto")[0].kind == "symmetry"

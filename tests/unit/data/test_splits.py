@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.splits import split_off
+from tests.displaced import along, displaced
 
 
 def frames(n: int, n_groups: int | None = None) -> list[Atoms]:
@@ -78,3 +79,13 @@ def test_lone_atoms_stay() -> None:
 def test_a_fraction_out_of_range_is_refused(fraction: float) -> None:
     with pytest.raises(BadInputError):
         split_off(frames(10), fraction, np.random.default_rng(0))
+
+
+def test_opposite_displacements_stay_together_and_the_cell_at_rest_stays():
+    pairs = [displaced(sign * along(2, atom)) for atom in range(16) for sign in (1, -1)]
+    structures = [displaced(0 * along(2)), *pairs]
+    split = split_off(structures, 0.25, np.random.default_rng(0))
+    moves = [one.arrays["displacement"] for one in split.split_off]
+    assert len(moves) == 8
+    assert all(any(np.array_equal(-u, other) for other in moves) for u in moves)
+    assert all(u.any() for u in moves)

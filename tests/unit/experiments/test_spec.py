@@ -85,3 +85,11 @@ def test_what_is_no_mapping_is_refused(document):
 def test_the_schema_names_every_key():
     schema = spec_schema()
     assert set(schema["properties"]) == set(type(parsed()).model_fields)
+
+
+def test_identity_is_as_it_was_before_differences_unless_they_are_asked_for():
+    plain = parsed()
+    assert "differences" not in plain.document(without=set())["training"]
+    asked = parsed(training={"differences": "always"})
+    assert asked.identity() != plain.identity()
+    assert parsed(training={"differences": "auto"}).identity() == plain.identity()

@@ -11,11 +11,11 @@ import torch
 from atomgraft.adaptation.axes import Axes, DistanceToSource, WholeWeights
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError, NonFiniteTrainingError
-from atomgraft.core.properties import Property
 from atomgraft.data.labels import ENERGY, STRESS, set_labels
 from atomgraft.models.prediction import predict_structures
 from atomgraft.training import loop
 from atomgraft.training.checkpoint import METRICS, read_metrics, read_state
+from atomgraft.training.errors import Error
 from atomgraft.training.model import GraftedModule
 from tests.trials import (
     PINS,
@@ -186,7 +186,7 @@ def test_a_validation_that_is_not_finite_ends_the_run(
     adapted, frames, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(
-        loop, "_mean_absolute_errors", lambda _: {Property.FORCES: math.nan}
+        loop, "mean_absolute_errors", lambda _: {"forces": Error(math.nan, 1.0)}
     )
     with pytest.raises(NonFiniteTrainingError, match="validation error became nan"):
         train(adapted, frames, tmp_path, validation=frames[:1])
