@@ -9,6 +9,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 
 from atomgraft.lattice.harmonic import harmonic_of
+from atomgraft.lattice.relaxation import relax
 from atomgraft.lattice.supercells import crystal, displaced_supercells, prepare
 from atomgraft.models.pair import lennard_jones, stillinger_weber
 
@@ -34,7 +35,7 @@ def salt_law(factor=1.0):
     law = lennard_jones(
         ["Na", "Cl"],
         epsilon=[0.1 * factor, 0.2 * factor],
-        sigma=[2.4, 2.7],
+        sigma=[1.464, 3.535],  # small ions in the holes between large ones
         cutoff=6.0,
     )
     return law.clone(dtype=torch.float64)
@@ -44,9 +45,10 @@ def silicon(a=AT_REST):
     return bulk("Si", a=a)
 
 
-def salt(a=5.4636):
-    """Return rock salt where its law has it at rest, to 1e-4 Å."""
-    return bulk("NaCl", "rocksalt", a=a)
+@functools.cache
+def salt():
+    """Return rock salt where its law has it at rest; not to be changed."""
+    return relax(bulk("NaCl", "rocksalt", a=5.6), salt_law()).atoms
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from ase import Atoms
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.lattice.forces import require_known
-from atomgraft.lattice.supercells import SYMPREC
+from atomgraft.lattice.supercells import SYMPREC, require_crystal
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.calculator import GraftCalculator
 
@@ -105,7 +105,7 @@ def relax(
     Raises
     ------
     BadInputError
-        The potential does not know an element.
+        The potential does not know an element, or the structure is no crystal.
     AtomgraftError
         The crystal fell apart.
 
@@ -118,6 +118,7 @@ def relax(
     (True, 5.431)
     """
     require_known(potential, [atoms])
+    require_crystal(atoms)
     before = space_group(atoms)
     moving = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
     moving.calc = GraftCalculator(potential)
