@@ -1,6 +1,9 @@
 """Relaxation of atoms and cell, with the space group kept or let go."""
 
+import contextlib
 import dataclasses
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -69,8 +72,25 @@ def space_group(atoms: Atoms, symprec: float = SYMPREC) -> str:
     import spglib
 
     cell: Any = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.get_spacegroup(cell, symprec=symprec)
+    failure = getattr(spglib.error, "SpglibError", ValueError)  # since 2.7
+    try:
+        with _one_way_of_failing():
+            found = spglib.get_spacegroup(cell, symprec=symprec)
+    except failure:
+        found = None
     return "P1 (1)" if found is None else str(found)
+
+
+@contextlib.contextmanager
+def _one_way_of_failing() -> Iterator[None]:
+    """Mute a warning of spglib's that depends on who was imported before.
+
+    phonopy, once imported, tells spglib to raise; until then every call warns that it
+    will one day.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*OLD_ERROR_HANDLING.*")
+        yield
 
 
 def relax(
@@ -167,7 +187,8 @@ def _descend(
     keep_symmetry, fixed_cell, fixed_volume = fixed
     moving.set_constraint()
     if keep_symmetry:
-        moving.set_constraint(FixSymmetry(moving, symprec=SYMPREC))
+        with _one_way_of_failing():
+            moving.set_constraint(FixSymmetry(moving, symprec=SYMPREC))
     target: Any = moving
     if not fixed_cell:
         target = FrechetCellFilter(moving, constant_volume=fixed_volume)

@@ -1,6 +1,8 @@
 """Relaxation: to where forces vanish, with the space group kept, or marked."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -107,3 +109,26 @@ def test_the_space_group_is_that_of_spglib_to_a_tolerance():
     atoms.positions[0, 0] += 1e-3
     assert space_group(atoms) != DIAMOND
     assert space_group(atoms, symprec=0.01) == DIAMOND
+
+
+FIRST = """
+import warnings
+warnings.simplefilter("error")
+from ase.build import bulk
+from atomgraft.lattice.relaxation import space_group
+print(space_group(bulk("Si")), space_group(bulk("Si") + bulk("Si")), sep="; ")
+{}
+print(space_group(bulk("Si")), space_group(bulk("Si") + bulk("Si")), sep="; ")
+"""
+"""Atoms on one place have no group; spglib says so in its own way."""
+
+
+def test_the_space_group_does_not_depend_on_who_was_imported_before():
+    """phonopy tells spglib to raise where it would have warned."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST.format("import phonopy.structure.symmetry")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [f"{DIAMOND}; P1 (1)"] * 2
