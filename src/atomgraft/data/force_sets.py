@@ -6,6 +6,7 @@ itself would take them, or from the outputs of the calculations, in order.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +43,9 @@ COULOMB = HARTREE_IN_EV * BOHR_IN_ANGSTROM
 
 SAME_PLACE = 1e-3
 """Å; a structure whose atoms are further off is another structure."""
+
+SAME_MOVE = 1e-5
+"""Å; displacements that differ by more are others; files have eight decimals."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,6 +142,12 @@ def read_force_sets(
     )
     assert displacements is not None
     assert forces is not None
+    if not len(displacements):
+        raise BadInputError(
+            f"There is no supercell behind '@{source.selection}' of {source.path}.",
+            f"It holds {len(displaced[0])}, counted from zero.",
+            "Choose among them, or leave the part behind @ out.",
+        )
     _refuse_other_supercell(document, name, ideal, source)
     matrix = "primitive_matrix"
     found = ForceSets(
@@ -163,8 +173,8 @@ def read_force_sets(
 
 def is_phonopy_calculation(path: Path | str) -> bool:
     """Tell whether a path names a calculation of phonopy and not a structure."""
-    file = _file_of(path, must_exist=False)
-    name = Path(str(file).rpartition("#")[0] or str(file)).name.lower()
+    file = re.sub(r"@[-\d:]*$", "", str(_file_of(path, must_exist=False)))
+    name = Path(file.rpartition("#")[0] or file).name.lower()
     return any(name.endswith((f".yaml{one}", f".yml{one}")) for one in COMPRESSIONS)
 
 
@@ -219,8 +229,45 @@ def _with_forces(
         )
     files = [Path(one) for one in outputs] or [beside]
     if [one.name.startswith(FORCE_SETS) for one in files] == [True]:
-        return document | {name: _parsed(files[0], len(ideal))}
+        parsed = _parsed(files[0], len(ideal))
+        if entries:
+            _refuse_other_displacements(parsed, entries, ideal, source, files[0])
+        return document | {name: parsed}
     return document | {name: _from_outputs(entries, ideal, source, files)}
+
+
+def _refuse_other_displacements(
+    parsed: Any,  # noqa: ANN401 - as it stands in YAML
+    entries: Any,  # noqa: ANN401
+    ideal: Atoms,
+    source: Source,
+    file: Path,
+) -> None:
+    """Check that FORCE_SETS is of the displacements that the other file holds."""
+    known = _displacements_of(entries, ideal, source)
+    found, _, _ = displaced_in({"dataset": parsed}, "dataset", len(ideal), source)
+    if found.shape != known.shape or not np.allclose(found, known, atol=SAME_MOVE):
+        raise BadInputError(
+            f"{file} is of other displacements than {source.path}.",
+            "The FORCE_SETS of exactly these displacements is needed.",
+            "Make it again: phonopy -f vasprun-*.xml, in the folder of the"
+            " displacements.",
+        )
+
+
+def _displacements_of(
+    entries: Any,  # noqa: ANN401 - as it stands in YAML
+    ideal: Atoms,
+    source: Source,
+) -> Float[np.ndarray, "frames atoms 3"]:
+    """Return the displacements of a set that has no forces yet."""
+    given = {"dataset": entries}
+    if isinstance(entries, list):
+        given = {"dataset": [{**one, "forces": ideal.positions} for one in entries]}
+    elif isinstance(entries, dict):
+        same = [ideal.positions] * len(entries.get("displacements", ()))
+        given = {"dataset": {**entries, "forces": same}}
+    return displaced_in(given, "dataset", len(ideal), source)[0]
 
 
 def _parsed(path: Path, n_atoms: int) -> Any:  # noqa: ANN401 - as YAML would hold it
@@ -257,13 +304,7 @@ def _from_outputs(
 ) -> Any:  # noqa: ANN401
     """Take the forces from the outputs of the calculations, each checked."""
     frames = [read_structures([f"{file}@-1"])[0] for file in files]
-    given = {"dataset": entries}
-    if isinstance(entries, list):
-        given = {"dataset": [{**one, "forces": ideal.positions} for one in entries]}
-    elif isinstance(entries, dict):
-        same = [ideal.positions] * len(entries.get("displacements", ()))
-        given = {"dataset": {**entries, "forces": same}}
-    displacements, _, _ = displaced_in(given, "dataset", len(ideal), source)
+    displacements = _displacements_of(entries, ideal, source)
     if len(frames) != len(displacements):
         raise BadInputError(
             f"{len(frames)} outputs were given for {len(displacements)} displacements "

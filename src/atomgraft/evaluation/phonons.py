@@ -30,7 +30,7 @@ from atomgraft.lattice.spectra import (
     spectrum_limits,
     thermal_curves,
 )
-from atomgraft.metrics.phonons import best_scalar
+from atomgraft.metrics.phonons import best_scalar, frequency_errors
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.phonons import (
     REFERENCE,
@@ -54,6 +54,9 @@ reaches it in small supercells."""
 
 MOST_SOFT_MODES = 24
 """Imaginary modes that are listed."""
+
+ROUNDS = 2
+"""Of finding the number that fits the base best; more than one is for charges."""
 
 DIGITS = 5
 """Decimals of curves on disk."""
@@ -163,7 +166,7 @@ def judge_crystal(
         )
         for name, one in harmonics.items()
     }
-    own = _own_factor(compared)
+    own = _own_factor(compared, question)
     return Judged(
         spectra=_spectra(list(compared.values()), question),
         errors=_errors(compared, question, own),
@@ -172,11 +175,32 @@ def judge_crystal(
     )
 
 
-def _own_factor(compared: Mapping[str, Compared]) -> float | None:
+def _own_factor(
+    compared: Mapping[str, Compared], question: Question
+) -> float | None:
+    """Return the factor that fits best among those tried, one among them.
+
+    With charges the first is an estimate: the non-analytical term is not scaled, and
+    frequencies do not go with the root of the factor.
+    """
     if REFERENCE not in compared or BASE not in compared:
         return None
-    base, reference = compared[BASE].mesh, compared[REFERENCE].mesh
-    return best_scalar(base.frequencies, reference.frequencies, reference.weights)
+    base, reference = compared[BASE], compared[REFERENCE].mesh
+    tried = {1.0: base.mesh.frequencies}
+    factor = 1.0
+    for _ in range(ROUNDS):
+        weights = reference.weights
+        factor *= best_scalar(tried[factor], reference.frequencies, weights)
+        if factor in tried:
+            break
+        crystal = scaled(base.harmonic, factor)
+        tried[factor] = mesh_frequencies(crystal, question.mesh).frequencies
+    return min(
+        tried,
+        key=lambda one: frequency_errors(
+            tried[one], reference.frequencies, reference.weights
+        ).mae,
+    )
 
 
 def _errors(

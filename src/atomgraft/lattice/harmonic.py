@@ -10,7 +10,7 @@ they are often larger than what a displacement of 0.01 Å does.
 """
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -121,7 +121,8 @@ def with_forces(
     Raises
     ------
     BadInputError
-        There are not as many forces as displacements and atoms.
+        There are not as many forces as displacements and atoms, or the displacements
+        do not determine the force constants.
     """
     displacements = all_displacements(phonon)
     if forces.shape != displacements.shape:
@@ -137,11 +138,7 @@ def with_forces(
     copy.dataset = phonon.dataset
     copy.forces = shifted
     is_single = "first_atoms" in (phonon.dataset or {})
-    copy.produce_force_constants(
-        calculate_full_force_constants=False,
-        fc_calculator="traditional" if is_single else "symfc",
-        show_drift=False,
-    )
+    _solve(copy, "traditional" if is_single else "symfc")
     drift = _drift(copy)
     copy.symmetrize_force_constants(level=SYMMETRISATIONS, show_drift=False)
     return Harmonic(
@@ -150,6 +147,41 @@ def with_forces(
         residual=None if undisplaced is None else _largest(undisplaced),
         drift=drift,
     )
+
+
+def _solve(phonon: "Phonopy", solver: Literal["traditional", "symfc"]) -> None:
+    """Find the force constants of a crystal with displacements and forces."""
+    n_needed = 1 if solver == "traditional" else _supercells_needed(phonon)
+    error = None
+    if len(all_displacements(phonon)) >= n_needed:
+        try:
+            phonon.produce_force_constants(
+                calculate_full_force_constants=False,
+                fc_calculator=solver,
+                show_drift=False,
+            )
+        except ValueError as caught:  # phonopy's word for too few displacements
+            error = caught
+        else:
+            return
+    raise BadInputError(
+        f"{len(all_displacements(phonon))} displaced supercells do not determine the "
+        "force constants of this crystal.",
+        "Every symmetry-distinct atom must be displaced, in enough directions"
+        + (f": at least {n_needed} supercells." if n_needed > 1 else "."),
+        "Give all supercells that phonopy asks for.",
+    ) from error
+
+
+def _supercells_needed(phonon: "Phonopy") -> int:
+    """Return how many supercells have as many forces as there are unknowns.
+
+    With fewer, least squares answer all the same, with a crystal that is made up.
+    """
+    from phonopy.interface.symfc import SymfcFCSolver
+
+    solver = SymfcFCSolver(phonon.supercell, symmetry=phonon.symmetry)
+    return solver.estimate_numbers_of_supercells(orders=[2])[2]
 
 
 def _largest(forces: Float[np.ndarray, "atoms 3"]) -> float:

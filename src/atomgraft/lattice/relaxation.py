@@ -1,6 +1,9 @@
 """Relaxation of atoms and cell, with the space group kept or let go."""
 
+import contextlib
 import dataclasses
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +11,7 @@ from ase import Atoms
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.lattice.forces import require_known
-from atomgraft.lattice.supercells import SYMPREC
+from atomgraft.lattice.supercells import SYMPREC, require_crystal
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.calculator import GraftCalculator
 
@@ -69,8 +72,25 @@ def space_group(atoms: Atoms, symprec: float = SYMPREC) -> str:
     import spglib
 
     cell: Any = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.get_spacegroup(cell, symprec=symprec)
+    failure = getattr(spglib.error, "SpglibError", ValueError)  # since 2.7
+    try:
+        with _one_way_of_failing():
+            found = spglib.get_spacegroup(cell, symprec=symprec)
+    except failure:
+        found = None
     return "P1 (1)" if found is None else str(found)
+
+
+@contextlib.contextmanager
+def _one_way_of_failing() -> Iterator[None]:
+    """Mute a warning of spglib's that depends on who was imported before.
+
+    phonopy, once imported, tells spglib to raise; until then every call warns that it
+    will one day.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*OLD_ERROR_HANDLING.*")
+        yield
 
 
 def relax(
@@ -105,7 +125,7 @@ def relax(
     Raises
     ------
     BadInputError
-        The potential does not know an element.
+        The potential does not know an element, or the structure is no crystal.
     AtomgraftError
         The crystal fell apart.
 
@@ -118,6 +138,7 @@ def relax(
     (True, 5.431)
     """
     require_known(potential, [atoms])
+    require_crystal(atoms)
     before = space_group(atoms)
     moving = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
     moving.calc = GraftCalculator(potential)
@@ -166,7 +187,8 @@ def _descend(
     keep_symmetry, fixed_cell, fixed_volume = fixed
     moving.set_constraint()
     if keep_symmetry:
-        moving.set_constraint(FixSymmetry(moving, symprec=SYMPREC))
+        with _one_way_of_failing():
+            moving.set_constraint(FixSymmetry(moving, symprec=SYMPREC))
     target: Any = moving
     if not fixed_cell:
         target = FrechetCellFilter(moving, constant_volume=fixed_volume)

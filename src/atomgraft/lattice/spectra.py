@@ -95,7 +95,7 @@ class BandPath:
         Names of the ends of each leg.
     """
 
-    legs: tuple[Float[np.ndarray, "q 3"], ...]
+    legs: tuple[Float[np.ndarray, "_ 3"], ...]
     labels: tuple[tuple[str, str], ...]
 
 

@@ -85,9 +85,16 @@ def prepare(
     >>> [len(atoms) for atoms in displaced_supercells(phonon)]
     [16]
     """
-    _require_crystal(unitcell)
-    n_atoms = len(unitcell) * round(abs(float(np.linalg.det(supercell))))
-    if not 0 < n_atoms <= MAX_ATOMS:
+    require_crystal(unitcell)
+    n_cells = round(float(np.linalg.det(supercell)))
+    if n_cells < 1:
+        raise BadInputError(
+            f"The supercell {supercell.tolist()} spans no crystal.",
+            "Three right-handed vectors that are not in one plane are needed.",
+            "Give another supercell: --supercell '2 2 2'.",
+        )
+    n_atoms = len(unitcell) * n_cells
+    if n_atoms > MAX_ATOMS:
         raise BadInputError(
             f"The supercell of {unitcell.get_chemical_formula()} has {n_atoms} atoms.",
             f"Between 1 and {MAX_ATOMS} can be displaced.",
@@ -127,11 +134,18 @@ def crystal(
         )
 
 
-def _require_crystal(atoms: Atoms) -> None:
+def require_crystal(atoms: Atoms) -> None:
+    """Check that a structure is periodic, with every atom at a place of its own.
+
+    Raises
+    ------
+    BadInputError
+        It is not.
+    """
     if not atoms.pbc.all() or atoms.cell.rank < 3:
+        n_vectors = min(int(atoms.pbc.sum()), atoms.cell.rank)
         raise BadInputError(
-            f"{atoms.get_chemical_formula()} is periodic in {int(atoms.pbc.sum())} "
-            "directions.",
+            f"{atoms.get_chemical_formula()} is periodic in {n_vectors} directions.",
             "Phonons are computed for crystals, periodic in all three.",
             "Give the structure a cell; a slab or a molecule in vacuum may be one.",
         )
