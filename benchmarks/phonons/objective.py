@@ -309,8 +309,8 @@ def table(out: Path) -> None:
         *(__doc__ or "").split("\n\nNeeds")[0].split("\n\n", 1)[1].splitlines(),
         "",
         f"Low-rank adaptation of 7net-0, {STEPS} steps of one supercell, mesh"
-        f" {'x'.join(map(str, MESH))}, no non-analytical term. At rest: the largest force on the undisplaced"
-        " supercell under the model.",
+        f" {'x'.join(map(str, MESH))}, no non-analytical term. At rest: the"
+        " largest force on the undisplaced supercell under the model.",
         "",
         *lines,
         "",
