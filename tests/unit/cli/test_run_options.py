@@ -42,10 +42,12 @@ def test_a_verb_has_the_shared_options_and_then_its_own():
 
 
 def test_flags_alone_make_a_run():
-    asked, as_json = heard(*SILICON, "--steps", "7", "--json", "--fresh")
+    words = ("--steps", "7", "--differences", "never", "--json", "--fresh")
+    asked, as_json = heard(*SILICON, *words)
     assert as_json
     assert (asked.run.base, asked.run.recipe) == ("pair:sw-si", "lora")
     assert asked.run.training.steps == 7
+    assert asked.run.training.differences == "never"
     assert asked.folder == Path("runs/shipped:si-train-lora")
     assert (asked.fresh, asked.trust, asked.with_scratch) == (True, False, False)
 
