@@ -6,7 +6,11 @@ from rich.table import Table
 
 from atomgraft.cli.screen import print_notice
 from atomgraft.report.blocks import Table as PageTable
-from atomgraft.report.campaign_tables import bill_table, summary_table, worst_table
+from atomgraft.report.campaign_tables import (
+    bill_table,
+    short_summary_table,
+    worst_table,
+)
 from atomgraft.report.campaign_wording import headline, sentences
 from atomgraft.results.phonon_campaign import PhononCampaign
 
@@ -25,7 +29,7 @@ def print_phonon_campaign(screen: Console, campaign: PhononCampaign) -> None:
     for sentence in sentences(campaign):
         screen.print(f"  {escape(sentence)}")
     for table in (
-        summary_table(campaign),
+        short_summary_table(campaign),
         worst_table(campaign, most=5),
         bill_table(campaign),
     ):

@@ -70,7 +70,7 @@ def bill_of(
         n_materials=len(judged),
         supercells_needed=needed,
         supercells_used=used,
-        supercells_saved=share_saved(needed, used),
+        supercells_saved=share_saved(float(needed), used),
         adaptation_hours=adapting,
         evaluation_hours=evaluating,
         full_hours=full,
@@ -100,7 +100,7 @@ def share_saved(full: float, spent: float) -> float | None:
 
     Examples
     --------
-    >>> share_saved(50, 4)
+    >>> share_saved(50.0, 4.0)
     0.92
     """
     return 1 - spent / full if full > 0 else None

@@ -17,6 +17,7 @@ from atomgraft.report.campaign_tables import (
 )
 from atomgraft.report.campaign_wording import (
     best_recipe,
+    common_errors,
     headline,
     sentences,
     summary_of,
@@ -86,11 +87,16 @@ def mark_of(campaign: PhononCampaign) -> Mark:
         return OPEN
     if base is None or best is None:
         return ZERO_SHOT
-    if best.mean_mae >= base.mean_mae:
+    if not _beats(campaign, best.contestant, BASE):
         return MARKS[False]
-    scalar = summary_of(campaign, GLOBAL_SCALAR)
-    is_beaten = scalar is not None and scalar.mean_mae <= best.mean_mae
-    return PARTIAL if is_beaten else MARKS[True]
+    has_learned = _beats(campaign, best.contestant, GLOBAL_SCALAR)
+    return MARKS[True] if has_learned else PARTIAL
+
+
+def _beats(campaign: PhononCampaign, one: str, other: str) -> bool:
+    """Tell whether a contestant errs less; where nothing can be said, it does."""
+    both = common_errors(campaign, one, other)
+    return both is None or both[0] < both[1]
 
 
 def _cover(campaign: PhononCampaign) -> Cover:

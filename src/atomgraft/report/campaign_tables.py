@@ -1,6 +1,8 @@
 """The tables of a campaign over materials: summary, worst cases, the bill, the rest."""
 
+import dataclasses
 import statistics
+from collections.abc import Sequence
 
 from atomgraft.report.blocks import Table
 from atomgraft.report.campaign_wording import best_recipe, share_text, title_of
@@ -14,6 +16,23 @@ from atomgraft.results.phonon_campaign import (
     CampaignSummary,
     PhononCampaign,
 )
+from atomgraft.results.schema import Score
+
+SHORT = (0, 1, 2, 3, 8, 9, 10)
+"""Columns of the summary that fit a terminal."""
+
+
+def short_summary_table(campaign: PhononCampaign) -> Table | None:
+    """Return the summary in as many columns as a terminal is wide, or none."""
+    table = summary_table(campaign)
+    if table is None:
+        return None
+    return dataclasses.replace(
+        table,
+        columns=tuple(table.columns[i] for i in SHORT),
+        rows=tuple(tuple(row[i] for i in SHORT) for row in table.rows),
+        is_text=tuple(table.is_text[i] for i in SHORT),
+    )
 
 
 def summary_table(campaign: PhononCampaign) -> Table | None:
@@ -290,7 +309,7 @@ def training_table(campaign: PhononCampaign) -> Table | None:
     )
 
 
-def _drift_text(scores: tuple) -> str:
+def _drift_text(scores: Sequence[Score]) -> str:
     found = {
         one.group: f"{number_text(one.value)} {one.unit}"
         for one in scores

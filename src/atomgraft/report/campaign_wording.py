@@ -1,5 +1,7 @@
 """What a campaign over materials means, in words."""
 
+import statistics
+
 from atomgraft.report.wording import counted, number_text
 from atomgraft.results.phonon_campaign import (
     BASE,
@@ -31,9 +33,48 @@ def summary_of(campaign: PhononCampaign, contestant: str) -> CampaignSummary | N
 
 
 def best_recipe(campaign: PhononCampaign) -> CampaignSummary | None:
-    """Return the recipe with the smallest mean error, or none without any."""
+    """Return the recipe with the smallest mean error, or none without any.
+
+    Only recipes that were judged on the most materials count: one that failed on the
+    hard ones has no smaller error.
+    """
     recipes = [one for one in campaign.summaries if one.contestant not in FIXED]
-    return min(recipes, key=lambda one: one.mean_mae, default=None)
+    most = max((one.n_materials for one in recipes), default=0)
+    whole = [one for one in recipes if one.n_materials == most]
+    return min(whole, key=lambda one: one.mean_mae, default=None)
+
+
+def common_errors(
+    campaign: PhononCampaign, one: str, other: str
+) -> tuple[float, float, int] | None:
+    """Return the mean errors of two contestants where both were judged, THz.
+
+    Parameters
+    ----------
+    campaign
+        With rows.
+    one, other
+        Contestants.
+
+    Returns
+    -------
+    :
+        Both errors and the number of materials; none without a common one.
+    """
+    found = (_errors(campaign, one), _errors(campaign, other))
+    both = sorted(found[0].keys() & found[1].keys())
+    if not both:
+        return None
+    first, second = (statistics.fmean(part[name] for name in both) for part in found)
+    return first, second, len(both)
+
+
+def _errors(campaign: PhononCampaign, contestant: str) -> dict[str, float]:
+    values: dict[str, list[float]] = {}
+    for row in campaign.rows:
+        if row.contestant == contestant and row.frequency_mae is not None:
+            values.setdefault(row.material, []).append(row.frequency_mae)
+    return {name: statistics.fmean(part) for name, part in values.items()}
 
 
 def headline(campaign: PhononCampaign) -> str:
@@ -46,16 +87,19 @@ def headline(campaign: PhononCampaign) -> str:
             f"On {counted(base.n_materials, 'material')} the base misses frequencies "
             f"by {number_text(base.mean_mae)} THz on average."
         )
-    share = 1 - best.mean_mae / base.mean_mae if base.mean_mae else 0.0
+    both = common_errors(campaign, best.contestant, BASE)
+    if both is None:
+        return f"{best.contestant} and the base were judged on different materials."
+    mine, before, n = both
+    share = 1 - mine / before if before else 0.0
     change = (
         f"{100 * share:.0f} % less than the base"
         if share > 0
         else "no less than the base"
     )
     return (
-        f"{best.contestant} misses frequencies by {number_text(best.mean_mae)} THz on "
-        f"average over {counted(best.n_materials, 'material')}: {change} "
-        f"({number_text(base.mean_mae)} THz)."
+        f"{best.contestant} misses frequencies by {number_text(mine)} THz on average "
+        f"over {counted(n, 'material')}: {change} ({number_text(before)} THz)."
     )
 
 
@@ -78,8 +122,8 @@ def sentences(campaign: PhononCampaign) -> tuple[str, ...]:
     found = [_instability_sentence(campaign, best or base)]
     if best is not None:
         found += [*_baseline_sentences(campaign, best), _improved_sentence(best)]
-        bill = next((b for b in campaign.bills if b.contestant == best.contestant), 0)
-        found += [bill_sentence(bill)] if bill else []
+        bills = [b for b in campaign.bills if b.contestant == best.contestant]
+        found += [bill_sentence(bill) for bill in bills]
         if best.drift is not None:
             found.append(
                 f"On crystals it was not trained for, forces moved by "
@@ -111,13 +155,14 @@ def f1_text(counts: InstabilityCounts) -> str:
 def _baseline_sentences(campaign: PhononCampaign, best: CampaignSummary) -> list[str]:
     found: list[str] = []
     for name in (GLOBAL_SCALAR, OWN_SCALAR):
-        one = summary_of(campaign, name)
-        if one is None:
+        both = common_errors(campaign, best.contestant, name)
+        if both is None:
             continue
-        verdict = "beats" if best.mean_mae < one.mean_mae else "does not beat"
+        mine, theirs, _ = both
+        verdict = "beats" if mine < theirs else "does not beat"
         found.append(
             f"It {verdict} the baseline '{title_of(name)}', which has learned nothing "
-            f"but one number ({number_text(one.mean_mae)} THz)."
+            f"but one number ({number_text(theirs)} THz)."
         )
     return found
 
