@@ -23,7 +23,7 @@ from tests.phonon_folders import CRYSTALS, make_folder
 
 ASKED = (
     *("--model", MODEL, "--recipe", "full", "--steps", 20, "--mesh", 4),
-    *("--workers", 1, "--dft-hours", 2),
+    *("--workers", 1, "--dft-hours", 2, "--details", 1),
 )
 
 ROUND_OFF = 1e-9
@@ -112,6 +112,21 @@ def test_adapting_to_a_stiffer_law_helps_and_forgets(whole):
     summary = {one.contestant: one for one in read_phonon_campaign(whole).summaries}
     assert summary["full"].n_improved == len(CRYSTALS)
     assert summary["full"].drift > 0
+
+
+def test_the_worst_cases_come_with_their_bands(whole):
+    found = read_phonon_campaign(whole)
+    full = rows(whole, "full")
+    worst = max(CRYSTALS, key=lambda name: full[name].frequency_mae)
+    [detail] = found.details
+    assert detail.name == worst
+    errors = {one.contestant: one for one in detail.errors if one.baseline is None}
+    mae = full[worst].frequency_mae
+    assert errors["adapted"].frequency_mae == pytest.approx(mae, abs=ROUND_OFF)
+    known = {one.baseline: one.factor for one in detail.errors}
+    assert known["global scalar"] == rows(whole, GLOBAL_SCALAR)[worst].factor
+    assert detail.spectrum("adapted").bands
+    assert f"Bands of {worst}" in (whole / "report.html").read_text()
 
 
 def test_a_material_with_a_strange_element_is_marked(whole):

@@ -71,6 +71,9 @@ def command(
     length: Annotated[
         float | None, typer.Option(help="Of a structure's supercell: thickness, A.")
     ] = None,
+    details: Annotated[
+        int | None, typer.Option(help="Worst materials of which bands are shown.")
+    ] = None,
     dft_hours: Annotated[
         float | None, typer.Option(help="CPU-hours of one displaced supercell by DFT.")
     ] = None,
@@ -124,6 +127,7 @@ def command(
         "mesh": None if mesh is None else _triple(mesh),
         "threshold": threshold,
         "length": length,
+        "details": details,
         "dft_hours": dft_hours,
         "dtype": dtype,
         "device": device,

@@ -37,6 +37,7 @@ from atomgraft.experiments.phonon_campaign_cells import (
 from atomgraft.experiments.phonon_campaign_plan import (
     CampaignPlan,
     PlannedTraining,
+    detail_name,
     judge_name,
     scale_name,
     training_identity,
@@ -50,6 +51,12 @@ from atomgraft.experiments.phonon_campaign_spec import (
 from atomgraft.experiments.phonon_materials import Material
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.lattice.reference import read_reference
+from atomgraft.report.campaign_tables import (
+    judging,
+    materials_by_error,
+    mean_of,
+    rows_of,
+)
 from atomgraft.results.files import RESULT
 from atomgraft.results.phonon_campaign import (
     GLOBAL_SCALAR,
@@ -126,9 +133,9 @@ def run_phonon_campaign(
         maker.write_labels()
         device = resolve_device(spec.device)
         outcomes: dict[str, Outcome] = {}
-        for stage in (maker.first_cells, maker.second_cells):
+        for stage in (maker.first_cells, maker.second_cells, maker.third_cells):
             if any(one == NOT_RUN for one in outcomes.values()):
-                break  # a signal stopped the first
+                break  # a signal stopped the one before
             outcomes |= run_campaign(
                 stage(outcomes),
                 folder / CELLS,
@@ -237,6 +244,42 @@ class _CellMaker:
                 others = factor_without(own, material.name)
                 factors |= {} if others is None else {GLOBAL_SCALAR: others}
                 yield self._scale(material, factors)
+
+    def third_cells(self, outcomes: Mapping[str, Outcome]) -> list[Cell]:
+        """Return bands of the worst materials, under base and best recipe."""
+        spec = self.plan.spec
+        campaign = conclude(self.plan, outcomes, name="", sessions=())
+        who = judging(campaign)
+        entrants = {one.name: one for one in spec.recipes}
+        materials = {one.name: one for one in self.plan.judged}
+        found: list[Cell] = []
+        for card in materials_by_error(campaign)[: spec.details]:
+            rows = rows_of(campaign, card.name, who)
+            if mean_of(rows, "frequency_mae") is None:
+                continue
+            material = materials[card.name]
+            training = None
+            if who in entrants:
+                seed = next(row.seed for row in rows if row.status == "done") or 0
+                training = self.plan.training_for(material, entrants[who], seed)
+            factor = mean_of(rows_of(campaign, card.name, GLOBAL_SCALAR), "factor")
+            found.append(self._detail(material, training, factor))
+        return found
+
+    def _detail(
+        self,
+        material: Material,
+        training: PlannedTraining | None,
+        factor: float | None,
+    ) -> Cell:
+        judge = self._judge(material, training)
+        told = judge.payload["told"]
+        told["spec"] |= {"global_factor": factor}
+        return Cell(
+            name=detail_name(material, training),
+            identity=fingerprint([judge.identity.encode(), repr(factor).encode()]),
+            payload={"kind": "detail", "told": told},
+        )
 
     def _train(self, training: PlannedTraining) -> Cell:
         run = self.plan.spec.run_of(

@@ -21,8 +21,10 @@ from atomgraft.experiments.elsewhere import call_elsewhere
 from atomgraft.experiments.inputs import load_base, merged_run
 from atomgraft.experiments.phonon_setup import ADAPTED, BASE, prepared
 from atomgraft.experiments.phonon_spec import PhononSpec
+from atomgraft.experiments.phonons import phonons_of
 from atomgraft.lattice.harmonic import Harmonic, scaled, with_forces
 from atomgraft.lattice.spectra import MeshFrequencies, mesh_frequencies
+from atomgraft.models.base import AbstractPotential
 from atomgraft.models.memory import keep_freed_buffers
 from atomgraft.results.phonons import REFERENCE, PhononErrors
 from atomgraft.training.devices import DeviceName, resolve_device
@@ -88,8 +90,8 @@ def do_cell(folder: Path, payload: Document) -> Document:
     folder
         Of the cell.
     payload
-        ``kind`` is ``train``, ``judge`` or ``scale``; ``told`` are the fields of its
-        payload.
+        ``kind`` is ``train``, ``judge``, ``scale`` or ``detail``; ``told`` are the
+        fields of its payload.
 
     Raises
     ------
@@ -103,6 +105,7 @@ def do_cell(folder: Path, payload: Document) -> Document:
     kinds: dict[str, Callable[[Path, Document], Document]] = {
         "train": train,
         "judge": judge_where_possible,
+        "detail": detail_where_possible,
         "scale": scale,
     }
     return kinds[payload["kind"]](folder, payload["told"])
@@ -132,23 +135,41 @@ def judge_where_possible(folder: Path, told: Document) -> Document:
     told
         Fields of :class:`JudgePayload`.
     """
+    return _where_possible("judge", folder, told)
+
+
+def detail_where_possible(folder: Path, told: Document) -> Document:
+    """Compute bands here, or where the framework of the base is.
+
+    Parameters
+    ----------
+    folder
+        Of the cell.
+    told
+        Fields of :class:`JudgePayload`.
+    """
+    return _where_possible("detail", folder, told)
+
+
+def _where_possible(kind: str, folder: Path, told: Document) -> Document:
+    request = {"kind": kind, "folder": str(folder), "told": told}
     python = python_for(told["framework"])
     if python == Path(sys.executable):
-        return judge(folder, told)
-    request = {"folder": str(folder), "told": told}
-    place = "experiments.phonon_campaign_cells:judge_requested"
+        return do_requested(request)
+    place = "experiments.phonon_campaign_cells:do_requested"
     return call_elsewhere(python, place, request, n_threads=torch.get_num_threads())
 
 
-def judge_requested(request: Document) -> Document:
-    """Judge a material for another environment.
+def do_requested(request: Document) -> Document:
+    """Do a cell with a model, here or for another environment.
 
     Parameters
     ----------
     request
-        ``folder`` and ``told`` of :func:`judge`.
+        ``kind``, ``folder`` and ``told``.
     """
-    return judge(Path(request["folder"]), request["told"])
+    kinds = {"judge": judge, "detail": detail}
+    return kinds[request["kind"]](Path(request["folder"]), request["told"])
 
 
 def judge(folder: Path, told: Document) -> Document:
@@ -175,13 +196,8 @@ def judge(folder: Path, told: Document) -> Document:
     payload = JudgePayload(**told)
     spec = PhononSpec.model_validate(payload.spec)
     crystal = read_crystal(spec.crystal, symprec=spec.symprec)
-    loaded = (
-        load_base(spec.models[0], head=spec.head, trust=payload.trust)
-        if payload.run is None
-        else merged_run(Path(payload.run), trust=payload.trust)
-    )
-    potential = loaded.clone(dtype=torch.float64, device=resolve_device(payload.device))
     name = BASE if payload.run is None else ADAPTED
+    potential = _model(payload, spec, name)
     started = time.perf_counter()
     found = prepared(spec, crystal, {name: potential})
     reference = found.crystal.reference
@@ -199,6 +215,41 @@ def judge(folder: Path, told: Document) -> Document:
         "row": {**row, "seconds": seconds, "n_threads": torch.get_num_threads()},
         "own_factor": judged.own_factor,
     }
+
+
+def _model(payload: JudgePayload, spec: PhononSpec, name: str) -> AbstractPotential:
+    """Load the base or what was made of it, in float64."""
+    if name == BASE:
+        found = load_base(spec.models[0], head=spec.head, trust=payload.trust)
+    else:
+        found = merged_run(Path(payload.run or ""), trust=payload.trust)
+    return found.clone(dtype=torch.float64, device=resolve_device(payload.device))
+
+
+def detail(_folder: Path, told: Document) -> Document:
+    """Compute bands and heat of a material under base and adapted model, beside DFT.
+
+    Parameters
+    ----------
+    _folder
+        Of the cell; nothing is written there.
+    told
+        Fields of :class:`JudgePayload`.
+
+    Returns
+    -------
+    :
+        ``result``, a :class:`atomgraft.results.phonons.PhononResult`.
+    """
+    keep_freed_buffers()
+    payload = JudgePayload(**told)
+    spec = PhononSpec.model_validate(payload.spec)
+    crystal = read_crystal(spec.crystal, symprec=spec.symprec)
+    names = [BASE] if payload.run is None else [BASE, ADAPTED]
+    models = {name: _model(payload, spec, name) for name in names}
+    titles = {BASE: "Base", ADAPTED: "Adapted"}
+    found, _ = phonons_of(spec, crystal, models, titles=titles)
+    return {"result": found.model_dump(mode="json")}
 
 
 def _question(spec: PhononSpec) -> Question:

@@ -18,6 +18,9 @@ from atomgraft.results.phonon_campaign import BASE
 from atomgraft.results.schema import BaseCard
 from atomgraft.training.devices import resolve_device
 
+DETAIL = "detail--"
+"""How the names of cells with bands begin."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PlannedTraining:
@@ -342,3 +345,16 @@ def judge_name(material: Material, training: PlannedTraining | None) -> str:
 def scale_name(material: Material) -> str:
     """Return the cell in which the base is scaled for a material."""
     return f"scale--{material.name}"
+
+
+def detail_name(material: Material, training: PlannedTraining | None) -> str:
+    """Return the cell in which the bands of a material are computed.
+
+    Parameters
+    ----------
+    material
+        One of the worst.
+    training
+        The adaptation that is shown beside the base; none shows the base alone.
+    """
+    return f"{DETAIL}{judge_name(material, training).removeprefix('judge--')}"

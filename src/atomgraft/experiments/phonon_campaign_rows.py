@@ -8,6 +8,7 @@ from atomgraft.evaluation.phonon_campaigns import summarise_campaign
 from atomgraft.experiments.campaign import NOT_RUN, Outcome
 from atomgraft.experiments.compare_spec import Entrant
 from atomgraft.experiments.phonon_campaign_plan import (
+    DETAIL,
     CampaignPlan,
     PlannedTraining,
     judge_name,
@@ -22,6 +23,7 @@ from atomgraft.results.phonon_campaign import (
     CampaignTraining,
     PhononCampaign,
 )
+from atomgraft.results.phonons import PhononResult
 from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import Score
 
@@ -58,7 +60,8 @@ def conclude(
     contestants = tuple(dict.fromkeys(row.contestant for row in rows))
     materials = tuple(one.card for one in plan.materials)
     mode = spec.mode if spec.recipes else None
-    is_open = any(one.status == "open" for one in (*rows, *trainings))
+    shown = {k: one for k, one in outcomes.items() if k.startswith(DETAIL)}
+    is_open = any(one.status == "open" for one in (*rows, *trainings, *shown.values()))
     return PhononCampaign(
         name=name,
         finished=not is_open,
@@ -78,8 +81,13 @@ def conclude(
             mode=mode,
             dft_hours=spec.dft_hours,
         ),
+        details=tuple(
+            PhononResult.model_validate(one.document["result"])
+            for one in shown.values()
+            if one.document is not None
+        ),
         dft_hours=spec.dft_hours,
-        notices=(*plan.notices, *_notices(plan, rows)),
+        notices=(*plan.notices, *_notices(plan, rows), *_without_bands(shown)),
         provenance=sessions,
     )
 
@@ -97,6 +105,12 @@ def _notices(plan: CampaignPlan, rows: tuple[CampaignRow, ...]) -> Iterator[str]
     bare = [one.name for one in plan.judged if not one.card.has_reference]
     if bare:
         yield f"Without forces to compare with: {listed(bare)}."
+
+
+def _without_bands(shown: Outcomes) -> Iterator[str]:
+    for name, one in shown.items():
+        if one.status == "failed":
+            yield f"No bands of {name.removeprefix(DETAIL)}: {one.reason}"
 
 
 def _training(planned: PlannedTraining, outcomes: Outcomes) -> CampaignTraining:

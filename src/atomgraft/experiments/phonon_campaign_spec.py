@@ -27,7 +27,7 @@ CAMPAIGN_SPEC = "campaign.yaml"
 HALF = 0.5
 """Share of a material's supercells that it is adapted on without a word."""
 
-GROWS = frozenset({"recipes", "seeds"})
+GROWS = frozenset({"recipes", "seeds", "details"})
 """Keys that say which cells a campaign has; it may grow along them."""
 
 NEUTRAL = frozenset({"folder", "device", "max_atoms", "dft_hours"})
@@ -76,6 +76,8 @@ class PhononCampaignSpec(BaseModel):
     """Å"""
     max_atoms: Annotated[int, Field(ge=1)] | None = None
     """Atoms in one call of the model; none measures what fits."""
+    details: Annotated[int, Field(ge=0, le=20)] = 3
+    """Materials, worst first, of which the page shows bands."""
     dft_hours: Positive | None = None
     """CPU-hours of one displaced supercell by DFT, for the bill."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from atomgraft.core.storage import write_atomically
-from atomgraft.report.blocks import Alert, Block, Code, Facts, Section
+from atomgraft.report.blocks import Alert, Block, Code, Facts, Note, Section
 from atomgraft.report.campaign_figures import parity_figure
 from atomgraft.report.campaign_tables import (
     bill_table,
@@ -24,6 +24,8 @@ from atomgraft.report.campaign_wording import (
 )
 from atomgraft.report.document import Cover, Mark, document_text
 from atomgraft.report.page import MARKS, PAGE, PARTIAL
+from atomgraft.report.phonon_figures import bands_figure
+from atomgraft.report.phonon_wording import headline as phonon_headline
 from atomgraft.report.record import session_blocks
 from atomgraft.report.wording import MISSING, counted, number_text, time_text
 from atomgraft.results.phonon_campaign import (
@@ -70,6 +72,7 @@ def campaign_page_text(campaign: PhononCampaign) -> str:
         _section("summary", "All materials", *_summary(campaign)),
         _section("parity", "Mean frequencies", parity_figure(campaign)),
         _section("materials", "Worst cases first", worst_table(campaign)),
+        *_details(campaign),
         _section("bill", "The bill", bill_table(campaign)),
         _section("missing", "Without numbers", missing_table(campaign)),
         _section("trainings", "Adaptations", training_table(campaign)),
@@ -138,6 +141,19 @@ def _summary(campaign: PhononCampaign) -> list[Block | None]:
         told if notices else None,
         summary_table(campaign),
         confusion_table(campaign),
+    ]
+
+
+def _details(campaign: PhononCampaign) -> list[Section | None]:
+    """Return the bands of the worst materials, a section each."""
+    return [
+        _section(
+            f"detail-{i}",
+            f"Bands of {one.name}",
+            Note(text=phonon_headline(one)),
+            bands_figure(one, f"detail-{i}"),
+        )
+        for i, one in enumerate(campaign.details, start=1)
     ]
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from atomgraft.results.phonons import PhononResult
 from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import BaseCard, Score
 
@@ -205,6 +206,8 @@ class PhononCampaign(_Record):
     rows: tuple[CampaignRow, ...]
     summaries: tuple[CampaignSummary, ...]
     bills: tuple[Bill, ...]
+    details: tuple[PhononResult, ...] = ()
+    """Bands of the worst materials, under base and best recipe beside DFT."""
     dft_hours: float | None = None
     """CPU-hours of one displaced supercell by DFT, as the user stated them."""
     notices: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ from tests.phonon_campaigns import (
     row,
     table_of,
 )
+from tests.unit.report.example_phonons import make_phonons
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +153,10 @@ def test_a_campaign_that_has_judged_nothing_has_a_page(whole):
     text = campaign_page_text(campaign)
     assert "No material has been judged." in text
     assert "This campaign has not finished." in text
+
+
+def test_the_worst_show_their_bands(whole):
+    text = campaign_page_text(whole.model_copy(update={"details": (make_phonons(),)}))
+    assert 'id="detail-1"' in text
+    assert "detail-1-bands" in text
+    assert 'id="detail-1"' not in campaign_page_text(whole)
