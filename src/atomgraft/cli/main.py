@@ -10,6 +10,7 @@ import typer
 from atomgraft import __version__
 from atomgraft.cli import (
     adapt,
+    campaign,
     check,
     compare,
     demo,
@@ -42,6 +43,7 @@ VERBS = (
     prove,
     phonons,
     compare,
+    campaign,
     report,
     merge,
     demo,

@@ -16,13 +16,16 @@ NAME = "report"
 def command(
     folder: Annotated[
         Path,
-        typer.Argument(help="Folder of a run, comparison, phonons or selection."),
+        typer.Argument(
+            help="Folder of a run, comparison, phonons, selection or campaign."
+        ),
     ],
     as_json: Json = False,
 ) -> None:
     """Write a page again from its JSON file; needs neither torch nor the model."""
     from atomgraft.cli.screen import console
     from atomgraft.results.comparison_files import has_comparison
+    from atomgraft.results.phonon_campaign_files import has_phonon_campaign
     from atomgraft.results.phonon_files import has_phonons
     from atomgraft.results.selection import has_selection
 
@@ -34,6 +37,8 @@ def command(
         show = _show_phonons
     elif has_selection(folder):
         show = _show_selection
+    elif has_phonon_campaign(folder):
+        show = _show_campaign
     page, document = show(folder, screen)
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
@@ -85,3 +90,14 @@ def _show_selection(folder: Path, screen: "Console") -> tuple[Path, str]:
     page = write_selection_page(folder, result)
     print_selection(screen, result)
     return page, result.model_dump_json(indent=1)
+
+
+def _show_campaign(folder: Path, screen: "Console") -> tuple[Path, str]:
+    from atomgraft.cli.screen_campaign import print_phonon_campaign
+    from atomgraft.report.campaign_page import write_campaign_page
+    from atomgraft.results.phonon_campaign_files import read_phonon_campaign
+
+    campaign = read_phonon_campaign(folder)
+    page = write_campaign_page(folder, campaign)
+    print_phonon_campaign(screen, campaign)
+    return page, campaign.model_dump_json(indent=1)

@@ -103,3 +103,43 @@ def paired_bootstrap_interval(
     return bootstrap_interval(
         after - before, counts, rng, level=level, n_resamples=n_resamples
     )
+
+
+def median_interval(
+    values: Float[np.ndarray, " frames"],
+    rng: np.random.Generator,
+    *,
+    level: float = 0.95,
+    n_resamples: int = 2000,
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of a median.
+
+    Parameters
+    ----------
+    values
+        One for each independent thing.
+    rng
+        Source of the resamples.
+    level
+        Coverage of the interval.
+    n_resamples
+        Number of resamples.
+
+    Raises
+    ------
+    ValueError
+        No value was given.
+
+    Examples
+    --------
+    >>> low, high = median_interval(np.full(5, 0.25), np.random.default_rng(0))
+    >>> float(low), float(high)
+    (0.25, 0.25)
+    """
+    if len(values) == 0:
+        raise ValueError("an interval needs at least one value")
+    drawn = rng.integers(len(values), size=(n_resamples, len(values)))
+    medians = np.median(values[drawn], axis=1)
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(medians, [tail, 100 - tail])
+    return float(low), float(high)

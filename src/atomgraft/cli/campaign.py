@@ -1,0 +1,276 @@
+"""atomgraft campaign: one question to many materials, and the bill."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atomgraft.cli.options import Head, Json, Trust
+
+if TYPE_CHECKING:
+    from atomgraft.experiments.clusters import ClusterPlan
+    from atomgraft.experiments.phonon_campaign_plan import CampaignPlan
+    from atomgraft.experiments.phonon_campaign_spec import PhononCampaignSpec
+    from atomgraft.results.phonon_campaign import PhononCampaign
+
+NAME = "campaign"
+
+KINDS = ("phonons",)
+
+INTERRUPTED = 143
+"""Exit code where cells are left to run: 128 + SIGTERM, as for ``compare``."""
+
+
+def command(
+    kind: Annotated[str, typer.Argument(help="What is asked: phonons.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Calculations of phonopy, or structures; one a material."),
+    ],
+    model: Annotated[
+        str | None, typer.Option("--model", help="Base: name, file or run folder.")
+    ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(help="A campaign.yaml with further settings; flags win."),
+    ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="Recipe that adapts the base; repeat. None: base alone."),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(help="each: one adaptation a material; all: one for all."),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Supercells of a material to train on: 2, or 0.5 of them."),
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="With --mode all: leave-out folds.")
+    ] = None,
+    keep_families: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-families/--split-families",
+            help="Keep a prototype with its anion in one fold.",
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed of supercells and runs; repeat.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of the optimiser, in every adaptation.")
+    ] = None,
+    mesh: Annotated[
+        str | None, typer.Option(help="q-points along each vector, '20 20 20'.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Unstable below minus this frequency, THz.")
+    ] = None,
+    length: Annotated[
+        float | None, typer.Option(help="Of a structure's supercell: thickness, A.")
+    ] = None,
+    details: Annotated[
+        int | None, typer.Option(help="Worst materials of which bands are shown.")
+    ] = None,
+    dft_hours: Annotated[
+        float | None, typer.Option(help="CPU-hours of one displaced supercell by DFT.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the campaign.")] = None,
+    head: Head = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Of training: float32 or float64.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    max_atoms: Annotated[
+        int | None, typer.Option(help="Atoms in one call of the model.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler that runs already.")
+    ] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(help="Submit jobs: KEY=VALUE of dask-jobqueue; repeat."),
+    ] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Throw an earlier campaign in the folder away."),
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run failed cells again.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan, stop.")
+    ] = False,
+    trust: Trust = False,
+    as_json: Json = False,
+) -> None:
+    """Ask many materials, with and without adaptation; run it again to go on."""
+    from atomgraft.experiments.clusters import ClusterPlan, parse_slurm
+
+    _refuse_unknown(kind)
+    given = {
+        "folder": str(folder),
+        "base": model,
+        "head": head,
+        "recipes": recipe,
+        "mode": mode,
+        "labels": None if labels is None else _number(labels),
+        "folds": folds,
+        "keeps_families": keep_families,
+        "seeds": seed,
+        "mesh": None if mesh is None else _triple(mesh),
+        "threshold": threshold,
+        "length": length,
+        "details": details,
+        "dft_hours": dft_hours,
+        "dtype": dtype,
+        "device": device,
+        "max_atoms": max_atoms,
+    }
+    asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
+    cluster = ClusterPlan(
+        n_workers=workers, scheduler=scheduler, slurm=parse_slurm(tuple(slurm or ()))
+    )
+    place = out or Path("runs") / f"{folder.resolve().name}-phonons"
+    call = _Call(folder=place, cluster=cluster, trust=trust, as_json=as_json)
+    call.run(asked, fresh=fresh, retry_failed=retry_failed, dry_run=dry_run)
+
+
+def _refuse_unknown(kind: str) -> None:
+    from atomgraft.core.errors import BadInputError
+
+    if kind not in KINDS:
+        raise BadInputError(
+            f"There is no campaign called {kind!r}.",
+            f"Known: {', '.join(KINDS)}.",
+            "Write: atomgraft campaign phonons FOLDER --model BASE",
+        )
+
+
+def _number(text: str) -> int | float | str:
+    """Return a count or a share; anything else is refused by the spec."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _triple(text: str) -> list[int]:
+    """Return three counts; one stands for all."""
+    from atomgraft.core.errors import BadInputError
+
+    parts = text.replace(",", " ").replace("x", " ").split()
+    if len(parts) not in {1, 3} or not all(one.isdecimal() for one in parts):
+        raise BadInputError(
+            f"--mesh came as {text!r}.",
+            "It takes one or three whole numbers.",
+            "Write for example --mesh '20 20 20'.",
+        )
+    numbers = [int(one) for one in parts]
+    return numbers * 3 if len(numbers) == 1 else numbers
+
+
+def _composed(
+    path: Path | None, given: dict[str, Any], steps: int | None
+) -> "PhononCampaignSpec":
+    """Return the spec of a file and the flags; flags win."""
+    from atomgraft.experiments.phonon_campaign_spec import parse_campaign_spec
+    from atomgraft.experiments.spec import read_document
+
+    document, origin = {}, "The command line"
+    if path is not None:
+        document = read_document(path)
+        origin = f"{path} with the command line"
+        if not isinstance(document, dict):
+            return parse_campaign_spec(document, origin)
+    merged = {**document, **given}
+    training = merged.get("training")
+    if steps is not None and (training is None or isinstance(training, dict)):
+        merged["training"] = {**(training or {}), "steps": steps}
+    return parse_campaign_spec(merged, origin)
+
+
+class _Call:
+    """One call of the verb, once its spec is known."""
+
+    def __init__(
+        self, *, folder: Path, cluster: "ClusterPlan", trust: bool, as_json: bool
+    ) -> None:
+        from atomgraft.cli.screen import console
+
+        self.folder, self.cluster, self.trust = folder, cluster, trust
+        self.as_json, self.screen = as_json, console(quiet=as_json)
+
+    def run(
+        self,
+        asked: "PhononCampaignSpec",
+        *,
+        fresh: bool,
+        retry_failed: bool,
+        dry_run: bool,
+    ) -> None:
+        """Plan, run what is open, print, and leave with the code that says how."""
+        from atomgraft.cli.campaign_screen import campaign_screen
+        from atomgraft.cli.screen import calm, print_notice
+        from atomgraft.experiments.phonon_campaign import run_phonon_campaign
+        from atomgraft.experiments.phonon_campaign_plan import plan_phonon_campaign
+
+        with calm():
+            plan = plan_phonon_campaign(asked, trust=self.trust)
+        for notice in plan.notices:
+            print_notice(self.screen, notice)
+        if dry_run:
+            self._print_plan(plan)
+            return
+        with calm(), campaign_screen(self.screen) as shown:
+            campaign = run_phonon_campaign(
+                plan,
+                self.folder,
+                cluster=self.cluster,
+                fresh=fresh,
+                retry_failed=retry_failed,
+                trust=self.trust,
+                observer=shown,
+            )
+        self._print(campaign)
+        if not campaign.finished:
+            raise typer.Exit(INTERRUPTED)
+        if not any(row.status == "done" for row in campaign.rows):
+            raise typer.Exit(1)
+
+    def _print_plan(self, plan: "CampaignPlan") -> None:
+        import json
+
+        from atomgraft.cli.screen import print_json
+
+        names = [one.name for one in plan.judged]
+        trainings = [one.name for one in plan.trainings]
+        self.screen.print(
+            f"{len(names)} materials, {len(trainings)} adaptations of "
+            f"{plan.spec.training.steps} steps each.",
+            markup=False,
+        )
+        if self.as_json:
+            document = {"materials": names, "trainings": trainings}
+            print_json(json.dumps(document, indent=1))
+
+    def _print(self, campaign: "PhononCampaign") -> None:
+        from atomgraft.cli.screen import print_json
+        from atomgraft.cli.screen_campaign import print_phonon_campaign
+        from atomgraft.report.campaign_page import write_campaign_page
+
+        page = write_campaign_page(self.folder, campaign)
+        print_phonon_campaign(self.screen, campaign)
+        self.screen.print(f"\nPage: {page}", markup=False)
+        if not campaign.finished:
+            self.screen.print("Go on with the same command.", markup=False)
+        if self.as_json:
+            print_json(campaign.model_dump_json(indent=1))

@@ -1,0 +1,367 @@
+"""A campaign over materials: adapt, judge, scale, and the table with its bill."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import fingerprint, now
+from atomgraft.core.storage import (
+    is_file,
+    is_folder,
+    locked,
+    make_folder,
+    remove_leftovers,
+    write_atomically,
+)
+from atomgraft.evaluation.phonon_campaigns import factor_without
+from atomgraft.experiments.campaign import (
+    NOT_RUN,
+    CampaignObserver,
+    Cell,
+    Outcome,
+    run_campaign,
+)
+from atomgraft.experiments.clusters import ClusterPlan
+from atomgraft.experiments.compared_cell import RUN, CellPayload
+from atomgraft.experiments.phonon_campaign_cells import (
+    JudgePayload,
+    ScalePayload,
+    do_cell,
+)
+from atomgraft.experiments.phonon_campaign_plan import (
+    CampaignPlan,
+    PlannedTraining,
+    detail_name,
+    judge_name,
+    scale_name,
+    training_identity,
+)
+from atomgraft.experiments.phonon_campaign_rows import conclude
+from atomgraft.experiments.phonon_campaign_spec import (
+    CAMPAIGN_SPEC,
+    campaign_spec_text,
+    read_campaign_spec,
+)
+from atomgraft.experiments.phonon_materials import Material
+from atomgraft.experiments.sessions import Clock, provenance
+from atomgraft.lattice.reference import read_reference
+from atomgraft.report.campaign_tables import (
+    judging,
+    materials_by_error,
+    mean_of,
+    rows_of,
+)
+from atomgraft.results.files import RESULT
+from atomgraft.results.phonon_campaign import (
+    GLOBAL_SCALAR,
+    OWN_SCALAR,
+    PhononCampaign,
+)
+from atomgraft.results.phonon_campaign_files import (
+    CAMPAIGN,
+    has_phonon_campaign,
+    read_phonon_campaign,
+    write_phonon_campaign,
+)
+from atomgraft.training.devices import resolve_device
+
+CELLS, DATA = "cells", "data"
+
+
+def run_phonon_campaign(
+    plan: CampaignPlan,
+    folder: Path,
+    *,
+    cluster: ClusterPlan | None = None,
+    fresh: bool = False,
+    retry_failed: bool = False,
+    trust: bool = False,
+    observer: CampaignObserver | None = None,
+) -> PhononCampaign:
+    """Run the cells that are not done, and write the table with its bill.
+
+    Parameters
+    ----------
+    plan
+        Of ``plan_phonon_campaign``.
+    folder
+        Where it lives; made if it is not there. It may hold the same campaign, or one
+        with fewer materials, recipes or seeds: what is done counts.
+    cluster
+        Where the cells run; none is this machine.
+    fresh
+        Throw away what an earlier campaign left in the folder.
+    retry_failed
+        Run cells again that failed for good.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+    observer
+        Is told of every cell.
+
+    Returns
+    -------
+    :
+        ``finished`` is false where a signal stopped it, or a cell could not be run
+        for a reason that may go away; the same call goes on.
+
+    Raises
+    ------
+    BadInputError
+        The folder holds something else, or the scheduler does not answer.
+    StorageError
+        The folder cannot be written.
+    LostProcessError
+        The scheduler was lost; what is done is kept.
+    """
+    clock = Clock(started=now(), counter=time.perf_counter())
+    spec = plan.spec
+    _refuse_run_folder(folder)
+    make_folder(folder)
+    with locked(folder):
+        if fresh:
+            _clear(folder)
+        _refuse_other_campaign(folder, plan)
+        remove_leftovers(folder)
+        write_atomically(folder / CAMPAIGN_SPEC, campaign_spec_text(spec))
+        maker = _CellMaker(plan=plan, folder=folder.resolve(), trust=trust)
+        maker.write_labels()
+        device = resolve_device(spec.device)
+        outcomes: dict[str, Outcome] = {}
+        for stage in (maker.first_cells, maker.second_cells, maker.third_cells):
+            if any(one == NOT_RUN for one in outcomes.values()):
+                break  # a signal stopped the one before
+            outcomes |= run_campaign(
+                stage(outcomes),
+                folder / CELLS,
+                do_cell,
+                plan=cluster,
+                on_gpu=device.type == "cuda",
+                retry_failed=retry_failed,
+                observer=observer,
+            )
+        session = provenance("campaign", clock, device, spec.dtype)
+        earlier = (
+            read_phonon_campaign(folder).provenance
+            if has_phonon_campaign(folder)
+            else ()
+        )
+        campaign = conclude(
+            plan, outcomes, name=folder.resolve().name, sessions=(*earlier, session)
+        )
+        write_phonon_campaign(folder, campaign)
+    return campaign
+
+
+def _refuse_run_folder(folder: Path) -> None:
+    """Check that the folder is not that of a single run."""
+    if is_file(folder / RESULT):
+        raise BadInputError(
+            f"{folder} holds a run of 'atomgraft adapt'.",
+            "A campaign needs a folder of its own.",
+            "Give another folder with --out.",
+        )
+
+
+def _refuse_other_campaign(folder: Path, plan: CampaignPlan) -> None:
+    stored = folder / CAMPAIGN_SPEC
+    if not is_file(stored) or not (folder / CELLS).exists():
+        return
+    if read_campaign_spec(stored).frame() != plan.spec.frame():
+        raise BadInputError(
+            f"{folder} holds another campaign.",
+            "One folder holds one base, one way to adapt and one mesh; materials, "
+            "recipes and seeds may be added.",
+            "Give another folder with --out, or --fresh to throw the old one away.",
+        )
+
+
+def _clear(folder: Path) -> None:
+    for name in (CELLS, DATA):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (CAMPAIGN_SPEC, CAMPAIGN, "report.html"):
+        (folder / name).unlink(missing_ok=True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _CellMaker:
+    """Makes the cells of a campaign, each pinned to all that changes its numbers."""
+
+    plan: CampaignPlan
+    folder: Path
+    trust: bool
+
+    def write_labels(self) -> None:
+        """Write displaced supercells that training cannot read where they are."""
+        used = {name for one in self.plan.trainings for name in one.supercells}
+        for material in self.plan.judged:
+            path = self._written(material)
+            if material.name not in used or material.has_own_labels or is_file(path):
+                continue
+            make_folder(path.parent)
+            phonon = read_reference(
+                material.path, symprec=self.plan.spec.symprec
+            ).harmonic.phonon
+            document: Any = phonon.to_phonopy_yaml(settings={"force_sets": True})
+            write_atomically(path, str(document))
+
+    def _written(self, material: Material) -> Path:
+        short = material.card.content[:12]
+        return self.folder / DATA / f"{material.name}-{short}.yaml"
+
+    def first_cells(self, _outcomes: Mapping[str, Outcome]) -> list[Cell]:
+        """Return the base on every material, and all adaptations."""
+        judged = [self._judge(one, None) for one in self.plan.judged]
+        return judged + [self._train(one) for one in self.plan.trainings]
+
+    def second_cells(self, outcomes: Mapping[str, Outcome]) -> list[Cell]:
+        """Return what stands on the first: adapted models judged, the base scaled."""
+        return [*self._adapted(outcomes), *self._scalings(outcomes)]
+
+    def _adapted(self, outcomes: Mapping[str, Outcome]) -> Iterator[Cell]:
+        spec = self.plan.spec
+        for seed in spec.seeds:
+            for entrant in spec.recipes:
+                for material in self.plan.judged:
+                    training = self.plan.training_for(material, entrant, seed)
+                    if training and outcomes[training.name].status == "done":
+                        yield self._judge(material, training)
+
+    def _scalings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Cell]:
+        own = {
+            material.name: factor
+            for material in self.plan.judged
+            if (factor := _own_factor(outcomes[judge_name(material, None)]))
+        }
+        for material in self.plan.judged:
+            if material.name in own:
+                factors = {OWN_SCALAR: own[material.name]}
+                others = factor_without(own, material.name)
+                factors |= {} if others is None else {GLOBAL_SCALAR: others}
+                yield self._scale(material, factors)
+
+    def third_cells(self, outcomes: Mapping[str, Outcome]) -> list[Cell]:
+        """Return bands of the worst materials, under base and best recipe."""
+        spec = self.plan.spec
+        campaign = conclude(self.plan, outcomes, name="", sessions=())
+        who = judging(campaign)
+        entrants = {one.name: one for one in spec.recipes}
+        materials = {one.name: one for one in self.plan.judged}
+        found: list[Cell] = []
+        for card in materials_by_error(campaign)[: spec.details]:
+            rows = rows_of(campaign, card.name, who)
+            if mean_of(rows, "frequency_mae") is None:
+                continue
+            material = materials[card.name]
+            training = None
+            if who in entrants:
+                seed = next(row.seed for row in rows if row.status == "done") or 0
+                training = self.plan.training_for(material, entrants[who], seed)
+            factor = mean_of(rows_of(campaign, card.name, GLOBAL_SCALAR), "factor")
+            found.append(self._detail(material, training, factor))
+        return found
+
+    def _detail(
+        self,
+        material: Material,
+        training: PlannedTraining | None,
+        factor: float | None,
+    ) -> Cell:
+        judge = self._judge(material, training)
+        told = judge.payload["told"]
+        told["spec"] |= {"global_factor": factor}
+        return Cell(
+            name=detail_name(material, training),
+            identity=fingerprint([judge.identity.encode(), repr(factor).encode()]),
+            payload={"kind": "detail", "told": told},
+        )
+
+    def _train(self, training: PlannedTraining) -> Cell:
+        run = self.plan.spec.run_of(
+            training.entrant,
+            _absolute(self.plan.spec.base),
+            seed=training.seed,
+            train=tuple(self._sources(training)),
+        )
+        told = CellPayload(
+            run=run.model_dump(mode="json"),
+            test=(),
+            framework=self.plan.base.framework,
+            trust=self.trust,
+        )
+        return _cell(
+            training.name, "train", told, training_identity(self.plan, training)
+        )
+
+    def _sources(self, training: PlannedTraining) -> Iterator[str]:
+        materials = {one.name: one for one in self.plan.materials}
+        for name, chosen in training.supercells.items():
+            one = materials[name]
+            path = one.path if one.has_own_labels else str(self._written(one))
+            if chosen is None:
+                yield path
+            else:
+                yield from (f"{path}@{i}" for i in chosen)
+
+    def _judge(self, material: Material, training: PlannedTraining | None) -> Cell:
+        plan = self.plan
+        run = None if training is None else self.folder / CELLS / training.name / RUN
+        told = JudgePayload(
+            spec=self._vibrations(material),
+            run=None if run is None else str(run),
+            framework=plan.base.framework,
+            device=plan.spec.device,
+            trust=self.trust,
+        )
+        behind = "" if training is None else training_identity(plan, training)
+        return _cell(
+            judge_name(material, training), "judge", told, self._pin(material, behind)
+        )
+
+    def _scale(self, material: Material, factors: dict[str, float]) -> Cell:
+        told = ScalePayload(
+            spec=self._vibrations(material),
+            base=str(self.folder / CELLS / judge_name(material, None)),
+            factors=factors,
+        )
+        pinned = self._pin(material, *map(repr, factors.values()))
+        return _cell(scale_name(material), "scale", told, pinned)
+
+    def _vibrations(self, material: Material) -> dict[str, Any]:
+        spec = self.plan.spec.phonons_of(material.path)
+        absolute = _absolute(self.plan.spec.base)
+        return spec.model_dump(mode="json") | {"models": [absolute]}
+
+    def _pin(self, material: Material, *more: str) -> str:
+        hidden = {"crystal", "models", "max_atoms"}
+        settings = self.plan.spec.phonons_of("x").model_dump(
+            mode="json", exclude=hidden
+        )
+        text = yaml.safe_dump(settings)
+        parts = (text, material.card.content, self.plan.base.weights_hash, *more)
+        return fingerprint(one.encode() for one in parts)
+
+
+def _absolute(base: str) -> str:
+    """Return a name as it is, a path so that workers find it."""
+    is_path = is_file(Path(base)) or is_folder(Path(base))
+    return str(Path(base).resolve()) if is_path else base
+
+
+def _cell(
+    name: str,
+    kind: str,
+    told: CellPayload | JudgePayload | ScalePayload,
+    identity: str,
+) -> Cell:
+    payload = {"kind": kind, "told": dataclasses.asdict(told)}
+    return Cell(name=name, identity=identity, payload=payload)
+
+
+def _own_factor(outcome: Outcome) -> float | None:
+    return (outcome.document or {}).get("own_factor")

@@ -1,0 +1,360 @@
+"""From the spec of a campaign to its cells: who is adapted on what, judged by whom."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import fingerprint
+from atomgraft.core.seeding import numpy_generator
+from atomgraft.data.folds import balanced_folds
+from atomgraft.data.subsets import nested_order
+from atomgraft.experiments.compare_spec import Entrant
+from atomgraft.experiments.inputs import base_card, load_base
+from atomgraft.experiments.phonon_campaign_spec import HALF, PhononCampaignSpec
+from atomgraft.experiments.phonon_materials import Material, listed, read_materials
+from atomgraft.results.phonon_campaign import BASE
+from atomgraft.results.schema import BaseCard
+from atomgraft.training.devices import resolve_device
+
+DETAIL = "detail--"
+"""How the names of cells with bands begin."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlannedTraining:
+    """One adaptation.
+
+    Parameters
+    ----------
+    stem
+        The material, or the fold, that it is for.
+    entrant
+        The recipe with its settings.
+    seed
+        Of the supercells and of the run.
+    supercells
+        By material: numbers of the displaced supercells; none takes all.
+    n_labels
+        How many these are in all.
+    """
+
+    stem: str
+    entrant: Entrant
+    seed: int
+    supercells: dict[str, tuple[int, ...] | None]
+    n_labels: int
+
+    @property
+    def name(self) -> str:
+        """Name of its cell."""
+        return f"train--{self.stem}--{self.entrant.name}-s{self.seed}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CampaignPlan:
+    """A campaign before it runs.
+
+    Parameters
+    ----------
+    spec
+        What was asked.
+    materials
+        What was read; each with its fold, where there are folds.
+    base
+        The model to start from.
+    trainings
+        What is adapted.
+    notices
+        What the user should know before it starts.
+    """
+
+    spec: PhononCampaignSpec
+    materials: tuple[Material, ...]
+    base: BaseCard
+    trainings: tuple[PlannedTraining, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def judged(self) -> tuple[Material, ...]:
+        """The materials that the base knows."""
+        return tuple(one for one in self.materials if one.card.reason is None)
+
+    def training_for(
+        self, material: Material, entrant: Entrant, seed: int
+    ) -> PlannedTraining | None:
+        """Return the adaptation that judges a material, or none if there is none.
+
+        Parameters
+        ----------
+        material
+            To be judged.
+        entrant
+            The recipe.
+        seed
+            Of the adaptation.
+        """
+        fold = material.card.fold
+        stem = material.name if self.spec.mode == "each" else _fold_name(fold or 0)
+        wanted = (stem, entrant.name, seed)
+        found = (
+            one
+            for one in self.trainings
+            if (one.stem, one.entrant.name, one.seed) == wanted
+        )
+        return next(found, None)
+
+
+def plan_phonon_campaign(
+    spec: PhononCampaignSpec, *, trust: bool = False
+) -> CampaignPlan:
+    """Read and check everything, and say what will be adapted; nothing is written.
+
+    Parameters
+    ----------
+    spec
+        The campaign.
+    trust
+        Allow a checkpoint that cannot be read as plain data.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is.
+    """
+    base = load_base(spec.base, head=spec.head, trust=trust)
+    resolve_device(spec.device)
+    materials, notices = read_materials(
+        Path(spec.folder), symprec=spec.symprec, known=base.elements
+    )
+    known = [one for one in materials if one.card.reason is None]
+    if not known:
+        raise BadInputError(
+            f"The base {spec.base} knows none of the {len(materials)} materials in "
+            f"{spec.folder}.",
+            "It has to know all elements of at least one.",
+            "Take another base with --model.",
+        )
+    strange = [one.name for one in materials if one.card.reason is not None]
+    if strange:
+        notices += (f"Left out, as the base lacks elements: {listed(strange)}.",)
+    if spec.recipes and spec.mode == "all":
+        materials = _in_folds(spec, materials)
+    plan = CampaignPlan(
+        spec=spec,
+        materials=materials,
+        base=base_card(base, base.weights_hash()),
+        trainings=(),
+        notices=notices,
+    )
+    return dataclasses.replace(plan, trainings=_trainings(plan))
+
+
+def _in_folds(
+    spec: PhononCampaignSpec, materials: Sequence[Material]
+) -> tuple[Material, ...]:
+    """Deal the materials that the base knows out to folds."""
+    known = [one for one in materials if one.card.reason is None]
+    groups = [one.card.family if spec.keeps_families else one.name for one in known]
+    rng = numpy_generator(spec.seeds[0], "folds")
+    folds = balanced_folds(groups, spec.folds, rng)
+    fold_of = {one.name: fold for one, fold in zip(known, folds, strict=True)}
+    return tuple(
+        dataclasses.replace(
+            one, card=one.card.model_copy(update={"fold": fold_of.get(one.name)})
+        )
+        for one in materials
+    )
+
+
+def _fold_name(fold: int) -> str:
+    return f"fold-{fold + 1}"
+
+
+def _trainings(plan: CampaignPlan) -> tuple[PlannedTraining, ...]:
+    """Return all adaptations, one whole seed after the other."""
+    spec = plan.spec
+    if not spec.recipes:
+        return ()
+    make = _each if spec.mode == "each" else _all
+    return tuple(
+        one
+        for seed in spec.seeds
+        for entrant in spec.recipes
+        for one in make(plan, entrant, seed)
+    )
+
+
+def _each(plan: CampaignPlan, entrant: Entrant, seed: int) -> list[PlannedTraining]:
+    """Adapt on a strict subset of every material's own supercells."""
+    _refuse_unlabelled(plan.judged)
+    _refuse_too_many(plan)
+    return [
+        PlannedTraining(
+            stem=one.name,
+            entrant=entrant,
+            seed=seed,
+            supercells={one.name: chosen},
+            n_labels=len(chosen),
+        )
+        for one in plan.judged
+        if (chosen := drawn_supercells(plan.spec, one, seed))
+    ]
+
+
+def _all(plan: CampaignPlan, entrant: Entrant, seed: int) -> list[PlannedTraining]:
+    """Adapt on all materials but those of a fold, for every fold."""
+    found: list[PlannedTraining] = []
+    for fold in sorted({one.card.fold or 0 for one in plan.judged}):
+        seen = [
+            one
+            for one in plan.judged
+            if one.card.fold != fold and one.card.has_reference
+        ]
+        if not seen:
+            raise BadInputError(
+                f"No material with forces is left to adapt on for fold {fold + 1}.",
+                "One adaptation for all needs calculations in two folds at least.",
+                "Give more calculations of phonopy, or leave --recipe out.",
+            )
+        supercells = {one.name: _share_of_all(plan.spec, one, seed) for one in seen}
+        counts = {one.name: one.card.n_supercells for one in seen}
+        found.append(
+            PlannedTraining(
+                stem=_fold_name(fold),
+                entrant=entrant,
+                seed=seed,
+                supercells=supercells,
+                n_labels=sum(
+                    counts[name] if chosen is None else len(chosen)
+                    for name, chosen in supercells.items()
+                ),
+            )
+        )
+    return found
+
+
+def drawn_supercells(
+    spec: PhononCampaignSpec, material: Material, seed: int
+) -> tuple[int, ...]:
+    """Return a strict subset of a material's displaced supercells, drawn by a seed.
+
+    Parameters
+    ----------
+    spec
+        Knows how many.
+    material
+        With forces.
+    seed
+        Decides which.
+
+    Returns
+    -------
+    :
+        In rising order; empty where a single supercell has no strict subset.
+    """
+    n_there = material.card.n_supercells
+    asked = HALF if spec.labels is None else spec.labels
+    n = asked if isinstance(asked, int) else max(1, round(asked * n_there))
+    n = min(n, n_there - 1)
+    return _drawn(material, seed, n)
+
+
+def _drawn(material: Material, seed: int, n: int) -> tuple[int, ...]:
+    rng = numpy_generator(seed, "supercells", material.name)
+    return tuple(sorted(nested_order(material.card.n_supercells, rng)[:n]))
+
+
+def _share_of_all(
+    spec: PhononCampaignSpec, material: Material, seed: int
+) -> tuple[int, ...] | None:
+    """Return what one adaptation for all takes of a material; none is everything."""
+    n_there, asked = material.card.n_supercells, spec.labels
+    if asked is None:
+        return None
+    n = asked if isinstance(asked, int) else max(1, round(asked * n_there))
+    return None if n >= n_there else _drawn(material, seed, n)
+
+
+def _refuse_unlabelled(materials: Sequence[Material]) -> None:
+    bare = [one.name for one in materials if not one.card.has_reference]
+    if bare:
+        raise BadInputError(
+            f"No forces are known for {listed(bare)}.",
+            "To adapt on each material, its displaced supercells with their forces "
+            "are needed.",
+            "Take these structures out of the folder, adapt with --mode all, or leave "
+            "--recipe out.",
+        )
+
+
+def _refuse_too_many(plan: CampaignPlan) -> None:
+    """Check that no material is judged on nothing but what was trained on."""
+    n = plan.spec.labels
+    small = [
+        f"{one.name} ({one.card.n_supercells})"
+        for one in plan.judged
+        if isinstance(n, int) and one.card.n_supercells <= n
+    ]
+    if small:
+        raise BadInputError(
+            f"{n} labelled supercells a material were asked for, and there are no more "
+            f"of {listed(small)}.",
+            "Adapted is on a strict subset: with all of them there is nothing to "
+            "predict and nothing to save.",
+            "Give fewer, or a share such as --labels 0.5.",
+        )
+
+
+def training_identity(plan: CampaignPlan, training: PlannedTraining) -> str:
+    """Hash everything that changes an adaptation, and no path of this machine.
+
+    Parameters
+    ----------
+    plan
+        Knows materials and base.
+    training
+        One of its adaptations.
+    """
+    run = plan.spec.run_of(
+        training.entrant, plan.spec.base, seed=training.seed, train=("supercells",)
+    )
+    settings = run.model_dump(mode="json", exclude={"base", "train", "device"})
+    contents = {one.name: one.card.content for one in plan.materials}
+    seen = {contents[name]: chosen for name, chosen in training.supercells.items()}
+    parts = [settings, plan.base.weights_hash, seen]
+    return fingerprint(json.dumps(one, sort_keys=True).encode() for one in parts)
+
+
+def judge_name(material: Material, training: PlannedTraining | None) -> str:
+    """Return the cell in which a material is judged.
+
+    Parameters
+    ----------
+    material
+        To be judged.
+    training
+        The adaptation; none for the base.
+    """
+    if training is None:
+        return f"judge--{material.name}--{BASE}"
+    return f"judge--{material.name}--{training.entrant.name}-s{training.seed}"
+
+
+def scale_name(material: Material) -> str:
+    """Return the cell in which the base is scaled for a material."""
+    return f"scale--{material.name}"
+
+
+def detail_name(material: Material, training: PlannedTraining | None) -> str:
+    """Return the cell in which the bands of a material are computed.
+
+    Parameters
+    ----------
+    material
+        One of the worst.
+    training
+        The adaptation that is shown beside the base; none shows the base alone.
+    """
+    return f"{DETAIL}{judge_name(material, training).removeprefix('judge--')}"

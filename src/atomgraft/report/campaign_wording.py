@@ -1,0 +1,193 @@
+"""What a campaign over materials means, in words."""
+
+import statistics
+
+from atomgraft.report.wording import counted, number_text
+from atomgraft.results.phonon_campaign import (
+    BASE,
+    FIXED,
+    GLOBAL_SCALAR,
+    OWN_SCALAR,
+    Bill,
+    CampaignSummary,
+    InstabilityCounts,
+    PhononCampaign,
+)
+
+TITLES = {
+    BASE: "Base",
+    OWN_SCALAR: "Base × own scalar",
+    GLOBAL_SCALAR: "Base × scalar of the others",
+}
+
+
+def title_of(contestant: str) -> str:
+    """Return what people call a contestant; recipes have their own names."""
+    return TITLES.get(contestant, contestant)
+
+
+def summary_of(campaign: PhononCampaign, contestant: str) -> CampaignSummary | None:
+    """Return the summary of a contestant, or none where it was judged on nothing."""
+    found = (one for one in campaign.summaries if one.contestant == contestant)
+    return next(found, None)
+
+
+def best_recipe(campaign: PhononCampaign) -> CampaignSummary | None:
+    """Return the recipe with the smallest mean error, or none without any.
+
+    Only recipes that were judged on the most materials count: one that failed on the
+    hard ones has no smaller error.
+    """
+    recipes = [one for one in campaign.summaries if one.contestant not in FIXED]
+    most = max((one.n_materials for one in recipes), default=0)
+    whole = [one for one in recipes if one.n_materials == most]
+    return min(whole, key=lambda one: one.mean_mae, default=None)
+
+
+def common_errors(
+    campaign: PhononCampaign, one: str, other: str
+) -> tuple[float, float, int] | None:
+    """Return the mean errors of two contestants where both were judged, THz.
+
+    Parameters
+    ----------
+    campaign
+        With rows.
+    one, other
+        Contestants.
+
+    Returns
+    -------
+    :
+        Both errors and the number of materials; none without a common one.
+    """
+    found = (_errors(campaign, one), _errors(campaign, other))
+    both = sorted(found[0].keys() & found[1].keys())
+    if not both:
+        return None
+    first, second = (statistics.fmean(part[name] for name in both) for part in found)
+    return first, second, len(both)
+
+
+def _errors(campaign: PhononCampaign, contestant: str) -> dict[str, float]:
+    values: dict[str, list[float]] = {}
+    for row in campaign.rows:
+        if row.contestant == contestant and row.frequency_mae is not None:
+            values.setdefault(row.material, []).append(row.frequency_mae)
+    return {name: statistics.fmean(part) for name, part in values.items()}
+
+
+def headline(campaign: PhononCampaign) -> str:
+    """Return what was found, in one sentence."""
+    base, best = summary_of(campaign, BASE), best_recipe(campaign)
+    if base is None:
+        return _without_reference(campaign)
+    if best is None:
+        return (
+            f"On {counted(base.n_materials, 'material')} the base misses frequencies "
+            f"by {number_text(base.mean_mae)} THz on average."
+        )
+    both = common_errors(campaign, best.contestant, BASE)
+    if both is None:
+        return f"{best.contestant} and the base were judged on different materials."
+    mine, before, n = both
+    share = 1 - mine / before if before else 0.0
+    change = (
+        f"{100 * share:.0f} % less than the base"
+        if share > 0
+        else "no less than the base"
+    )
+    return (
+        f"{best.contestant} misses frequencies by {number_text(mine)} THz on average "
+        f"over {counted(n, 'material')}: {change} ({number_text(before)} THz)."
+    )
+
+
+def _without_reference(campaign: PhononCampaign) -> str:
+    judged = [row for row in campaign.rows if row.is_stable is not None]
+    n_unstable = sum(row.is_stable is False for row in judged)
+    if not judged:
+        return "No material has been judged."
+    return (
+        f"{n_unstable} of {counted(len(judged), 'material')} are unstable under "
+        "the base; there are no forces to compare with."
+    )
+
+
+def sentences(campaign: PhononCampaign) -> tuple[str, ...]:
+    """Return what a reader has to know besides the headline."""
+    base, best = summary_of(campaign, BASE), best_recipe(campaign)
+    if base is None:
+        return ()
+    found = [_instability_sentence(campaign, best or base)]
+    if best is not None:
+        found += [*_baseline_sentences(campaign, best), _improved_sentence(best)]
+        bills = [b for b in campaign.bills if b.contestant == best.contestant]
+        found += [bill_sentence(bill) for bill in bills]
+        if best.drift is not None:
+            found.append(
+                f"On crystals it was not trained for, forces moved by "
+                f"{number_text(best.drift)} {best.drift_unit} on average."
+            )
+    return tuple(found)
+
+
+def _instability_sentence(campaign: PhononCampaign, one: CampaignSummary) -> str:
+    counts = one.instability
+    n_unstable = counts.hits + counts.misses
+    before = ""
+    base = summary_of(campaign, BASE)
+    if base is not None and base is not one:
+        before = f"; the base: {f1_text(base.instability)}"
+    return (
+        f"Of {counted(n_unstable, 'unstable material')} {title_of(one.contestant)} "
+        f"finds {counts.hits}, with {counted(counts.false_alarms, 'false alarm')} "
+        f"(F1 {f1_text(counts)}{before}; unstable is below "
+        f"−{number_text(counts.threshold)} THz)."
+    )
+
+
+def f1_text(counts: InstabilityCounts) -> str:
+    """Return the F1 score; words where nothing is unstable."""
+    return "not defined" if counts.f1 is None else f"{counts.f1:.2f}"
+
+
+def _baseline_sentences(campaign: PhononCampaign, best: CampaignSummary) -> list[str]:
+    found: list[str] = []
+    for name in (GLOBAL_SCALAR, OWN_SCALAR):
+        both = common_errors(campaign, best.contestant, name)
+        if both is None:
+            continue
+        mine, theirs, _ = both
+        verdict = "beats" if mine < theirs else "does not beat"
+        found.append(
+            f"It {verdict} the baseline '{title_of(name)}', which has learned nothing "
+            f"but one number ({number_text(theirs)} THz)."
+        )
+    return found
+
+
+def _improved_sentence(one: CampaignSummary) -> str:
+    return (
+        f"Better than the base on {one.n_improved} of "
+        f"{counted(one.n_compared or 0, 'material')}."
+    )
+
+
+def share_text(share: float | None) -> str:
+    """Return a share that was saved, in percent; words where more was spent."""
+    if share is None:
+        return "not known"
+    return f"{100 * share:.0f} %".replace("-", "−")
+
+
+def bill_sentence(bill: Bill) -> str:
+    """Return what was saved, in one sentence."""
+    text = (
+        f"It used {number_text(bill.supercells_used)} of "
+        f"{bill.supercells_needed} DFT supercells that the full calculations need: "
+        f"{share_text(bill.supercells_saved)} saved"
+    )
+    if bill.saved is not None:
+        text += f", and {share_text(bill.saved)} of the CPU-hours"
+    return text + "."

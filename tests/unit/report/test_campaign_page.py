@@ -1,0 +1,162 @@
+"""Is the page of a campaign whole and safe, whatever the table lacks?"""
+
+import pytest
+
+from atomgraft.report.campaign_page import (
+    OPEN,
+    ZERO_SHOT,
+    campaign_page_text,
+    mark_of,
+    write_campaign_page,
+)
+from atomgraft.report.campaign_tables import (
+    bill_table,
+    materials_by_error,
+    missing_table,
+    summary_table,
+    worst_table,
+)
+from atomgraft.report.campaign_wording import best_recipe, headline, sentences
+from atomgraft.report.page import MARKS, PARTIAL
+from atomgraft.results.phonon_campaign import BASE, GLOBAL_SCALAR
+from tests.comparisons import HOSTILE
+from tests.phonon_campaigns import (
+    LORA_ERRORS,
+    campaign_of,
+    make_campaign,
+    row,
+    table_of,
+)
+from tests.unit.report.example_phonons import make_phonons
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return make_campaign(dft_hours=10.0)
+
+
+@pytest.fixture(scope="module")
+def zero_shot():
+    rows = [one for one in table_of()[0] if one.contestant != "lora"]
+    return campaign_of(rows, [], mode=None)
+
+
+def without(campaign, *, numbers):
+    """Return a campaign in which a material has no numbers under the recipe."""
+    gone = {"status": "failed", "reason": "It diverged.", "frequency_mae": None}
+    rows = [
+        one.model_copy(update=gone)
+        if (one.material, one.contestant) == (numbers, "lora")
+        else one
+        for one in campaign.rows
+    ]
+    return campaign_of(rows, campaign.trainings)
+
+
+def test_the_headline_says_what_was_gained(whole):
+    assert headline(whole) == (
+        "lora misses frequencies by 0.200 THz on average over 3 materials: 60 % less "
+        "than the base (0.500 THz)."
+    )
+
+
+def test_the_sentences_name_baselines_instability_and_bill(whole):
+    told = " ".join(sentences(whole))
+    assert "Of 1 unstable material lora finds 1" in told
+    assert "It beats the baseline 'Base × scalar of the others'" in told
+    assert "3.00 of 10 DFT supercells" in told
+    assert "70 % saved, and 70 % of the CPU-hours" in told
+    assert "Better than the base on 2 of 3 materials." in told
+
+
+def test_who_failed_on_the_hard_ones_is_compared_on_the_others(whole):
+    told = headline(without(whole, numbers="BaTiO3"))
+    assert "0.175 THz on average over 2 materials" in told
+    assert "(0.300 THz)" in told
+
+
+def test_a_recipe_that_dodges_is_not_the_best():
+    rows, trainings = table_of()
+    campaign = campaign_of([*rows, row("NaCl", "dodger", 0.01, seed=0)], trainings)
+    assert best_recipe(campaign).contestant == "lora"
+
+
+def test_the_mark_needs_more_than_one_number(whole, zero_shot):
+    assert mark_of(whole) == MARKS[True]
+    assert mark_of(zero_shot) == ZERO_SHOT
+    assert mark_of(whole.model_copy(update={"finished": False})) == OPEN
+
+    def with_errors(share):
+        rows = [
+            one.model_copy(update={"frequency_mae": share * LORA_ERRORS[one.material]})
+            if one.contestant == "lora"
+            else one
+            for one in whole.rows
+        ]
+        return campaign_of(rows, whole.trainings)
+
+    assert mark_of(with_errors(2.2)) == PARTIAL  # 0.44: between base and scalar
+    assert mark_of(with_errors(3.0)) == MARKS[False]
+
+
+def test_worst_cases_come_first(whole):
+    assert [one.name for one in materials_by_error(whole)][-1] == "NaCl"
+    table = worst_table(whole, most=1)
+    assert len(table.rows) == 1
+    assert table.columns[2:4] == ("Base", "lora")
+
+
+def test_materials_without_numbers_come_last_with_their_reason(whole):
+    holed = without(whole, numbers="MgO")
+    assert materials_by_error(holed)[-1].name == "MgO"
+    [gap] = missing_table(holed).rows
+    assert gap == ("MgO", "lora", "failed", "It diverged.")
+    assert missing_table(whole) is None
+
+
+def test_the_bill_shows_hours_where_dft_is_priced(whole):
+    assert "DFT alone" in bill_table(whole).columns
+    assert "DFT alone" not in bill_table(make_campaign()).columns
+    assert {row[0] for row in bill_table(whole).rows} == {"Base", "lora"}
+
+
+def test_every_contestant_is_in_the_summary(whole):
+    names = [row[0] for row in summary_table(whole).rows]
+    assert names == ["Base", "Base × own scalar", "Base × scalar of the others", "lora"]
+
+
+@pytest.mark.parametrize("name", ["whole", "zero_shot"])
+def test_the_page_is_whole_and_safe(name, request, tmp_path):
+    campaign = request.getfixturevalue(name)
+    text = write_campaign_page(tmp_path, campaign).read_text()
+    assert text == campaign_page_text(campaign)
+    assert HOSTILE not in text
+    for section in ("summary", "parity", "materials", "bill", "settings"):
+        assert f'id="{section}"' in text
+    assert headline(campaign) in text
+
+
+def test_a_campaign_that_has_judged_nothing_has_a_page(whole):
+    rows = [
+        row("NaCl", name, 0.1).model_copy(
+            update={
+                "status": "open",
+                "reason": "not run yet",
+                "frequency_mae": None,
+                "is_stable": None,
+                "mean": None,
+            }
+        )
+        for name in (BASE, GLOBAL_SCALAR)
+    ]
+    campaign = campaign_of(rows, [], finished=False)
+    text = campaign_page_text(campaign)
+    assert "No material has been judged." in text
+    assert "This campaign has not finished." in text
+
+
+def test_the_worst_show_their_bands(whole):
+    text = campaign_page_text(whole.model_copy(update={"details": (make_phonons(),)}))
+    assert 'id="detail-1"' in text
+    assert "detail-1-bands" in text
+    assert 'id="detail-1"' not in campaign_page_text(whole)
