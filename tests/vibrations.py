@@ -108,3 +108,10 @@ def outputs_of(harmonic, folder):
         files.append(folder / f"output-{i}.extxyz")
         write(files[-1], atoms)
     return files
+
+
+def write_force_sets(dataset, filename):
+    """Let phonopy write its FORCE_SETS, of either kind."""
+    from phonopy.file_IO import write_FORCE_SETS
+
+    write_FORCE_SETS(dataset, filename=filename)

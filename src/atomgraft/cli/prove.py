@@ -1,5 +1,6 @@
 """atomgraft prove: judge a run on structures it has not seen."""
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,16 @@ def command(
     crystals = _crystals(suite or [], crystal)
     screen = console(quiet=as_json)
     with calm(), stage_screen(screen) as show:
+        vibrations = functools.partial(
+            prove_vibrations,
+            folder,
+            crystals or (),
+            test=tuple(test or ()),
+            device=device_name(device),
+            trust=trust,
+        )
+        if crystals is not None:
+            vibrations(is_trial=True)  # before anything is written
         result = prove(
             folder,
             tuple(test or ()),
@@ -62,14 +73,7 @@ def command(
             notify=lambda text: print_notice(screen, text),
         )
         if crystals is not None:
-            result = prove_vibrations(
-                folder,
-                crystals,
-                test=tuple(test or ()),
-                device=device_name(device),
-                trust=trust,
-                progress=show,
-            )
+            result = vibrations(progress=show)
     page = write_page(folder, result)
     print_result(screen, result)
     screen.print(f"\nPage: {page}", markup=False)

@@ -19,7 +19,12 @@ PACKAGES = (
     "mace-torch",
     "matscipy",
     "numpy",
+    "phono3py",
+    "phonopy",
+    "seekpath",
     "sevenn",
+    "spglib",
+    "symfc",
     "torch",
 )
 """Distributions whose versions change numbers."""

@@ -6,6 +6,7 @@ response alone: F(u) - F(-u), where F(-u) is another frame or, by a symmetry of 
 undisplaced crystal, the same frame seen from another side; or F(u) - F(0).
 """
 
+import contextlib
 import dataclasses
 import warnings
 from collections import Counter
@@ -343,8 +344,10 @@ def _operations(rest: Atoms, symprec: float) -> tuple[np.ndarray, np.ndarray]:
         return nothing
     kinds = np.unique(np.stack([rest.numbers, moments]), axis=1, return_inverse=True)
     cell = (rest.cell.array, rest.get_scaled_positions(), np.ravel(kinds[1]))
-    with warnings.catch_warnings():  # that errors will be raised one day
-        warnings.simplefilter("ignore", DeprecationWarning)
+    failure = getattr(spglib.error, "SpglibError", ValueError)  # raised since 2.7
+    found = None
+    with warnings.catch_warnings(), contextlib.suppress(failure):
+        warnings.simplefilter("ignore", DeprecationWarning)  # raised, once phonopy asks
         found = spglib.get_symmetry_dataset(cell, symprec=symprec)  # pyright: ignore[reportArgumentType] - arrays are taken
     if found is None:
         return nothing

@@ -175,9 +175,7 @@ def judge_crystal(
     )
 
 
-def _own_factor(
-    compared: Mapping[str, Compared], question: Question
-) -> float | None:
+def _own_factor(compared: Mapping[str, Compared], question: Question) -> float | None:
     """Return the factor that fits best among those tried, one among them.
 
     With charges the first is an estimate: the non-analytical term is not scaled, and
@@ -197,9 +195,9 @@ def _own_factor(
         tried[factor] = mesh_frequencies(crystal, question.mesh).frequencies
     return min(
         tried,
-        key=lambda one: frequency_errors(
-            tried[one], reference.frequencies, reference.weights
-        ).mae,
+        key=lambda one: (
+            frequency_errors(tried[one], reference.frequencies, reference.weights).mae
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from ase.io import read
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.force_sets import is_phonopy_calculation
 from atomgraft.data.shipped import PREFIX
-from atomgraft.data.sources import parse_source
+from atomgraft.data.sources import Source, parse_source
 from atomgraft.lattice.reference import PhononReference, read_reference
 
 LABELLED = (".extxyz", ".xyz", ".traj", ".db")
@@ -85,7 +85,7 @@ def read_crystal(
             "Give that file in place of the structure.",
         )
     source = parse_source(path)
-    atoms = _structure(source.path, source.frames)
+    atoms = _structure(source)
     return Crystal(name=source.path.stem.partition(".")[0], atoms=atoms)
 
 
@@ -104,15 +104,24 @@ def _is_reference(path: str) -> bool:
     return isinstance(frames, list) and len(frames) == 2 and not source.selection
 
 
-def _structure(path: Path, frames: slice) -> Atoms:
+def _structure(source: Source) -> Atoms:
+    path = source.path
     try:
-        found = read(path, index=frames)
+        frames = read(path, index=source.frames)
     except Exception as error:
         raise _unreadable(path, error) from error
-    if isinstance(found, list):
-        if not found:
-            raise _unreadable(path, IndexError("it holds no such frame"))
-        found = found[0]
+    structures = frames if isinstance(frames, list) else [frames]
+    if not structures:
+        raise _unreadable(path, IndexError("it holds no such frame"))
+    if len(structures) > 1:
+        raise BadInputError(
+            f"{path} holds {len(structures)} structures"
+            f"{f' behind @{source.selection}' if source.selection else ''}.",
+            "One crystal is needed, or frames of one supercell of which the first is "
+            "undisplaced.",
+            f"Choose one: {path}@0 is the first, {path}@-1 the last.",
+        )
+    found = structures[0]
     if not np.isfinite(found.positions).all():
         raise _unreadable(path, ValueError("a position is not finite"))
     return Atoms(found.numbers, found.positions, cell=found.cell, pbc=found.pbc)

@@ -52,8 +52,8 @@ def phonon_settings(
         space_group=space_group(to_ase(phonon.unitcell), spec.symprec),
         n_atoms_primitive=len(phonon.primitive),
         n_atoms_supercell=len(phonon.supercell),
-        supercell_matrix=_matrix(np.asarray(phonon.supercell_matrix)),
-        primitive_matrix=_matrix(np.asarray(phonon.primitive_matrix)),
+        supercell_matrix=_matrix(np.asarray(phonon.supercell_matrix, dtype=float)),
+        primitive_matrix=_matrix(np.asarray(phonon.primitive_matrix, dtype=float)),
         geometry=geometry,
         displacement=float(np.linalg.norm(displacements, axis=2).max()),
         n_displacements=len(displacements),
@@ -106,7 +106,7 @@ def relaxation_record(name: str, found: Relaxation) -> RelaxationRecord:
 
 
 def phonon_notices(
-    spec: PhononSpec, found: Prepared, judged: Judged, spectra: Sequence[Spectrum]
+    found: Prepared, judged: Judged, spectra: Sequence[Spectrum]
 ) -> tuple[str, ...]:
     """Return what a reader must know and what no number of the result says.
 
@@ -115,8 +115,6 @@ def phonon_notices(
 
     Parameters
     ----------
-    spec
-        What was asked.
     found
         The crystals that were displaced.
     judged
@@ -124,14 +122,15 @@ def phonon_notices(
     spectra
         As they stand in the result.
     """
-    return (*_of_geometry(spec, found, spectra), *_of_baselines(judged))
+    return (*_of_geometry(found, spectra), *_of_baselines(judged))
 
 
-def _of_geometry(
-    spec: PhononSpec, found: Prepared, spectra: Sequence[Spectrum]
-) -> Iterator[str]:
-    if spec.relax is True and spec.outputs:
-        yield "Each model was relaxed: the forces of the reference do not apply."
+def _of_geometry(found: Prepared, spectra: Sequence[Spectrum]) -> Iterator[str]:
+    if found.has_lost_reference:
+        yield (
+            "Each model was relaxed to a geometry of its own, where the forces of DFT "
+            "do not apply: nothing is compared with DFT. Leave --relax out for that."
+        )
     phonon = next(iter(found.phonons.values()))
     if phonon.nac_params is None and len(set(phonon.primitive.numbers)) > 1:
         yield (

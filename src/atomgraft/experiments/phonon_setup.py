@@ -38,12 +38,15 @@ class Prepared:
     relaxations
         How each came to its geometry; empty where none was relaxed.
     crystal
-        What was read.
+        What was read; without its reference where that cannot be compared with.
+    has_lost_reference
+        There was one, and each model was relaxed to a geometry of its own.
     """
 
     phonons: Mapping[str, "Phonopy"]
     relaxations: Mapping[str, Relaxation]
     crystal: Crystal
+    has_lost_reference: bool = False
 
 
 def load_contestants(
@@ -126,6 +129,7 @@ def prepared(
         },
         relaxations=relaxations,
         crystal=dataclasses.replace(crystal, reference=None),
+        has_lost_reference=reference is not None,
     )
 
 

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from atomgraft.core.provenance import fingerprint
 
@@ -60,11 +60,12 @@ class PhononSpec(BaseModel):
     max_atoms: Annotated[int, Field(ge=1)] | None = None
     """Atoms in one call of the model; none measures what fits."""
 
-    @model_validator(mode="after")
-    def _refuse_contradiction(self) -> "PhononSpec":
-        if len(set(self.models)) < len(self.models):
+    @field_validator("models")
+    @classmethod
+    def _refuse_twins(cls, models: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(models)) < len(models):
             raise ValueError("a model is named twice")
-        return self
+        return models
 
     def identity(self) -> str:
         """Return a hash of everything that changes numbers."""

@@ -5,16 +5,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import yaml
 
+from atomgraft.adaptation.graft import GRAFT
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.provenance import now
+from atomgraft.core.provenance import file_fingerprint, fingerprint, now
 from atomgraft.core.storage import (
+    is_file,
     locked,
     make_folder,
     remove_leftovers,
     write_atomically,
 )
+from atomgraft.evaluation.phonon_errors import ROOM_TEMPERATURE
 from atomgraft.evaluation.phonons import Judged, Question, judge_crystal
 from atomgraft.evaluation.softening import known_factor
 from atomgraft.experiments.crystals import Crystal, read_crystal
@@ -44,6 +48,9 @@ if TYPE_CHECKING:
 
 SPEC = "phonons.yaml"
 """What was asked, in the folder of a result."""
+
+SAVED = "phonopy-{}.yaml"
+"""A contestant's displacements and forces, for phonopy."""
 
 
 def compute_phonons(
@@ -81,33 +88,56 @@ def compute_phonons(
     """
     clock = Clock(started=now(), counter=time.perf_counter())
     keep_freed_buffers()
-    if not fresh and (done := _finished(spec, folder)) is not None:
-        return done
-    if spec.conductivity:
-        require_phono3py()
     crystal = read_crystal(
         spec.crystal, outputs=spec.outputs, born=spec.born, symprec=spec.symprec
     )
+    inputs = _inputs(spec, crystal)
+    if not fresh and (done := _finished(spec, inputs, folder)) is not None:
+        return done
+    if spec.conductivity:
+        require_phono3py()
     place = resolve_device(device)
     models = load_contestants(spec, place, trust=trust)
     titles = dict(zip(models, spec.models, strict=True))
     result, judged = phonons_of(spec, crystal, models, titles=titles, progress=progress)
     session = provenance("phonons", clock, place, spec.dtype)
     result = result.model_copy(update={"provenance": (session,)})
-    _write(folder, spec, result, judged)
+    _write(
+        folder, {"identity": spec.identity(), "inputs": inputs}, spec, result, judged
+    )
     return result
 
 
-def _finished(spec: PhononSpec, folder: Path) -> PhononResult | None:
-    """Return the result of the same spec, or refuse to overwrite another."""
+def _inputs(spec: PhononSpec, crystal: Crystal) -> str:
+    """Return a hash of what the names in a spec stand for."""
+    atoms, known = crystal.atoms, crystal.reference
+    arrays = [atoms.numbers, atoms.positions, atoms.cell.array]
+    parts = [np.ascontiguousarray(one, dtype=np.float64).tobytes() for one in arrays]
+    if known is not None:
+        parts.append(known.sets.content.encode())
+    files = [Path(one) for one in (*spec.models, spec.born) if one is not None]
+    files += [one / GRAFT for one in files]
+    parts += [file_fingerprint(one).encode() for one in files if is_file(one)]
+    return fingerprint(parts)
+
+
+def _finished(spec: PhononSpec, inputs: str, folder: Path) -> PhononResult | None:
+    """Return the result of the same spec and inputs, or refuse to overwrite another."""
     stored = folder / SPEC
-    if not stored.exists() or not (folder / PHONONS).exists():
+    if not is_file(stored) or not is_file(folder / PHONONS):
         return None
-    known = yaml.safe_load(stored.read_text()) or {}
-    if known.get("identity") != spec.identity():
+    try:
+        known = yaml.safe_load(stored.read_text())
+    except (yaml.YAMLError, ValueError):
+        known = None
+    known = known if isinstance(known, dict) else {}
+    is_other = known.get("identity") != spec.identity()
+    if is_other or known.get("inputs", inputs) != inputs:
+        what = "another phonon calculation" if is_other else "phonons of other files"
         raise BadInputError(
-            f"{folder} holds another phonon calculation.",
-            "One folder holds one calculation.",
+            f"{folder} holds {what}.",
+            "One folder holds one calculation: the same settings, and files as they "
+            "were.",
             "Give another folder with --out, or --fresh to throw the old one away.",
         )
     return read_phonons(folder)
@@ -164,7 +194,7 @@ def phonons_of(
         settings=phonon_settings(spec, found, judged),
         spectra=spectra,
         errors=judged.errors,
-        notices=phonon_notices(spec, found, judged, spectra),
+        notices=phonon_notices(found, judged, spectra),
     )
     heated = Heated(
         spec=spec, found=found, judged=judged, models=models, progress=progress
@@ -174,9 +204,11 @@ def phonons_of(
 
 def _question(spec: PhononSpec, base: AbstractPotential) -> Question:
     top = int(spec.temperature_max)
+    temperatures = {*range(0, top + 1, max(10, top // 50))}
+    temperatures |= {ROOM_TEMPERATURE} if top >= ROOM_TEMPERATURE else set()
     return Question(
         mesh=spec.mesh,
-        temperatures=tuple(float(T) for T in range(0, top + 1, max(10, top // 50))),
+        temperatures=tuple(sorted(float(T) for T in temperatures)),
         threshold=spec.threshold,
         global_factor=spec.global_factor or known_factor(base),
         max_atoms=spec.max_atoms,
@@ -184,15 +216,24 @@ def _question(spec: PhononSpec, base: AbstractPotential) -> Question:
 
 
 def _write(
-    folder: Path, spec: PhononSpec, result: PhononResult, judged: Judged
+    folder: Path,
+    head: Mapping[str, str],
+    spec: PhononSpec,
+    result: PhononResult,
+    judged: Judged,
 ) -> None:
-    """Write result, spec, and each contestant as a file of phonopy."""
+    """Write result, spec, and each contestant as a file of phonopy.
+
+    An earlier result goes first: whoever stops this half-way leaves none.
+    """
     make_folder(folder)
     with locked(folder):
         remove_leftovers(folder)
+        for one in (folder / PHONONS, *folder.glob(SAVED.format("*"))):
+            one.unlink(missing_ok=True)
         for name, harmonic in judged.harmonics.items():
-            _save(folder / f"phonopy-{name}.yaml", harmonic.phonon)
-        document = {"identity": spec.identity(), **spec.model_dump(mode="json")}
+            _save(folder / SAVED.format(name), harmonic.phonon)
+        document = {**head, **spec.model_dump(mode="json")}
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
         write_atomically(folder / SPEC, text)
         write_phonons(folder, result)

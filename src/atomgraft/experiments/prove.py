@@ -36,9 +36,10 @@ from atomgraft.experiments.inputs import (
     require_finished,
     without_lone_atoms,
 )
-from atomgraft.experiments.prove_phonons import crystals_for, prove_phonons
+from atomgraft.experiments.prove_phonons import prove_phonons, read_crystals
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.spec import SPEC, RunSpec, read_spec
+from atomgraft.lattice.forces import require_known
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.files import read_result, write_result
 from atomgraft.results.schema import ModelName, RunResult
@@ -133,6 +134,7 @@ def prove_vibrations(
     test: Sequence[str] = (),
     device: DeviceName = "auto",
     trust: bool = False,
+    is_trial: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> RunResult:
     """Judge the vibrations of crystals and add them to the result of a run.
@@ -149,6 +151,8 @@ def prove_vibrations(
         Where the models run.
     trust
         Allow a checkpoint that cannot be read as plain data.
+    is_trial
+        Check that the crystals can be used, and return the result as it is.
     progress
         Called with what comes next, steps done and steps in all.
 
@@ -161,8 +165,11 @@ def prove_vibrations(
     require_finished(folder)
     with locked(folder):
         spec, result = read_spec(folder / SPEC), read_result(folder)
-        chosen = crystals_for(crystals, (*spec.train, *test))
+        chosen = read_crystals(crystals, (*spec.train, *test))
         base = load_base(spec.base, head=spec.head, trust=trust)
+        require_known(base, [crystal.atoms for _, crystal in chosen])
+        if is_trial:
+            return result
         models, _ = _contestants(folder, base, spec, resolve_device(device))
         phonons = prove_phonons(models, chosen, progress=progress)
         rows = phonon_scores(phonons, numpy_generator(spec.seed, "phonons"))

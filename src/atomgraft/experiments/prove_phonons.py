@@ -12,6 +12,7 @@ from atomgraft.experiments.crystals import Crystal, read_crystal
 from atomgraft.experiments.phonon_setup import BASE, Progress
 from atomgraft.experiments.phonon_spec import PhononSpec
 from atomgraft.experiments.phonons import phonons_of
+from atomgraft.lattice.supercells import require_crystal
 from atomgraft.models.base import AbstractPotential
 from atomgraft.report.wording import MODEL_NAMES
 from atomgraft.results.phonons import PhononResult
@@ -62,9 +63,30 @@ def _crystal_of(name: str) -> str | None:
     return plain if is_phonopy_calculation(plain) else None
 
 
+def read_crystals(
+    given: Sequence[str], trained: Sequence[str]
+) -> list[tuple[str, Crystal]]:
+    """Read the crystals whose vibrations are to be judged, with their names.
+
+    Parameters
+    ----------
+    given, trained
+        As for :func:`crystals_for`.
+
+    Raises
+    ------
+    BadInputError
+        There is none, or one cannot be read or is no crystal.
+    """
+    read = [(name, read_crystal(name)) for name in crystals_for(given, trained)]
+    for _, crystal in read:
+        require_crystal(crystal.atoms)
+    return read
+
+
 def prove_phonons(
     models: Mapping[ModelName, AbstractPotential],
-    crystals: Sequence[str],
+    crystals: Sequence[tuple[str, Crystal]],
     *,
     titles: Mapping[str, str] | None = None,
     progress: Progress | None = None,
@@ -76,7 +98,7 @@ def prove_phonons(
     models
         By contestant, ``base`` among them.
     crystals
-        Structures and calculations of phonopy.
+        What was named, and what was read.
     titles
         What people call the contestants; none takes the names of the page.
     progress
@@ -85,16 +107,14 @@ def prove_phonons(
     Raises
     ------
     BadInputError
-        A crystal cannot be read, or a model does not know an element of it.
+        A model does not know an element of a crystal.
     """
     doubles = {
         str(name): one.clone(dtype=torch.float64, device=one.device)
         for name, one in models.items()
     }
-    read = [read_crystal(name) for name in crystals]
     return tuple(
-        _one(crystal, name, doubles, titles, progress)
-        for crystal, name in zip(read, crystals, strict=True)
+        _one(crystal, name, doubles, titles, progress) for name, crystal in crystals
     )
 
 

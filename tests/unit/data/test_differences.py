@@ -112,6 +112,20 @@ def test_magnetic_moments_take_symmetry_away():
     assert find_partners([frame], "auto") == [None]
 
 
+def test_atoms_on_one_place_have_no_symmetry_whoever_was_imported_before():
+    """phonopy tells spglib to raise where it would have returned nothing."""
+    import phonopy.structure.symmetry  # noqa: F401
+
+    frame = bulk("Fe", cubic=True)
+    frame.positions[1] = frame.positions[0]
+    displacement = np.zeros((2, 3))
+    displacement[0, 0] = 0.01
+    frame.positions += displacement
+    frame.arrays[DISPLACEMENT] = displacement
+    set_labels(frame, forces=-displacement)
+    assert find_partners([frame], "auto") == [None]
+
+
 def test_frames_of_another_crystal_are_no_partners():
     other = displaced(-along(2))
     other.set_cell(other.cell.array * 1.01, scale_atoms=True)

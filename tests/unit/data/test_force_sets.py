@@ -1,4 +1,4 @@
-"""Calculations of phonopy: what it wrote itself comes back, what does not fit does not."""
+"""Calculations of phonopy: what it wrote comes back, what does not fit does not."""
 
 import lzma
 import shutil
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import yaml
 from ase.io import read, write
-from phonopy.file_IO import write_FORCE_SETS
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.force_sets import (
@@ -28,6 +27,7 @@ from tests.vibrations import (
     outputs_of,
     save,
     shaken_silicon,
+    write_force_sets,
 )
 
 TEXT = 1e-6
@@ -143,7 +143,7 @@ def test_a_folder_that_holds_one_is_a_calculation(whole):
 
 
 def test_force_sets_beside_the_displacements(harmonic, displaced):
-    write_FORCE_SETS(harmonic.phonon.dataset, filename=displaced.parent / "FORCE_SETS")
+    write_force_sets(harmonic.phonon.dataset, filename=displaced.parent / "FORCE_SETS")
     for path in (displaced, displaced.parent):
         found = read_force_sets(path)
         np.testing.assert_allclose(found.forces, harmonic.forces, atol=TEXT)
@@ -167,7 +167,7 @@ def other_displacements(harmonic):
 
 def test_force_sets_of_other_displacements_are_refused(harmonic, displaced):
     other = other_displacements(harmonic)
-    write_FORCE_SETS(other.phonon.dataset, filename=displaced.parent / "FORCE_SETS")
+    write_force_sets(other.phonon.dataset, filename=displaced.parent / "FORCE_SETS")
     with pytest.raises(BadInputError, match="other displacements") as caught:
         read_force_sets(displaced)
     assert one_paragraph(caught)
@@ -177,7 +177,7 @@ def test_force_sets_of_fewer_displacements_are_refused(tmp_path):
     displaced = save(displaced_salt(), tmp_path / "phonopy_disp.yaml", has_forces=False)
     dataset = harmonic_salt().phonon.dataset
     fewer = dataset | {"first_atoms": dataset["first_atoms"][:1]}
-    write_FORCE_SETS(fewer, filename=tmp_path / "FORCE_SETS")
+    write_force_sets(fewer, filename=tmp_path / "FORCE_SETS")
     with pytest.raises(BadInputError, match="other displacements"):
         read_force_sets(displaced)
 
@@ -186,7 +186,7 @@ def test_force_sets_of_another_supercell_are_refused(tmp_path):
     displaced = save(
         displaced_silicon(), tmp_path / "phonopy_disp.yaml", has_forces=False
     )
-    write_FORCE_SETS(
+    write_force_sets(
         harmonic_silicon(n=3).phonon.dataset, filename=tmp_path / "FORCE_SETS"
     )
     with pytest.raises(BadInputError, match="does not fit a supercell of 16") as caught:
@@ -327,7 +327,10 @@ def test_born_charges_come_back(whole):
     ("change", "match"),
     [
         (put_charges(3), "Born charges for 3 atoms and a primitive cell of 2"),
-        (put_charges(2, dielectric_constant="high"), "Born charges that are no numbers"),
+        (
+            put_charges(2, dielectric_constant="high"),
+            "Born charges that are no numbers",
+        ),
         (put_charges(2, dielectric_constant=[1, 2]), "Born charges"),
     ],
 )

@@ -97,9 +97,7 @@ def test_the_verdict_counts_crystals_and_needs_both_models():
 
 
 def test_without_the_baseline_the_verdict_says_less():
-    found = [
-        one for one in scores(crystal(0.4, 0.1, 0.3)) if one.metric != OWN_SCALAR
-    ]
+    found = [one for one in scores(crystal(0.4, 0.1, 0.3)) if one.metric != OWN_SCALAR]
     assert "Phonons of one crystal: frequencies off by 0.400 → 0.100 THz." in (
         verdict(found).sentences
     )

@@ -1,4 +1,4 @@
-"""The judge of vibrations: like with like, and two baselines that always stand there."""
+"""The judge of vibrations: like with like, and two baselines always there."""
 
 import numpy as np
 import pytest

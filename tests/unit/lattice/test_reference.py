@@ -1,4 +1,4 @@
-"""What DFT says: force constants that come back, and charges that fit or are refused."""
+"""What DFT says: force constants that come back, and charges that fit, or not."""
 
 import dataclasses
 
@@ -46,7 +46,9 @@ def born_file(tmp_path):
 def test_force_constants_come_back(kind, tmp_path):
     harmonic = KINDS[kind]()
     found = read_reference(save(harmonic.phonon, tmp_path / "phonopy.yaml"))
-    np.testing.assert_allclose(constants(found.harmonic), constants(harmonic), atol=TEXT)
+    np.testing.assert_allclose(
+        constants(found.harmonic), constants(harmonic), atol=TEXT
+    )
     assert found.harmonic.residual is None
 
 
@@ -62,7 +64,9 @@ def test_outputs_beside_the_displacements(tmp_path):
     harmonic = harmonic_salt()
     path = save(harmonic.phonon, tmp_path / "phonopy_disp.yaml", has_forces=False)
     found = read_reference(path, outputs=outputs_of(harmonic, tmp_path))
-    np.testing.assert_allclose(constants(found.harmonic), constants(harmonic), atol=TEXT)
+    np.testing.assert_allclose(
+        constants(found.harmonic), constants(harmonic), atol=TEXT
+    )
 
 
 def test_a_slice_of_the_supercells(tmp_path):

@@ -77,9 +77,7 @@ def test_a_group_that_changes_is_refused():
     changed = dataclasses.replace(found, groups=("P1 (1)", DIAMOND))
     with pytest.raises(BadInputError, match=r"is P1 \(1\), and became Fd-3m \(227\)"):
         refuse_other_group(changed, "silicon")
-    refuse_other_group(
-        dataclasses.replace(found, groups=(DIAMOND, DIAMOND)), "silicon"
-    )
+    refuse_other_group(dataclasses.replace(found, groups=(DIAMOND, DIAMOND)), "silicon")
 
 
 def test_a_crystal_that_is_held_by_nothing_is_refused():

@@ -1,0 +1,135 @@
+"""prove --suite phonons: vibrations of a run's models, kept until asked again."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.io import write
+
+from atomgraft.data.readers import read_structures
+from atomgraft.evaluation.phonon_scores import OWN_SCALAR
+from atomgraft.lattice.harmonic import with_forces
+from atomgraft.results.files import RESULT
+from tests.integration.test_bad_input import contents, run
+from tests.vibrations import displaced_silicon, harmonic_silicon, save
+
+TRAIN = "shipped:si-train@:10"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Return a run of a fast potential, and a calculation of phonopy beside it."""
+    folder = tmp_path_factory.mktemp("vibrations")
+    options = f"--train {TRAIN} --recipe full --steps 5 --out {folder / 'run'}"
+    assert run(f"adapt --base pair:sw-si {options}") == 0
+    softer = with_forces(displaced_silicon(), 0.75 * harmonic_silicon().forces)
+    save(softer.phonon, folder / "softer.yaml")
+    return folder
+
+
+@pytest.fixture
+def place(finished, tmp_path, monkeypatch):
+    copy = shutil.copytree(finished, tmp_path / "here")
+    monkeypatch.chdir(copy)
+    return Path(copy)
+
+
+def as_json(command, capsys):
+    capsys.readouterr()
+    assert run(f"{command} --json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+PROVE = "prove run --suite phonons --crystal softer.yaml"
+
+
+def of_phonons(document):
+    return [one for one in document["scores"] if one["suite"] == "phonons"]
+
+
+def test_vibrations_are_added_and_kept(place, capsys):
+    document = as_json(PROVE, capsys)
+    assert document == json.loads((place / "run" / RESULT).read_text())
+    [phonons] = document["phonons"]
+    assert [one["contestant"] for one in phonons["spectra"]] == [
+        "reference", "base", "adapted",
+    ]  # fmt: skip
+    assert {one["baseline"] for one in phonons["errors"]} == {None, "own scalar"}
+    found = of_phonons(document)
+    assert {(one["model"], one["metric"]) for one in found} == {
+        ("base", "mae"), ("adapted", "mae"), ("base", OWN_SCALAR),
+    }  # fmt: skip
+    told = [one for one in document["verdict"]["sentences"] if "Phonons of" in one]
+    assert len(told) == 1
+    assert "phonons" in [one["verb"] for one in document["provenance"]]
+    page = (place / "run" / "report.html").read_text()
+    assert "honon" in page
+
+    again = as_json("prove run", capsys)  # without the suite
+    assert again["phonons"] == document["phonons"]
+    assert of_phonons(again) == found
+    assert told[0] in again["verdict"]["sentences"]
+    assert any(one["suite"] == "consistency" for one in again["scores"])
+
+    once_more = as_json(PROVE, capsys)  # asked again: replaced, not doubled
+    assert len(once_more["phonons"]) == 1
+    assert of_phonons(once_more) == found
+    verbs = [one["verb"] for one in once_more["provenance"]]
+    assert verbs.count("phonons") == verbs.count("prove") == 1
+
+
+def test_a_crystal_without_dft_has_bands_and_no_scores(place, capsys):
+    write("POSCAR", bulk("Si", a=5.431))
+    document = as_json("prove run --suite phonons --crystal POSCAR", capsys)
+    [phonons] = document["phonons"]
+    assert phonons["errors"] == []
+    assert [one["contestant"] for one in phonons["spectra"]] == ["base", "adapted"]
+    assert of_phonons(document) == []
+
+
+def made(write_it, command):
+    write_it()
+    return command
+
+
+BAD = {
+    "unknown suite": lambda: "prove run --suite heat",
+    "a crystal without the suite": lambda: "prove run --crystal softer.yaml",
+    "a crystal that is not there": lambda: "prove run --suite phonons --crystal no",
+    "a molecule": lambda: made(
+        lambda: write("molecule.xyz", Atoms("Si2", [[0, 0, 0], [0, 0, 2.3]])),
+        "prove run --suite phonons --crystal molecule.xyz",
+    ),
+    "an element that the base lacks": lambda: made(
+        lambda: write("ge.vasp", bulk("Ge")),
+        "prove run --suite phonons --crystal ge.vasp",
+    ),
+    "a folder that is no run": lambda: made(
+        lambda: Path("other").mkdir(), "prove other --suite phonons"
+    ),
+}
+
+
+@pytest.mark.parametrize("make", BAD.values(), ids=BAD)
+def test_bad_input_is_refused_and_nothing_is_written(make, place, capsys):
+    command = make()
+    before = contents()
+    capsys.readouterr()
+    assert run(command) == 2
+    printed = capsys.readouterr().err
+    errors = [line for line in printed.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1, printed
+    assert "Traceback" not in printed
+    assert contents() == before
+
+
+def test_a_run_whose_files_are_no_crystals_asks_for_one(place, capsys):
+    write("train.extxyz", read_structures([TRAIN]))
+    options = "--train train.extxyz --recipe full --steps 1 --out other"
+    assert run(f"adapt --base pair:sw-si {options}") == 0
+    capsys.readouterr()
+    assert run("prove other --suite phonons") == 2
+    assert "--crystal" in capsys.readouterr().err
