@@ -294,9 +294,10 @@ class _CellMaker:
             framework=self.plan.base.framework,
             trust=self.trust,
         )
-        return _cell(
-            training.name, "train", told, training_identity(self.plan, training)
-        )
+        identity = training_identity(self.plan, training)
+        cell = _cell(training.name, "train", told, identity)
+        cell.payload["told"]["identity"] = identity
+        return cell
 
     def _sources(self, training: PlannedTraining) -> Iterator[str]:
         materials = {one.name: one for one in self.plan.materials}

@@ -12,7 +12,12 @@ import torch
 
 from atomgraft.core.environments import python_for
 from atomgraft.core.errors import StorageError
-from atomgraft.core.storage import is_file
+from atomgraft.core.storage import (
+    is_file,
+    is_folder,
+    remove_folder,
+    write_atomically,
+)
 from atomgraft.evaluation.phonon_errors import Compared, errors_of
 from atomgraft.evaluation.phonons import Judged, Question, judge_crystal
 from atomgraft.experiments import compared_cell
@@ -34,6 +39,9 @@ if TYPE_CHECKING:
 
 FORCES = "forces.npy"
 """What the base makes of the displaced supercells, kept for its scalings."""
+
+OWNER = "identity"
+"""Which cell the run in its folder was made for."""
 
 Document = dict[str, Any]
 
@@ -114,14 +122,24 @@ def do_cell(folder: Path, payload: Document) -> Document:
 def train(folder: Path, told: Document) -> Document:
     """Adapt, and measure what was forgotten.
 
+    A run that was made of other labels, such as forces that were computed anew, is
+    thrown away; one that was interrupted goes on.
+
     Parameters
     ----------
     folder
         Of the cell.
     told
-        Fields of :class:`atomgraft.experiments.compared_cell.CellPayload`.
+        Fields of :class:`atomgraft.experiments.compared_cell.CellPayload`, and the
+        ``identity`` of the cell.
     """
-    row = compared_cell.do_cell(folder, told)
+    marker, run = folder / OWNER, folder / compared_cell.RUN
+    owner = marker.read_text().strip() if is_file(marker) else None
+    if owner != told["identity"] and is_folder(run):
+        remove_folder(run)
+    write_atomically(marker, told["identity"] + "\n")
+    payload = {key: one for key, one in told.items() if key != "identity"}
+    row = compared_cell.do_cell(folder, payload)
     return {**row, "n_threads": torch.get_num_threads()}
 
 

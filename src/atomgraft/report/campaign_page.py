@@ -39,6 +39,8 @@ OPEN = Mark(name="open", word="Not finished")
 
 ZERO_SHOT = Mark(name="open", word="Zero-shot")
 
+FAILED = Mark(name="failed", word="No adaptation")
+
 MODES = {
     "each": "One adaptation a material, on part of its own supercells",
     "all": "One adaptation for all, in leave-out folds",
@@ -89,7 +91,7 @@ def mark_of(campaign: PhononCampaign) -> Mark:
     if not campaign.finished:
         return OPEN
     if base is None or best is None:
-        return ZERO_SHOT
+        return FAILED if campaign.trainings else ZERO_SHOT
     if not _beats(campaign, best.contestant, BASE):
         return MARKS[False]
     has_learned = _beats(campaign, best.contestant, GLOBAL_SCALAR)

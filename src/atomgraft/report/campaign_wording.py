@@ -83,9 +83,10 @@ def headline(campaign: PhononCampaign) -> str:
     if base is None:
         return _without_reference(campaign)
     if best is None:
+        failed = "No adaptation has been judged. " if campaign.trainings else ""
         return (
-            f"On {counted(base.n_materials, 'material')} the base misses frequencies "
-            f"by {number_text(base.mean_mae)} THz on average."
+            f"{failed}On {counted(base.n_materials, 'material')} the base misses "
+            f"frequencies by {number_text(base.mean_mae)} THz on average."
         )
     both = common_errors(campaign, best.contestant, BASE)
     if both is None:

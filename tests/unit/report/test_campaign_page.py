@@ -3,6 +3,7 @@
 import pytest
 
 from atomgraft.report.campaign_page import (
+    FAILED,
     OPEN,
     ZERO_SHOT,
     campaign_page_text,
@@ -160,3 +161,12 @@ def test_the_worst_show_their_bands(whole):
     assert 'id="detail-1"' in text
     assert "detail-1-bands" in text
     assert 'id="detail-1"' not in campaign_page_text(whole)
+
+
+def test_adaptations_that_all_failed_are_said_first():
+    rows, trainings = table_of()
+    base = [one for one in rows if one.contestant != "lora"]
+    failed = [one.model_copy(update={"status": "failed"}) for one in trainings]
+    campaign = campaign_of(base, failed)
+    assert headline(campaign).startswith("No adaptation has been judged.")
+    assert mark_of(campaign) == FAILED

@@ -1,0 +1,126 @@
+"""Do the cells of a campaign compute what one would compute alone?"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.io import write
+
+from atomgraft.core.errors import BadInputError, StorageError
+from atomgraft.experiments import compared_cell
+from atomgraft.experiments.phonon_campaign_cells import (
+    FORCES,
+    JudgePayload,
+    ScalePayload,
+    do_cell,
+)
+from atomgraft.experiments.phonon_spec import PhononSpec
+from atomgraft.results.phonons import PhononResult
+from tests.phonon_folders import BASE, CRYSTALS, write_calculation
+
+MESH = (3, 3, 3)
+
+
+@pytest.fixture(scope="module")
+def calculation(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cells") / "rocksalt.yaml"
+    write_calculation(path, *CRYSTALS["rocksalt"])
+    return path
+
+
+def asked(path, **changes):
+    spec = PhononSpec(crystal=str(path), models=(BASE,), mesh=MESH, **changes)
+    return spec.model_dump(mode="json")
+
+
+def judge(path, kind="judge", **changes):
+    told = JudgePayload(
+        spec=asked(path, **changes),
+        run=None,
+        framework="pair",
+        device="cpu",
+        trust=False,
+    )
+    return {"kind": kind, "told": dataclasses.asdict(told)}
+
+
+def scale(path, base, factors):
+    told = ScalePayload(spec=asked(path), base=str(base), factors=factors)
+    return {"kind": "scale", "told": dataclasses.asdict(told)}
+
+
+@pytest.fixture(scope="module")
+def base(calculation, tmp_path_factory):
+    place = tmp_path_factory.mktemp("base")
+    return place, do_cell(place, judge(calculation))
+
+
+def test_one_times_the_base_is_the_base(calculation, base, tmp_path):
+    place, judged = base
+    found = do_cell(tmp_path, scale(calculation, place, {"same": 1.0}))
+    same, row = found["rows"]["same"], judged["row"]
+    assert row["free_energy_error"] is None  # it is unstable
+    for key in same.keys() - {"factor", "free_energy_error"}:
+        assert same[key] == pytest.approx(row[key], rel=1e-9), key
+
+
+def test_the_own_scalar_is_better_than_the_base(calculation, base, tmp_path):
+    place, judged = base
+    own = {"own scalar": judged["own_factor"]}
+    found = do_cell(tmp_path, scale(calculation, place, own))["rows"]["own scalar"]
+    assert judged["own_factor"] > 1  # the reference is the stiffer one
+    assert found["frequency_mae"] < judged["row"]["frequency_mae"]
+    lowest = np.sqrt(judged["own_factor"]) * judged["row"]["minimum"]
+    assert found["minimum"] == pytest.approx(lowest, rel=1e-6)
+
+
+def test_without_the_forces_of_the_base_it_says_what_to_do(calculation, tmp_path):
+    with pytest.raises(StorageError, match="is gone") as caught:
+        do_cell(tmp_path, scale(calculation, tmp_path, {"own scalar": 1.1}))
+    assert FORCES in caught.value.came
+    assert "run the same command again" in caught.value.remedy
+
+
+def test_a_structure_is_relaxed_and_has_no_errors(tmp_path):
+    path = tmp_path / "POSCAR"
+    write(path, bulk("NaCl", "cesiumchloride", a=3.2), format="vasp")
+    found = do_cell(tmp_path, judge(path, length=5.0))
+    assert found["own_factor"] is None
+    assert "frequency_mae" not in found["row"]
+    assert found["row"]["is_stable"] in {True, False}
+    assert not (tmp_path / FORCES).exists()
+
+
+def test_details_have_bands_and_the_number_of_the_others(calculation, tmp_path):
+    payload = judge(calculation, "detail", global_factor=1.2)
+    found = PhononResult.model_validate(do_cell(tmp_path, payload)["result"])
+    assert found.spectrum("base").bands
+    assert {one.baseline for one in found.errors} == {
+        None,
+        "own scalar",
+        "global scalar",
+    }
+
+
+def test_a_strange_element_is_told(tmp_path):
+    path = tmp_path / "silicon.cif"
+    write(path, bulk("Si"))
+    with pytest.raises(BadInputError, match="Si"):
+        do_cell(tmp_path, judge(path, relax=False))
+
+
+def test_a_run_of_other_labels_is_made_again(calculation, tmp_path, monkeypatch):
+    """New forces in the same file are another cell in the same folder."""
+    run = tmp_path / compared_cell.RUN
+    seen = []
+
+    def adapt(folder, payload):
+        seen.append(run.exists())
+        run.mkdir(exist_ok=True)
+        return payload
+
+    monkeypatch.setattr(compared_cell, "do_cell", adapt)
+    for identity in ("old", "old", "new"):
+        do_cell(tmp_path, {"kind": "train", "told": {"identity": identity}})
+    assert seen == [False, True, False]

@@ -1,0 +1,173 @@
+"""What the table says when cells have failed, wait, or were never there to run."""
+
+import pytest
+from ase.build import bulk
+
+from atomgraft.experiments.campaign import Outcome
+from atomgraft.experiments.phonon_campaign_plan import (
+    DETAIL,
+    detail_name,
+    judge_name,
+    plan_phonon_campaign,
+    scale_name,
+)
+from atomgraft.experiments.phonon_campaign_rows import (
+    NO_OTHERS,
+    NO_SUBSET,
+    conclude,
+)
+from atomgraft.experiments.phonon_campaign_spec import parse_campaign_spec
+from atomgraft.results.phonon_campaign import BASE, GLOBAL_SCALAR, OWN_SCALAR
+from tests.phonon_folders import BASE as MODEL
+from tests.phonon_folders import make_folder, write_calculation
+
+NUMBERS = {
+    "frequency_mae": 0.5,
+    "maximum_error": 1.0,
+    "slope": 0.9,
+    "free_energy_error": None,
+    "minimum": -1.0,
+    "mean": 4.0,
+    "is_stable": False,
+    "minimum_reference": -1.2,
+    "mean_reference": 4.1,
+    "is_stable_reference": False,
+}
+
+TIMED = {"seconds": 3.0, "n_threads": 1}
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    folder = make_folder(tmp_path_factory.mktemp("rows"), ["rocksalt", "zincblende"])
+    write_calculation(folder / "sodium.yaml", bulk("Na", "fcc", a=3.5, cubic=True))
+    document = {"folder": str(folder), "base": MODEL, "recipes": ["full"]}
+    return plan_phonon_campaign(parse_campaign_spec(document, "a test"))
+
+
+def done(**document):
+    return Outcome(status="done", document=document)
+
+
+def failed(reason):
+    return Outcome(status="failed", reason=reason)
+
+
+def all_done(plan):
+    """Return the outcome of every cell but the bands."""
+    outcomes = {}
+    for one in plan.judged:
+        row = NUMBERS | TIMED
+        outcomes[judge_name(one, None)] = done(row=row, own_factor=1.1)
+        scaled = NUMBERS | {"factor": 1.1, "frequency_mae": 0.4}
+        rows = {OWN_SCALAR: scaled, GLOBAL_SCALAR: scaled}
+        outcomes[scale_name(one)] = done(rows=rows)
+    for one in plan.trainings:
+        outcomes[one.name] = done(scores=[], n_steps=5, seconds=7.0, n_threads=2)
+        [material] = [m for m in plan.judged if m.name == one.stem]
+        row = NUMBERS | TIMED | {"frequency_mae": 0.1}
+        outcomes[judge_name(material, one)] = done(row=row, own_factor=None)
+    return outcomes
+
+
+def table(plan, outcomes):
+    return conclude(plan, outcomes, name="test", sessions=())
+
+
+def row(campaign, material, contestant):
+    [found] = [
+        one
+        for one in campaign.rows
+        if (one.material, one.contestant) == (material, contestant)
+    ]
+    return found
+
+
+def test_every_material_meets_every_contestant(plan):
+    found = table(plan, all_done(plan))
+    assert found.finished
+    assert found.contestants == (BASE, OWN_SCALAR, GLOBAL_SCALAR, "full")
+    assert len(found.rows) == 3 * 4
+    adapted = row(found, "rocksalt", "full")
+    assert (adapted.frequency_mae, adapted.n_labels, adapted.seed) == (0.1, 1, 0)
+    assert adapted.training == "train--rocksalt--full-s0"
+    means = {one.contestant: one.mean_mae for one in found.summaries}
+    assert means == pytest.approx(
+        {BASE: 0.5, OWN_SCALAR: 0.4, GLOBAL_SCALAR: 0.4, "full": 0.1}
+    )
+
+
+def test_a_single_supercell_is_judged_and_not_adapted_on(plan):
+    found = table(plan, all_done(plan))
+    assert row(found, "sodium", BASE).status == "done"
+    adapted = row(found, "sodium", "full")
+    assert (adapted.status, adapted.reason) == ("left out", NO_SUBSET)
+    assert any("sodium" in notice for notice in found.notices)
+
+
+def test_the_bill_counts_what_was_adapted(plan):
+    found = {one.contestant: one for one in table(plan, all_done(plan)).bills}
+    assert (found["full"].supercells_needed, found["full"].supercells_used) == (4, 2)
+    assert found["full"].adaptation_hours == pytest.approx(2 * 7.0 * 2 / 3600)
+    assert found[BASE].supercells_needed == 5
+
+
+def test_a_failed_adaptation_fails_its_material_alone(plan):
+    outcomes = all_done(plan)
+    outcomes["train--rocksalt--full-s0"] = failed("It diverged.")
+    found = table(plan, outcomes)
+    assert found.finished  # nothing of it will go away by itself
+    bad = row(found, "rocksalt", "full")
+    assert (bad.status, bad.reason) == ("failed", "Its adaptation: It diverged.")
+    assert bad.frequency_mae is None
+    assert row(found, "zincblende", "full").status == "done"
+    [summary] = [one for one in found.summaries if one.contestant == "full"]
+    assert (summary.n_materials, summary.n_failed) == (1, 1)
+
+
+def test_a_failed_base_has_no_scalings(plan):
+    outcomes = all_done(plan)
+    [material] = [one for one in plan.judged if one.name == "rocksalt"]
+    outcomes[judge_name(material, None)] = failed("It melts.")
+    del outcomes[scale_name(material)]
+    found = table(plan, outcomes)
+    for contestant in (BASE, OWN_SCALAR, GLOBAL_SCALAR):
+        one = row(found, "rocksalt", contestant)
+        assert (one.status, one.reason) == ("failed", "It melts.")
+    assert found.finished
+
+
+def test_without_others_the_global_scalar_is_left_out(plan):
+    outcomes = all_done(plan)
+    [material] = [one for one in plan.judged if one.name == "rocksalt"]
+    own = {OWN_SCALAR: NUMBERS | {"factor": 1.1}}
+    outcomes[scale_name(material)] = done(rows=own)
+    one = row(table(plan, outcomes), "rocksalt", GLOBAL_SCALAR)
+    assert (one.status, one.reason) == ("left out", NO_OTHERS)
+
+
+def test_what_has_not_run_leaves_it_open(plan):
+    for name in all_done(plan):
+        outcomes = all_done(plan)
+        del outcomes[name]
+        found = table(plan, outcomes)
+        assert not found.finished, name
+    assert not table(plan, {}).finished
+    assert table(plan, {}).summaries == ()
+
+
+def test_bands_that_wait_leave_it_open_and_failed_ones_are_told(plan):
+    name = detail_name(plan.judged[0], None)
+    assert name.startswith(DETAIL)
+    waiting = all_done(plan) | {name: Outcome(status="open", reason="not run yet")}
+    assert not table(plan, waiting).finished
+    gone = table(plan, all_done(plan) | {name: failed("No path.")})
+    assert gone.finished
+    assert any("No path." in notice for notice in gone.notices)
+    assert gone.details == ()
+
+
+def test_names_of_cells_are_names_of_folders(plan):
+    names = [*all_done(plan), detail_name(plan.judged[0], plan.trainings[0])]
+    assert len(set(names)) == len(names)
+    assert all("/" not in name and " " not in name for name in names)
