@@ -1,0 +1,353 @@
+"""From an unstable crystal down to the stable ones: a tree of distortions.
+
+Every crystal is relaxed, its imaginary modes are found, frozen in along the directions
+that symmetry singles out, and relaxed without symmetry; what comes out is recognised,
+and treated likewise, until nothing is imaginary or the depth is reached.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+from ase import Atoms
+from jaxtyping import Float, Int
+
+from atomgraft.core.errors import AtomgraftError
+from atomgraft.lattice.daughters import (
+    SAME_ENERGY,
+    SYMPRECS,
+    Trial,
+    is_same,
+    primitive_of,
+    spglib_group,
+    symmetrised,
+    trials_of,
+)
+from atomgraft.lattice.harmonic import Harmonic
+from atomgraft.lattice.instabilities import (
+    THRESHOLD,
+    find_instabilities,
+    lowest_frequency,
+    q_label,
+)
+from atomgraft.lattice.modulations import Instability, frozen_space
+from atomgraft.lattice.order_parameters import directions_of, is_representation
+from atomgraft.lattice.relaxation import Relaxation
+from atomgraft.lattice.supercells import SYMPREC, prepare, supercell_by_length
+
+if TYPE_CHECKING:
+    from phonopy import Phonopy
+
+SHRUNK = 0.95
+"""A daughter's supercell may be this much shorter than the parent's, as it is strained:
+otherwise a little strain would double it."""
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """What a descent asks of a potential."""
+
+    def energies(self, structures: Sequence[Atoms]) -> list[float]:
+        """Return energies per atom, eV."""
+        ...
+
+    def relax(self, atoms: Atoms, *, keep_symmetry: bool) -> Relaxation:
+        """Return the relaxed crystal."""
+        ...
+
+    def vibrate(self, phonon: "Phonopy") -> Harmonic:
+        """Return the force constants for displacements."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DescentPlan:
+    """How far, and how finely.
+
+    Parameters
+    ----------
+    depth
+        Distortions one after the other.
+    max_daughters
+        Trials relaxed for each crystal, lowest energy first.
+    threshold
+        THz; a mode below minus this is imaginary.
+    length
+        Å; smallest distance between opposite faces of supercells. None takes for the
+        daughters what the first crystal's supercell has.
+    """
+
+    depth: int = 3
+    max_daughters: int = 6
+    threshold: float = THRESHOLD
+    length: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Step:
+    """The distortion that leads from one crystal to another."""
+
+    parent: int
+    daughter: int
+    label: str
+    instability: Instability
+    trial: Trial
+
+
+@dataclasses.dataclass(kw_only=True)
+class Crystal:
+    """One crystal of the tree.
+
+    Parameters
+    ----------
+    number
+        Its place in the tree.
+    depth
+        Distortions from the first.
+    atoms
+        Relaxed, primitive but for the first one.
+    energy
+        eV per atom.
+    symprec
+        Tolerance at which its symmetry was found, Å; zero if the crystal was not made
+        exactly symmetric.
+    space_group
+        Symbol and number.
+    relaxation
+        How it was relaxed.
+    harmonic
+        Its force constants; none where it was not relaxed to the end.
+    lowest
+        Lowest frequency of the commensurate grid, THz.
+    soft
+        Its instabilities with their names.
+    counts
+        Of the trials of its daughters, by what became of them.
+    notes
+        What a reader must know.
+    """
+
+    number: int
+    depth: int
+    atoms: Atoms
+    energy: float
+    symprec: float
+    space_group: tuple[str, int]
+    relaxation: Relaxation
+    harmonic: Harmonic | None = None
+    lowest: float | None = None
+    soft: tuple[tuple[str, Instability], ...] = ()
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Tree:
+    """All crystals that were found, and the ways between them."""
+
+    crystals: list[Crystal]
+    steps: list[Step]
+
+
+Report = Callable[[Tree, str], None]
+"""Called with what there is and what comes next."""
+
+
+def descend(
+    first: Atoms,
+    engine: Engine,
+    plan: DescentPlan,
+    *,
+    phonon_of: Callable[[Atoms], "Phonopy"],
+    report: Report,
+) -> Tree:
+    """Follow the instabilities of a crystal.
+
+    Parameters
+    ----------
+    first
+        The crystal; relaxed here with its space group kept.
+    engine
+        A potential.
+    plan
+        How far, and how finely.
+    phonon_of
+        Gives the relaxed first crystal its displacements; its daughters take theirs by
+        length.
+    report
+        Told of every step.
+    """
+    tree = Tree(crystals=[], steps=[])
+    report(tree, "relaxing the first crystal")
+    relaxation = engine.relax(first, keep_symmetry=True)
+    root = _crystal(0, 0, relaxation, engine)
+    root.atoms = relaxation.atoms
+    tree.crystals.append(root)
+    phonon = phonon_of(relaxation.atoms)
+    heights = 1 / np.linalg.norm(np.linalg.inv(phonon.supercell.cell).T, axis=1)
+    length = plan.length or float(heights.min()) * SHRUNK
+    _vibrate(root, engine, plan, phonon)
+    waiting = [root]
+    while waiting:
+        parent = waiting.pop(0)
+        report(tree, f"crystal {parent.number}, {parent.space_group[0]}")
+        if parent.harmonic is None or not parent.soft or parent.depth >= plan.depth:
+            continue
+        for daughter in _grow(tree, parent, engine, plan, report):
+            if daughter.relaxation.is_converged:
+                report(tree, f"phonons of {daughter.space_group[0]}")
+                _vibrate(daughter, engine, plan, _phonon(daughter.atoms, length))
+            waiting.append(daughter)
+    report(tree, "done")
+    return tree
+
+
+def _phonon(primitive: Atoms, length: float) -> "Phonopy":
+    """Displace the smaller of two supercells: of the primitive, of the standard cell."""
+    import spglib
+
+    cell = (primitive.cell.array, primitive.get_scaled_positions(), primitive.numbers)
+    found = spglib.standardize_cell(cell, to_primitive=False, symprec=SYMPREC)
+    shapes = [primitive]
+    if found is not None:
+        lattice, places, numbers = found
+        shapes.append(Atoms(numbers, cell=lattice, scaled_positions=places, pbc=True))
+    sizes = [
+        len(one) * round(float(np.linalg.det(supercell_by_length(one, length))))
+        for one in shapes
+    ]
+    smallest = shapes[int(np.argmin(sizes))]
+    return prepare(smallest, supercell=supercell_by_length(smallest, length))
+
+
+def _vibrate(
+    crystal: Crystal, engine: Engine, plan: DescentPlan, phonon: "Phonopy"
+) -> None:
+    """Give a crystal its phonons."""
+    harmonic = engine.vibrate(phonon)
+    crystal.harmonic = harmonic
+    crystal.lowest = lowest_frequency(harmonic)
+    crystal.soft = tuple(
+        (q_label(harmonic, one), one)
+        for one in find_instabilities(harmonic, plan.threshold)
+    )
+
+
+def _crystal(number: int, depth: int, found: Relaxation, engine: Engine) -> Crystal:
+    """Recognise what was relaxed; made exactly symmetric it is relaxed once more."""
+    if not found.is_converged:
+        atoms = primitive_of(found.atoms, SYMPRECS[-1])
+        return Crystal(
+            number=number,
+            depth=depth,
+            atoms=atoms,
+            energy=found.energy / len(found.atoms),
+            symprec=0.0,
+            space_group=spglib_group(atoms, SYMPRECS[-1]),
+            relaxation=found,
+            notes=[
+                f"not converged after {found.n_steps} steps: the largest force is "
+                f"{found.largest_force:.2g} eV/Å, and no phonons were computed"
+            ],
+        )
+    shape, symprec = symmetrised(found.atoms, engine.energies)
+    again = engine.relax(shape, keep_symmetry=True)
+    return Crystal(
+        number=number,
+        depth=depth,
+        atoms=again.atoms,
+        energy=again.energy / len(again.atoms),
+        symprec=symprec,
+        space_group=spglib_group(again.atoms, SYMPREC),
+        relaxation=dataclasses.replace(
+            again, n_steps=found.n_steps + again.n_steps, groups=found.groups
+        ),
+    )
+
+
+def _grow(
+    tree: Tree, parent: Crystal, engine: Engine, plan: DescentPlan, report: Report
+) -> list[Crystal]:
+    """Relax the trials of a crystal; return the daughters that nobody knew."""
+    trials = _trials(parent, engine)
+    chosen = trials[: plan.max_daughters]
+    parent.counts = dict.fromkeys(("relaxed", "fell back", "known", "fell apart"), 0)
+    parent.counts["left out"] = len(trials) - len(chosen)
+    daughters: list[Crystal] = []
+    for label, instability, trial in chosen:
+        report(tree, f"{parent.space_group[0]}, {label}: {trial.space_group}")
+        parent.counts["relaxed"] += 1
+        number = len(tree.crystals)
+        try:
+            relaxation = engine.relax(trial.atoms, keep_symmetry=False)
+            found = _crystal(number, parent.depth + 1, relaxation, engine)
+        except AtomgraftError as error:
+            parent.counts["fell apart"] += 1
+            parent.notes.append(f"{label} {trial.direction.name}: {error.came}")
+            continue
+        known = _known(tree, found)
+        if known is parent:
+            parent.counts["fell back"] += 1
+            continue
+        if known is None:
+            tree.crystals.append(found)
+            daughters.append(found)
+        else:
+            parent.counts["known"] += 1
+        tree.steps.append(
+            Step(
+                parent=parent.number,
+                daughter=number if known is None else known.number,
+                label=label,
+                instability=instability,
+                trial=trial,
+            )
+        )
+    return daughters
+
+
+def _trials(
+    parent: Crystal, engine: Engine
+) -> list[tuple[str, Instability, Trial]]:
+    """Return the trials of all instabilities of a crystal, lowest energy first."""
+    assert parent.harmonic is not None
+    found: list[tuple[str, Instability, Trial]] = []
+    for label, instability in parent.soft:
+        space = frozen_space(parent.harmonic.phonon, instability)
+        group = space.group
+        if not is_representation(group):
+            group = _no_group(len(space.fields))
+            parent.notes.append(
+                f"{label}, {instability.frequency:.2f} THz: symmetry mixes these modes "
+                "with others, so single modes and their sums were frozen in"
+            )
+        directions = directions_of(group)
+        if not all(one.is_fixed for one in directions):
+            parent.notes.append(
+                f"{label}, {instability.frequency:.2f} THz: symmetry fixes no single "
+                "direction; components and sums of equal weight were frozen in"
+            )
+        trials = trials_of(space, directions, engine.energies)
+        found += [(label, instability, one) for one in trials]
+    return sorted(found, key=lambda one: one[2].energy)
+
+
+def _no_group(n: int) -> Float[np.ndarray, "1 fields fields"]:
+    return np.eye(n)[None]
+
+
+def _known(tree: Tree, found: Crystal) -> Crystal | None:
+    """Return the crystal of the tree that was found again, or none."""
+    primitive = primitive_of(found.atoms)
+    for one in tree.crystals:
+        same_group = one.space_group[1] == found.space_group[1]
+        same_energy = abs(one.energy - found.energy) * 1000 < SAME_ENERGY
+        if same_group and same_energy and is_same(primitive_of(one.atoms), primitive):
+            return one
+    return None
+
+
+def supercell_rows(harmonic: Harmonic) -> Int[np.ndarray, "3 3"]:
+    """Return the supercell of force constants, as rows of multiples of cell vectors."""
+    return np.rint(np.asarray(harmonic.phonon.supercell_matrix).T).astype(int)

@@ -1,0 +1,116 @@
+"""Which modes of a crystal are imaginary, and which belong together by symmetry."""
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+from atomgraft.lattice.harmonic import Harmonic
+from atomgraft.lattice.modulations import Instability, same_q, stars
+from atomgraft.lattice.spectra import commensurate_modes
+
+THRESHOLD = 0.1
+"""THz; a mode below minus this is imaginary, one above it is noise."""
+
+DEGENERATE = 0.02
+"""THz; frequencies closer than this are one."""
+
+BOUND = 1e-3
+"""In reciprocal vectors; names of q-points are those of points this close."""
+
+
+def lowest_frequency(harmonic: Harmonic) -> float:
+    """Return the lowest frequency of the commensurate grid, THz.
+
+    Parameters
+    ----------
+    harmonic
+        A crystal with force constants.
+    """
+    return min(mode.frequency for mode in commensurate_modes(harmonic))
+
+
+def find_instabilities(
+    harmonic: Harmonic, threshold: float = THRESHOLD
+) -> tuple[Instability, ...]:
+    """Return the imaginary modes of the commensurate grid, softest first.
+
+    Modes of one frequency at one q-point are one instability, together with their
+    like on the other arms of the star.
+
+    Parameters
+    ----------
+    harmonic
+        A crystal with force constants.
+    threshold
+        THz; modes below minus this count.
+    """
+    soft = [one.q for one in commensurate_modes(harmonic) if one.frequency < -threshold]
+    operations = harmonic.phonon.primitive_symmetry.symmetry_operations
+    found = [
+        instability
+        for star in stars(soft, operations["rotations"])
+        for instability in _of_star(harmonic, star, threshold)
+    ]
+    return tuple(sorted(found, key=lambda one: one.frequency))
+
+
+def _of_star(
+    harmonic: Harmonic, star: Float[np.ndarray, "arms 3"], threshold: float
+) -> list[Instability]:
+    result = harmonic.phonon.run_qpoints(star, with_eigenvectors=True)
+    frequencies = np.asarray(result.frequencies)
+    assert result.eigenvectors is not None
+    vectors = np.asarray(result.eigenvectors)
+    instabilities = []
+    first = frequencies[0]
+    band = 0
+    while band < len(first) and first[band] < -threshold:
+        size = 1
+        while (
+            band + size < len(first)
+            and first[band + size] - first[band + size - 1] < DEGENERATE
+            and first[band + size] < -threshold
+        ):
+            size += 1
+        bands = slice(band, band + size)
+        instabilities.append(
+            Instability(
+                arms=star,
+                frequency=float(first[bands].mean()),
+                eigenvectors=tuple(_modes(one[:, bands]) for one in vectors),
+            )
+        )
+        band += size
+    return instabilities
+
+
+def _modes(
+    columns: Complex[np.ndarray, "components modes"],
+) -> Complex[np.ndarray, "modes atoms 3"]:
+    return np.ascontiguousarray(columns.T).reshape(columns.shape[1], -1, 3)
+
+
+def q_label(harmonic: Harmonic, instability: Instability) -> str:
+    """Return the name of a q-point (Γ, X, M ...), or its components as fractions.
+
+    Parameters
+    ----------
+    harmonic
+        The crystal it belongs to.
+    instability
+        Any arm of its star may be the one that has a name.
+    """
+    import seekpath
+
+    from fractions import Fraction
+
+    primitive = harmonic.phonon.primitive
+    found = seekpath.get_path_orig_cell(
+        primitive.totuple(), symprec=harmonic.phonon.symmetry.tolerance
+    )
+    for name, point in found["point_coords"].items():
+        for arm in instability.arms:
+            q = np.array(point)
+            if same_q(q, arm) or same_q(-q, arm):
+                return name.replace("GAMMA", "Γ")
+    parts = (Fraction(float(x)).limit_denominator(24) for x in instability.arms[0])
+    return "(" + ", ".join(str(one) for one in parts) + ")"
