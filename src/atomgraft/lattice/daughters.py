@@ -101,7 +101,9 @@ def trials_of(
         [displaced(space, direction, amplitude) for amplitude in steps]
         for direction, steps in lines
     ]
-    found = energies([primitive_of(space.supercell), *(a for row in moved for a in row)])
+    found = energies(
+        [primitive_of(space.supercell), *(a for row in moved for a in row)]
+    )
     rows = np.reshape(np.array(found[1:]), (len(lines), len(amplitudes)))
     gains = (rows - found[0]) * 1000
     trials = [

@@ -37,7 +37,7 @@ from atomgraft.lattice.relaxation import Relaxation
 from atomgraft.lattice.supercells import SYMPREC, prepare, supercell_by_length
 
 if TYPE_CHECKING:
-    from phonopy import Phonopy
+    from atomgraft.lattice.cells import Phonopy
 
 SHRUNK = 0.95
 """A daughter's supercell may be this much shorter than the parent's, as it is strained:
@@ -185,8 +185,7 @@ def descend(
     root.atoms = relaxation.atoms
     tree.crystals.append(root)
     phonon = phonon_of(relaxation.atoms)
-    heights = 1 / np.linalg.norm(np.linalg.inv(phonon.supercell.cell).T, axis=1)
-    length = plan.length or float(heights.min()) * SHRUNK
+    length = daughters_length(phonon, plan.length)
     _vibrate(root, engine, plan, phonon)
     waiting = [root]
     while waiting:
@@ -201,6 +200,22 @@ def descend(
             waiting.append(daughter)
     report(tree, "done")
     return tree
+
+
+def daughters_length(phonon: "Phonopy", length: float | None) -> float:
+    """Return the smallest height of the supercells of daughters, Å.
+
+    Parameters
+    ----------
+    phonon
+        Of the first crystal.
+    length
+        What was asked; none follows the first crystal's supercell.
+    """
+    if length is not None:
+        return length
+    reciprocal = np.linalg.inv(phonon.supercell.cell)
+    return SHRUNK / float(np.linalg.norm(reciprocal, axis=0).max())
 
 
 def _phonon(primitive: Atoms, length: float) -> "Phonopy":
@@ -307,9 +322,7 @@ def _grow(
     return daughters
 
 
-def _trials(
-    parent: Crystal, engine: Engine
-) -> list[tuple[str, Instability, Trial]]:
+def _trials(parent: Crystal, engine: Engine) -> list[tuple[str, Instability, Trial]]:
     """Return the trials of all instabilities of a crystal, lowest energy first."""
     assert parent.harmonic is not None
     found: list[tuple[str, Instability, Trial]] = []

@@ -99,9 +99,9 @@ def q_label(harmonic: Harmonic, instability: Instability) -> str:
     instability
         Any arm of its star may be the one that has a name.
     """
-    import seekpath
-
     from fractions import Fraction
+
+    import seekpath
 
     primitive = harmonic.phonon.primitive
     found = seekpath.get_path_orig_cell(

@@ -24,7 +24,7 @@ from jaxtyping import Complex, Float, Int
 from atomgraft.lattice.cells import to_ase
 
 if TYPE_CHECKING:
-    from phonopy import Phonopy
+    from atomgraft.lattice.cells import Phonopy
 
 LARGEST_DENOMINATOR = 24
 """Of a component of q; beyond it no supercell of ours has waves."""
@@ -173,7 +173,9 @@ def frozen_space(phonon: "Phonopy", instability: Instability) -> FrozenSpace:
     primitive = to_ase(phonon.primitive)
     matrix = superlattice(instability.arms)
     supercell = make_supercell(primitive, matrix, wrap=False)
-    supercell.set_masses(np.tile(phonon.primitive.masses, len(supercell) // len(primitive)))
+    supercell.set_masses(
+        np.tile(phonon.primitive.masses, len(supercell) // len(primitive))
+    )
     fields = _fields(primitive, supercell, instability)
     group = _group_image(phonon, primitive, supercell, fields)
     return FrozenSpace(supercell=supercell, fields=fields, group=group)
@@ -245,8 +247,6 @@ def stars(
     """Return the stars that some q-points belong to, each once."""
     found: list[Float[np.ndarray, "arms 3"]] = []
     for q in q_points:
-        if not any(
-            same_q(q, arm) or same_q(-q, arm) for star in found for arm in star
-        ):
+        if not any(same_q(q, arm) or same_q(-q, arm) for star in found for arm in star):
             found.append(star_of(q, rotations))
     return found
