@@ -134,6 +134,7 @@ def command(
 
 
 def stem_of(crystal: str) -> str:
+    """Return a name for the folder of a crystal's results."""
     name = Path(crystal.partition("@")[0]).name.partition(".")[0]
     return re.sub(r"[^\w-]+", "-", name) or "crystal"
 

@@ -48,6 +48,8 @@ class RememberingEngine:
         In one call of the model; none measures.
     progress
         Called with supercells done and in all.
+    measured
+        What one call may hold, by the size of the structure it was measured for.
     """
 
     potential: AbstractPotential
@@ -57,6 +59,7 @@ class RememberingEngine:
     max_steps: int
     max_atoms: int | None = None
     progress: Progress | None = None
+    measured: dict[int, int] = dataclasses.field(default_factory=dict)
 
     def energies(self, structures: Sequence[Atoms]) -> list[float]:
         """Return energies per atom, eV."""
@@ -95,10 +98,8 @@ class RememberingEngine:
         return with_forces(phonon, forces[1:], undisplaced=forces[0])
 
     def _energies(self, structures: Sequence[Atoms]) -> list[float]:
-        largest = max(structures, key=len)
-        room = self.max_atoms or batch_capacity(self.potential, largest)
         found: list[float] = []
-        for group in batches_by_atoms(structures, room):
+        for group in batches_by_atoms(structures, self._room(structures)):
             graph = make_graph(
                 group,
                 [find_neighbours(atoms, self.potential.cutoff) for atoms in group],
@@ -112,8 +113,20 @@ class RememberingEngine:
 
     def _forces(self, cells: Sequence[Atoms]) -> list[Any]:
         return forces_of_supercells(
-            self.potential, cells, max_atoms=self.max_atoms, progress=self.progress
+            self.potential,
+            cells,
+            max_atoms=self._room(cells),
+            progress=self.progress,
         ).tolist()
+
+    def _room(self, structures: Sequence[Atoms]) -> int:
+        """Return the atoms that one call may hold, measured for the largest so far."""
+        largest = max(structures, key=len)
+        if self.max_atoms is not None:
+            return self.max_atoms
+        if len(largest) > max(self.measured, default=0):
+            self.measured[len(largest)] = batch_capacity(self.potential, largest)
+        return self.measured[max(self.measured)]
 
     def _recall(self, kind: str, key: str, compute: Callable[[], Document]) -> Document:
         """Return an answer from disk, or compute it and keep it."""

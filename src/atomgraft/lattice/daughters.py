@@ -12,7 +12,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.lattice.modulations import FrozenSpace
 from atomgraft.lattice.order_parameters import Direction
 
-AMPLITUDES = (0.05, 0.1, 0.2, 0.35, 0.6)
+AMPLITUDES = (0.03, 0.1, 0.2, 0.35, 0.6)
 """Å; displacements of the atom that moves most."""
 
 TRIAL_SYMPREC = 1e-3
@@ -74,7 +74,8 @@ def trials_of(
 ) -> tuple[Trial, ...]:
     """Look along each direction for the amplitude of lowest energy.
 
-    Both signs are tried where they differ; all energies come from one call.
+    Both signs are tried where they differ. Amplitudes grow until the energy rises; all
+    directions are asked for one amplitude in one call.
 
     Parameters
     ----------
@@ -85,39 +86,40 @@ def trials_of(
     energies
         What the potential says.
     amplitudes
-        Å
+        Å, ascending.
 
     Returns
     -------
     :
         Those that go down, lowest energy first.
     """
-    lines = [
-        (direction, [sign * one for one in amplitudes])
+    signed = [
+        (direction, sign)
         for direction in directions
-        for sign in ((1,) if direction.is_even else (1, -1))
+        for sign in ((1, -1) if not direction.is_even else (1,))
     ]
-    moved = [
-        [displaced(space, direction, amplitude) for amplitude in steps]
-        for direction, steps in lines
-    ]
-    found = energies(
-        [primitive_of(space.supercell), *(a for row in moved for a in row)]
-    )
-    rows = np.reshape(np.array(found[1:]), (len(lines), len(amplitudes)))
-    gains = (rows - found[0]) * 1000
-    trials = [
-        Trial(
-            atoms=moved[i][int(gains[i].argmin())],
-            direction=direction,
-            amplitude=steps[int(gains[i].argmin())],
-            energy=float(gains[i].min()),
-            space_group=spglib_group(moved[i][0], TRIAL_SYMPREC)[0],
-        )
-        for i, (direction, steps) in enumerate(lines)
-        if gains[i].min() < 0
-    ]
-    return tuple(sorted(trials, key=lambda one: one.energy))
+    start = energies([primitive_of(space.supercell)])[0]
+    best: dict[int, Trial] = {}
+    descending = list(range(len(signed)))
+    for amplitude in amplitudes:
+        moved = [
+            displaced(space, signed[i][0], signed[i][1] * amplitude) for i in descending
+        ]
+        found = energies(moved) if moved else []
+        going_on = []
+        for i, atoms, energy in zip(descending, moved, found, strict=True):
+            gain = (energy - start) * 1000
+            if gain < (best[i].energy if i in best else 0.0):
+                best[i] = Trial(
+                    atoms=atoms,
+                    direction=signed[i][0],
+                    amplitude=signed[i][1] * amplitude,
+                    energy=gain,
+                    space_group=spglib_group(atoms, TRIAL_SYMPREC)[0],
+                )
+                going_on.append(i)
+        descending = going_on
+    return tuple(sorted(best.values(), key=lambda one: one.energy))
 
 
 def displaced(space: FrozenSpace, direction: Direction, amplitude: float) -> Atoms:
@@ -147,11 +149,11 @@ def primitive_of(atoms: Atoms, symprec: float = TRIAL_SYMPREC) -> Atoms:
     symprec
         Å
     """
-    return standardised(atoms, symprec, idealise=False)
+    return _standard(atoms, symprec, to_primitive=True, no_idealize=True)
 
 
-def standardised(atoms: Atoms, symprec: float, *, idealise: bool) -> Atoms:
-    """Return the primitive cell in the standard setting of spglib.
+def standardised(atoms: Atoms, symprec: float) -> Atoms:
+    """Return the primitive cell in spglib's standard setting, exactly symmetric.
 
     Parameters
     ----------
@@ -159,8 +161,25 @@ def standardised(atoms: Atoms, symprec: float, *, idealise: bool) -> Atoms:
         Periodic in all directions.
     symprec
         Å
-    idealise
-        Turn it into the standard orientation and make it symmetric to the last digit.
+    """
+    return _standard(atoms, symprec, to_primitive=True)
+
+
+def conventional(atoms: Atoms, symprec: float) -> Atoms:
+    """Return the conventional cell in spglib's standard setting, exactly symmetric.
+
+    Parameters
+    ----------
+    atoms
+        Periodic in all directions.
+    symprec
+        Å
+    """
+    return _standard(atoms, symprec, to_primitive=False)
+
+
+def _standard(atoms: Atoms, symprec: float, **options: bool) -> Atoms:
+    """Return one of spglib's cells.
 
     Raises
     ------
@@ -170,9 +189,7 @@ def standardised(atoms: Atoms, symprec: float, *, idealise: bool) -> Atoms:
     import spglib
 
     cell: Any = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.standardize_cell(
-        cell, to_primitive=True, no_idealize=not idealise, symprec=symprec
-    )
+    found = spglib.standardize_cell(cell, symprec=symprec, **options)
     if found is None:
         raise BadInputError(
             f"The symmetry of {atoms.get_chemical_formula()} cannot be found.",
@@ -220,7 +237,7 @@ def symmetrised(atoms: Atoms, energies: Energies) -> tuple[Atoms, float]:
         What the potential says.
     """
     plain = primitive_of(atoms, SYMPRECS[-1])
-    shapes = [standardised(atoms, one, idealise=True) for one in SYMPRECS]
+    shapes = [standardised(atoms, one) for one in SYMPRECS]
     found = energies([plain, *shapes])
     for symprec, shape, energy in zip(SYMPRECS, shapes, found[1:], strict=True):
         if abs(energy - found[0]) * 1000 < SYMMETRISING:

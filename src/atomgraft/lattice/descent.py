@@ -18,6 +18,7 @@ from atomgraft.lattice.daughters import (
     SAME_ENERGY,
     SYMPRECS,
     Trial,
+    conventional,
     is_same,
     primitive_of,
     spglib_group,
@@ -219,15 +220,8 @@ def daughters_length(phonon: "Phonopy", length: float | None) -> float:
 
 
 def _phonon(primitive: Atoms, length: float) -> "Phonopy":
-    """Displace the smaller of two supercells: of the primitive, of the standard cell."""
-    import spglib
-
-    cell = (primitive.cell.array, primitive.get_scaled_positions(), primitive.numbers)
-    found = spglib.standardize_cell(cell, to_primitive=False, symprec=SYMPREC)
-    shapes = [primitive]
-    if found is not None:
-        lattice, places, numbers = found
-        shapes.append(Atoms(numbers, cell=lattice, scaled_positions=places, pbc=True))
+    """Displace the smaller supercell: of the primitive or of the standard cell."""
+    shapes = [primitive, conventional(primitive, SYMPREC)]
     sizes = [
         len(one) * round(float(np.linalg.det(supercell_by_length(one, length))))
         for one in shapes

@@ -100,7 +100,7 @@ def superlattice(q_points: Float[np.ndarray, "arms 3"]) -> Int[np.ndarray, "3 3"
     Examples
     --------
     >>> superlattice(np.array([[0.5, 0.5, 0.5]])).tolist()
-    [[1, 0, -1], [0, 1, -1], [0, 1, 1]]
+    [[1, -1, 0], [0, 1, -1], [1, 1, 0]]
     """
     fractions = [
         [Fraction(float(x)).limit_denominator(LARGEST_DENOMINATOR) for x in q]
@@ -173,9 +173,8 @@ def frozen_space(phonon: "Phonopy", instability: Instability) -> FrozenSpace:
     primitive = to_ase(phonon.primitive)
     matrix = superlattice(instability.arms)
     supercell = make_supercell(primitive, matrix, wrap=False)
-    supercell.set_masses(
-        np.tile(phonon.primitive.masses, len(supercell) // len(primitive))
-    )
+    n_cells = len(supercell) // len(primitive)
+    supercell.arrays["masses"] = np.tile(phonon.primitive.masses, n_cells)
     fields = _fields(primitive, supercell, instability)
     group = _group_image(phonon, primitive, supercell, fields)
     return FrozenSpace(supercell=supercell, fields=fields, group=group)

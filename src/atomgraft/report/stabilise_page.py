@@ -1,4 +1,4 @@
-"""The page of a tree of distortions: where it goes first, then parent, mode, daughter."""
+"""The page of a tree of distortions: the verdict, then parent, mode, daughter."""
 
 from pathlib import Path
 
@@ -171,11 +171,11 @@ def _step_table(result: StabiliseResult) -> Table | None:
         return None
     return Table(
         caption=(
-            "Each distortion that led to another crystal: the mode that was frozen in, "
-            "the direction of its order parameter with the number of equal domains and "
-            "the symmetry it leaves, the amplitude of lowest energy before anything was "
-            "relaxed (displacement of the atom that moves most), and what became of it. "
-            "Energies against the parent."
+            "Each distortion that led to another crystal: the mode that was frozen "
+            "in, the direction of its order parameter with the number of equal "
+            "domains and the symmetry it leaves, the amplitude of lowest energy "
+            "before anything was relaxed (displacement of the atom that moves most), "
+            "and what became of it. Energies against the parent."
         ),
         columns=(
             "Parent",
