@@ -16,6 +16,7 @@ benchmarks/results/phonon_instabilities.json and .md from whatever has finished.
 
 import argparse
 import csv
+import itertools
 import json
 import os
 import re
@@ -46,7 +47,7 @@ UNSTABLE = -0.1
 LADDER_SETTINGS: dict[str, Any] = {
     "supercell": ((2, 0, 0), (0, 2, 0), (0, 0, 2)),
     "depth": 3,
-    "max_daughters": 6,
+    "max_daughters": 5,
     "fmax": 5e-4,
 }
 """2x2x2 holds Γ, X, M and R; the 3x3x3 cells of the DFT force sets miss X, M and R."""
@@ -173,9 +174,7 @@ def ladder_verdict(row: dict[str, Any]) -> dict[str, Any]:
     }
     known = [energies[one] for one in RUNGS]
     reached = all(one is not None for one in known)
-    in_order = reached and all(
-        high > low for high, low in zip(known, known[1:], strict=False)
-    )
+    in_order = reached and all(high > low for high, low in itertools.pairwise(known))
     groups = {one["number"]: one["space_group"] for one in row["crystals"]}
     ways = sorted(
         {
@@ -310,8 +309,8 @@ def total_lines(rows: dict[str, dict[str, Any]], n_asked: int) -> list[str]:
     middle = gains[len(gains) // 2] if gains else float("nan")
     share = f" ({stable / daughters:.0%})" if daughters else ""
     return [
-        f"{len(some)} of {n_asked} materials that are unstable under DFT were followed. "
-        f"Unstable under the model, relaxed by it, in the same supercell: "
+        f"{len(some)} of {n_asked} materials that are unstable under DFT were "
+        f"followed. Unstable under the model, relaxed by it, in the same supercell: "
         f"{len(unstable)}. Daughters found: {daughters}, of which {stable} have no "
         f"imaginary mode of their own{share}. Materials with a stable daughter: "
         f"{len(settled)} of {len(unstable)}; in {len(is_final)} it is the lowest of "

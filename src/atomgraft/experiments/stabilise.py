@@ -114,7 +114,7 @@ def stabilise(
         engine = RememberingEngine(
             potential=potential,
             folder=folder,
-            identity=identity,
+            identity=weights,
             fmax=spec.fmax,
             max_steps=spec.max_steps,
             max_atoms=spec.max_atoms,

@@ -41,7 +41,8 @@ class RememberingEngine:
     folder
         Where answers are kept.
     identity
-        Of model and settings; an answer counts for the same one alone.
+        Of the model; an answer counts for the same model, precision and settings of
+        relaxation alone.
     fmax, max_steps
         Of relaxations; eV/Å.
     max_atoms
@@ -131,10 +132,9 @@ class RememberingEngine:
     def _recall(self, kind: str, key: str, compute: Callable[[], Document]) -> Document:
         """Return an answer from disk, or compute it and keep it."""
         place = self.folder / MEMORY
-        path = (
-            place
-            / f"{kind}-{fingerprint([self.identity.encode(), key.encode()])[:24]}.json"
-        )
+        asked = (self.identity, str(self.potential.dtype), self.fmax, self.max_steps)
+        name = fingerprint(str(one).encode() for one in (*asked, key))[:24]
+        path = place / f"{kind}-{name}.json"
         if is_file(path):
             try:
                 return json.loads(path.read_text())
