@@ -2,21 +2,22 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from ase import Atoms
 from jaxtyping import Float
 
-from atomgraft.core.errors import BadInputError
 from atomgraft.lattice.modulations import FrozenSpace
 from atomgraft.lattice.order_parameters import Direction
+from atomgraft.lattice.symmetry import (
+    EXACT_SYMPREC,
+    primitive_of,
+    spglib_group,
+    standardised,
+)
 
 AMPLITUDES = (0.03, 0.1, 0.2, 0.35, 0.6)
 """Å; displacements of the atom that moves most."""
-
-TRIAL_SYMPREC = 1e-3
-"""Å; trials are symmetric to the last digit, and moved by more than this."""
 
 SYMPRECS = (1e-2, 5e-3, 1e-3)
 """Å; tolerances at which a relaxed crystal's space group is sought, widest first. One
@@ -115,7 +116,7 @@ def trials_of(
                     direction=signed[i][0],
                     amplitude=signed[i][1] * amplitude,
                     energy=gain,
-                    space_group=spglib_group(atoms, TRIAL_SYMPREC)[0],
+                    space_group=spglib_group(atoms, EXACT_SYMPREC)[0],
                 )
                 going_on.append(i)
         descending = going_on
@@ -137,93 +138,6 @@ def displaced(space: FrozenSpace, direction: Direction, amplitude: float) -> Ato
     atoms = space.supercell.copy()
     atoms.positions += amplitude * space.displacements(direction.amplitudes)
     return primitive_of(atoms)
-
-
-def primitive_of(atoms: Atoms, symprec: float = TRIAL_SYMPREC) -> Atoms:
-    """Return the primitive cell, not turned, its atoms where they are.
-
-    Parameters
-    ----------
-    atoms
-        Periodic in all directions.
-    symprec
-        Å
-    """
-    return _standard(atoms, symprec, to_primitive=True, no_idealize=True)
-
-
-def standardised(atoms: Atoms, symprec: float) -> Atoms:
-    """Return the primitive cell in spglib's standard setting, exactly symmetric.
-
-    Parameters
-    ----------
-    atoms
-        Periodic in all directions.
-    symprec
-        Å
-    """
-    return _standard(atoms, symprec, to_primitive=True)
-
-
-def conventional(atoms: Atoms, symprec: float) -> Atoms:
-    """Return the conventional cell in spglib's standard setting, exactly symmetric.
-
-    Parameters
-    ----------
-    atoms
-        Periodic in all directions.
-    symprec
-        Å
-    """
-    return _standard(atoms, symprec, to_primitive=False)
-
-
-def _standard(atoms: Atoms, symprec: float, **options: bool) -> Atoms:
-    """Return one of spglib's cells.
-
-    Raises
-    ------
-    BadInputError
-        spglib finds no symmetry, not even that of the lattice.
-    """
-    import spglib
-
-    cell: Any = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.standardize_cell(cell, symprec=symprec, **options)
-    if found is None:
-        raise BadInputError(
-            f"The symmetry of {atoms.get_chemical_formula()} cannot be found.",
-            "Atoms at places of their own, in a cell that is not flat, are needed.",
-            "Look at the structure.",
-        )
-    lattice, places, numbers = found
-    return Atoms(numbers, cell=lattice, scaled_positions=places, pbc=True)
-
-
-def spglib_group(atoms: Atoms, symprec: float) -> tuple[str, int]:
-    """Return symbol and number of the space group.
-
-    Parameters
-    ----------
-    atoms
-        Periodic in all directions.
-    symprec
-        Å
-
-    Examples
-    --------
-    >>> from ase.build import bulk
-    >>> spglib_group(bulk("Si"), 1e-3)
-    ('Fd-3m', 227)
-    """
-    import spglib
-
-    cell: Any = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    found = spglib.get_spacegroup(cell, symprec=symprec)
-    if found is None:
-        return "P1", 1
-    symbol, _, number = str(found).partition(" ")
-    return symbol, int(number.strip("()"))
 
 
 def symmetrised(atoms: Atoms, energies: Energies) -> tuple[Atoms, float]:

@@ -18,10 +18,7 @@ from atomgraft.lattice.daughters import (
     SAME_ENERGY,
     SYMPRECS,
     Trial,
-    conventional,
     is_same,
-    primitive_of,
-    spglib_group,
     symmetrised,
     trials_of,
 )
@@ -36,6 +33,7 @@ from atomgraft.lattice.modulations import Instability, frozen_space
 from atomgraft.lattice.order_parameters import directions_of, is_representation
 from atomgraft.lattice.relaxation import Relaxation
 from atomgraft.lattice.supercells import SYMPREC, prepare, supercell_by_length
+from atomgraft.lattice.symmetry import conventional, primitive_of, spglib_group
 
 if TYPE_CHECKING:
     from atomgraft.lattice.cells import Phonopy

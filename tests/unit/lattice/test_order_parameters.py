@@ -15,6 +15,7 @@ from atomgraft.lattice.order_parameters import (
     fixed_spaces,
     is_representation,
 )
+from atomgraft.lattice.symmetry import raise_errors_of_spglib
 
 
 def rotation(degrees):
@@ -140,6 +141,7 @@ def test_lines_agree_with_those_of_spgrep_modulation():
     isotropy = pytest.importorskip("spgrep_modulation.isotropy")
     import spglib
 
+    raise_errors_of_spglib()
     atoms: Atoms = bulk("Po", "sc", a=3.3)
     cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
     rotations = spglib.get_symmetry(cell)["rotations"]
