@@ -101,7 +101,7 @@ def stabilise(
         return done
     result = StabiliseResult(
         name=crystal.name,
-        formula=crystal.atoms.get_chemical_formula(empirical=True),
+        formula=crystal.atoms.get_chemical_formula("metal", empirical=True),
         finished=False,
         identity=identity,
         model=base_card(base, weights),

@@ -205,9 +205,10 @@ def notices_of(result: StabiliseResult) -> tuple[str, ...]:
         if one.is_stable is False and one.depth >= result.settings.depth
     ]
     if deep:
+        names = ", ".join(f"{one.number} ({one.space_group})" for one in deep)
         found.append(
-            f"{len(deep)} crystals are still unstable where --depth "
-            f"{result.settings.depth} ends the search."
+            f"Still unstable where --depth {result.settings.depth} ends the search: "
+            f"crystal {names}."
         )
     best, stable = result.best(), result.best_stable()
     if best is not None and stable is not None and best.number != stable.number:

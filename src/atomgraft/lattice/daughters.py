@@ -16,7 +16,7 @@ from atomgraft.lattice.symmetry import (
     standardised,
 )
 
-AMPLITUDES = (0.03, 0.1, 0.2, 0.35, 0.6)
+AMPLITUDES = (0.02, 0.07, 0.2, 0.4, 0.7)
 """Å; displacements of the atom that moves most."""
 
 SYMPRECS = (1e-2, 5e-3, 1e-3)

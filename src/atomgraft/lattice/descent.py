@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 
 from atomgraft.core.errors import AtomgraftError
 from atomgraft.lattice.daughters import (
+    AMPLITUDES,
     SAME_ENERGY,
     SYMPRECS,
     Trial,
@@ -319,21 +320,26 @@ def _trials(parent: Crystal, engine: Engine) -> list[tuple[str, Instability, Tri
     assert parent.harmonic is not None
     found: list[tuple[str, Instability, Trial]] = []
     for label, instability in parent.soft:
+        mode = f"{label}, {instability.frequency:.2f} THz: "
         space = frozen_space(parent.harmonic.phonon, instability)
         group = space.group
         if not is_representation(group):
             group = _no_group(len(space.fields))
             parent.notes.append(
-                f"{label}, {instability.frequency:.2f} THz: symmetry mixes these modes "
-                "with others, so single modes and their sums were frozen in"
+                mode + "symmetry mixes these modes with others, so single modes and "
+                "their sums were frozen in"
             )
         directions = directions_of(group)
         if not all(one.is_fixed for one in directions):
             parent.notes.append(
-                f"{label}, {instability.frequency:.2f} THz: symmetry fixes no single "
-                "direction; components and sums of equal weight were frozen in"
+                mode + "symmetry fixes no single direction; components and sums of "
+                "equal weight were frozen in"
             )
         trials = trials_of(space, directions, engine.energies)
+        if not trials:
+            parent.notes.append(
+                mode + f"no displacement of {AMPLITUDES[0]} Å or more lowers the energy"
+            )
         found += [(label, instability, one) for one in trials]
     return sorted(found, key=lambda one: one[2].energy)
 
