@@ -305,7 +305,11 @@ def total_lines(rows: dict[str, dict[str, Any]], n_asked: int) -> list[str]:
     ]
     judged = [name for name in rows if name in KNOWN]
     agreed = [name for name in judged if agreement(name, summary(rows[name])) == "yes"]
-    gains = sorted(-found[name]["best"]["energy_change"] for name in unstable)
+    gains = sorted(
+        -found[name]["best"]["energy_change"]
+        for name in unstable
+        if found[name]["best"]
+    )
     middle = gains[len(gains) // 2] if gains else float("nan")
     share = f" ({stable / daughters:.0%})" if daughters else ""
     return [

@@ -174,10 +174,10 @@ def test_bad_input_is_refused_and_nothing_is_written(
 
 
 def test_another_question_is_refused_in_the_same_folder(workplace, monkeypatch, capsys):
-    assert run(f"stabilise bcc.vasp {OPTIONS} --out tree", monkeypatch) == 2
+    assert run(f"stabilise fcc.vasp {OPTIONS} --out tree", monkeypatch) == 2
     assert "another crystal, model or setting" in capsys.readouterr().err
     assert (
-        run(f"stabilise fcc.vasp {OPTIONS} --threshold 1 --out tree", monkeypatch) == 2
+        run(f"stabilise bcc.vasp {OPTIONS} --threshold 1 --out tree", monkeypatch) == 2
     )
 
 

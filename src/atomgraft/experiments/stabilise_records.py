@@ -169,6 +169,8 @@ def headline(result: StabiliseResult) -> str:
     if root.is_stable:
         return f"{result.formula} in {root.space_group} is stable: nothing to do."
     best = result.best_stable()
+    if best is None and not result.finished:
+        return f"{result.formula} in {root.space_group} is unstable."
     if best is None:
         return (
             f"{result.formula} in {root.space_group} is unstable, and no stable "

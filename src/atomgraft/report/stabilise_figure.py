@@ -3,7 +3,7 @@
 import textwrap
 from typing import Any
 
-from atomgraft.report.axes import PLOTLY_SYMBOLS, axis, figure, layout
+from atomgraft.report.axes import PLOTLY_SYMBOLS, axis, figure, layout, plain_text
 from atomgraft.report.blocks import Figure, LegendEntry, Plot, PlotlyFigure
 from atomgraft.results.instabilities import (
     CrystalRecord,
@@ -18,7 +18,7 @@ STATES = {
 }
 """Name, colour and shape of each kind of crystal."""
 
-SPREAD = 0.5
+SPREAD = 0.75
 """Width of a column of crystals, of the distance between columns."""
 
 
@@ -125,8 +125,8 @@ def _points(
         "meta": {"key": key},
         "x": [place[one.number] for one in crystals],
         "y": [one.energy_change for one in crystals],
-        "text": [f"{one.number}: {one.space_group}" for one in crystals],
-        "textposition": "top center",
+        "text": [plain_text(f"{one.number}: {one.space_group}") for one in crystals],
+        "textposition": [_beside(one, place) for one in crystals],
         "textfont": {"color": "@ink"},
         "cliponaxis": False,
         "customdata": [_crystal_words(one) for one in crystals],
@@ -137,6 +137,12 @@ def _points(
             "color": f"@{colour}",
         },
     }
+
+
+def _beside(one: CrystalRecord, place: dict[int, float]) -> str:
+    """Put names of neighbours in a column above and below by turns."""
+    rank = sorted(place, key=lambda number: place[number]).index(one.number)
+    return "top center" if rank % 2 == 0 else "bottom center"
 
 
 def _crystal_words(one: CrystalRecord) -> str:
@@ -152,7 +158,7 @@ def _way(
     ends = (result.crystals[step.parent], result.crystals[step.daughter])
     x = [place[one.number] for one in ends]
     y = [one.energy_change for one in ends]
-    text = (
+    text = plain_text(
         f"{step.label}, {step.frequency:.2f} THz, {step.direction}: "
         f"{step.energy_change:+.2f} meV/atom"
     )

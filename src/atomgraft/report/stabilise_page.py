@@ -90,7 +90,7 @@ def _key_facts(result: StabiliseResult) -> tuple[tuple[str, str], ...]:
     root, best = result.crystals[0], result.best_stable()
     n_stable = sum(bool(one.is_stable) for one in result.crystals)
     softest = root.lowest_frequency
-    gain = MISSING if best is None else f"{signed_text(best.energy_change)} meV/atom"
+    gain = MISSING if best is None else energy_text(best) + " meV/atom"
     return (
         ("Model", result.model.name),
         ("Start", root.space_group),
@@ -99,7 +99,7 @@ def _key_facts(result: StabiliseResult) -> tuple[tuple[str, str], ...]:
         ("Of these stable", str(n_stable)),
         ("Most stable", MISSING if best is None else best.space_group),
         ("Its energy", gain),
-        ("Time", duration_text(sum(one.seconds for one in result.provenance))),
+        ("Time", duration_text(sum((one.seconds for one in result.provenance), 0.0))),
     )
 
 
@@ -151,7 +151,7 @@ def _crystal_row(one: CrystalRecord, first: dict[int, StepRecord]) -> tuple[str,
         f"{one.space_group} ({one.space_group_number})",
         f"{way} {step.direction}" if step else way,
         str(len(one.structure.symbols)),
-        signed_text(one.energy_change) if one.number else "0",
+        energy_text(one),
         signed_text(one.volume_change, n_decimals=2) if one.number else "0",
         MISSING if lowest is None else frequency_text(lowest),
         state_of(one),
@@ -164,6 +164,11 @@ def state_of(one: CrystalRecord) -> str:
     if not one.is_converged:
         return "not relaxed to the end"
     return "stable" if one.is_stable else "unstable"
+
+
+def energy_text(one: CrystalRecord) -> str:
+    """Return the energy of a crystal against the first one, without its unit."""
+    return signed_text(one.energy_change, n_decimals=2) if one.number else "0"
 
 
 def _step_table(result: StabiliseResult) -> Table | None:
