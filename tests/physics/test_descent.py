@@ -169,3 +169,21 @@ def test_a_crystal_that_falls_apart_is_counted_and_said(engine):
     assert len(tree.crystals) == 1
     assert tree.crystals[0].counts["fell apart"] == 2
     assert any("fell apart" in one for one in tree.crystals[0].notes)
+
+
+def test_a_daughter_too_large_for_phonons_is_marked(engine):
+    tree = tree_of(
+        bulk("Ar", "bcc", a=4.2), engine, depth=2, max_daughters=1, length=80.0
+    )
+    [daughter] = tree.crystals[1:]
+    assert daughter.relaxation.is_converged
+    assert daughter.lowest is None
+    assert "no phonons were computed" in daughter.notes[0]
+
+
+def test_a_first_crystal_that_does_not_relax_is_marked(engine):
+    lazy = dataclasses.replace(engine, max_steps=1)
+    tree = tree_of(bulk("Ar", "bcc", a=3.9), lazy)
+    [root] = tree.crystals
+    assert root.harmonic is None
+    assert "not converged" in root.notes[0]

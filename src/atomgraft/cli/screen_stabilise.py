@@ -46,6 +46,8 @@ def crystal_line(one: CrystalRecord) -> str:
     """Return a crystal in one line, with markup."""
     if not one.is_converged:
         state = "[yellow]not relaxed to the end[/yellow]"
+    elif one.is_stable is None:
+        state = "[yellow]no phonons[/yellow]"
     elif one.is_stable:
         state = "[green]stable[/green]"
     else:

@@ -39,7 +39,7 @@ def command(
     ] = None,
     length: Annotated[
         float | None,
-        typer.Option(help="Least thickness of supercells, A; 12 without --supercell."),
+        typer.Option(help="Least thickness of supercells, A; 7.5 if neither is given."),
     ] = None,
     fmax: Annotated[float, typer.Option(help="Forces at rest, eV/A.")] = 1e-4,
     max_steps: Annotated[int, typer.Option(help="Of one relaxation.")] = 500,

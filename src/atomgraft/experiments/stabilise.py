@@ -33,7 +33,8 @@ from atomgraft.lattice.daughters import (
 )
 from atomgraft.lattice.descent import DescentPlan, Tree, daughters_length, descend
 from atomgraft.lattice.forces import require_known
-from atomgraft.lattice.supercells import LENGTH, prepare, supercell_by_length
+from atomgraft.lattice.instabilities import GRID_LENGTH, boundary_supercell
+from atomgraft.lattice.supercells import prepare
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.instabilities import (
     STABILISE,
@@ -140,7 +141,7 @@ def _displacer(spec: StabiliseSpec, crystal: Crystal) -> Callable[[Atoms], "Phon
     elif known is not None and spec.length is None:
         supercell = np.asarray(known.phonon.supercell_matrix).T
     else:
-        supercell = supercell_by_length(crystal.atoms, spec.length or LENGTH)
+        supercell = boundary_supercell(crystal.atoms, spec.length or GRID_LENGTH)
 
     def displaced(atoms: Atoms) -> "Phonopy":
         return prepare(

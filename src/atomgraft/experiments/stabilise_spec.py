@@ -32,7 +32,7 @@ class StabiliseSpec(BaseModel):
     """Of the first crystal, rows of multiples of its cell vectors; none takes that of
     the calculation, or follows `length`."""
     length: Positive | None = None
-    """Å; smallest distance between opposite faces of supercells. None takes 12 Å for
+    """Å; smallest distance between opposite faces of supercells. None takes 7.5 Å for
     the first crystal where it has no supercell, and what that one has for its
     daughters."""
     fmax: Positive = 1e-4

@@ -181,12 +181,12 @@ def descend(
     tree = Tree(crystals=[], steps=[])
     report(tree, "relaxing the first crystal")
     relaxation = engine.relax(first, keep_symmetry=True)
-    root = _crystal(0, 0, relaxation, engine)
-    root.atoms = relaxation.atoms
+    root = _root(relaxation)
     tree.crystals.append(root)
     phonon = phonon_of(relaxation.atoms)
     length = daughters_length(phonon, plan.length)
-    _vibrate(root, engine, plan, phonon)
+    if relaxation.is_converged:
+        _vibrate(root, engine, plan, phonon)
     waiting = [root]
     while waiting:
         parent = waiting.pop(0)
@@ -194,9 +194,13 @@ def descend(
         if parent.harmonic is None or not parent.soft or parent.depth >= plan.depth:
             continue
         for daughter in _grow(tree, parent, engine, plan, report):
+            report(tree, f"phonons of {daughter.space_group[0]}")
             if daughter.relaxation.is_converged:
-                report(tree, f"phonons of {daughter.space_group[0]}")
-                _vibrate(daughter, engine, plan, _phonon(daughter.atoms, length))
+                try:
+                    phonon = _phonon(daughter.atoms, length)
+                    _vibrate(daughter, engine, plan, phonon)
+                except AtomgraftError as error:
+                    daughter.notes.append(f"no phonons were computed: {error.came}")
             waiting.append(daughter)
     report(tree, "done")
     return tree
@@ -242,6 +246,31 @@ def _vibrate(
     )
 
 
+def _root(found: Relaxation) -> Crystal:
+    """Return the first crystal, relaxed with its symmetry, in the cell that came."""
+    before, after = found.groups
+    notes = [] if found.is_converged else [_not_converged(found)]
+    if before != after:
+        notes.append(f"it was {before} before it was relaxed")
+    return Crystal(
+        number=0,
+        depth=0,
+        atoms=found.atoms,
+        energy=found.energy / len(found.atoms),
+        symprec=SYMPREC,
+        space_group=spglib_group(found.atoms, SYMPREC),
+        relaxation=found,
+        notes=notes,
+    )
+
+
+def _not_converged(found: Relaxation) -> str:
+    return (
+        f"not converged after {found.n_steps} steps: the largest force is "
+        f"{found.largest_force:.2g} eV/Å, and no phonons were computed"
+    )
+
+
 def _crystal(number: int, depth: int, found: Relaxation, engine: Engine) -> Crystal:
     """Recognise what was relaxed; made exactly symmetric it is relaxed once more."""
     if not found.is_converged:
@@ -254,10 +283,7 @@ def _crystal(number: int, depth: int, found: Relaxation, engine: Engine) -> Crys
             symprec=0.0,
             space_group=spglib_group(atoms, SYMPRECS[-1]),
             relaxation=found,
-            notes=[
-                f"not converged after {found.n_steps} steps: the largest force is "
-                f"{found.largest_force:.2g} eV/Å, and no phonons were computed"
-            ],
+            notes=[_not_converged(found)],
         )
     shape, symprec = symmetrised(found.atoms, engine.energies)
     again = engine.relax(shape, keep_symmetry=True)

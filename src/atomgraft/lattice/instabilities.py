@@ -1,20 +1,50 @@
 """Which modes of a crystal are imaginary, and which belong together by symmetry."""
 
+from fractions import Fraction
+
 import numpy as np
-from jaxtyping import Complex, Float
+from ase import Atoms
+from jaxtyping import Complex, Float, Int
 
 from atomgraft.lattice.harmonic import Harmonic
 from atomgraft.lattice.modulations import Instability, same_q, stars
 from atomgraft.lattice.spectra import commensurate_modes
+from atomgraft.lattice.supercells import supercell_by_length
 
 THRESHOLD = 0.1
 """THz; a mode below minus this is imaginary, one above it is noise."""
 
+GRID_LENGTH = 7.5
+"""Å; frequencies of the commensurate grid are those of the forces in a supercell of any
+size, so it only has to reach the boundary of the zone."""
+
 DEGENERATE = 0.02
 """THz; frequencies closer than this are one."""
 
-BOUND = 1e-3
-"""In reciprocal vectors; names of q-points are those of points this close."""
+
+def boundary_supercell(
+    unitcell: Atoms, length: float = GRID_LENGTH
+) -> Int[np.ndarray, "3 3"]:
+    """Return a diagonal supercell whose grid holds the boundary of the zone.
+
+    Along a vector that is repeated at all, it is repeated an even number of times:
+    three cells hold Γ and a third of the way, and miss what doubles the cell.
+
+    Parameters
+    ----------
+    unitcell
+        Periodic in all directions.
+    length
+        Smallest distance between opposite faces, Å.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> boundary_supercell(bulk("Po", "sc", a=3.3)).diagonal().tolist()
+    [4, 4, 4]
+    """
+    counts = supercell_by_length(unitcell, length).diagonal()
+    return np.diag([n if n == 1 else n + n % 2 for n in counts])
 
 
 def lowest_frequency(harmonic: Harmonic) -> float:
@@ -99,8 +129,6 @@ def q_label(harmonic: Harmonic, instability: Instability) -> str:
     instability
         Any arm of its star may be the one that has a name.
     """
-    from fractions import Fraction
-
     import seekpath
 
     primitive = harmonic.phonon.primitive

@@ -14,7 +14,7 @@ from atomgraft.results.instabilities import (
 STATES = {
     "stable": ("Stable", "series-0", "circle"),
     "unstable": ("Unstable", "series-1", "diamond"),
-    "lost": ("Not relaxed to the end", "series-2", "square"),
+    "lost": ("Not judged", "series-2", "square"),
 }
 """Name, colour and shape of each kind of crystal."""
 
@@ -57,7 +57,7 @@ def tree_figure(result: StabiliseResult) -> Figure | None:
 
 
 def _state(one: CrystalRecord) -> str:
-    if not one.is_converged:
+    if one.is_stable is None:
         return "lost"
     return "stable" if one.is_stable else "unstable"
 

@@ -163,6 +163,8 @@ def state_of(one: CrystalRecord) -> str:
     """Return whether a crystal is stable, in a word or two."""
     if not one.is_converged:
         return "not relaxed to the end"
+    if one.is_stable is None:
+        return "no phonons"
     return "stable" if one.is_stable else "unstable"
 
 
