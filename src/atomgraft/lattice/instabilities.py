@@ -132,9 +132,12 @@ def q_label(harmonic: Harmonic, instability: Instability) -> str:
     import seekpath
 
     primitive = harmonic.phonon.primitive
-    found = seekpath.get_path_orig_cell(
-        primitive.totuple(), symprec=harmonic.phonon.symmetry.tolerance
-    )
+    try:
+        found = seekpath.get_path_orig_cell(
+            primitive.totuple(), symprec=harmonic.phonon.symmetry.tolerance
+        )
+    except (ValueError, seekpath.SymmetryDetectionError):  # it has no names for it
+        found = {"point_coords": {}}
     for name, point in found["point_coords"].items():
         for arm in instability.arms:
             q = np.array(point)
