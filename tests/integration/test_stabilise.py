@@ -13,7 +13,7 @@ from ase.build import bulk, molecule
 from atomgraft.cli import main
 from atomgraft.experiments.stabilise_engine import RememberingEngine
 from atomgraft.models.pair import lennard_jones
-from atomgraft.results.instabilities import read_instabilities
+from atomgraft.results.instability_files import read_instabilities
 
 OPTIONS = "--model argon.safetensors --supercell 2 --depth 1 --max-daughters 3"
 
@@ -96,6 +96,15 @@ def test_json_is_the_file_on_disk(workplace, monkeypatch, capsys):
     assert run(f"{COMMAND} --out tree --json", monkeypatch) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads(Path("tree/stabilise.json").read_text())
+
+
+def test_the_page_is_written_again_from_the_file(workplace, monkeypatch, capsys):
+    page = Path("tree/report.html")
+    before = page.read_bytes()
+    page.unlink()
+    assert run("report tree", monkeypatch) == 0
+    assert page.read_bytes() == before
+    assert "Fm-3m" in capsys.readouterr().err
 
 
 def volume_of(record):

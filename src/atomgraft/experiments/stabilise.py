@@ -36,10 +36,9 @@ from atomgraft.lattice.forces import require_known
 from atomgraft.lattice.instabilities import GRID_LENGTH, boundary_supercell
 from atomgraft.lattice.supercells import prepare
 from atomgraft.models.base import AbstractPotential
-from atomgraft.results.instabilities import (
+from atomgraft.results.instabilities import StabiliseResult, StabiliseSettings
+from atomgraft.results.instability_files import (
     STABILISE,
-    StabiliseResult,
-    StabiliseSettings,
     read_instabilities,
     write_instabilities,
 )

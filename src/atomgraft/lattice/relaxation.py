@@ -9,7 +9,7 @@ from ase import Atoms
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.lattice.forces import require_known
 from atomgraft.lattice.supercells import SYMPREC, require_crystal
-from atomgraft.lattice.symmetry import spglib_group
+from atomgraft.lattice.symmetry import raise_errors_of_spglib, spglib_group
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.calculator import GraftCalculator
 
@@ -165,8 +165,8 @@ def _descend(
     keep_symmetry, fixed_cell, fixed_volume = fixed
     moving.set_constraint()
     if keep_symmetry:
-        with _one_way_of_failing():
-            moving.set_constraint(FixSymmetry(moving, symprec=SYMPREC))
+        raise_errors_of_spglib()
+        moving.set_constraint(FixSymmetry(moving, symprec=SYMPREC))
     target: Any = moving
     if not fixed_cell:
         target = FrechetCellFilter(moving, constant_volume=fixed_volume)

@@ -15,6 +15,13 @@ def raise_errors_of_spglib() -> None:
     import phonopy.structure.symmetry  # noqa: F401
 
 
+def _failure() -> type[Exception]:
+    """Return what spglib raises; before 2.7 it returned nothing instead."""
+    import spglib
+
+    return getattr(spglib, "SpglibError", ValueError)
+
+
 def _cell(atoms: Atoms) -> Any:  # noqa: ANN401 - spglib's tuple
     return atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers
 
@@ -71,15 +78,20 @@ def _standard(atoms: Atoms, symprec: float, **options: bool) -> Atoms:
     raise_errors_of_spglib()
     try:
         found = spglib.standardize_cell(_cell(atoms), symprec=symprec, **options)
-    except spglib.SpglibError as error:
-        raise BadInputError(
-            f"The symmetry of {atoms.get_chemical_formula()} cannot be found: {error}.",
-            "Atoms at places of their own, in a cell that is not flat, are needed.",
-            "Look at the structure.",
-        ) from error
-    assert found is not None
+    except _failure() as error:
+        raise _no_symmetry(atoms) from error
+    if found is None:
+        raise _no_symmetry(atoms)
     lattice, places, numbers = found
     return Atoms(numbers, cell=lattice, scaled_positions=places, pbc=True)
+
+
+def _no_symmetry(atoms: Atoms) -> BadInputError:
+    return BadInputError(
+        f"The symmetry of {atoms.get_chemical_formula()} cannot be found.",
+        "Atoms at places of their own, in a cell that is not flat, are needed.",
+        "Look at the structure.",
+    )
 
 
 def spglib_group(atoms: Atoms, symprec: float) -> tuple[str, int]:
@@ -103,7 +115,9 @@ def spglib_group(atoms: Atoms, symprec: float) -> tuple[str, int]:
     raise_errors_of_spglib()
     try:
         found = spglib.get_spacegroup(_cell(atoms), symprec=symprec)
-    except spglib.SpglibError:
+    except _failure():
+        found = None
+    if found is None:
         return "P1", 1
     symbol, _, number = str(found).partition(" ")
     return symbol, int(number.strip("()"))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.results.instabilities import (
+from atomgraft.results.instability_files import (
     STABILISE,
     read_instabilities,
     write_instabilities,
