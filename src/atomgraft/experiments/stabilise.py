@@ -31,10 +31,11 @@ from atomgraft.lattice.daughters import (
     SAME_ENERGY,
     SYMPRECS,
 )
-from atomgraft.lattice.descent import DescentPlan, Tree, daughters_length, descend
+from atomgraft.lattice.descent import DescentPlan, daughters_length, descend
 from atomgraft.lattice.forces import require_known
 from atomgraft.lattice.instabilities import GRID_LENGTH, boundary_supercell
 from atomgraft.lattice.supercells import prepare
+from atomgraft.lattice.tree import Tree
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.instabilities import StabiliseResult, StabiliseSettings
 from atomgraft.results.instability_files import (

@@ -9,7 +9,7 @@ from ase.io import write
 from jaxtyping import Num
 
 from atomgraft.core.storage import make_folder, write_atomically
-from atomgraft.lattice.descent import Crystal, Step, Tree, supercell_rows
+from atomgraft.lattice.tree import Crystal, Step, Tree, supercell_rows
 from atomgraft.results.instabilities import (
     CrystalRecord,
     SoftSpace,

@@ -6,24 +6,15 @@ and treated likewise, until nothing is imaginary or the depth is reached.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from atomgraft.core.errors import AtomgraftError
-from atomgraft.lattice.daughters import (
-    AMPLITUDES,
-    SAME_ENERGY,
-    SYMPRECS,
-    Trial,
-    is_same,
-    symmetrised,
-    trials_of,
-)
-from atomgraft.lattice.harmonic import Harmonic
+from atomgraft.lattice.daughters import AMPLITUDES, Trial, trials_of
 from atomgraft.lattice.instabilities import (
     THRESHOLD,
     find_instabilities,
@@ -32,9 +23,17 @@ from atomgraft.lattice.instabilities import (
 )
 from atomgraft.lattice.modulations import Instability, frozen_space
 from atomgraft.lattice.order_parameters import directions_of, is_representation
-from atomgraft.lattice.relaxation import Relaxation
 from atomgraft.lattice.supercells import SYMPREC, prepare, supercell_by_length
-from atomgraft.lattice.symmetry import conventional, primitive_of, spglib_group
+from atomgraft.lattice.symmetry import conventional
+from atomgraft.lattice.tree import (
+    Crystal,
+    Engine,
+    Step,
+    Tree,
+    first_crystal,
+    known_crystal,
+    recognised,
+)
 
 if TYPE_CHECKING:
     from atomgraft.lattice.cells import Phonopy
@@ -42,23 +41,6 @@ if TYPE_CHECKING:
 SHRUNK = 0.95
 """A daughter's supercell may be this much shorter than the parent's, as it is strained:
 otherwise a little strain would double it."""
-
-
-@runtime_checkable
-class Engine(Protocol):
-    """What a descent asks of a potential."""
-
-    def energies(self, structures: Sequence[Atoms]) -> list[float]:
-        """Return energies per atom, eV."""
-        ...
-
-    def relax(self, atoms: Atoms, *, keep_symmetry: bool) -> Relaxation:
-        """Return the relaxed crystal."""
-        ...
-
-    def vibrate(self, phonon: "Phonopy") -> Harmonic:
-        """Return the force constants for displacements."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,72 +64,6 @@ class DescentPlan:
     max_daughters: int = 6
     threshold: float = THRESHOLD
     length: float | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Step:
-    """The distortion that leads from one crystal to another."""
-
-    parent: int
-    daughter: int
-    label: str
-    instability: Instability
-    trial: Trial
-
-
-@dataclasses.dataclass(kw_only=True)
-class Crystal:
-    """One crystal of the tree.
-
-    Parameters
-    ----------
-    number
-        Its place in the tree.
-    depth
-        Distortions from the first.
-    atoms
-        Relaxed, primitive but for the first one.
-    energy
-        eV per atom.
-    symprec
-        Tolerance at which its symmetry was found, Å; zero if the crystal was not made
-        exactly symmetric.
-    space_group
-        Symbol and number.
-    relaxation
-        How it was relaxed.
-    harmonic
-        Its force constants; none where it was not relaxed to the end.
-    lowest
-        Lowest frequency of the commensurate grid, THz.
-    soft
-        Its instabilities with their names.
-    counts
-        Of the trials of its daughters, by what became of them.
-    notes
-        What a reader must know.
-    """
-
-    number: int
-    depth: int
-    atoms: Atoms
-    energy: float
-    symprec: float
-    space_group: tuple[str, int]
-    relaxation: Relaxation
-    harmonic: Harmonic | None = None
-    lowest: float | None = None
-    soft: tuple[tuple[str, Instability], ...] = ()
-    counts: dict[str, int] = dataclasses.field(default_factory=dict)
-    notes: list[str] = dataclasses.field(default_factory=list)
-
-
-@dataclasses.dataclass(kw_only=True)
-class Tree:
-    """All crystals that were found, and the ways between them."""
-
-    crystals: list[Crystal]
-    steps: list[Step]
 
 
 Report = Callable[[Tree, str], None]
@@ -181,7 +97,7 @@ def descend(
     tree = Tree(crystals=[], steps=[])
     report(tree, "relaxing the first crystal")
     relaxation = engine.relax(first, keep_symmetry=True)
-    root = _root(relaxation)
+    root = first_crystal(relaxation)
     tree.crystals.append(root)
     phonon = phonon_of(relaxation.atoms)
     length = daughters_length(phonon, plan.length)
@@ -246,60 +162,6 @@ def _vibrate(
     )
 
 
-def _root(found: Relaxation) -> Crystal:
-    """Return the first crystal, relaxed with its symmetry, in the cell that came."""
-    before, after = found.groups
-    notes = [] if found.is_converged else [_not_converged(found)]
-    if before != after:
-        notes.append(f"it was {before} before it was relaxed")
-    return Crystal(
-        number=0,
-        depth=0,
-        atoms=found.atoms,
-        energy=found.energy / len(found.atoms),
-        symprec=SYMPREC,
-        space_group=spglib_group(found.atoms, SYMPREC),
-        relaxation=found,
-        notes=notes,
-    )
-
-
-def _not_converged(found: Relaxation) -> str:
-    return (
-        f"not converged after {found.n_steps} steps: the largest force is "
-        f"{found.largest_force:.2g} eV/Å, and no phonons were computed"
-    )
-
-
-def _crystal(number: int, depth: int, found: Relaxation, engine: Engine) -> Crystal:
-    """Recognise what was relaxed; made exactly symmetric it is relaxed once more."""
-    if not found.is_converged:
-        atoms = primitive_of(found.atoms, SYMPRECS[-1])
-        return Crystal(
-            number=number,
-            depth=depth,
-            atoms=atoms,
-            energy=found.energy / len(found.atoms),
-            symprec=0.0,
-            space_group=spglib_group(atoms, SYMPRECS[-1]),
-            relaxation=found,
-            notes=[_not_converged(found)],
-        )
-    shape, symprec = symmetrised(found.atoms, engine.energies)
-    again = engine.relax(shape, keep_symmetry=True)
-    return Crystal(
-        number=number,
-        depth=depth,
-        atoms=again.atoms,
-        energy=again.energy / len(again.atoms),
-        symprec=symprec,
-        space_group=spglib_group(again.atoms, SYMPREC),
-        relaxation=dataclasses.replace(
-            again, n_steps=found.n_steps + again.n_steps, groups=found.groups
-        ),
-    )
-
-
 def _grow(
     tree: Tree, parent: Crystal, engine: Engine, plan: DescentPlan, report: Report
 ) -> list[Crystal]:
@@ -315,12 +177,12 @@ def _grow(
         number = len(tree.crystals)
         try:
             relaxation = engine.relax(trial.atoms, keep_symmetry=False)
-            found = _crystal(number, parent.depth + 1, relaxation, engine)
+            found = recognised(number, parent.depth + 1, relaxation, engine)
         except AtomgraftError as error:
             parent.counts["fell apart"] += 1
             parent.notes.append(f"{label} {trial.direction.name}: {error.came}")
             continue
-        known = _known(tree, found)
+        known = known_crystal(tree, found)
         if known is parent:
             parent.counts["fell back"] += 1
             continue
@@ -372,19 +234,3 @@ def _trials(parent: Crystal, engine: Engine) -> list[tuple[str, Instability, Tri
 
 def _no_group(n: int) -> Float[np.ndarray, "1 fields fields"]:
     return np.eye(n)[None]
-
-
-def _known(tree: Tree, found: Crystal) -> Crystal | None:
-    """Return the crystal of the tree that was found again, or none."""
-    primitive = primitive_of(found.atoms)
-    for one in tree.crystals:
-        same_group = one.space_group[1] == found.space_group[1]
-        same_energy = abs(one.energy - found.energy) * 1000 < SAME_ENERGY
-        if same_group and same_energy and is_same(primitive_of(one.atoms), primitive):
-            return one
-    return None
-
-
-def supercell_rows(harmonic: Harmonic) -> Int[np.ndarray, "3 3"]:
-    """Return the supercell of force constants, as rows of multiples of cell vectors."""
-    return np.rint(np.asarray(harmonic.phonon.supercell_matrix).T).astype(int)
