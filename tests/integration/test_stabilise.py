@@ -73,7 +73,11 @@ def test_a_tree_has_its_crystals_files_and_page(workplace):
             volume = atoms.get_volume() / len(atoms)
             assert volume == pytest.approx(volume_of(one), rel=1e-6)
     page = (Path("tree") / "report.html").read_text()
-    for text in ("Im-3m", "Fm-3m", "P6_3/mmc", "(a,a,a,a,0,0)", "0.48i THz"):
+    groups = [
+        f"{one.space_group} ({one.space_group_number})" for one in result.crystals
+    ]
+    ways = [one.direction for one in result.steps]
+    for text in (*groups, *ways, "0.48i THz"):
         assert text in page
     assert result.provenance[0].verb == "stabilise"
 
