@@ -93,7 +93,9 @@ def make_flows(
         Flow(
             stream=stream,
             train=_prepared(stream.train, stream, plan.differences, potential),
-            validation=_prepared(stream.validation, stream, plan.differences, potential),
+            validation=_prepared(
+                stream.validation, stream, plan.differences, potential
+            ),
             ratio=ratios[stream.name],
             # one stream alone needs no common measure
             objective=stream.objective_in(plan) if len(streams) > 1 else plan.objective,

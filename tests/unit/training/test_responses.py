@@ -65,9 +65,7 @@ def test_residuals_are_the_odd_part_whatever_the_batch(indices):
     moves = [along(2), -along(2), along(0)]
     data = prepared([with_rest_forces(u, factor=1.5) for u in moves])
     residuals, _ = residual_forces(data, indices)
-    wanted = [
-        -0.5 * (forces_at(moves[i]) - forces_at(-moves[i])) / 2 for i in indices
-    ]
+    wanted = [-0.5 * (forces_at(moves[i]) - forces_at(-moves[i])) / 2 for i in indices]
     np.testing.assert_allclose(
         residuals[Property.FORCES].value.numpy(), np.concatenate(wanted), atol=EXACT
     )
