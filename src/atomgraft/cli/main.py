@@ -22,6 +22,7 @@ from atomgraft.cli import (
     report,
     schema,
     select,
+    stabilise,
 )
 from atomgraft.cli.handover import SENT_FOR, hand_over
 from atomgraft.core.errors import AtomgraftError, BadInputError, MissingExtraError
@@ -42,6 +43,7 @@ VERBS = (
     adapt,
     prove,
     phonons,
+    stabilise,
     compare,
     campaign,
     report,

@@ -101,7 +101,7 @@ def command(
         head=head,
         outputs=forces or [],
         born=born,
-        supercell=supercell and _rows(supercell),
+        supercell=supercell and rows_of(supercell),
         length=length,
         relax="auto" if relax is None else relax,
         distance=distance,
@@ -116,7 +116,7 @@ def command(
         max_atoms=max_atoms,
     )
     screen = console(quiet=as_json)
-    folder = out or Path(f"phonons-{_stem(crystal)}")
+    folder = out or Path(f"phonons-{stem_of(crystal)}")
     with calm(), stage_screen(screen) as show:
         result = compute_phonons(
             spec,
@@ -133,7 +133,8 @@ def command(
         print_json(result.model_dump_json(indent=1))
 
 
-def _stem(crystal: str) -> str:
+def stem_of(crystal: str) -> str:
+    """Return a name for the folder of a crystal's results."""
     name = Path(crystal.partition("@")[0]).name.partition(".")[0]
     return re.sub(r"[^\w-]+", "-", name) or "crystal"
 
@@ -180,7 +181,7 @@ def _numbers(text: str, option: str, counts: set[int]) -> list[int]:
     return numbers * 3 if len(numbers) == 1 else numbers
 
 
-def _rows(text: str) -> list[list[int]]:
+def rows_of(text: str) -> list[list[int]]:
     """Return a supercell from one, three or nine numbers."""
     numbers = _numbers(text, "--supercell", {1, 3, 9})
     if len(numbers) == 9:

@@ -17,7 +17,7 @@ def command(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="Folder of a run, comparison, phonons, selection or campaign."
+            help="Folder of a run, comparison, phonons, selection, tree, campaign."
         ),
     ],
     as_json: Json = False,
@@ -25,6 +25,7 @@ def command(
     """Write a page again from its JSON file; needs neither torch nor the model."""
     from atomgraft.cli.screen import console
     from atomgraft.results.comparison_files import has_comparison
+    from atomgraft.results.instability_files import has_instabilities
     from atomgraft.results.phonon_campaign_files import has_phonon_campaign
     from atomgraft.results.phonon_files import has_phonons
     from atomgraft.results.selection import has_selection
@@ -39,6 +40,8 @@ def command(
         show = _show_selection
     elif has_phonon_campaign(folder):
         show = _show_campaign
+    elif has_instabilities(folder):
+        show = _show_tree
     page, document = show(folder, screen)
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
@@ -101,3 +104,15 @@ def _show_campaign(folder: Path, screen: "Console") -> tuple[Path, str]:
     page = write_campaign_page(folder, campaign)
     print_phonon_campaign(screen, campaign)
     return page, campaign.model_dump_json(indent=1)
+
+
+def _show_tree(folder: Path, screen: "Console") -> tuple[Path, str]:
+    from atomgraft.cli.screen_stabilise import print_tree
+    from atomgraft.core.storage import is_folder
+    from atomgraft.report.stabilise_page import write_stabilise_page
+    from atomgraft.results.instability_files import read_instabilities
+
+    result = read_instabilities(folder)
+    page = write_stabilise_page(folder if is_folder(folder) else folder.parent, result)
+    print_tree(screen, result)
+    return page, result.model_dump_json(indent=1)

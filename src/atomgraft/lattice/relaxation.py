@@ -1,9 +1,6 @@
 """Relaxation of atoms and cell, with the space group kept or let go."""
 
-import contextlib
 import dataclasses
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +9,7 @@ from ase import Atoms
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.lattice.forces import require_known
 from atomgraft.lattice.supercells import SYMPREC, require_crystal
+from atomgraft.lattice.symmetry import raise_errors_of_spglib, spglib_group
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.calculator import GraftCalculator
 
@@ -69,28 +67,8 @@ def space_group(atoms: Atoms, symprec: float = SYMPREC) -> str:
     >>> space_group(bulk("Si"))
     'Fd-3m (227)'
     """
-    import spglib
-
-    cell: Any = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    failure = getattr(spglib.error, "SpglibError", ValueError)  # since 2.7
-    try:
-        with _one_way_of_failing():
-            found = spglib.get_spacegroup(cell, symprec=symprec)
-    except failure:
-        found = None
-    return "P1 (1)" if found is None else str(found)
-
-
-@contextlib.contextmanager
-def _one_way_of_failing() -> Iterator[None]:
-    """Mute a warning of spglib's that depends on who was imported before.
-
-    phonopy, once imported, tells spglib to raise; until then every call warns that it
-    will one day.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*OLD_ERROR_HANDLING.*")
-        yield
+    symbol, number = spglib_group(atoms, symprec)
+    return f"{symbol} ({number})"
 
 
 def relax(
@@ -187,8 +165,8 @@ def _descend(
     keep_symmetry, fixed_cell, fixed_volume = fixed
     moving.set_constraint()
     if keep_symmetry:
-        with _one_way_of_failing():
-            moving.set_constraint(FixSymmetry(moving, symprec=SYMPREC))
+        raise_errors_of_spglib()
+        moving.set_constraint(FixSymmetry(moving, symprec=SYMPREC))
     target: Any = moving
     if not fixed_cell:
         target = FrechetCellFilter(moving, constant_volume=fixed_volume)
