@@ -295,6 +295,8 @@ def ladder_lines(rows: dict[str, dict[str, Any]]) -> list[str]:
 def total_lines(rows: dict[str, dict[str, Any]], n_asked: int) -> list[str]:
     """Return the sums over the PhononDB's unstable materials."""
     some = {name: row for name, row in rows.items() if name not in LADDERS}
+    if not some:
+        return ["None followed yet.", ""]
     found = {name: summary(row) for name, row in some.items()}
     unstable = [name for name, one in found.items() if one["root"]["soft"]]
     daughters = sum(one["n_daughters"] for one in found.values())
@@ -322,9 +324,8 @@ def total_lines(rows: dict[str, dict[str, Any]], n_asked: int) -> list[str]:
         "",
         f"The phase known at low temperature is the lowest one found in {len(agreed)} "
         f"of {len(judged)} materials where common knowledge has one. The study's F1 of "
-        f"new phases, {STUDY_F1}, is no number of the same kind: it counts whether "
-        "a phase is predicted to be new under an adapted model against DFT "
-        "phonons, on other materials.",
+        f"new phases, {STUDY_F1}, is no number of the same kind: its definition, "
+        "models and materials are others.",
         "",
     ]
 
