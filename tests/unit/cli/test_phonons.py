@@ -17,13 +17,13 @@ from atomgraft.core.errors import BadInputError
     ],
 )
 def test_a_supercell_in_words(text, expected):
-    assert phonons._rows(text) == expected
+    assert phonons.rows_of(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "2 2", "2.5", "two", "1 2 3 4", "²", "2 2 x y"])
 def test_what_is_no_supercell_is_told(text):
     with pytest.raises(BadInputError, match="1 or 3 or 9 whole numbers") as caught:
-        phonons._rows(text)
+        phonons.rows_of(text)
     assert "--supercell" in caught.value.remedy
 
 
@@ -44,7 +44,7 @@ def test_a_mesh_in_words(text):
     ],
 )
 def test_folders_are_named_after_crystals(crystal, expected):
-    assert phonons._stem(crystal) == expected
+    assert phonons.stem_of(crystal) == expected
 
 
 def test_values_out_of_range_are_told_by_name():

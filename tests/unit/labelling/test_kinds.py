@@ -12,7 +12,7 @@ def proposed(kinds, seed=0):
     return propose(silicon(), sw(), kinds, Amounts(), seed=seed)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_kind_makes_structures_and_says_how_far(kind):
     made, _ = proposed({kind: 2})
     assert {one.kind for one in made} == {kind}
@@ -23,7 +23,7 @@ def test_every_kind_makes_structures_and_says_how_far(kind):
         assert not np.allclose(one.atoms.positions, silicon().positions, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_kind_does_not_depend_on_its_company(kind):
     alone, _ = proposed({kind: 2})
     everything, _ = proposed(dict.fromkeys(KINDS, 2))
@@ -37,7 +37,7 @@ def test_fewer_displacements_than_asked_for_are_told():
     assert notices == ["Symmetry leaves 1 of 5 displaced supercells."]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_cluster_is_rattled_and_nothing_else(kind):
     cluster = silicon()
     cluster.pbc = False
