@@ -99,7 +99,7 @@ def test_a_finished_run_is_left_alone(place):
 
 def test_a_finished_run_of_other_data_is_refused(place):
     write(place / "train.extxyz", frames(7), format="extxyz")
-    with pytest.raises(BadInputError, match="its data.* changed since"):
+    with pytest.raises(BadInputError, match=r"its data.* changed since"):
         adapt(spec_of(place), place / "run")
     adapt(spec_of(place), place / "run", fresh=True)
     assert read_result(place / "run").data[0].n_structures == 7
@@ -109,7 +109,7 @@ def test_a_label_changed_in_the_last_digits_is_other_data(place):
     changed = frames(6)
     changed[3].info["REF_energy"] += SHIFTED
     write(place / "train.extxyz", changed, format="extxyz")
-    with pytest.raises(BadInputError, match="its data.* changed since"):
+    with pytest.raises(BadInputError, match=r"its data.* changed since"):
         adapt(spec_of(place), place / "run")
 
 

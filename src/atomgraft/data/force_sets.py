@@ -19,6 +19,14 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.storage import is_file, is_folder
 from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
+from atomgraft.data.force_sets_file import (
+    FORCE_SETS,
+    displacements_of,
+    entries_of,
+    has_forces,
+    with_force_sets,
+    with_forces_beside,
+)
 from atomgraft.data.labels import energy_of, forces_of
 from atomgraft.data.phonopy_files import (
     SUPERCELLS,
@@ -31,8 +39,6 @@ from atomgraft.data.phonopy_files import (
 from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import Source, parse_source
 
-FORCE_SETS = "FORCE_SETS"
-
 NAMES = ("phonopy_params.yaml", "phonopy_disp.yaml", "phonopy.yaml")
 """Files that phonopy writes, in the order in which they are looked for."""
 
@@ -43,9 +49,6 @@ COULOMB = HARTREE_IN_EV * BOHR_IN_ANGSTROM
 
 SAME_PLACE = 1e-3
 """Å; a structure whose atoms are further off is another structure."""
-
-SAME_MOVE = 1e-5
-"""Å; displacements that differ by more are others; files have eight decimals."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -213,87 +216,19 @@ def _with_forces(
     outputs: Sequence[Path | str],
 ) -> dict[str, Any]:
     """Put forces into the document where it has none."""
-    beside = source.path.parent / FORCE_SETS
-    entries = document.get("displacements") if name not in document else None
-    entries = document.get(name) if entries is None else entries
-    has_forces = "forces" in (
-        entries[0] if isinstance(entries, list) and entries else entries or {}
-    )
-    if not outputs and (has_forces or not is_file(beside)):
-        return document
-    if has_forces:
+    if not outputs:
+        return with_forces_beside(document, name, ideal, source)
+    if has_forces(document, name):
         raise BadInputError(
             f"{source.path} holds forces, and others were given.",
             "One set of forces is needed.",
             "Leave the other files out, or give phonopy_disp.yaml, which has none.",
         )
-    files = [Path(one) for one in outputs] or [beside]
+    files = [Path(one) for one in outputs]
     if [one.name.startswith(FORCE_SETS) for one in files] == [True]:
-        parsed = _parsed(files[0], len(ideal))
-        if entries:
-            _refuse_other_displacements(parsed, entries, ideal, source, files[0])
-        return document | {name: parsed}
+        return with_force_sets(document, name, ideal, source, files[0])
+    entries = entries_of(document, name)
     return document | {name: _from_outputs(entries, ideal, source, files)}
-
-
-def _refuse_other_displacements(
-    parsed: Any,  # noqa: ANN401 - as it stands in YAML
-    entries: Any,  # noqa: ANN401
-    ideal: Atoms,
-    source: Source,
-    file: Path,
-) -> None:
-    """Check that FORCE_SETS is of the displacements that the other file holds."""
-    known = _displacements_of(entries, ideal, source)
-    found, _, _ = displaced_in({"dataset": parsed}, "dataset", len(ideal), source)
-    if found.shape != known.shape or not np.allclose(found, known, atol=SAME_MOVE):
-        raise BadInputError(
-            f"{file} is of other displacements than {source.path}.",
-            "The FORCE_SETS of exactly these displacements is needed.",
-            "Make it again: phonopy -f vasprun-*.xml, in the folder of the"
-            " displacements.",
-        )
-
-
-def _displacements_of(
-    entries: Any,  # noqa: ANN401 - as it stands in YAML
-    ideal: Atoms,
-    source: Source,
-) -> Float[np.ndarray, "frames atoms 3"]:
-    """Return the displacements of a set that has no forces yet."""
-    given = {"dataset": entries}
-    if isinstance(entries, list):
-        given = {"dataset": [{**one, "forces": ideal.positions} for one in entries]}
-    elif isinstance(entries, dict):
-        same = [ideal.positions] * len(entries.get("displacements", ()))
-        given = {"dataset": {**entries, "forces": same}}
-    return displaced_in(given, "dataset", len(ideal), source)[0]
-
-
-def _parsed(path: Path, n_atoms: int) -> Any:  # noqa: ANN401 - as YAML would hold it
-    """Read a FORCE_SETS file of either kind."""
-    from phonopy.file_IO import parse_FORCE_SETS
-
-    try:
-        dataset: Any = parse_FORCE_SETS(path, natom=n_atoms)
-    except (OSError, ValueError, RuntimeError, IndexError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BadInputError(
-            f"{path} does not fit a supercell of {n_atoms} atoms: {reason}.",
-            "The FORCE_SETS of exactly these displacements is needed.",
-            "Make it again: phonopy -f vasprun-*.xml, in the folder of the"
-            " displacements.",
-        ) from error
-    if "first_atoms" not in dataset:
-        return dict(dataset)
-    return [
-        {
-            "atom": int(one["number"]) + 1,
-            "displacement": one["displacement"],
-            "forces": one["forces"],
-        }
-        for one in dataset["first_atoms"]
-    ]
 
 
 def _from_outputs(
@@ -304,7 +239,7 @@ def _from_outputs(
 ) -> Any:  # noqa: ANN401
     """Take the forces from the outputs of the calculations, each checked."""
     frames = [read_structures([f"{file}@-1"])[0] for file in files]
-    displacements = _displacements_of(entries, ideal, source)
+    displacements = displacements_of(entries, ideal, source)
     if len(frames) != len(displacements):
         raise BadInputError(
             f"{len(frames)} outputs were given for {len(displacements)} displacements "

@@ -1,4 +1,4 @@
-"""Displaced supercells with forces, from phonopy and phono3py YAML files.
+"""The parts of phonopy and phono3py YAML files, each checked.
 
 A phonopy file holds its displacements either one atom at a time (a list at the
 top of the file) or for all atoms at once (``dataset``). A phono3py file can hold
@@ -7,7 +7,7 @@ unless ``file.yaml#phonon_dataset`` asks for the other. phonopy itself is not
 needed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,6 @@ from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.differences import DISPLACEMENT, SYMMETRY_TOLERANCE
-from atomgraft.data.label_keys import ENERGY_KEYS, FORCES_KEYS
 from atomgraft.data.sources import Source
 from atomgraft.data.streams import read_text
 
@@ -27,51 +25,6 @@ MAX_BYTES = 512 * 1024**2
 SUPERCELLS = {"dataset": "supercell", "phonon_dataset": "phonon_supercell"}
 
 EXPECTED_UNITS = {"length": "angstrom", "force": "eV/angstrom"}
-
-DISPLACEMENT_RMS = "displacement_rms"
-"""Root mean square over all Cartesian components of the displacement, Å."""
-
-
-def read_phonopy(source: Source) -> Iterator[tuple[int, Atoms]]:
-    """Yield number and content of the displaced supercells that have forces.
-
-    Each gets ``config_type`` ``phonopy``, its displacement as an array, and in
-    ``info`` the size of it and the tolerance of the symmetry search.
-
-    Parameters
-    ----------
-    source
-        ``dataset`` names the set; none is ``dataset``.
-
-    Raises
-    ------
-    BadInputError
-        The file is no phonopy file, has no forces, or its parts do not fit.
-    """
-    document = read_document(source)
-    check_units(document, source)
-    name = source.dataset or "dataset"
-    if name not in SUPERCELLS:
-        raise BadInputError(
-            f"{source.path} was asked for its {name!r}.",
-            f"A phonopy file can have {' and '.join(SUPERCELLS)}.",
-            f"Write {source.path}#phonon_dataset, or leave the part behind # out.",
-        )
-    ideal = structure_in(document, SUPERCELLS[name], source)
-    displacements, forces, energies = displaced_in(document, name, len(ideal), source)
-    tolerance = _symmetry_tolerance(document)
-    for i in range(len(displacements))[source.frames]:
-        atoms = ideal.copy()
-        atoms.positions += displacements[i]
-        atoms.arrays[DISPLACEMENT] = displacements[i].copy()
-        atoms.arrays[FORCES_KEYS[0]] = forces[i]
-        if energies is not None:
-            atoms.info[ENERGY_KEYS[0]] = float(energies[i])
-        atoms.info["config_type"] = "phonopy"
-        if tolerance is not None:
-            atoms.info[SYMMETRY_TOLERANCE] = tolerance
-        atoms.info[DISPLACEMENT_RMS] = float(np.sqrt(np.mean(displacements[i] ** 2)))
-        yield i, atoms
 
 
 def read_document(source: Source) -> dict[str, Any]:
@@ -132,13 +85,6 @@ def _wrong_unit(source: Source, what: str) -> BadInputError:
         "Convert the file, and state physical_unit: {length: angstrom,"
         " force: eV/angstrom}.",
     )
-
-
-def _symmetry_tolerance(document: Mapping[str, Any]) -> float | None:
-    """Return the tolerance, Å, with which displacements were left out as equivalent."""
-    program = document.get("phonopy") or document.get("phono3py") or {}
-    stated = program.get("symmetry_tolerance") if isinstance(program, dict) else None
-    return stated if isinstance(stated, float) and 0 < stated < 1 else None
 
 
 def structure_in(document: Mapping[str, Any], key: str, source: Source) -> Atoms:

@@ -10,7 +10,7 @@ from atomgraft.data.ase_files import read_database, read_output
 from atomgraft.data.canonical import LABEL_KEYS, canonical
 from atomgraft.data.extxyz import read_extxyz
 from atomgraft.data.label_keys import LabelKeys
-from atomgraft.data.phonopy_files import read_phonopy
+from atomgraft.data.phonopy_frames import read_phonopy
 from atomgraft.data.sources import Source, parse_source
 from atomgraft.data.streams import format_suffix
 
