@@ -2,12 +2,19 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
+from jaxtyping import Float
 
 from atomgraft.data.base_knowledge import BaseKnowledge, PredictedStructure
 from atomgraft.data.checks.findings import is_isolated_atom
+from atomgraft.data.differences import find_partners
+from atomgraft.data.labels import forces_of
+
+Triple = tuple[Atoms, Float[np.ndarray, "..."], Float[np.ndarray, "..."]]
+"""A structure, its label, and what the base says."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +42,8 @@ def compare_with_base(
     """Ask the base model about structures spread evenly over the data.
 
     Lone atoms are left out: a potential made for condensed matter is not asked
-    about them. Nor is one that has learned nothing yet about anything.
+    about them. Nor is one that has learned nothing yet about anything. Displaced
+    supercells take their partners along (`compared_forces`).
 
     Parameters
     ----------
@@ -44,7 +52,8 @@ def compare_with_base(
     base
         The model.
     max_atoms
-        Structures with so many atoms in all are asked about, one at least.
+        Structures with so many atoms in all are asked about, one at least, and the
+        partners that these need.
     """
     if base.predict is None:
         return Compared(base=base.name, structures=(), predictions=())
@@ -56,7 +65,51 @@ def compare_with_base(
     n_atoms = sum(map(len, known))
     if n_atoms > max_atoms:
         n_kept = max(1, len(known) * max_atoms // n_atoms)
-        kept = np.linspace(0, len(known) - 1, n_kept).round().astype(int)
-        known = [known[i] for i in kept.tolist()]
+        kept = np.linspace(0, len(known) - 1, n_kept).round().astype(int).tolist()
+        partners = find_partners(known, "auto")
+        found = [one.index for i in kept if (one := partners[i]) is not None]
+        known = [known[i] for i in sorted({*kept, *found})]
     predictions = tuple(base.predict(known)) if known else ()
     return Compared(base=base.name, structures=tuple(known), predictions=predictions)
+
+
+class ComparedForces(NamedTuple):
+    """Forces of label and base, eV/Å, apart from responses to a displacement.
+
+    Parameters
+    ----------
+    plain
+        Of structures as they are.
+    responses
+        Of displaced supercells with a partner. The forces that are left at rest are
+        often larger than the response, and another level of theory is free to have
+        others; in a difference they drop out.
+    """
+
+    plain: list[Triple]
+    responses: list[Triple]
+
+
+def compared_forces(compared: Compared) -> ComparedForces:
+    """Return forces beside the base's; an undisplaced cell with frames is left out.
+
+    Parameters
+    ----------
+    compared
+        Labels and the base's word.
+    """
+    found = ComparedForces([], [])
+    for i, partner in enumerate(find_partners(compared.structures, "auto")):
+        atoms, said = compared.structures[i], compared.predictions[i].forces
+        label = forces_of(atoms)
+        if label is None:
+            continue
+        if partner is None:
+            found.plain.append((atoms, label, said))
+        elif partner.kind != "reference":
+            other = forces_of(compared.structures[partner.index])
+            assert other is not None  # frames without forces are no partners
+            rest = compared.predictions[partner.index].forces
+            response = partner.difference(label, other)
+            found.responses.append((atoms, response, partner.difference(said, rest)))
+    return found

@@ -21,9 +21,9 @@ from atomgraft.core.units import (
     HARTREE_IN_EV,
     RYDBERG_IN_EV,
 )
-from atomgraft.data.checks.comparison import Compared
+from atomgraft.data.checks.comparison import Compared, Triple, compared_forces
 from atomgraft.data.checks.findings import Finding, named, places
-from atomgraft.data.labels import forces_of, stress_of
+from atomgraft.data.labels import stress_of
 
 FITS = 0.3
 """Median distance below which a candidate explains the labels."""
@@ -34,8 +34,12 @@ BETTER = 0.5
 TIE = 1.25
 """Candidates within this factor of the best are named beside it."""
 
-MIN_SIZE = {"forces": 1e-3, "stress": 1e-3}
-"""eV/Å and eV/Å³ (0.16 GPa): a base value below it says nothing about a scale."""
+MIN_SIZE = {"forces": 1e-3, "force responses": 1e-4, "stress": 1e-3}
+"""eV/Å and eV/Å³ (0.16 GPa): a base value below it says nothing about a scale. In the
+response to a displacement what is not converged drops out."""
+
+CODES = {"forces": "forces", "force responses": "forces", "stress": "stress"}
+"""What findings are filed under."""
 
 KCAL_PER_MOL_IN_EV = 0.0433641153
 KJ_PER_MOL_IN_EV = KCAL_PER_MOL_IN_EV / 4.184
@@ -129,22 +133,17 @@ STRESS_MISTAKES = tuple(_stress_mistakes())
 
 def check_scales(compared: Compared) -> Iterator[Finding]:
     """Find forces and stresses of another sign or unit than they should have."""
-    pairs = list(zip(compared.structures, compared.predictions, strict=True))
-    forces = [
-        (atoms, label, prediction.forces)
-        for atoms, prediction in pairs
-        if (label := forces_of(atoms)) is not None
-    ]
+    pairs = zip(compared.structures, compared.predictions, strict=True)
     stresses = [
         (atoms, label, prediction.stress)
         for atoms, prediction in pairs
         if (label := stress_of(atoms)) is not None and atoms.cell.rank == 3
     ]
-    yield from _check("forces", forces, FORCE_MISTAKES, compared.base)
+    forces = compared_forces(compared)
+    yield from _check("forces", forces.plain, FORCE_MISTAKES, compared.base)
+    responses = forces.responses
+    yield from _check("force responses", responses, FORCE_MISTAKES, compared.base)
     yield from _check("stress", stresses, STRESS_MISTAKES, compared.base)
-
-
-Triple = tuple[Atoms, Float[np.ndarray, "..."], Float[np.ndarray, "..."]]
 
 
 def _check(
@@ -171,7 +170,7 @@ def _check(
         frames = places(atoms for atoms, _, _ in telling)
         yield Finding(
             severity="error",
-            code=f"{quantity}-scale",
+            code=f"{CODES[quantity]}-scale",
             message=f"The {quantity} labels look like {best.name}"
             + (f" (or {', '.join(rivals)})" if rivals else "")
             + f": so read they are {closest:.2f} away from {base}, and"
@@ -226,7 +225,7 @@ def _strange(
     frames = places(atoms for atoms, _, _ in triples)
     return Finding(
         severity="warning",
-        code=f"{quantity}-disagrees",
+        code=f"{CODES[quantity]}-disagrees",
         message=f"The {quantity} labels have little to do with {base}: median distance"
         f" {distance:.2f} (0 equal, 1 opposite) in {len(triples)} structures, and no"
         " known unit or sign explains it.",
