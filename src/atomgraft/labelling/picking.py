@@ -86,7 +86,7 @@ def pick(
         picks.append(Pick(index=index, distance=float(distances[index])))
         is_free[index] = False
         reached = np.linalg.norm(features - features[index], axis=1)
-        is_start = len(picks) == 1 and known is None
+        is_start = len(picks) == 1 and (known is None or not len(known))
         distances = reached if is_start else np.minimum(distances, reached)
     return picks
 

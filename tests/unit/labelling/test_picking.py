@@ -110,3 +110,58 @@ def test_more_than_there_are_is_refused(count):
 def test_disagreement_needs_two_models():
     with pytest.raises(BadInputError, match="one model"):
         pick(np.zeros((3, 1)), 1, rule="both", generator=rng())
+
+
+@given(features=POOLS)
+def test_knowing_nothing_is_the_same_as_no_known_structures(features):
+    """The mean of the pool stands in for the first choice alone."""
+    count = len(features)
+    nothing = np.zeros((0, features.shape[1]))
+    plain = pick(features, count, generator=rng())
+    assert pick(features, count, known=nothing, generator=rng()) == plain
+
+
+@given(features=POOLS, data=st.data())
+def test_known_structures_are_as_if_chosen_before(features, data):
+    """Choosing on from some choices gives the choices that would have followed."""
+    count = data.draw(st.integers(1, len(features) - 1))
+    whole = pick(features, len(features), generator=rng())
+    first, rest = whole[:count], whole[count:]
+    known = features[[one.index for one in first]]
+    again = pick(features, len(rest), known=known, generator=rng())
+    assert again[0].distance == pytest.approx(rest[0].distance)
+    assert again[0].distance >= max(one.distance for one in again) - 1e-9
+
+
+@given(features=POOLS, scale=st.sampled_from([0.5, 2.0, 4.0]))
+def test_choices_do_not_depend_on_units(features, scale):
+    """Distances scale along; ties that rounding breaks are left out."""
+    plain = pick(features, len(features), generator=rng())
+    scaled = pick(scale * features, len(features), generator=rng())
+    assert [one.index for one in scaled] == [one.index for one in plain]
+    for one, other in zip(plain, scaled, strict=True):
+        assert other.distance == pytest.approx(scale * one.distance)
+
+
+def test_a_duplicate_of_something_known_comes_last():
+    pool = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0]])
+    picks = pick(pool, 3, known=pool[[1]], generator=rng())
+    assert [one.index for one in picks] == [2, 0, 1]
+    assert [one.distance for one in picks] == [5.0, 3.0, 0.0]
+
+
+def test_equal_doubt_leaves_both_to_the_distance():
+    features = rng().normal(size=(12, 3))
+    alone = pick(features, 12, generator=rng())
+    both = pick(
+        features, 12, rule="both", disagreement=np.full(12, 0.5), generator=rng()
+    )
+    assert both == alone
+
+
+def test_no_doubt_is_never_chosen_before_doubt():
+    features = rng().normal(size=(12, 3))
+    doubt = np.where(np.arange(12) % 3 == 0, 0.2, 0.0)
+    for rule in ("disagreement", "both"):
+        picks = pick(features, 4, rule=rule, disagreement=doubt, generator=rng())
+        assert {one.index for one in picks} == {0, 3, 6, 9}
