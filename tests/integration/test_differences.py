@@ -2,20 +2,34 @@
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.differences import DISPLACEMENT
+from atomgraft.data.exact_files import write_exactly
+from atomgraft.data.readers import read_structures
 from atomgraft.experiments.adapt import adapt
 from atomgraft.experiments.spec import parse_spec
 from atomgraft.report.streams import stream_blocks
-from tests.displaced import NAME, along, forces_at, rest, symmetric_field
+from tests.displaced import (
+    NAME,
+    along,
+    displaced,
+    forces_at,
+    rest,
+    symmetric_field,
+)
+from tests.integration.processes import call, spec_file
+from tests.integration.test_resume import SUM_ORDER, torchrun
 from tests.trials import NEEDS_SEVENN, Listener
 
 HARDER = 1.5
 """Times the potential's own response: something is to be learned."""
 
 
-def phonopy_file(path, displacements, harder=HARDER):
+def phonopy_file(path, displacements, harder=HARDER, at_rest=1.0):
     """Write displacements of one atom with labels that have forces at rest."""
     atoms = rest()
     points = [
@@ -26,7 +40,7 @@ def phonopy_file(path, displacements, harder=HARDER):
     for u in displacements:
         response = (forces_at(u) - forces_at(-u)) / 2
         i = int(np.abs(u).sum(1).argmax())
-        forces = harder * response + symmetric_field()
+        forces = harder * response + at_rest * symmetric_field()
         entries.append(
             {"atom": i + 1, "displacement": u[i].tolist(), "forces": forces.tolist()}
         )
@@ -122,6 +136,69 @@ def test_validation_tells_force_differences_apart(file, tmp_path):
     assert set(result.training.curve[-1].validation) == {"force_differences"}
     roles = [one.role for one in result.differences]
     assert roles == ["train", "validation"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_validation_that_is_split_off_is_judged_by_differences(mode, tmp_path):
+    """The cell at rest, that all others need, serves on both sides."""
+    moves = [along(2, atom) for atom in range(12)]
+    frames = [
+        displaced(u, forces=forces_at(u) + symmetric_field())
+        for u in (0 * along(2), *moves)
+    ]
+    path = tmp_path / "train.extxyz"
+    write_exactly(path, frames)
+    run = spec(str(path), steps=2, differences=mode)
+    listener = Listener()
+    result = adapt(
+        run.model_copy(update={"validation_fraction": 0.25}),
+        tmp_path / "run",
+        observer=listener,
+    )
+    by_role = {one.role: one for one in result.differences}
+    assert by_role["validation"].n_undisplaced == 3
+    assert by_role["train"].n_undisplaced == 9
+    assert by_role["validation"].n_plain == by_role["train"].n_plain == 0
+    assert set(result.training.curve[-1].validation) == {"force_differences"}
+    assert not any("little to do" in one for one in listener.notices)
+
+
+def test_forces_at_rest_are_no_reason_for_a_warning(tmp_path):
+    """Negative control: forces that say nothing of a displacement give one."""
+    file = phonopy_file(tmp_path / "phonopy.yaml", [along(2), -along(2)], at_rest=-4.0)
+    listener = Listener()
+    adapt(spec(file, steps=1), tmp_path / "run", observer=listener)
+    assert not any("little to do" in one for one in listener.notices)
+    bare = read_structures([file])
+    for atoms in bare:
+        del atoms.arrays[DISPLACEMENT]
+    write_exactly(tmp_path / "bare.extxyz", bare)
+    run = spec(str(tmp_path / "bare.extxyz"), steps=1)
+    listener = Listener()
+    adapt(run, tmp_path / "bare", observer=listener)
+    assert any("little to do" in one for one in listener.notices)
+
+
+@pytest.mark.slow
+def test_two_processes_with_partners_are_one_with_twice_the_batch(file, tmp_path):
+    """Each process brings the partners of its own frames along."""
+    out = {}
+    for n_processes, batch_size in ((1, 2), (2, 1)):
+        folder = tmp_path / str(n_processes)
+        folder.mkdir()
+        plan = {"steps": 5, "batch_size": batch_size}
+        given = {"base": NAME, "train": file, "validation": [], "dtype": "float64"}
+        run = spec_file(folder, **given, training=plan)
+        out[n_processes] = folder / "run"
+        if n_processes == 1:
+            code, _, errors = call("adapt", run, "--out", out[1])
+            assert code == 0, errors
+        else:
+            ended = torchrun(run, out[2])
+            assert ended.returncode == 0, ended.stderr
+    one, two = (load_file(path / "graft.safetensors") for path in out.values())
+    for name, tensor in one.items():
+        assert torch.allclose(two[name], tensor, rtol=SUM_ORDER, atol=SUM_ORDER)
 
 
 @NEEDS_SEVENN

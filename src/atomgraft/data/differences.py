@@ -139,7 +139,7 @@ def find_partners(structures: Sequence[Atoms], mode: Mode) -> list[Partner | Non
 
 
 def opposites(structures: Sequence[Atoms]) -> dict[int, int]:
-    """Return frames at opposite displacements of one atom, each with the other.
+    """Return frames at opposite displacements, each with the other.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def opposites(structures: Sequence[Atoms]) -> dict[int, int]:
     """
     return {
         i: other
-        for crystal in _crystals(structures, is_everything=False)
+        for crystal in _crystals(structures, is_everything=True)
         for i in crystal.members
         if (other := crystal.opposite(i)) is not None
     }

@@ -2,14 +2,21 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.checks.findings import is_isolated_atom
-from atomgraft.data.differences import is_undisplaced, opposites
+from atomgraft.data.differences import (
+    Mode,
+    Partner,
+    find_partners,
+    is_undisplaced,
+    opposites,
+)
+from atomgraft.data.labels import ENERGY, STRESS
 
 GROUP_KEYS = ("trajectory", "group", "run")
 """Entries of ``info`` that say which frames belong together; the first counts."""
@@ -27,7 +34,8 @@ class Split:
     kept
         What is left to train on, in the order given.
     split_off
-        The other part, in the order given; may be empty.
+        The other part, in the order given; may be empty. Undisplaced cells that its
+        frames are compared with stand behind, with their forces alone.
     note
         What was done, in words.
     """
@@ -38,13 +46,18 @@ class Split:
 
 
 def split_off(
-    structures: Sequence[Atoms], fraction: float, rng: np.random.Generator
+    structures: Sequence[Atoms],
+    fraction: float,
+    rng: np.random.Generator,
+    *,
+    differences: Mode = "auto",
 ) -> Split:
     """Split a fraction off at random, whole groups at a time.
 
     Frames with the same ``info["trajectory"]`` (or ``group``, ``run``) stay
-    together, and so do frames at opposite displacements of one atom. Lone atoms and
-    undisplaced cells are never split off. Fewer than `MIN_STRUCTURES`
+    together, and so do frames at opposite displacements. Lone atoms and undisplaced
+    cells are never split off; frames that have no other partner for a force difference
+    bring a copy of theirs along. Fewer than `MIN_STRUCTURES`
     structures, or a single group, are not split, and the note says so.
 
     Parameters
@@ -55,6 +68,8 @@ def split_off(
         Of the structures, at least 0 and below 1.
     rng
         Source of the choice.
+    differences
+        Which frames train as force differences.
 
     Raises
     ------
@@ -73,7 +88,8 @@ def split_off(
             "At least 0 and less than 1 is needed.",
             "Give for example 0.1.",
         )
-    groups = _groups(structures)
+    partners = find_partners(structures, differences)
+    groups = _groups(structures, partners)
     n_structures = sum(map(len, groups))
     if fraction == 0:
         return _nothing(structures, "Nothing was asked to be split off.")
@@ -87,7 +103,10 @@ def split_off(
     chosen = _choose(groups, wanted, rng)
     return Split(
         kept=tuple(one for i, one in enumerate(structures) if i not in chosen),
-        split_off=tuple(structures[i] for i in sorted(chosen)),
+        split_off=(
+            *(structures[i] for i in sorted(chosen)),
+            *_cells_at_rest(structures, partners, chosen),
+        ),
         note=f"{len(chosen)} of {n_structures} structures were split off,"
         f" in whole groups ({len(groups)} in all).",
     )
@@ -97,11 +116,29 @@ def _nothing(structures: Sequence[Atoms], note: str) -> Split:
     return Split(kept=tuple(structures), split_off=(), note=note)
 
 
-def _groups(structures: Sequence[Atoms]) -> list[list[int]]:
+def _cells_at_rest(
+    structures: Sequence[Atoms],
+    partners: Sequence[Partner | None],
+    chosen: Iterable[int],
+) -> Iterator[Atoms]:
+    """Yield the undisplaced cells of chosen frames, without what would be judged."""
+    found = [partners[i] for i in sorted(chosen)]
+    is_needed = {one.index for one in found if one and one.kind == "undisplaced"}
+    for i in sorted(is_needed):
+        atoms = structures[i].copy()
+        atoms.info.pop(ENERGY, None)
+        atoms.info.pop(STRESS, None)
+        yield atoms
+
+
+def _groups(
+    structures: Sequence[Atoms], partners: Sequence[Partner | None]
+) -> list[list[int]]:
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     other = opposites(structures)
-    for i, atoms in enumerate(structures):
-        if is_isolated_atom(atoms) or is_undisplaced(atoms):
+    for i, (atoms, partner) in enumerate(zip(structures, partners, strict=True)):
+        is_at_rest = is_undisplaced(atoms) or (partner and partner.kind == "reference")
+        if is_isolated_atom(atoms) or is_at_rest:
             continue
         key = next((key for key in GROUP_KEYS if key in atoms.info), None)
         name = (

@@ -354,7 +354,12 @@ def _split(
         fraction = AUTO_FRACTION if len(train) >= SPLIT_FROM else 0.0
     if fraction == 0:
         return train, (), None
-    split = split_off(train, fraction, numpy_generator(spec.seed, "validation"))
+    split = split_off(
+        train,
+        fraction,
+        numpy_generator(spec.seed, "validation"),
+        differences=spec.training.differences,
+    )
     return split.kept, split.split_off, split.note
 
 

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.differences import count_kinds, find_partners
+from atomgraft.data.labels import energy_of, forces_of, set_labels, stress_of
 from atomgraft.data.splits import split_off
 from tests.displaced import along, displaced
 
@@ -89,3 +91,70 @@ def test_opposite_displacements_stay_together_and_the_cell_at_rest_stays():
     assert len(moves) == 8
     assert all(any(np.array_equal(-u, other) for other in moves) for u in moves)
     assert all(u.any() for u in moves)
+
+
+def rattled(seed):
+    return np.random.default_rng(seed).normal(size=(16, 3)) * 0.02
+
+
+def test_opposite_displacements_of_all_atoms_stay_together():
+    """As differences they train with ``always``; apart, each would lose the other."""
+    pairs = [displaced(sign * rattled(i)) for i in range(8) for sign in (1, -1)]
+    for seed in range(5):
+        split = split_off(pairs, 0.3, np.random.default_rng(seed))
+        assert len(split.split_off) == 4
+        for side in (split.kept, split.split_off):
+            kinds = [one and one.kind for one in find_partners(side, "always")]
+            assert kinds == ["opposite"] * len(side)
+
+
+def test_lone_displacements_go_to_any_side():
+    """Negative control: without opposites each frame is a group of its own."""
+    alone = [displaced(rattled(i)) for i in range(16)]
+    split = split_off(alone, 0.3, np.random.default_rng(0))
+    assert len(split.split_off) == 5
+
+
+@pytest.mark.parametrize("is_said", [True, False])
+@pytest.mark.parametrize("place", [0, 7, 12])
+def test_a_cell_at_rest_stays_whether_or_not_it_says_so(is_said, place):
+    """Frames without any other partner need it."""
+    at_rest = displaced(0 * along(2))
+    if not is_said:
+        del at_rest.arrays["displacement"]
+    frames = [displaced(along(2, atom)) for atom in range(12)]
+    frames.insert(place, at_rest)
+    for seed in range(8):
+        split = split_off(frames, 0.5, np.random.default_rng(seed))
+        assert any(one is at_rest for one in split.kept)
+        kinds = count_kinds(find_partners(split.kept, "auto"))
+        assert kinds["undisplaced"] == len(split.kept) - 1
+
+
+def test_validation_frames_bring_their_cell_at_rest_along():
+    """Else they would be judged by their forces at rest, which training leaves out."""
+    at_rest = displaced(0 * along(2))
+    set_labels(at_rest, energy=-1.0, forces=forces_of(at_rest), stress=np.zeros(6))
+    frames = [displaced(along(2, atom)) for atom in range(12)]
+    plain = split_off(
+        [at_rest, *frames], 0.25, np.random.default_rng(0), differences="never"
+    )
+    assert len(plain.split_off) == 3
+    split = split_off([at_rest, *frames], 0.25, np.random.default_rng(0))
+    kinds = count_kinds(find_partners(split.split_off, "required"))
+    assert kinds == {"undisplaced": 3, "reference": 1}
+    moved = [one for one in split.split_off if one.arrays["displacement"].any()]
+    assert len(moved) == 3
+    [cell] = [one for one in split.split_off if not one.arrays["displacement"].any()]
+    assert (energy_of(cell), stress_of(cell)) == (None, None)  # trained on already
+    assert energy_of(at_rest) == -1.0
+    assert not any(one is other for one in moved for other in split.kept)
+    assert len(split.kept) == 10
+
+
+def test_a_cell_at_rest_that_nobody_needs_is_no_validation():
+    mirrored = [displaced(along(0, atom)) for atom in range(12)]
+    frames = [displaced(0 * along(2)), *mirrored]
+    split = split_off(frames, 0.25, np.random.default_rng(0))
+    assert len(split.split_off) == 3
+    assert len(split.kept) == 10
