@@ -98,7 +98,7 @@ def _summary(
     errors = errors_by_material(own, contestant)
     if not errors:
         return None
-    values = np.array(list(errors.values()))
+    values = np.sort(list(errors.values()))  # so that intervals know no order
     ones = np.ones(len(values))
     both = [name for name in errors if name in base]
     worst = max(errors, key=lambda name: errors[name])

@@ -2,10 +2,11 @@
 
 import pytest
 
-from atomgraft.evaluation.phonon_bills import bill_of, share_saved
+from atomgraft.evaluation.phonon_bills import bill_of, bills_of, share_saved
 from atomgraft.evaluation.phonon_campaigns import (
     count_instabilities,
     factor_without,
+    forces_drift,
     summarise_campaign,
 )
 from atomgraft.results.phonon_campaign import BASE
@@ -190,3 +191,72 @@ def test_a_detour_can_cost_more():
 
 def test_nothing_judged_has_no_bill():
     assert bill([], []) is None
+
+
+# --- laws
+
+
+def test_the_order_of_rows_is_no_matter(summaries):
+    rows, trainings = table_of()
+    again = summarise_campaign(rows[::-1], trainings[::-1], THRESHOLD)
+    free = {"mean_mae", "worst_material"}  # rounding, and who of two equals is named
+    for one in again:
+        known = summaries[one.contestant]
+        assert one.model_dump(exclude=free) == known.model_dump(exclude=free)
+        assert one.mean_mae == pytest.approx(known.mean_mae)
+
+
+def test_what_another_contestant_does_is_no_matter(summaries):
+    rows, trainings = table_of()
+    worse = [
+        one.model_copy(update={"frequency_mae": 9.0})
+        if one.contestant not in {BASE, "lora"}
+        else one
+        for one in rows
+    ]
+    found = {
+        one.contestant: one for one in summarise_campaign(worse, trainings, THRESHOLD)
+    }
+    assert found["lora"] == summaries["lora"]
+    assert found[BASE] == summaries[BASE]
+
+
+def test_dearer_dft_saves_more():
+    shares = [bill(*table_of(), dft_hours=hours).saved for hours in (0.1, 1.0, 100.0)]
+    assert shares == sorted(shares)
+    assert shares[-1] < bill(*table_of()).supercells_saved
+    assert shares[-1] == pytest.approx(0.7, abs=1e-3)
+
+
+def test_a_material_nobody_judged_is_not_on_the_bill():
+    rows, trainings = table_of()
+    some = [one for one in rows if one.material != "BaTiO3"]
+    found = bill(some, trainings)
+    assert (found.n_materials, found.supercells_needed) == (2, 4)
+    assert bill(rows, trainings).supercells_needed == 10
+
+
+def test_bills_come_for_models_alone():
+    rows, trainings = table_of()
+    names = list(dict.fromkeys(one.contestant for one in rows))
+    materials = [material(name) for name in LORA_ERRORS]
+    found = bills_of(names, materials, rows, trainings, mode="each", dft_hours=1.0)
+    assert [one.contestant for one in found] == [BASE, "lora"]
+    assert len(names) > len(found)  # scalings of the base have none
+
+
+def test_unfinished_trainings_cost_what_they_took():
+    rows, trainings = table_of()
+    untimed = [one.model_copy(update={"seconds": None}) for one in trainings]
+    assert bill(rows, untimed).adaptation_hours == 0
+    assert bill(rows, trainings).adaptation_hours > 0
+
+
+def test_drift_is_that_of_forces_with_its_unit():
+    one = training("train")
+    assert forces_drift(one) == (2.0, "meV/Å")
+    near = one.model_copy(update={"drift": one.drift[:1]})
+    assert forces_drift(near) == (4.0, "meV/Å")
+    assert forces_drift(one.model_copy(update={"drift": ()})) is None
+    source = one.drift[0].model_copy(update={"model": "base"})
+    assert forces_drift(one.model_copy(update={"drift": (source,)})) is None
