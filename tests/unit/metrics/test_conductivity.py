@@ -60,3 +60,33 @@ def test_it_is_symmetric_bounded_and_at_least_that_of_the_sums(one, other):
 def test_what_is_no_conductivity_is_refused(predicted, reference):
     with pytest.raises(ValueError, match=r"conductivities|modes"):
         symmetric_relative_mean_error(np.array(predicted), np.array(reference))
+
+
+@given(MODES, MODES, st.floats(1e-2, 1e2))
+def test_units_drop_out(one, other, factor):
+    error = symmetric_relative_mean_error(factor * one, factor * other)
+    assert error == pytest.approx(symmetric_relative_mean_error(one, other))
+
+
+@given(MODES, st.floats(1.0, 50.0))
+def test_one_factor_on_every_mode_is_the_error_of_the_sum(modes, factor):
+    """Nothing to cancel: both errors are 2 (c - 1) / (c + 1)."""
+    expected = 2 * (factor - 1) / (factor + 1)
+    whole = symmetric_relative_error(float((factor * modes).sum()), float(modes.sum()))
+    assert whole == pytest.approx(expected, abs=1e-9)
+    error = symmetric_relative_mean_error(factor * modes, modes)
+    assert error == pytest.approx(expected, abs=1e-9)
+
+
+@given(MODES, MODES)
+def test_modes_count_whatever_their_order(one, other):
+    """As long as it is the same in both; else bands are taken for each other."""
+    error = symmetric_relative_mean_error(one, other)
+    turned = symmetric_relative_mean_error(one[::-1, ::-1], other[::-1, ::-1])
+    assert turned == pytest.approx(error)
+
+
+def test_bands_in_another_order_are_an_error():
+    """Negative control of the test above."""
+    modes = np.array([[1.0, 4.0], [2.0, 3.0]])
+    assert symmetric_relative_mean_error(modes[:, ::-1], modes) == pytest.approx(0.8)
