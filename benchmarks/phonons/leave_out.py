@@ -373,6 +373,8 @@ def table(arguments: argparse.Namespace) -> None:
             name = f"{recipe}, seed {seed}"
             if len(same) < N_FOLDS:
                 name += f" ({len(same)} of {N_FOLDS} folds)"
+                judged = {row["material"] for row in rows}
+                lines += partial_lines(base["rows"], own, judged)
             lines.append(table_line(name, found, [*more, f"{seconds:.0f}"]))
     document = {"base": base, "cells": cells, "summaries": summaries}
     stem = (
@@ -385,6 +387,20 @@ def table(arguments: argparse.Namespace) -> None:
         "\n".join([*lines, "", *per_material(base, cells)])
     )
     print("\n".join(lines))
+
+
+def partial_lines(
+    base: Sequence[dict], own: Sequence[dict], judged: set[str]
+) -> list[str]:
+    """Return the base and its own scalar on the materials judged so far."""
+    return [
+        table_line(
+            f"{name}, the same {len(judged)}",
+            summary([row for row in rows if row["material"] in judged]),
+            ["0", "0", "0"],
+        )
+        for name, rows in (("base", base), ("base × own scalar", own))
+    ]
 
 
 HEADING = (
