@@ -8,7 +8,7 @@ from atomgraft.models.base import AbstractPotential
 GLOBAL_FACTORS: Mapping[str, float] = MappingProxyType({"7net-0": 1.029})
 """What the force constants of a base must be multiplied with so that its frequencies
 fit DFT best: the median over 53 materials of the PhononDB (PBEsol), by base.
-``benchmarks/phonons/zero_shot.py`` makes the number."""
+``benchmarks/phonons/leave_out.py`` makes the number."""
 
 
 def known_factor(base: AbstractPotential) -> float | None:
