@@ -87,13 +87,14 @@ def _cover(result: StabiliseResult) -> Cover:
 
 
 def _key_facts(result: StabiliseResult) -> tuple[tuple[str, str], ...]:
-    root, best = result.crystals[0], result.best_stable()
+    root = next(iter(result.crystals), None)  # a tree that has just begun has none
+    best = result.best_stable()
     n_stable = sum(bool(one.is_stable) for one in result.crystals)
-    softest = root.lowest_frequency
+    softest = None if root is None else root.lowest_frequency
     gain = MISSING if best is None else energy_text(best) + " meV/atom"
     return (
         ("Model", result.model.name),
-        ("Start", root.space_group),
+        ("Start", MISSING if root is None else root.space_group),
         ("Softest mode", MISSING if softest is None else frequency_text(softest)),
         ("Crystals found", str(len(result.crystals))),
         ("Of these stable", str(n_stable)),
@@ -116,7 +117,9 @@ def frequency_text(frequency: float) -> str:
     return f"{abs(frequency):.2f}{'i' if frequency < 0 else ''} THz"
 
 
-def _crystal_table(result: StabiliseResult) -> Table:
+def _crystal_table(result: StabiliseResult) -> Table | None:
+    if not result.crystals:
+        return None
     first = {one.daughter: one for one in result.steps if one.is_first}
     return Table(
         caption=(
