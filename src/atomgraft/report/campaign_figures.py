@@ -13,7 +13,7 @@ from atomgraft.report.blocks import Figure, LegendEntry, Plot
 from atomgraft.report.campaign_tables import mean_of, rows_of
 from atomgraft.report.campaign_wording import title_of
 from atomgraft.report.parity import square_range
-from atomgraft.report.wording import counted, number_text
+from atomgraft.report.wording import MISSING, counted, number_text
 from atomgraft.results.phonon_campaign import BASE, FIXED, PhononCampaign
 
 N_COLOURS = 8
@@ -24,9 +24,10 @@ SHAPES = ("diamond", "triangle", "square")
 
 def parity_figure(campaign: PhononCampaign) -> Figure | None:
     """Return mean frequencies under base and recipes against DFT's, or none."""
-    shown = [one for one in campaign.contestants if one == BASE or one not in FIXED]
-    traces = [_trace(campaign, name, i) for i, name in enumerate(shown)]
-    traces = [trace for trace in traces if trace["x"]]
+    asked = [one for one in campaign.contestants if one == BASE or one not in FIXED]
+    drawn = [(i, name, _trace(campaign, name, i)) for i, name in enumerate(asked)]
+    shown = [(i, name) for i, name, trace in drawn if trace["x"]]
+    traces = [trace for _, _, trace in drawn if trace["x"]]
     if not traces:
         return None
     values = [v for trace in traces for v in (*trace["x"], *trace["y"])]
@@ -43,12 +44,12 @@ def parity_figure(campaign: PhononCampaign) -> Figure | None:
                 title="",
                 description=(
                     f"Mean frequencies of {counted(n, 'material')} under "
-                    f"{', '.join(title_of(one) for one in shown)} against DFT."
+                    f"{', '.join(title_of(one) for _, one in shown)} against DFT."
                 ),
                 figure=figure(traces, _layout(square_range(values))),
             ),
         ),
-        legend=tuple(_entry(name, i) for i, name in enumerate(shown)),
+        legend=tuple(_entry(name, i) for i, name in shown),
         can_zoom=True,
     )
 
@@ -84,7 +85,7 @@ def _trace(campaign: PhononCampaign, contestant: str, i: int) -> dict[str, Any]:
         "x": [point[0] for point in points],
         "y": [point[1] for point in points],
         "text": [
-            f"{plain_text(name)}, MAE {number_text(error or 0.0)} THz"
+            f"{plain_text(name)}, MAE {_error_text(error)}"
             for _, _, name, error in points
         ],
         "hovertemplate": "%{text}<br>DFT %{x:.3f}, model %{y:.3f} THz<extra></extra>",
@@ -95,6 +96,10 @@ def _trace(campaign: PhononCampaign, contestant: str, i: int) -> dict[str, Any]:
             "color": f"@{colour}",
         },
     }
+
+
+def _error_text(error: float | None) -> str:
+    return MISSING if error is None else f"{number_text(error)} THz"
 
 
 def _layout(span: list[float]) -> dict[str, Any]:

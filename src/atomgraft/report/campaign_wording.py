@@ -109,8 +109,9 @@ def _without_reference(campaign: PhononCampaign) -> str:
     n_unstable = sum(row.is_stable is False for row in judged)
     if not judged:
         return "No material has been judged."
+    verb = "is" if n_unstable == 1 else "are"
     return (
-        f"{n_unstable} of {counted(len(judged), 'material')} are unstable under "
+        f"{n_unstable} of {counted(len(judged), 'material')} {verb} unstable under "
         "the base; there are no forces to compare with."
     )
 
@@ -179,7 +180,8 @@ def share_text(share: float | None) -> str:
     """Return a share that was saved, in percent; words where more was spent."""
     if share is None:
         return "not known"
-    return f"{100 * share:.0f} %".replace("-", "−")
+    percent = round(100 * share)  # a whole number has no minus zero
+    return f"{percent} %".replace("-", "−")
 
 
 def bill_sentence(bill: Bill) -> str:
