@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from atomgraft.report.campaign_page import write_campaign_page
 from atomgraft.report.compare_page import write_compare_page
 from atomgraft.report.page import write_page
 from atomgraft.report.phonon_page import write_phonon_page
 from atomgraft.report.selection_page import write_selection_page
+from atomgraft.report.stabilise_page import write_stabilise_page
 from tests.comparisons import comparison_of, failed, table_of
+from tests.phonon_campaigns import make_campaign
 from tests.selections import selection_of
+from tests.trees import perovskite
 from tests.unit.report.example_phonons import LEGS, make_phonons, make_unstable
 from tests.unit.report.example_result import make_failed, make_result, make_unproved
 
@@ -49,6 +53,8 @@ MAKERS = {
 
 PHONON_MAKERS = {"phonons": make_phonons, "unstable": make_unstable}
 
+OTHERS = ("comparison", "selection", "campaign", "stabilise")
+
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
@@ -81,6 +87,11 @@ def pages(tmp_path_factory) -> dict[str, Path]:
         written[name] = write_phonon_page(place, make())
     place = tmp_path_factory.mktemp("selection")
     written["selection"] = write_selection_page(place, selection_of())
+    place = tmp_path_factory.mktemp("campaign")
+    campaign = make_campaign(details=(make_phonons(),), dft_hours=10.0)
+    written["campaign"] = write_campaign_page(place, campaign)
+    place = tmp_path_factory.mktemp("stabilise")
+    written["stabilise"] = write_stabilise_page(place, perovskite())
     return written
 
 
@@ -135,7 +146,7 @@ def fill_of(browser, selector: str) -> str:
     )
 
 
-@pytest.mark.parametrize("name", [*MAKERS, "comparison", "selection", *PHONON_MAKERS])
+@pytest.mark.parametrize("name", [*MAKERS, *PHONON_MAKERS, *OTHERS])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
 def test_no_error_no_request_no_overflow(show, name, width, scheme) -> None:
@@ -359,3 +370,28 @@ def test_the_map_of_a_selection_shows_the_whole_pool(show) -> None:
     )
     points = "document.querySelectorAll(\"[data-plot='pool'] .points .point\")"
     wait_for(browser, f"{points}.length === 10")
+
+
+def test_a_campaign_draws_a_dot_a_material_and_the_bands_of_the_worst(show) -> None:
+    browser = show("campaign", PHONE)
+    assert count(browser, ".plot") == 2
+    dots = "[data-plot='parity'] .points .point"
+    assert count(browser, dots) == 2 * 3
+    bands = "[data-plot='detail-1-bands'] .lines .js-line"
+    assert count(browser, bands) == 4 * (2 * len(LEGS) + 1)
+    button = "#figure-parity button[data-key='lora']"
+    browser.execute_script(f'document.querySelector("{button}").click()')
+    wait_for(browser, f'document.querySelectorAll("{dots}").length === 3')
+    assert count(browser, bands) == 4 * (2 * len(LEGS) + 1)
+
+
+def test_a_tree_draws_its_crystals_and_its_ways(show) -> None:
+    browser = show("stabilise", PHONE)
+    tree = "[data-plot='tree']"
+    assert count(browser, f"{tree} .points .point") == 4
+    assert count(browser, f"{tree} .lines .js-line") == 4
+    names = browser.execute_script(
+        f'return [...document.querySelectorAll("{tree} .textpoint text")]'
+        ".map(one => one.textContent)"
+    )
+    assert sorted(names) == ["0: Pm-3m", "1: P4mm", "2: Amm2", "3: R<3>m"]
