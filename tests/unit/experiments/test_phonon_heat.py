@@ -63,7 +63,6 @@ def conducting(place):
         return compute_phonons(spec, place / "conducting", device="cpu")
 
 
-@pytest.mark.slow
 def test_silicon_expands_under_its_model(expanded):
     result, steps = expanded
     [base] = result.spectra
@@ -78,19 +77,16 @@ def test_silicon_expands_under_its_model(expanded):
     assert not any("expansion" in one for one in result.notices)
 
 
-@pytest.mark.slow
 def test_the_bulk_modulus_is_that_of_the_elastic_constants(expanded):
     """Known of Stillinger-Weber silicon: (C11 + 2 C12) / 3 = 101.4 GPa."""
     [base] = expanded[0].spectra
     assert base.expansion.bulk_modulus[0] == pytest.approx(101.4, rel=0.03)
 
 
-@pytest.mark.slow
 def test_expansion_is_in_the_file(expanded, place):
     assert read_phonons(place / "expanded") == expanded[0]
 
 
-@pytest.mark.slow
 def test_silicon_conducts_under_its_model(conducting):
     [base] = conducting.spectra
     found = base.conductivity
@@ -104,13 +100,11 @@ def test_silicon_conducts_under_its_model(conducting):
     assert base.expansion is None
 
 
-@pytest.mark.slow
 def test_without_a_reference_conductivity_is_not_judged(conducting):
     assert all(row.conductivity_error is None for row in conducting.errors)
     assert conducting.spectrum(REFERENCE) is None
 
 
-@pytest.mark.slow
 def test_a_reference_of_second_order_has_no_conductivity(place, monkeypatch):
     """The model conducts on supercells of its own; there is nothing to compare with."""
     pytest.importorskip("phono3py")
