@@ -123,7 +123,7 @@ def test_every_finding_is_explained():
     }
     assert "same-site" in patterns
     for pattern in patterns:
-        names = {re.sub(r"\{\w+\}", one, pattern) for one in QUANTITIES}
+        names = {re.sub(r"\{[^}]+\}", one, pattern) for one in QUANTITIES}
         if pattern.endswith(("-scale", "-disagrees")):
             names -= {name for name in names if name.startswith("energy")}
         for name in names:

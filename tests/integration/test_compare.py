@@ -331,6 +331,7 @@ def test_the_written_spec_is_the_one_that_ran(done):
     assert document == read_comparison(done).spec
 
 
+@pytest.mark.slow
 def test_bases_of_two_frameworks_in_one_table(here, tmp_path, monkeypatch):
     """One of them lives in another environment: the same Python, as a stranger."""
     examine, call, asked = compare_plan.examine_base, elsewhere.call_elsewhere, []

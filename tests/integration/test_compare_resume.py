@@ -20,6 +20,8 @@ from tests.integration.campaigns import (
 )
 from tests.integration.processes import QUIET, call, start
 
+pytestmark = pytest.mark.slow
+
 GRID = {
     "recipes": ["full", "readout", "l2sp", "scratch"],
     "sizes": [2, 4, 8, 16],
@@ -94,7 +96,6 @@ def test_a_killed_campaign_goes_on_with_one_more_call(spec, whole, tmp_path):
     assert table(out) == table(whole)
 
 
-@pytest.mark.slow
 def test_a_cell_goes_on_from_its_checkpoint(spec, whole, tmp_path):
     out = tmp_path / "out"
     process = start("compare", spec, "--out", out, "--workers", 1)
@@ -107,7 +108,6 @@ def test_a_cell_goes_on_from_its_checkpoint(spec, whole, tmp_path):
     assert table(out) == table(whole)
 
 
-@pytest.mark.slow
 def test_a_signal_closes_the_campaign_in_order(spec, whole, tmp_path):
     out = tmp_path / "out"
     process = start("compare", spec, "--out", out, "--json")
@@ -127,7 +127,6 @@ def test_a_signal_closes_the_campaign_in_order(spec, whole, tmp_path):
     assert table(out) == table(whole)
 
 
-@pytest.mark.slow
 def test_a_campaign_in_use_is_refused(spec, whole):
     with locked(whole):
         code, _, errors = call("compare", whole)
@@ -161,7 +160,6 @@ class Cluster:
 ENV = os.environ | QUIET
 
 
-@pytest.mark.slow
 def test_a_killed_scheduler_is_told_and_one_more_call_ends(spec, whole, tmp_path):
     out = tmp_path / "out"
     cluster = Cluster()
@@ -179,7 +177,6 @@ def test_a_killed_scheduler_is_told_and_one_more_call_ends(spec, whole, tmp_path
     assert table(out) == table(whole)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(4 * PATIENCE)
 def test_the_whole_grid_killed_twice_and_a_worker_once(tmp_path):
     spec = compare_file(tmp_path, **GRID)

@@ -21,6 +21,8 @@ from tests.integration.processes import call, start
 from tests.phonon_folders import BASE as MODEL
 from tests.phonon_folders import CRYSTALS, make_folder
 
+pytestmark = pytest.mark.slow
+
 ASKED = (
     *("--model", MODEL, "--recipe", "full", "--steps", 20, "--mesh", 4),
     *("--workers", 1, "--dft-hours", 2, "--details", 1),

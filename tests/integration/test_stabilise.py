@@ -15,6 +15,8 @@ from atomgraft.experiments.stabilise_engine import RememberingEngine
 from atomgraft.models.pair import lennard_jones
 from atomgraft.results.instability_files import read_instabilities
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = "--model argon.safetensors --supercell 2 --depth 1 --max-daughters 3"
 
 COMMAND = f"stabilise bcc.vasp {OPTIONS}"
