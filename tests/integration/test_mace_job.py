@@ -151,8 +151,8 @@ def test_heads_of_the_base_are_heads_of_a_run(tmp_path):
     [found] = predict_structures(read, frames[:1])
     [known] = predict_structures(changed, frames[:1])
     [before] = predict_structures(other, frames[:1])
-    assert found.energy == known.energy
-    assert found.energy != before.energy
+    assert abs(found.energy - known.energy) < ROUNDING
+    assert abs(found.energy - before.energy) > ROUNDING
 
 
 @pytest.mark.parametrize("variant", ["two heads", "nonlinear"])
