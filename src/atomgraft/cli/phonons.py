@@ -1,15 +1,12 @@
 """atomgraft phonons: the vibrations of a crystal under models, beside DFT."""
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from atomgraft.cli.crystal_options import checked_spec, numbers_of, rows_of, stem_of
 from atomgraft.cli.options import Head, Json, Trust
-
-if TYPE_CHECKING:
-    from atomgraft.experiments.phonon_spec import PhononSpec
 
 NAME = "phonons"
 
@@ -92,10 +89,13 @@ def command(
         stage_screen,
     )
     from atomgraft.cli.screen_phonons import print_phonons
+    from atomgraft.experiments.phonon_spec import PhononSpec
     from atomgraft.experiments.phonons import compute_phonons
     from atomgraft.report.phonon_page import write_phonon_page
 
-    spec = _spec(
+    spec = checked_spec(
+        PhononSpec,
+        NAME,
         crystal=crystal,
         models=model,
         head=head,
@@ -105,7 +105,7 @@ def command(
         length=length,
         relax="auto" if relax is None else relax,
         distance=distance,
-        mesh=_numbers(mesh, "--mesh", {1, 3}),
+        mesh=numbers_of(mesh, "--mesh", {1, 3}),
         temperature_max=temperature_max,
         threshold=threshold,
         global_factor=global_factor,
@@ -131,59 +131,3 @@ def command(
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
         print_json(result.model_dump_json(indent=1))
-
-
-def stem_of(crystal: str) -> str:
-    """Return a name for the folder of a crystal's results."""
-    name = Path(crystal.partition("@")[0]).name.partition(".")[0]
-    return re.sub(r"[^\w-]+", "-", name) or "crystal"
-
-
-def _spec(**given: Any) -> "PhononSpec":  # noqa: ANN401 - validated by the spec
-    """Return what was asked.
-
-    Raises
-    ------
-    BadInputError
-        A value is out of range.
-    """
-    from pydantic import ValidationError
-
-    from atomgraft.core.errors import BadInputError
-    from atomgraft.experiments.phonon_spec import PhononSpec
-    from atomgraft.experiments.spec import problems_of
-
-    try:
-        return PhononSpec.model_validate(given)
-    except ValidationError as error:
-        raise BadInputError(
-            f"The options do not fit: {problems_of(error)}.",
-            "Every value must be in range.",
-            "See: atomgraft phonons --help",
-        ) from error
-
-
-def _numbers(text: str, option: str, counts: set[int]) -> list[int]:
-    """Return the whole numbers of an option; one stands for all three."""
-    from atomgraft.core.errors import BadInputError
-
-    parts = text.replace(",", " ").replace("x", " ").split()
-    if len(parts) not in counts or not all(
-        re.fullmatch(r"-?\d+", one) for one in parts
-    ):
-        wanted = " or ".join(str(one) for one in sorted(counts))
-        raise BadInputError(
-            f"{option} came as {text!r}.",
-            f"It takes {wanted} whole numbers.",
-            f"Write for example {option} '2 2 2'.",
-        )
-    numbers = [int(one) for one in parts]
-    return numbers * 3 if len(numbers) == 1 else numbers
-
-
-def rows_of(text: str) -> list[list[int]]:
-    """Return a supercell from one, three or nine numbers."""
-    numbers = _numbers(text, "--supercell", {1, 3, 9})
-    if len(numbers) == 9:
-        return [numbers[:3], numbers[3:6], numbers[6:]]
-    return [[n if i == j else 0 for j in range(3)] for i, n in enumerate(numbers)]

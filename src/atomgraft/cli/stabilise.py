@@ -1,15 +1,12 @@
 """atomgraft stabilise: follow imaginary modes to the crystals they lead to."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from atomgraft.cli.crystal_options import checked_spec, rows_of, stem_of
 from atomgraft.cli.options import Head, Json, Trust
-from atomgraft.cli.phonons import rows_of, stem_of
-
-if TYPE_CHECKING:
-    from atomgraft.experiments.stabilise_spec import StabiliseSpec
 
 NAME = "stabilise"
 
@@ -63,9 +60,12 @@ def command(
     )
     from atomgraft.cli.screen_stabilise import print_tree
     from atomgraft.experiments.stabilise import stabilise
+    from atomgraft.experiments.stabilise_spec import StabiliseSpec
     from atomgraft.report.stabilise_page import write_stabilise_page
 
-    spec = _spec(
+    spec = checked_spec(
+        StabiliseSpec,
+        NAME,
         crystal=crystal,
         model=model,
         head=head,
@@ -91,27 +91,3 @@ def command(
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
         print_json(result.model_dump_json(indent=1))
-
-
-def _spec(**given: Any) -> "StabiliseSpec":  # noqa: ANN401 - validated by the spec
-    """Return what was asked.
-
-    Raises
-    ------
-    BadInputError
-        A value is out of range.
-    """
-    from pydantic import ValidationError
-
-    from atomgraft.core.errors import BadInputError
-    from atomgraft.experiments.spec import problems_of
-    from atomgraft.experiments.stabilise_spec import StabiliseSpec
-
-    try:
-        return StabiliseSpec.model_validate(given)
-    except ValidationError as error:
-        raise BadInputError(
-            f"The options do not fit: {problems_of(error)}.",
-            "Every value must be in range.",
-            "See: atomgraft stabilise --help",
-        ) from error

@@ -7,10 +7,11 @@ import pytest
 from rich.console import Console
 
 from atomgraft.cli import main
+from atomgraft.cli.crystal_options import checked_spec
 from atomgraft.cli.screen_campaign import print_phonon_campaign
 from atomgraft.cli.screen_stabilise import crystal_line, print_tree
-from atomgraft.cli.stabilise import _spec
 from atomgraft.core.errors import BadInputError
+from atomgraft.experiments.stabilise_spec import StabiliseSpec
 from atomgraft.report.campaign_tables import SHORT, summary_table
 from atomgraft.results.instability_files import write_instabilities
 from atomgraft.results.phonon_campaign import BASE
@@ -145,7 +146,7 @@ def test_a_page_is_written_again_from_its_file_alone(
 )
 def test_options_out_of_range_are_told_with_the_help(wrong):
     given = {"crystal": "POSCAR", "model": "7net-0"}
-    assert _spec(**given).depth == 3
+    assert checked_spec(StabiliseSpec, "stabilise", **given).depth == 3
     with pytest.raises(BadInputError, match=next(iter(wrong))) as told:
-        _spec(**given | wrong)
+        checked_spec(StabiliseSpec, "stabilise", **given | wrong)
     assert "atomgraft stabilise --help" in str(told.value)

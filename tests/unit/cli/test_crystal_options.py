@@ -2,8 +2,9 @@
 
 import pytest
 
-from atomgraft.cli import phonons
+from atomgraft.cli import crystal_options
 from atomgraft.core.errors import BadInputError
+from atomgraft.experiments.phonon_spec import PhononSpec
 
 
 @pytest.mark.parametrize(
@@ -17,19 +18,19 @@ from atomgraft.core.errors import BadInputError
     ],
 )
 def test_a_supercell_in_words(text, expected):
-    assert phonons.rows_of(text) == expected
+    assert crystal_options.rows_of(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "2 2", "2.5", "two", "1 2 3 4", "²", "2 2 x y"])
 def test_what_is_no_supercell_is_told(text):
     with pytest.raises(BadInputError, match="1 or 3 or 9 whole numbers") as caught:
-        phonons.rows_of(text)
+        crystal_options.rows_of(text)
     assert "--supercell" in caught.value.remedy
 
 
 @pytest.mark.parametrize("text", ["8", "8 8 8", "8x8x8"])
 def test_a_mesh_in_words(text):
-    assert phonons._numbers(text, "--mesh", {1, 3}) == [8, 8, 8]
+    assert crystal_options.numbers_of(text, "--mesh", {1, 3}) == [8, 8, 8]
 
 
 @pytest.mark.parametrize(
@@ -44,9 +45,15 @@ def test_a_mesh_in_words(text):
     ],
 )
 def test_folders_are_named_after_crystals(crystal, expected):
-    assert phonons.stem_of(crystal) == expected
+    assert crystal_options.stem_of(crystal) == expected
 
 
 def test_values_out_of_range_are_told_by_name():
     with pytest.raises(BadInputError, match="'threshold' is -1"):
-        phonons._spec(crystal="POSCAR", models=["pair:sw-si"], threshold=-1.0)
+        crystal_options.checked_spec(
+            PhononSpec,
+            "phonons",
+            crystal="POSCAR",
+            models=["pair:sw-si"],
+            threshold=-1.0,
+        )
