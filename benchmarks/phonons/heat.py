@@ -256,7 +256,11 @@ def expansion_lines(rows: list[dict]) -> list[str]:
             f"({source}) | {cells[1]} | {cells[2]} "
             f"| {row['provenance']['cpu_seconds']:.0f} |"
         )
-    return lines
+    return lines + [
+        f"\n{row['material']}, {row['model']}: {row['expansion']['note']}"
+        for row in order(rows, "expansion", CRYSTALS)
+        if row["expansion"]["note"]
+    ]
 
 
 def order(rows: list[dict], kind: str, materials: Any) -> list[dict]:  # noqa: ANN401

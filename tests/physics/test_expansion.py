@@ -136,6 +136,28 @@ def test_volumes_with_imaginary_modes_are_left_out_and_named(potential, settings
     assert "+100.0%" in found.notices[0]
 
 
+def test_a_shell_of_neighbours_that_leaves_the_cutoff_is_named():
+    # the second shell of an fcc crystal lies at its lattice constant
+    copper = lennard_jones(["Cu"], epsilon=[0.4], sigma=[2.5], cutoff=3.96, onset=3.0)
+    settings = QuasiharmonicSettings(
+        supercell=SUPERCELL,
+        mesh=MESH,
+        temperatures=(0.0,),
+        strains=(-0.02, -0.01, 0.0, 0.01, 0.02, 0.03),
+    )
+    found = quasiharmonic(copper, bulk("Cu", a=3.9), settings)
+    crossing = 3.96**3 / 4
+    below = found.volumes[found.volumes < crossing].max()
+    above = found.volumes[found.volumes > crossing].min()
+    [notice] = found.notices
+    assert f"Between {below:.3f} and {above:.3f}" in notice
+    assert "cutoff of 3.96" in notice
+
+
+def test_shells_within_the_cutoff_are_not_spoken_of(silicon):
+    assert silicon.notices == ()
+
+
 def test_too_few_usable_volumes_are_refused(potential, settings):
     strains = (0.0, 0.01, 0.02, 1.0, 1.1)
     with pytest.raises(BadInputError, match=r"3 of 5 volumes"):

@@ -2,11 +2,15 @@
 
 At each of some volumes the crystal is harmonic, and frequencies depend on temperature
 by way of the volume alone. Volumes with imaginary modes have no free energy and are
-left out with a word. The non-analytical term of polar crystals is not in: it moves
-optic branches next to Γ, and Born charges are known at one volume at most.
+left out with a word. A potential sees neighbours up to its cutoff: where a shell of
+them comes to lie behind it as the crystal expands, frequencies can jump, and the fit
+takes the jump for physics; this is said. The non-analytical term of polar crystals is
+not in: it moves optic branches next to Γ, and Born charges are known at one volume at
+most.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -24,9 +28,14 @@ from atomgraft.lattice.equilibrium import (
 from atomgraft.lattice.forces import Progress
 from atomgraft.lattice.harmonic import Harmonic, harmonic_of
 from atomgraft.lattice.relaxation import FMAX, Relaxation, refuse_other_group, relax
-from atomgraft.lattice.spectra import mesh_frequencies, thermal_curves
+from atomgraft.lattice.spectra import (
+    MeshFrequencies,
+    mesh_frequencies,
+    thermal_curves,
+)
 from atomgraft.lattice.supercells import DISTANCE, SYMPREC, prepare
 from atomgraft.models.base import AbstractPotential
+from atomgraft.models.graph import find_neighbours
 from atomgraft.results.phonons import ExpansionRecord
 
 STRAINS = (-0.03, -0.02, -0.01, 0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
@@ -40,6 +49,9 @@ FEWEST = 5
 
 UNSTABLE = 0.1
 """THz; a volume with a frequency below minus this on the mesh is left out."""
+
+STILL = 0.01
+"""THz; below it a mode is one of the three acoustic ones at Γ."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,6 +137,10 @@ class _Volume:
     harmonic: Harmonic
     lowest: float
     """THz"""
+    mean: float
+    """Geometric mean of the frequencies, THz."""
+    n_neighbours: int
+    """Within the cutoff, of all atoms of the cell."""
     fault: str | None
 
     @property
@@ -194,6 +210,7 @@ def quasiharmonic(
             progress(len(volumes), len(set(settings.strains)))
     kept = [one for one in volumes if one.fault is None]
     notices = [one.fault for one in volumes if one.fault is not None]
+    notices += _jumps(kept, potential.cutoff)
     if len(kept) < FEWEST:
         raise BadInputError(
             f"{len(kept)} of {len(volumes)} volumes can be used. {' '.join(notices)}",
@@ -256,14 +273,39 @@ def _at_strain(
         symprec=settings.symprec,
     )
     harmonic = harmonic_of(potential, phonon, max_atoms=max_atoms)
-    lowest = float(mesh_frequencies(harmonic, settings.mesh).frequencies.min())
+    found = mesh_frequencies(harmonic, settings.mesh)
+    lowest = float(found.frequencies.min())
     fault = _fault(relaxation, lowest, settings.threshold)
     return _Volume(
         relaxation=relaxation,
         harmonic=harmonic,
         lowest=lowest,
+        mean=_geometric_mean(found),
+        n_neighbours=len(find_neighbours(relaxation.atoms, potential.cutoff).edges[0]),
         fault=fault and f"Left out at {strain:+.1%} of the volume: {fault}.",
     )
+
+
+def _geometric_mean(found: MeshFrequencies) -> float:
+    """Return the geometric mean of what moves, THz; zero where nothing does."""
+    moving = found.frequencies > STILL
+    if not moving.any():
+        return 0.0
+    weights = np.broadcast_to(found.weights[:, None], moving.shape)[moving]
+    logarithms = np.log(found.frequencies[moving])
+    return float(np.exp(np.average(logarithms, weights=weights)))
+
+
+def _jumps(kept: Sequence[_Volume], cutoff: float) -> list[str]:
+    """Say where neighbours cross the cutoff and frequencies rise with the volume."""
+    return [
+        f"Between {less.per_atom:.3f} and {more.per_atom:.3f} Å³ per atom a shell of "
+        f"neighbours crosses the model's cutoff of {cutoff:g} Å, and frequencies rise "
+        f"by {more.mean / less.mean - 1:.1%} on average where they should fall: the "
+        "expansion is that of the cutoff as much as of the crystal."
+        for less, more in itertools.pairwise(kept)
+        if less.n_neighbours != more.n_neighbours and more.mean > less.mean
+    ]
 
 
 def _fault(relaxation: Relaxation, lowest: float, threshold: float) -> str | None:
