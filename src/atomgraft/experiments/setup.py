@@ -16,7 +16,7 @@ from atomgraft.experiments.references import refit_references
 from atomgraft.experiments.spec import REHEARSAL, RunSpec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.schema import HeadRecord, ReferenceRefit, RidgeRecord
-from atomgraft.training.objective import SCALE_FLOOR
+from atomgraft.training.loss import SCALE_FLOOR
 from atomgraft.training.streams import Knobs, Stream
 
 Shifts = dict[int, float]

@@ -9,6 +9,7 @@ from ase import Atoms
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.data.differences import Partner
 from atomgraft.models.graph import Graph, Neighbours, find_neighbours, make_graph
+from atomgraft.training.frequencies import frequency_of
 from atomgraft.training.objective import Targets, make_targets
 from atomgraft.training.responses import (
     make_response,
@@ -74,9 +75,23 @@ class TrainingSet:
         sizes = [self._sizes[i] for i in seen]
         first = dict(zip(seen, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
         response = make_response(
-            indices, self.partners, first, self._sizes, graph.positions
+            indices, self.partners, first, self._labelled, graph.positions
         )
         return graph, targets._replace(response=response)
+
+    def frequencies(self, indices: Sequence[int]) -> list[float]:
+        """Return the frequency of each displacement that trains as a difference, THz.
+
+        Parameters
+        ----------
+        indices
+            The structures to look at.
+        """
+        return [
+            frequency_of(self._labelled[i])
+            for i in indices
+            if (partner := self.partners[i]) is not None and partner.kind != "reference"
+        ]
 
     def _cost(self, i: int) -> int:
         """Return the atoms that a structure brings along, its partner's included."""

@@ -15,19 +15,16 @@ from atomgraft.models.prediction import predict
 from atomgraft.training.batches import TrainingSet, indices_of_step
 from atomgraft.training.checkpoint import State
 from atomgraft.training.errors import DIFFERENCES, kind_of
-from atomgraft.training.objective import (
-    Objective,
-    Residual,
-    Targets,
-    residual,
-    unit_of_differences,
-    units_of_error,
-)
+from atomgraft.training.loss import Units, units_of
+from atomgraft.training.objective import Objective, Residual, Targets, residual
 from atomgraft.training.plan import Plan
 from atomgraft.training.streams import Stream, relative_ratios
 
 EVALUATION_ATOMS = 256
 """Atoms in one batch where nothing is trained."""
+
+FREQUENCIES = "frequencies"
+"""Name of the unit of the frequencies that force differences stand for."""
 
 SCALE_STRUCTURES = 64
 """Training structures from which the units of error are taken."""
@@ -60,13 +57,14 @@ class Flow:
         """Name of the stream."""
         return self.stream.name
 
-    def scales(self, state: State) -> dict[Property, float]:
-        """Return the unit of error of each property."""
-        return {kind: state.scales[self.name][kind.value] for kind in Property}
-
-    def unit_of_differences(self, state: State) -> float | None:
-        """Return the unit of force differences, eV/Å; none if none are trained on."""
-        return state.scales[self.name].get(DIFFERENCES)
+    def units(self, state: State) -> Units:
+        """Return the units in which errors are counted."""
+        scales = state.scales[self.name]
+        return Units(
+            properties={kind: scales[kind.value] for kind in Property},
+            differences=scales.get(DIFFERENCES),
+            frequencies=scales.get(FREQUENCIES),
+        )
 
     def unit_of(self, name: str, state: State) -> float:
         """Return the unit of a validation error (`NamedResiduals`)."""
@@ -136,21 +134,20 @@ def units_of_flows(
     """
     scales: dict[str, dict[str, float]] = {}
     for flow in flows:
-        units, differences = _units(flow, adapted.source_of(flow.stream.head), seed)
+        units = _units(flow, adapted.source_of(flow.stream.head), seed)
+        own = {kind.value: one for kind, one in units.properties.items()}
         if flow.stream.is_rehearsal:  # its residuals are zero at the start
-            units[Property.ENERGY] = scales[TARGET][Property.ENERGY.value]
+            own[Property.ENERGY.value] = scales[TARGET][Property.ENERGY.value]
         if flow.stream.knobs.energy_scale is not None:
-            units[Property.ENERGY] = flow.stream.knobs.energy_scale
-        scales[flow.name] = {kind.value: one for kind, one in units.items()}
-        if differences is not None:
-            scales[flow.name][DIFFERENCES] = differences
+            own[Property.ENERGY.value] = flow.stream.knobs.energy_scale
+        further = {DIFFERENCES: units.differences, FREQUENCIES: units.frequencies}
+        own |= {name: one for name, one in further.items() if one is not None}
+        scales[flow.name] = own
     return scales
 
 
-def _units(
-    flow: Flow, start: AbstractPotential, seed: int
-) -> tuple[dict[Property, float], float | None]:
-    """Return the units of error of one stream, and that of force differences."""
+def _units(flow: Flow, start: AbstractPotential, seed: int) -> Units:
+    """Return the units of error of one stream."""
     n_structures = len(flow.train)
     size = min(n_structures, SCALE_STRUCTURES)
     sample = indices_of_step(0, size, n_structures, seed)
@@ -162,4 +159,4 @@ def _units(
             energy = predict(start, graph, frozenset()).energy[: len(group)]
         energies.append(residual(energy / targets.n_atoms, targets.energy))
         labels.append(targets)
-    return units_of_error(energies, labels), unit_of_differences(labels)
+    return units_of(energies, labels, flow.train.frequencies(sample))

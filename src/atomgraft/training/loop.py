@@ -45,12 +45,9 @@ from atomgraft.training.flows import (
     make_flows,
     units_of_flows,
 )
+from atomgraft.training.loss import mean_loss
 from atomgraft.training.model import GraftedModule, as_tuple, cloned
-from atomgraft.training.objective import (
-    mean_loss,
-    residuals_of,
-    units_of_atoms,
-)
+from atomgraft.training.objective import residuals_of
 from atomgraft.training.observer import Observer, Silence
 from atomgraft.training.plan import Plan, learning_rate_factor
 from atomgraft.training.streams import AS_OFTEN, Knobs, Stream, batch_of_step
@@ -423,11 +420,8 @@ class _Trainer:
         """Return the weighted mean loss of structures, and the penalty."""
         graph, targets = flow.train.batch(indices)
         energy, forces, stress, penalty = self.module(as_tuple(graph), flow.name)
-        scales = units_of_atoms(
-            flow.scales(state), flow.unit_of_differences(state), targets
-        )
         residuals = residuals_of(energy, forces, stress, targets)
-        loss = mean_loss(residuals, targets.owner, flow.objective, scales)
+        loss = mean_loss(residuals, targets, flow.objective, flow.units(state))
         return flow.stream.knobs.weight * loss, penalty
 
     def _average(self, state: State) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from atomgraft.data.differences import Partner
 from atomgraft.data.labels import forces_of, set_labels
+from atomgraft.training.frequencies import frequency_weights
 
 
 class Response(NamedTuple):
@@ -25,12 +26,16 @@ class Response(NamedTuple):
         Factor on the difference, shape (atoms, 1).
     is_difference
         Whether an atom belongs to a frame that trains as a difference, (atoms,).
+    to_frequency
+        What an error in the force of an atom makes of the frequency of its frame's
+        displacement, THz per eV/Å, shape (atoms, 1); zero where there is none.
     """
 
     other: Tensor
     rotation: Tensor
     share: Tensor
     is_difference: Tensor
+    to_frequency: Tensor
 
     def of(self, forces: Tensor) -> Tensor:
         """Return the differences; frames behind the compared ones fall away.
@@ -70,7 +75,7 @@ def make_response(
     indices: Sequence[int],
     partners: Sequence[Partner | None],
     first: Mapping[int, int],
-    sizes: Sequence[int],
+    labelled: Sequence[Atoms],
     like: Tensor,
 ) -> Response | None:
     """Return the map for the chosen frames; none where all train as they are.
@@ -83,20 +88,21 @@ def make_response(
         Of all frames.
     first
         Place of the first atom in the batch, by frame, partners included.
-    sizes
-        Atoms of each frame of the set.
+    labelled
+        All frames, with differences for labels where they have a partner.
     like
         Gives type and device.
     """
     if all(partners[i] is None for i in indices):
         return None
-    total = sum(sizes[i] for i in indices)
+    total = sum(len(labelled[i]) for i in indices)
     other, rotation = np.arange(total), np.zeros((total, 3, 3))
     share, is_difference = np.ones((total, 1)), np.zeros(total, dtype=bool)
+    to_frequency = np.zeros((total, 1))
     start = 0
     for i in indices:
-        rows = slice(start, start + sizes[i])
-        start += sizes[i]
+        rows = slice(start, start + len(labelled[i]))
+        start = rows.stop
         partner = partners[i]
         if partner is None:
             continue
@@ -104,11 +110,14 @@ def make_response(
         rotation[rows] = partner.rotation
         share[rows] = partner.share
         is_difference[rows] = True
+        if partner.kind != "reference":
+            to_frequency[rows] = frequency_weights(labelled[i])
     return Response(
         other=torch.as_tensor(other, device=like.device),
         rotation=torch.as_tensor(rotation).to(like),
         share=torch.as_tensor(share).to(like),
         is_difference=torch.as_tensor(is_difference, device=like.device),
+        to_frequency=torch.as_tensor(to_frequency).to(like),
     )
 
 

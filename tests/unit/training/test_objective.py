@@ -10,14 +10,12 @@ from pydantic import ValidationError
 from atomgraft.core.properties import Property
 from atomgraft.data.labels import ENERGY, FORCES, STRESS
 from atomgraft.testing.adapter_symmetries import random_rotation
+from atomgraft.training.loss import SCALE_FLOOR, Units, mean_loss, units_of_error
 from atomgraft.training.objective import (
-    SCALE_FLOOR,
     Objective,
     make_targets,
-    mean_loss,
     residual,
     residuals_of,
-    units_of_error,
 )
 from tests.unit.evaluation.builders import labelled_crystals
 
@@ -47,7 +45,7 @@ def guesses(structures, seed=0):
 def loss_of(structures, predicted, objective, scales=None):
     targets = make_targets(structures, dtype=torch.float64)
     residuals = residuals_of(*predicted, targets)
-    return mean_loss(residuals, targets.owner, objective, scales or ONE)
+    return mean_loss(residuals, targets, objective, Units(scales or ONE))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -14,18 +14,26 @@ from atomgraft.training.errors import (
     mean_absolute_errors,
     named_residuals,
 )
-from atomgraft.training.objective import (
-    Objective,
-    mean_loss,
-    residuals_of,
-    unit_of_differences,
-    units_of_atoms,
-    units_of_error,
+from atomgraft.training.frequencies import SOFTEST, THZ
+from atomgraft.training.loss import Units, mean_loss, units_of
+from atomgraft.training.objective import Objective, residuals_of
+from tests.displaced import (
+    STEP,
+    along,
+    displaced,
+    forces_at,
+    potential,
+    symmetric_field,
 )
-from tests.displaced import along, displaced, forces_at, potential, symmetric_field
 
 EXACT = 1e-10
 """eV/Å, rounding of float64 forces of about 1 eV/Å."""
+
+NOTHING = 1e-7
+"""THz, and eV/Å; `EXACT` over displacements of 0.01 Å, and the floor of a length."""
+
+ONE = Units(dict.fromkeys(Property, 1.0), differences=1.0, frequencies=1.0)
+"""Unit scales: errors count as they are."""
 
 
 def prepared(frames, mode="auto"):
@@ -89,9 +97,10 @@ def test_the_undisplaced_frame_itself_teaches_no_forces():
     present = residuals[Property.FORCES].present
     assert present[:16].all()
     assert not present[16:].any()
-    objective = Objective(shape="mae")  # a norm is never quite zero
-    loss = mean_loss(residuals, targets.owner, objective, dict.fromkeys(Property, 1.0))
-    assert float(loss) < EXACT
+    for responses in ("frequency", "force"):
+        objective = Objective(shape="mae", responses=responses)  # a norm is never zero
+        loss = mean_loss(residuals, targets, objective, ONE)
+        assert float(loss) < NOTHING
 
 
 def test_energies_train_as_they_are():
@@ -115,14 +124,51 @@ def test_differences_have_their_own_unit():
     frames = [with_rest_forces(along(0)), with_rest_forces(along(2))]
     data = prepared(frames)
     residuals, targets = residual_forces(data, [0, 1])
-    units = units_of_error([residuals[Property.ENERGY]], [targets])
-    differences = unit_of_differences([targets])
+    units = units_of([residuals[Property.ENERGY]], [targets], data.frequencies([0, 1]))
     label = forces_at(along(0)) - forces_at(-along(0))
-    assert differences == pytest.approx(float(np.sqrt(np.mean((label / 2) ** 2))))
-    assert units[Property.FORCES] > 10 * differences
-    by_atom = units_of_atoms(units, differences, targets)[Property.FORCES]
-    assert by_atom.flatten().unique().numel() == 2
-    assert units_of_atoms(units, None, targets) == units
+    size = float(np.sqrt(np.mean((label / 2) ** 2)))
+    assert units.differences == pytest.approx(size)
+    assert units.properties[Property.FORCES] > 10 * size
+    assert units.frequencies == data.frequencies([0])[0]
+    plain = units_of([residuals[Property.ENERGY]], [targets], [])
+    assert plain.frequencies is None
+
+
+def test_a_force_objective_counts_differences_in_their_unit():
+    frames = [with_rest_forces(along(0), factor=1.5), with_rest_forces(along(2))]
+    data = prepared(frames)
+    residuals, targets = residual_forces(data, [0, 1])
+    objective = Objective(shape="mae", energy=0, stress=0, responses="force")
+    loss, halved = (
+        float(mean_loss(residuals, targets, objective, ONE._replace(differences=unit)))
+        for unit in (1.0, 2.0)
+    )
+    difference, plain = (
+        float(residuals[Property.FORCES].value[rows].abs().mean())
+        for rows in (slice(0, 16), slice(16, 32))
+    )
+    assert loss == pytest.approx((difference + plain) / 2)
+    assert halved == pytest.approx((difference / 2 + plain) / 2)
+
+
+def test_an_objective_of_frequencies_is_one_number_a_frame():
+    # forces half as large again: frequencies are off by a quarter, to first order
+    frames = [with_rest_forces(along(0), factor=1.5), with_rest_forces(along(2))]
+    data = prepared(frames)
+    residuals, targets = residual_forces(data, [0, 1])
+    objective = Objective(energy=0, stress=0)
+    loss, halved = (
+        float(mean_loss(residuals, targets, objective, ONE._replace(frequencies=unit)))
+        for unit in (1.0, 2.0)
+    )
+    assert data.frequencies([0, 1]) == [SOFTEST]  # along x the chains are unstable
+    response = (forces_at(along(0)) - forces_at(-along(0))) / 2
+    root = STEP * SOFTEST / THZ  # u^(1/2) Å times the frequency
+    mass = frames[0].get_masses()[0]
+    frame = THZ * np.linalg.norm(0.5 * response) / (2 * root * mass)
+    length = float(residuals[Property.FORCES].value[16:].norm(dim=-1).mean()) / 3**0.5
+    assert loss == pytest.approx((frame + length) / 2)
+    assert halved == pytest.approx((frame / 2 + length) / 2)
 
 
 def test_validation_tells_differences_from_forces():
