@@ -47,9 +47,9 @@ BATCH = 2
 SEEDS = (1,)
 
 RATES = {"lora": 1e-3, "full": 2e-4, "replay": 2e-4}
-"""Peak learning rates, a fifth of the recipes' own, which are made for ten frames of one
-material. That of lora was chosen in 80 steps on one fold of families, seed 0, which is
-not in the table, and taken over for the others."""
+"""Peak learning rates: a fifth of the recipes' own, which are made for ten frames of
+one material. That of lora was chosen in 80 steps on one fold of families, seed 0, which
+is not in the table, and taken over for the others."""
 
 FACTORS = np.arange(0.9, 1.2001, 0.01)
 """Numbers among which the global scalar is looked up."""
