@@ -215,7 +215,11 @@ def adapt_on(names: Sequence[str], recipe: str, seed: int, folder: Path):  # noq
         "recipe": recipe,
         "seed": seed,
         "device": "cpu",
-        "training": {"steps": STEPS, "batch_size": BATCH},
+        "training": {
+            "steps": STEPS,
+            "batch_size": BATCH,
+            "objective": {"responses": "frequency"},
+        },
         "validation_fraction": 0,
     }
     if recipe in RATES:

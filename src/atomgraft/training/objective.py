@@ -33,11 +33,13 @@ class Objective(BaseModel):
     """norm: the length of each atom's force error, and the absolute error of each
     other label; mae: absolute errors of components; huber: squared below one
     starting error, linear above; mse: squared."""
-    responses: Literal["frequency", "force"] = "frequency"
-    """How the error of a force difference counts. frequency: as that of the frequency
-    of the frame's displacement (`atomgraft.training.frequencies`), one number a frame,
-    so that stiff and soft crystals, heavy and light atoms, small and large supercells
-    count by what phonons make of them; force: as other forces do."""
+    responses: Literal["force", "frequency"] = "force"
+    """How the error of a force difference counts. force: atom by atom, as other forces
+    do; frequency: as that of the frequency of the frame's displacement
+    (`atomgraft.training.frequencies`), one number a frame, so that stiff and soft
+    crystals, heavy and light atoms, small and large supercells count by what phonons
+    make of them. The first does better on one material, the second on many in one
+    run."""
 
     @model_validator(mode="after")
     def _wants_something(self) -> "Objective":
