@@ -156,7 +156,7 @@ def test_an_objective_of_frequencies_is_one_number_a_frame():
     frames = [with_rest_forces(along(0), factor=1.5), with_rest_forces(along(2))]
     data = prepared(frames)
     residuals, targets = residual_forces(data, [0, 1])
-    objective = Objective(energy=0, stress=0)
+    objective = Objective(energy=0, stress=0, responses="frequency")
     loss, halved = (
         float(mean_loss(residuals, targets, objective, ONE._replace(frequencies=unit)))
         for unit in (1.0, 2.0)
