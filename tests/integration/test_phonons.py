@@ -359,6 +359,13 @@ BAD = {
 }
 
 
+def test_a_taken_name_is_refused_before_the_crystal_is_read(capsys):
+    Path("taken").write_text("mine")
+    assert run("phonons nothing --model pair:sw-si --out taken/deeper") == 2
+    assert "taken/deeper cannot be made" in capsys.readouterr().err
+    assert Path("taken").read_text() == "mine"
+
+
 @pytest.mark.parametrize("make", BAD.values(), ids=BAD)
 def test_bad_input_is_refused_in_one_paragraph(make, capsys):
     command = make()

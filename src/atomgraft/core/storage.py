@@ -122,13 +122,29 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise BadInputError(
-            f"{path} cannot be made: there is a file of that name on the way.",
-            "A folder that is there, or that can be made, is needed.",
-            "Give another folder.",
-        ) from error
+        raise _taken(path) from error
     except OSError as error:
         raise _failure(path, error) from error
+
+
+def refuse_taken_name(path: Path) -> None:
+    """Check that no file is in the way of a folder that will be made later.
+
+    Raises
+    ------
+    BadInputError
+        There is one.
+    """
+    if any(is_file(one) for one in (path, *path.parents)):
+        raise _taken(path)
+
+
+def _taken(path: Path) -> BadInputError:
+    return BadInputError(
+        f"{path} cannot be made: there is a file of that name on the way.",
+        "A folder that is there, or that can be made, is needed.",
+        "Give another folder.",
+    )
 
 
 def remove_folder(path: Path) -> None:

@@ -15,6 +15,7 @@ from atomgraft.core.storage import (
     is_file,
     locked,
     make_folder,
+    refuse_taken_name,
     remove_leftovers,
     write_atomically,
 )
@@ -87,6 +88,7 @@ def compute_phonons(
         The crystal fell apart, or a model predicts no finite forces.
     """
     clock = Clock(started=now(), counter=time.perf_counter())
+    refuse_taken_name(folder)
     keep_freed_buffers()
     crystal = read_crystal(
         spec.crystal, outputs=spec.outputs, born=spec.born, symprec=spec.symprec
