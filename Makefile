@@ -10,6 +10,8 @@ MACE_BIN := $(MACE_VENV)/bin
 # One torch process beside others: more threads than cores slows all of them.
 export OMP_NUM_THREADS ?= 2
 test test-sevennet test-mace test-quick: export OMP_NUM_THREADS = 1
+# At once in the quick set, one thread each.
+TEST_PROCESSES ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 export PIP_NO_INPUT ?= 1
 
@@ -40,7 +42,7 @@ test-mace: $(MACE_VENV)/.test
 	$(MACE_BIN)/python -m pytest -m mace
 
 test-quick: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(TEST_PROCESSES)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

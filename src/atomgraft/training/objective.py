@@ -38,8 +38,8 @@ class Objective(BaseModel):
     do; frequency: as that of the frequency of the frame's displacement
     (`atomgraft.training.frequencies`), one number a frame, so that stiff and soft
     crystals, heavy and light atoms, small and large supercells count by what phonons
-    make of them. The first does better on one material, the second on many in one
-    run."""
+    make of them. The first does better on one material; the second is made for many
+    in one run."""
 
     @model_validator(mode="after")
     def _wants_something(self) -> "Objective":
