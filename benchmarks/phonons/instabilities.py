@@ -293,7 +293,8 @@ def ladder_lines(rows: dict[str, dict[str, Any]]) -> list[str]:
         stable = [group for group, one in found["stable"].items() if one]
         order = "yes" if found["energies_in_order"] else "no"
         lines.append(
-            f"- {name}: {energies} meV/atom. All rungs reached: "
+            f"- {name}, {rows[name]['settings']['max_daughters']} trials a crystal: "
+            f"{energies} meV/atom. All rungs reached: "
             f"{'yes' if found['all_rungs_reached'] else 'no'}; energies in the order "
             f"of the phases: {order}. Stable under the model: "
             f"{', '.join(stable) or 'none'}. Ways: {'; '.join(found['ways'])}."
@@ -348,9 +349,8 @@ def table(arguments: argparse.Namespace) -> None:
         "trees in `phonon_instabilities.json`. Every crystal is relaxed by the model "
         "in float64 (the first one with its symmetry, daughters without); energies "
         "against the first crystal. Ladders: 2x2x2 cells, depth "
-        f"{LADDER_SETTINGS['depth']}, {LADDER_SETTINGS['max_daughters']} trials a "
-        f"crystal. PhononDB: the supercell of the DFT force sets, depth "
-        f"{PHONONDB_SETTINGS['depth']}, {PHONONDB_SETTINGS['max_daughters']} trials a "
+        f"{LADDER_SETTINGS['depth']}. PhononDB: the supercell of the DFT force sets, "
+        f"depth {PHONONDB_SETTINGS['depth']}, {PHONONDB_SETTINGS['max_daughters']} trials a "
         "crystal: a daughter that is not stable may have stable ones further down.",
         "",
     ]
