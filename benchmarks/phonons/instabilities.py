@@ -350,8 +350,9 @@ def table(arguments: argparse.Namespace) -> None:
         "in float64 (the first one with its symmetry, daughters without); energies "
         "against the first crystal. Ladders: 2x2x2 cells, depth "
         f"{LADDER_SETTINGS['depth']}. PhononDB: the supercell of the DFT force sets, "
-        f"depth {PHONONDB_SETTINGS['depth']}, {PHONONDB_SETTINGS['max_daughters']} trials a "
-        "crystal: a daughter that is not stable may have stable ones further down.",
+        f"depth {PHONONDB_SETTINGS['depth']}, "
+        f"{PHONONDB_SETTINGS['max_daughters']} trials a crystal: a daughter "
+        "that is not stable may have stable ones further down.",
         "",
     ]
     document: dict[str, Any] = {}
