@@ -1,7 +1,7 @@
 """Errors of force differences, counted as the errors of frequencies they stand for.
 
 A displacement u of some atoms, with masses M, is a trial vector of the dynamical
-matrix D (Born and Huang, Dynamical Theory of Crystal Lattices, 1954, eq. 24.10),
+matrix D (Born and Huang, Dynamical Theory of Crystal Lattices, 1954),
 
     e = M^(1/2) u / |M^(1/2) u|,      ω² = e·D e = -u·F / |M^(1/2) u|²,
 
