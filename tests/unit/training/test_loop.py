@@ -283,6 +283,41 @@ def test_a_split_run_ends_and_says_so(adapted, frames, tmp_path, monkeypatch):
     assert read_state(tmp_path, PINS).n_split_batches == 3
 
 
+@pytest.mark.parametrize(
+    ("n_atoms", "sizes"), [(16, [2, 2, 1]), (8, [1] * 5), (1, [1] * 5), (512, [5])]
+)
+def test_atoms_bound_a_backward_pass_and_change_no_gradient(
+    frames, tmp_path, monkeypatch, n_atoms, sizes
+):
+    whole, cut = (
+        adapted_by("full", in_precision(NAME, torch.float64)) for _ in range(2)
+    )
+    reference = trainer(whole, frames, tmp_path, batch_size=5)
+    state = reference._begin()
+    expected = reference._backward_of_streams(state)
+    seen = spied_sizes(monkeypatch)
+    monkeypatch.setattr(loop, "PIECE_ATOMS", n_atoms)
+    tried = trainer(cut, frames, tmp_path, batch_size=5)
+    assert tried._backward_of_streams(state) == pytest.approx(expected, rel=1e-12)
+    assert seen == sizes
+    assert tried.n_split == 0
+    after = gradients(cut)
+    for name, gradient in gradients(whole).items():
+        assert torch.allclose(after[name], gradient, rtol=1e-10, atol=ROUNDING)
+
+
+def spied_sizes(monkeypatch):
+    """The structures of each forward pass from now on."""
+    forward, sizes = GraftedModule.forward, []
+
+    def noted(module, fields, stream):
+        sizes.append(len(fields[2]))
+        return forward(module, fields, stream)
+
+    monkeypatch.setattr(GraftedModule, "forward", noted)
+    return sizes
+
+
 def test_one_structure_too_large_is_an_error(adapted, frames, tmp_path, monkeypatch):
     OutOfMemory(monkeypatch, 0, torch.OutOfMemoryError())
     with pytest.raises(torch.OutOfMemoryError):
