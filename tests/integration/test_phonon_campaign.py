@@ -196,13 +196,19 @@ def test_one_each_on_part_of_its_own(folder, tmp_path):
     for name in ("rocksalt", "zincblende"):
         path = folder / f"{name}.yaml"
         (small / path.name).write_text(path.read_text())
-    code, _, errors = campaign(small, tmp_path / "out", asked=ASKED)
-    assert code == 0, errors
-    found = read_phonon_campaign(tmp_path / "out")
-    assert [len(one.sources) for one in found.trainings] == [1, 1]
-    adapted = rows(tmp_path / "out", "full")
-    assert {row.n_labels for row in adapted.values()} == {1}
-    assert all(row.status == "done" for row in adapted.values())
+    errors_of = {}
+    for name, flags in (("out", ()), ("bare", ("--no-pseudo-labels",))):
+        out = tmp_path / name
+        code, _, errors = campaign(small, out, *flags, asked=ASKED)
+        assert code == 0, errors
+        found = read_phonon_campaign(out)
+        assert [len(one.sources) for one in found.trainings] == [1, 1]
+        assert [one.n_pseudo for one in found.trainings] == [1 - len(flags)] * 2
+        adapted = rows(out, "full")
+        assert {row.n_labels for row in adapted.values()} == {1}
+        assert all(row.status == "done" for row in adapted.values())
+        errors_of[name] = np.mean([row.frequency_mae for row in adapted.values()])
+    assert errors_of["out"] < errors_of["bare"]
 
 
 def test_an_unknown_kind_is_refused(folder):

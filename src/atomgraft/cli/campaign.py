@@ -46,6 +46,13 @@ def command(
         str | None,
         typer.Option(help="Supercells of a material to train on: 2, or 0.5 of them."),
     ] = None,
+    pseudo_labels: Annotated[
+        bool | None,
+        typer.Option(
+            "--pseudo-labels/--no-pseudo-labels",
+            help="With each: train on the base's scaled answer where no label is.",
+        ),
+    ] = None,
     folds: Annotated[
         int | None, typer.Option(help="With --mode all: leave-out folds.")
     ] = None,
@@ -121,6 +128,7 @@ def command(
         "recipes": recipe,
         "mode": mode,
         "labels": None if labels is None else _number(labels),
+        "pseudo_labels": pseudo_labels,
         "folds": folds,
         "keeps_families": keep_families,
         "seeds": seed,

@@ -29,6 +29,10 @@ SYMMETRY_TOLERANCE = "symmetry_tolerance"
 SYMPREC = 1e-5
 """Å, where the frame says nothing."""
 
+CALCULATION = "calculation"
+"""Entry of ``info``: what the forces come from, where a set has forces of two kinds. A
+difference is taken within one."""
+
 RELATIVE_TOLERANCE = 1e-3
 """Of a displacement, within which two are opposite."""
 
@@ -215,6 +219,7 @@ class _Crystal:
 
     def __init__(self, rest: Atoms, symprec: float) -> None:
         self.rest = rest
+        self.calculation = rest.info.get(CALCULATION)
         self.symprec = symprec
         self.members: dict[int, Float[np.ndarray, "atoms 3"]] = {}
         self.origin: int | None = None
@@ -229,7 +234,8 @@ class _Crystal:
     def is_of(self, rest: Atoms) -> bool:
         """Return whether an undisplaced crystal is this one, atom by atom."""
         return (
-            np.array_equal(rest.numbers, self.rest.numbers)
+            rest.info.get(CALCULATION) == self.calculation
+            and np.array_equal(rest.numbers, self.rest.numbers)
             and np.allclose(rest.cell.array, self.rest.cell.array, 0, SAME_PLACE)
             and np.allclose(rest.positions, self.rest.positions, 0, SAME_PLACE)
             and np.array_equal(_moments(rest), _moments(self.rest))

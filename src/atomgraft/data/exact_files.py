@@ -8,7 +8,11 @@ from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.core.storage import write_atomically
-from atomgraft.data.differences import DISPLACEMENT, SYMMETRY_TOLERANCE
+from atomgraft.data.differences import (
+    CALCULATION,
+    DISPLACEMENT,
+    SYMMETRY_TOLERANCE,
+)
 from atomgraft.data.labels import (
     ENERGY,
     FORCES,
@@ -19,7 +23,7 @@ from atomgraft.data.labels import (
 )
 from atomgraft.data.splits import GROUP_KEYS
 
-KEPT = ("config_type", *GROUP_KEYS)
+KEPT = ("config_type", CALCULATION, *GROUP_KEYS)
 """Entries of ``info``, besides labels, that mean something to atomgraft."""
 
 

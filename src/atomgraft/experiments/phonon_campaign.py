@@ -3,7 +3,7 @@
 import dataclasses
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ from atomgraft.experiments.clusters import ClusterPlan
 from atomgraft.experiments.compared_cell import RUN, CellPayload
 from atomgraft.experiments.phonon_campaign_cells import (
     JudgePayload,
+    PseudoPayload,
     ScalePayload,
+    TrainPayload,
     do_cell,
 )
 from atomgraft.experiments.phonon_campaign_plan import (
@@ -133,7 +135,7 @@ def run_phonon_campaign(
         maker.write_labels()
         device = resolve_device(spec.device)
         outcomes: dict[str, Outcome] = {}
-        for stage in (maker.first_cells, maker.second_cells, maker.third_cells):
+        for stage in maker.stages():
             if any(one == NOT_RUN for one in outcomes.values()):
                 break  # a signal stopped the one before
             outcomes |= run_campaign(
@@ -214,14 +216,33 @@ class _CellMaker:
         short = material.card.content[:12]
         return self.folder / DATA / f"{material.name}-{short}.yaml"
 
-    def first_cells(self, _outcomes: Mapping[str, Outcome]) -> list[Cell]:
-        """Return the base on every material, and all adaptations."""
-        judged = [self._judge(one, None) for one in self.plan.judged]
-        return judged + [self._train(one) for one in self.plan.trainings]
+    def stages(self) -> Iterator[Callable[[Mapping[str, Outcome]], list[Cell]]]:
+        """Yield what makes cells of what came before, one stage after the other."""
+        yield lambda _: [self._judge(one, None) for one in self.plan.judged]
+        yield lambda done: [*self._trainings(done), *self._scalings(done)]
+        yield lambda done: list(self._adapted(done))
+        yield self._details
 
-    def second_cells(self, outcomes: Mapping[str, Outcome]) -> list[Cell]:
-        """Return what stands on the first: adapted models judged, the base scaled."""
-        return [*self._adapted(outcomes), *self._scalings(outcomes)]
+    def _trainings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Cell]:
+        """Yield adaptations; the base's answers can stand in for labels."""
+        for training in self.plan.trainings:
+            yield self._train(training, self._pseudo(training, outcomes))
+
+    def _pseudo(
+        self, training: PlannedTraining, outcomes: Mapping[str, Outcome]
+    ) -> PseudoPayload | None:
+        """Return what supercells without labels train on, where they do."""
+        material = self.plan.with_pseudo_labels(training)
+        if material is None:
+            return None
+        judge = judge_name(material, None)
+        if outcomes[judge].status != "done":  # what judges the adapted one fails, too
+            return None
+        return PseudoPayload(
+            supercells=self._supercells(material),
+            labelled=training.supercells[material.name] or (),
+            base=str(self.folder / CELLS / judge),
+        )
 
     def _adapted(self, outcomes: Mapping[str, Outcome]) -> Iterator[Cell]:
         spec = self.plan.spec
@@ -245,7 +266,7 @@ class _CellMaker:
                 factors |= {} if others is None else {GLOBAL_SCALAR: others}
                 yield self._scale(material, factors)
 
-    def third_cells(self, outcomes: Mapping[str, Outcome]) -> list[Cell]:
+    def _details(self, outcomes: Mapping[str, Outcome]) -> list[Cell]:
         """Return bands of the worst materials, under base and best recipe."""
         spec = self.plan.spec
         campaign = conclude(self.plan, outcomes, name="", sessions=())
@@ -281,33 +302,41 @@ class _CellMaker:
             payload={"kind": "detail", "told": told},
         )
 
-    def _train(self, training: PlannedTraining) -> Cell:
+    def _train(self, training: PlannedTraining, pseudo: PseudoPayload | None) -> Cell:
         run = self.plan.spec.run_of(
             training.entrant,
             _absolute(self.plan.spec.base),
             seed=training.seed,
             train=tuple(self._sources(training)),
         )
-        told = CellPayload(
+        cell = CellPayload(
             run=run.model_dump(mode="json"),
             test=(),
             framework=self.plan.base.framework,
             trust=self.trust,
         )
         identity = training_identity(self.plan, training)
-        cell = _cell(training.name, "train", told, identity)
-        cell.payload["told"]["identity"] = identity
-        return cell
+        told = TrainPayload(
+            cell=dataclasses.asdict(cell),
+            identity=identity,
+            pseudo=None if pseudo is None else dataclasses.asdict(pseudo),
+        )
+        return _cell(training.name, "train", told, identity)
 
     def _sources(self, training: PlannedTraining) -> Iterator[str]:
         materials = {one.name: one for one in self.plan.materials}
         for name, chosen in training.supercells.items():
-            one = materials[name]
-            path = one.path if one.has_own_labels else str(self._written(one))
+            path = self._supercells(materials[name])
             if chosen is None:
                 yield path
             else:
                 yield from (f"{path}@{i}" for i in chosen)
+
+    def _supercells(self, material: Material) -> str:
+        """Return where the displaced supercells of a material are read."""
+        if material.has_own_labels:
+            return material.path
+        return str(self._written(material))
 
     def _judge(self, material: Material, training: PlannedTraining | None) -> Cell:
         plan = self.plan
@@ -357,7 +386,7 @@ def _absolute(base: str) -> str:
 def _cell(
     name: str,
     kind: str,
-    told: CellPayload | JudgePayload | ScalePayload,
+    told: TrainPayload | JudgePayload | ScalePayload,
     identity: str,
 ) -> Cell:
     payload = {"kind": kind, "told": dataclasses.asdict(told)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from atomgraft.core.environments import python_for
 from atomgraft.core.errors import StorageError
@@ -18,6 +19,9 @@ from atomgraft.core.storage import (
     remove_folder,
     write_atomically,
 )
+from atomgraft.data.exact_files import write_exactly
+from atomgraft.data.pseudo_labels import pseudo_labelled
+from atomgraft.data.readers import read_structures
 from atomgraft.evaluation.phonon_errors import Compared, errors_of
 from atomgraft.evaluation.phonons import Judged, Question, judge_crystal
 from atomgraft.experiments import compared_cell
@@ -38,12 +42,53 @@ if TYPE_CHECKING:
     from atomgraft.lattice.reference import PhononReference
 
 FORCES = "forces.npy"
-"""What the base makes of the displaced supercells, kept for its scalings."""
+"""What the base makes of the displaced supercells, kept to be scaled."""
+
+PSEUDO_LABELS = "pseudo_labels.extxyz"
+"""What the supercells without labels train on."""
 
 OWNER = "identity"
 """Which cell the run in its folder was made for."""
 
 Document = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainPayload:
+    """What a worker needs to know to adapt.
+
+    Parameters
+    ----------
+    cell
+        Fields of :class:`atomgraft.experiments.compared_cell.CellPayload`.
+    identity
+        Of the cell: hash of everything that changes its numbers.
+    pseudo
+        Fields of :class:`PseudoPayload`; none trains on labels alone.
+    """
+
+    cell: Document
+    identity: str
+    pseudo: Document | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PseudoPayload:
+    """What the supercells without labels train on.
+
+    Parameters
+    ----------
+    supercells
+        File of all displaced supercells of the material.
+    labelled
+        Numbers of those whose labels are used.
+    base
+        Folder of the cell that judged the base.
+    """
+
+    supercells: str
+    labelled: tuple[int, ...]
+    base: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -130,17 +175,53 @@ def train(folder: Path, told: Document) -> Document:
     folder
         Of the cell.
     told
-        Fields of :class:`atomgraft.experiments.compared_cell.CellPayload`, and the
-        ``identity`` of the cell.
+        Fields of :class:`TrainPayload`.
+
+    Returns
+    -------
+    :
+        The row of :func:`atomgraft.experiments.compared_cell.row_of`, and how many
+        supercells had pseudo-labels.
+
+    Raises
+    ------
+    StorageError
+        The base's forces are gone.
     """
+    payload = TrainPayload(**told)
     marker, run = folder / OWNER, folder / compared_cell.RUN
     owner = marker.read_text().strip() if is_file(marker) else None
-    if owner != told["identity"] and is_folder(run):
+    if owner != payload.identity and is_folder(run):
         remove_folder(run)
-    write_atomically(marker, told["identity"] + "\n")
-    payload = {key: one for key, one in told.items() if key != "identity"}
-    row = compared_cell.do_cell(folder, payload)
-    return {**row, "n_threads": torch.get_num_threads()}
+    write_atomically(marker, payload.identity + "\n")
+    cell, n_pseudo = payload.cell, 0
+    if payload.pseudo is not None:
+        file = folder / PSEUDO_LABELS
+        n_pseudo = _write_pseudo_labels(file, PseudoPayload(**payload.pseudo))
+        files = [*cell["run"]["train"], str(file)]
+        cell = {**cell, "run": {**cell["run"], "train": files}}
+    row = compared_cell.do_cell(folder, cell)
+    return {**row, "n_pseudo": n_pseudo, "n_threads": torch.get_num_threads()}
+
+
+def _write_pseudo_labels(file: Path, told: PseudoPayload) -> int:
+    """Write what supercells without labels train on; return how many they are."""
+    frames = read_structures([told.supercells])
+    found = pseudo_labelled(frames, _forces_of_base(told.base), told.labelled)
+    write_exactly(file, found)
+    return len(frames) - len(told.labelled)
+
+
+def _forces_of_base(folder: str) -> Float[np.ndarray, "frames atoms 3"]:
+    """Read what the base makes of the displaced supercells, eV/Å."""
+    path = Path(folder) / FORCES
+    if not is_file(path):
+        raise StorageError(
+            f"{path} is gone.",
+            "The base's forces are needed, to scale them.",
+            f"Remove {folder} and run the same command again.",
+        )
+    return np.load(path, allow_pickle=False)
 
 
 def judge_where_possible(folder: Path, told: Document) -> Document:
@@ -329,16 +410,10 @@ def scale(folder: Path, told: Document) -> Document:
     """
     payload = ScalePayload(**told)
     spec = PhononSpec.model_validate(payload.spec)
-    path = Path(payload.base) / FORCES
-    if not is_file(path):
-        raise StorageError(
-            f"{path} is gone.",
-            "The base's forces are needed to scale its force constants.",
-            f"Remove {payload.base} and run the same command again.",
-        )
+    forces = _forces_of_base(payload.base)
     reference = _reference(read_crystal(spec.crystal, symprec=spec.symprec))
     known = _compared(REFERENCE, reference.harmonic, spec)
-    base = with_forces(reference.phonon, np.load(path, allow_pickle=False))
+    base = with_forces(reference.phonon, forces)
     rows: Document = {}
     for name, factor in payload.factors.items():
         one = _compared(name, scaled(base, factor), spec)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,6 +105,27 @@ class CampaignPlan:
             if (one.stem, one.entrant.name, one.seed) == wanted
         )
         return next(found, None)
+
+    def with_pseudo_labels(self, training: PlannedTraining) -> Material | None:
+        """Return the material whose supercells without labels are trained on as well.
+
+        Parameters
+        ----------
+        training
+            An adaptation.
+
+        Returns
+        -------
+        :
+            None where nobody asked for it, where the base's answers could not train
+            as differences, or where nothing is without a label.
+        """
+        spec = self.spec
+        is_wanted = spec.pseudo_labels and spec.mode == "each"
+        if not is_wanted or spec.training.differences == "never":
+            return None
+        [material] = (one for one in self.materials if one.name == training.stem)
+        return material if material.displaced is not None else None
 
 
 def plan_phonon_campaign(
@@ -262,8 +284,31 @@ def drawn_supercells(
 
 
 def _drawn(material: Material, seed: int, n: int) -> tuple[int, ...]:
+    """Draw supercells: every displaced atom once before one comes twice.
+
+    Supercells at opposite displacements are drawn together as long as there is room.
+    """
     rng = numpy_generator(seed, "supercells", material.name)
-    return tuple(sorted(nested_order(material.card.n_supercells, rng)[:n]))
+    teams = _one_atom_after_another(material, nested_order(len(material.teams), rng))
+    chosen: list[int] = []
+    for team in teams:
+        chosen += team if len(chosen) + len(team) <= n else ()
+    others = [i for team in teams for i in team if i not in chosen]
+    return tuple(sorted(chosen + others[: n - len(chosen)]))
+
+
+def _one_atom_after_another(
+    material: Material, order: Sequence[int]
+) -> list[tuple[int, ...]]:
+    """Return teams of supercells in a new order; the first of every atom come first."""
+    displaced = material.displaced or range(len(material.teams))
+    seen: Counter[int] = Counter()
+    rounds: list[int] = []
+    for i in order:
+        rounds.append(seen[displaced[i]])
+        seen[displaced[i]] += 1
+    in_rounds = sorted(zip(rounds, order, strict=True), key=lambda pair: pair[0])
+    return [material.teams[i] for _, i in in_rounds]
 
 
 def _share_of_all(
@@ -323,7 +368,8 @@ def training_identity(plan: CampaignPlan, training: PlannedTraining) -> str:
     settings = run.model_dump(mode="json", exclude={"base", "train", "device"})
     contents = {one.name: one.card.content for one in plan.materials}
     seen = {contents[name]: chosen for name, chosen in training.supercells.items()}
-    parts = [settings, plan.base.weights_hash, seen]
+    has_pseudo_labels = plan.with_pseudo_labels(training) is not None
+    parts = [settings, plan.base.weights_hash, seen, has_pseudo_labels]
     return fingerprint(json.dumps(one, sort_keys=True).encode() for one in parts)
 
 

@@ -123,6 +123,7 @@ def _training(planned: PlannedTraining, outcomes: Outcomes) -> CampaignTraining:
         seed=planned.seed,
         materials=tuple(planned.supercells),
         n_labels=planned.n_labels,
+        n_pseudo=told.get("n_pseudo", 0),
         sources=tuple(_sources(planned)),
         status=outcome.status,
         reason=outcome.reason,

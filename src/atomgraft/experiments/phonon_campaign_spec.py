@@ -55,6 +55,10 @@ class PhononCampaignSpec(BaseModel):
     labels: Labels | None = None
     """Supercells of a material to train on, as a number or a share below one. None
     takes half of them for ``each``, all of them for ``all``."""
+    pseudo_labels: bool = True
+    """With ``each``, supercells that are not trained on by their labels are by the
+    base's response, times the number that fits the labelled ones best: atoms that no
+    label displaces are held in place."""
     folds: Annotated[int, Field(ge=2)] = 4
     keeps_families: bool = False
     """Materials of one prototype and anion share a fold."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
+from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_folder
@@ -32,6 +33,9 @@ ANIONS = (
 )
 """The first of these that a material holds beside another element is its anion."""
 
+SAME = 1e-5
+"""Å, within which two displacements are opposite."""
+
 MOST_NAMED = 5
 """Names in a message; more are counted."""
 
@@ -49,11 +53,18 @@ class Material:
     has_own_labels
         Training can read its displaced supercells from its own file; otherwise they
         are written anew beside the results.
+    teams
+        Its displaced supercells by number, those at opposite displacements together:
+        apart they cannot train as a force difference.
+    displaced
+        The atom that each team displaces; none where a supercell displaces many.
     """
 
     card: CampaignMaterial
     path: str
     has_own_labels: bool
+    teams: tuple[tuple[int, ...], ...] = ()
+    displaced: tuple[int, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -156,11 +167,35 @@ def _material(
         content=structures_fingerprint([atoms]) if sets is None else sets.content,
         reason=f"The base does not know {symbols}." if unknown else None,
     )
+    teams = () if sets is None else _teams(sets.displacements)
     return Material(
         card=card,
         path=str(path.resolve()),
         has_own_labels=sets is not None and _has_own_labels(path, sets),
+        teams=teams,
+        displaced=_displaced(sets, teams) if sets and sets.is_single else None,
     )
+
+
+def _teams(
+    displacements: Float[np.ndarray, "frames atoms 3"],
+) -> tuple[tuple[int, ...], ...]:
+    """Return supercells at opposite displacements together, the others alone."""
+    left = list(range(len(displacements)))
+    teams: list[tuple[int, ...]] = []
+    while left:
+        i = left.pop(0)
+        apart = np.abs(displacements[left] + displacements[i]).max(axis=(1, 2))
+        others = [left[k] for k in np.flatnonzero(apart < SAME)[:1]]
+        left = [j for j in left if j not in others]
+        teams.append((i, *others))
+    return tuple(teams)
+
+
+def _displaced(sets: ForceSets, teams: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the atom that each team displaces."""
+    sizes = np.abs(sets.displacements).max(axis=2)
+    return tuple(int(sizes[team[0]].argmax()) for team in teams)
 
 
 def _read(path: Path, symprec: float) -> tuple[ForceSets | None, Atoms]:

@@ -290,15 +290,18 @@ def training_table(campaign: PhononCampaign) -> Table | None:
         return None
     return Table(
         caption=(
-            "Every adaptation: the materials it has seen, its labelled supercells, "
-            "and the drift of forces on other crystals."
+            "Every adaptation: the materials it has seen, its labelled supercells "
+            "(+ those it saw as the base answers them, scaled), and the drift of "
+            "forces on other crystals."
         ),
         columns=("Adaptation", "Materials", "Labels", "Seconds", "Drift", "State"),
         rows=tuple(
             (
                 one.name.removeprefix("train--"),
                 str(len(one.materials)),
-                str(one.n_labels),
+                f"{one.n_labels} + {one.n_pseudo}"
+                if one.n_pseudo
+                else f"{one.n_labels}",
                 _text(one.seconds),
                 _drift_text(one.drift),
                 one.status,

@@ -69,6 +69,8 @@ class CampaignTraining(_Record):
     """Of which it has seen labels."""
     n_labels: int
     """Displaced supercells it was trained on."""
+    n_pseudo: int = 0
+    """Further supercells that it was trained on as the base answers them, scaled."""
     sources: tuple[str, ...]
     """These supercells, by file and number; all of the file without a number."""
     status: Status

@@ -8,11 +8,15 @@ from ase.build import bulk
 from ase.io import write
 
 from atomgraft.core.errors import BadInputError, StorageError
+from atomgraft.data.labels import forces_of
+from atomgraft.data.readers import read_structures
 from atomgraft.experiments import compared_cell
 from atomgraft.experiments.phonon_campaign_cells import (
     FORCES,
     JudgePayload,
+    PseudoPayload,
     ScalePayload,
+    TrainPayload,
     do_cell,
 )
 from atomgraft.experiments.phonon_spec import PhononSpec
@@ -110,6 +114,12 @@ def test_a_strange_element_is_told(tmp_path):
         do_cell(tmp_path, judge(path, relax=False))
 
 
+def train(identity="one", pseudo=None, files=("labels",)):
+    cell = {"run": {"train": list(files)}}
+    told = TrainPayload(cell=cell, identity=identity, pseudo=pseudo)
+    return {"kind": "train", "told": dataclasses.asdict(told)}
+
+
 def test_a_run_of_other_labels_is_made_again(calculation, tmp_path, monkeypatch):
     """New forces in the same file are another cell in the same folder."""
     run = tmp_path / compared_cell.RUN
@@ -122,5 +132,32 @@ def test_a_run_of_other_labels_is_made_again(calculation, tmp_path, monkeypatch)
 
     monkeypatch.setattr(compared_cell, "do_cell", adapt)
     for identity in ("old", "old", "new"):
-        do_cell(tmp_path, {"kind": "train", "told": {"identity": identity}})
+        do_cell(tmp_path, train(identity))
     assert seen == [False, True, False]
+
+
+def test_supercells_without_labels_train_on_the_scaled_base(
+    calculation, base, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(compared_cell, "do_cell", lambda folder, payload: payload)
+    pseudo = PseudoPayload(
+        supercells=str(calculation), labelled=(0,), base=str(base[0])
+    )
+    found = do_cell(tmp_path, train(pseudo=dataclasses.asdict(pseudo)))
+    assert found["n_pseudo"] == 1
+    [labels, more] = found["run"]["train"]
+    assert labels == "labels"
+    [written] = read_structures([more])
+    [_, frame] = read_structures([calculation])
+    assert np.array_equal(written.positions, frame.positions)
+    responses = np.load(base[0] / FORCES)
+    factor = forces_of(written)[0, 0] / responses[1][0, 0]
+    assert np.allclose(forces_of(written), factor * responses[1], atol=1e-12)
+    assert factor > 1  # the reference is the stiffer one
+    assert found["run"]["train"] != do_cell(tmp_path, train())["run"]["train"]
+
+
+def test_pseudo_labels_without_the_base_say_what_to_do(calculation, tmp_path):
+    pseudo = {"supercells": str(calculation), "labelled": (0,), "base": str(tmp_path)}
+    with pytest.raises(StorageError, match="is gone"):
+        do_cell(tmp_path, train(pseudo=pseudo))

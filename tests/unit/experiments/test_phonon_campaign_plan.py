@@ -1,10 +1,14 @@
 """Is nobody judged by a model that has seen it, and is what cannot be done refused?"""
 
+import dataclasses
+
+import numpy as np
 import pytest
 from ase.build import bulk
 from ase.io import write
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.force_sets import read_force_sets
 from atomgraft.experiments.phonon_campaign_plan import (
     drawn_supercells,
     plan_phonon_campaign,
@@ -95,6 +99,51 @@ def test_the_seed_draws_the_supercells(folder):
     assert tuple(again) == drawn[0]
 
 
+def drawn(folder, teams, displaced, n, seed):
+    """Draw from a material with supercells as the test would have them."""
+    found = plan(folder, labels=1)
+    [one, *_] = found.judged
+    n_supercells = sum(len(team) for team in teams)
+    card = one.card.model_copy(update={"n_supercells": n_supercells})
+    made = dataclasses.replace(one, card=card, teams=teams, displaced=displaced)
+    asked = found.spec.model_copy(update={"labels": n})
+    return set(drawn_supercells(asked, made, seed))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_opposite_displacements_are_drawn_together(folder, seed):
+    teams, displaced = ((0,), (1, 2), (3, 4)), (0, 1, 2)
+    two = drawn(folder, teams, displaced, 2, seed)
+    assert two in ({1, 2}, {3, 4}) or 0 in two
+    three = drawn(folder, teams, displaced, 3, seed)
+    assert three in ({0, 1, 2}, {0, 3, 4})
+    assert len(drawn(folder, teams, displaced, 1, seed)) == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_atom_is_displaced_before_one_comes_twice(folder, seed):
+    teams, displaced = ((0,), (1,), (2,), (3,)), (0, 0, 0, 5)
+    assert 3 in drawn(folder, teams, displaced, 2, seed)
+    some = {one for seed in range(8) for one in drawn(folder, teams, None, 2, seed)}
+    assert some == {0, 1, 2, 3}  # negative control: where all atoms are displaced
+
+
+def test_teams_are_read_from_displacements(tmp_path):
+    """Wurtzite has no operation that turns its polar axis."""
+    place = tmp_path / "crystals"
+    place.mkdir()
+    wurtzite = bulk("NaCl", "wurtzite", a=4.3, c=7.0)
+    n_cells = write_calculation(place / "wurtzite.yaml", wurtzite, 1)
+    [material] = plan(place).judged
+    assert sorted(i for team in material.teams for i in team) == list(range(n_cells))
+    displacements = read_force_sets(place / "wurtzite.yaml").displacements
+    pairs = [team for team in material.teams if len(team) == 2]
+    assert pairs
+    for i, j in pairs:
+        assert np.allclose(displacements[i], -displacements[j], atol=1e-9)
+    assert len(set(material.displaced)) == 2
+
+
 def test_as_many_labels_as_supercells_are_refused(folder):
     with pytest.raises(BadInputError, match=r"rocksalt \(2\)") as caught:
         plan(folder, labels=2)
@@ -131,6 +180,18 @@ def test_an_adaptation_is_pinned_to_its_labels_and_settings(folder):
     assert identities(mesh=[4, 4, 4], dft_hours=3.0) == known
     assert not set(identities(training={"steps": 7})) & set(known)
     assert not set(identities(mode="all", folds=2)) & set(known)
+    assert not set(identities(pseudo_labels=False)) & set(known)
+
+
+def test_pseudo_labels_are_for_one_material_and_for_differences(folder):
+    def materials(**changes):
+        found = plan(folder, **changes)
+        return [found.with_pseudo_labels(one) for one in found.trainings]
+
+    assert {one.name for one in materials()} == set(CRYSTALS)
+    assert set(materials(pseudo_labels=False)) == {None}
+    assert set(materials(mode="all", folds=2)) == {None}
+    assert set(materials(training={"differences": "never"})) == {None}
 
 
 # --- what cannot be used
