@@ -22,7 +22,6 @@ finished run; ``table`` writes benchmarks/results/phonon_heat.json and .md.
 import argparse
 import hashlib
 import json
-import os
 import sys
 import time
 import traceback
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from public_data import phonon_data
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -61,14 +61,6 @@ TEMPERATURES = (0.0, 100.0, 200.0, 300.0, 400.0, 500.0, 600.0)
 ROOM = 300.0
 
 
-def data_folder() -> Path:
-    """Return the folder of public data, or say that it is absent."""
-    folder = Path(os.environ.get("ATOMGRAFT_DATA", "../shared/data")) / "phonons"
-    if not folder.is_dir():
-        sys.exit(f"No data at {folder}: set ATOMGRAFT_DATA.")
-    return folder
-
-
 def conduct(potential: Any, material: str) -> dict[str, Any]:  # noqa: ANN401
     """Return the conductivity of DFT and of a potential, like with like."""
     from atomgraft.lattice.conductivity import (
@@ -81,7 +73,7 @@ def conduct(potential: Any, material: str) -> dict[str, Any]:  # noqa: ANN401
         read_third_order,
     )
 
-    reference = read_third_order(f"{data_folder() / FILES[material]}")
+    reference = read_third_order(f"{phonon_data(FILES[material])}")
     start = time.process_time()
     crystal = anharmonic_on_reference(potential, reference)
     seconds = time.process_time() - start

@@ -27,14 +27,14 @@ import argparse
 import csv
 import itertools
 import json
-import os
 import re
-import sys
 import time
 import traceback
 import warnings
 from pathlib import Path
 from typing import Any
+
+from public_data import phonon_data
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -87,17 +87,9 @@ KNOWN = {
 """The phase known at low temperature, where common knowledge has one."""
 
 
-def data_folder() -> Path:
-    """Return the folder of public data, or say that it is absent."""
-    folder = Path(os.environ.get("ATOMGRAFT_DATA", "../shared/data")) / "phonons"
-    if not folder.is_dir():
-        sys.exit(f"No data at {folder}: set ATOMGRAFT_DATA.")
-    return folder
-
-
 def unstable_materials() -> dict[str, tuple[str, float]]:
     """Return file and lowest DFT frequency by material, small crystals first."""
-    with (data_folder() / "phonondb" / "index.csv").open() as stream:
+    with phonon_data("phonondb/index.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     chosen = [row for row in rows if float(row["min_frequency_THz"]) < UNSTABLE]
     chosen.sort(key=lambda row: (int(row["supercell_atoms"]) > 40, cost(row)))
@@ -158,7 +150,7 @@ def follow(
     from atomgraft.experiments.stabilise_spec import StabiliseSpec
     from atomgraft.report.stabilise_page import write_stabilise_page
 
-    spec = StabiliseSpec(crystal=str(data_folder() / file), model=model, **settings)
+    spec = StabiliseSpec(crystal=str(phonon_data(file)), model=model, **settings)
     result = stabilise(spec, folder, device="cpu")
     write_stabilise_page(folder, result)
     document = result.model_dump(mode="json")

@@ -22,7 +22,6 @@ import argparse
 import csv
 import itertools
 import json
-import os
 import re
 import statistics
 import sys
@@ -33,6 +32,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from public_data import phonon_data
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -61,18 +61,9 @@ FACTORS = np.arange(0.9, 1.2001, 0.01)
 ANIONS = ("F", "O", "N", "Cl", "Br", "I", "S", "Se", "Te", "P", "Sb", "H")
 
 
-def data_folder() -> Path:
-    """Return the folder of the PhononDB set, or say that it is absent."""
-    root = Path(os.environ.get("ATOMGRAFT_DATA", "../shared/data"))
-    folder = root / "phonons" / "phonondb"
-    if not folder.is_dir():
-        sys.exit(f"No data at {folder}: set ATOMGRAFT_DATA.")
-    return folder
-
-
 def material_files() -> dict[str, Path]:
     """Return the files of all materials, by name."""
-    folder = data_folder()
+    folder = phonon_data("phonondb")
     with (folder / "index.csv").open() as stream:
         names = [row["file"] for row in csv.DictReader(stream)]
     return {name.partition(".")[0]: folder / name for name in names}

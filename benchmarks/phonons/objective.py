@@ -26,13 +26,12 @@ benchmarks/results/phonon_objective.json and .md.
 import argparse
 import dataclasses
 import json
-import os
 import statistics
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from public_data import phonon_data
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -65,15 +64,6 @@ WORDS = {
 }
 
 
-def data_file(name: str) -> Path:
-    """Return a file of the public phonon data, or say that it is absent."""
-    root = Path(os.environ.get("ATOMGRAFT_DATA", "../shared/data"))
-    path = root / "phonons" / name
-    if not path.is_file():
-        sys.exit(f"No data at {path}: set ATOMGRAFT_DATA.")
-    return path
-
-
 def small_and_large(sets):  # noqa: ANN001, ANN201
     """Return the supercells with small and with large displacements, in order."""
     size = np.linalg.norm(sets.displacements, axis=2).max(axis=1)
@@ -87,7 +77,7 @@ def reference_for(experiment: str):  # noqa: ANN201
     from atomgraft.data.force_sets import read_force_sets
     from atomgraft.lattice.reference import reference_of
 
-    sets = read_force_sets(data_file(SUBSET if experiment == "subset" else RATTLES))
+    sets = read_force_sets(phonon_data(SUBSET if experiment == "subset" else RATTLES))
     sets = dataclasses.replace(sets, born=None)
     if experiment == "rattles":
         chosen = small_and_large(sets)[0][:N_REFERENCE]
@@ -110,12 +100,12 @@ def training_file(arm: str, seed: int, folder: Path) -> str:
     from atomgraft.data.labels import set_labels
     from atomgraft.data.readers import read_structures
 
-    small, large = small_and_large(read_force_sets(data_file(RATTLES)))
+    small, large = small_and_large(read_force_sets(phonon_data(RATTLES)))
     draw = np.random.default_rng(seed)
     n_small = 0 if arm == "large" else N_SMALL
     few = draw.choice(small[N_REFERENCE:], n_small, replace=False)
     many = draw.permutation(large)[: N_LABELS - n_small]
-    everything = read_structures([data_file(RATTLES)])
+    everything = read_structures([phonon_data(RATTLES)])
     frames = [everything[i] for i in (*many, *few)]
     for atoms in frames[: len(many)]:
         del atoms.arrays[DISPLACEMENT]
@@ -141,7 +131,7 @@ def adapted(experiment: str, arm: str, seed: int, folder: Path):  # noqa: ANN201
     from atomgraft.experiments.spec import parse_spec
 
     train = (
-        f"{data_file(SUBSET)}{SUBSET_FRAMES}"
+        f"{phonon_data(SUBSET)}{SUBSET_FRAMES}"
         if experiment == "subset"
         else training_file(arm, seed, folder / "data")
     )
@@ -197,7 +187,7 @@ def rows() -> dict[str, float]:
     from atomgraft.training.objective import residuals_of
 
     model = load_potential("7net-0").clone(dtype=torch.float64)
-    frames = read_structures([f"{data_file(SUBSET)}{SUBSET_FRAMES}"])
+    frames = read_structures([f"{phonon_data(SUBSET)}{SUBSET_FRAMES}"])
     weights = [one for one in model.module.parameters() if one.requires_grad]
     partners = find_partners(frames, "auto")
     i = next(k for k, one in enumerate(partners) if one.kind == "symmetry")

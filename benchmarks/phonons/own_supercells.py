@@ -4,7 +4,7 @@
 its own displaced supercells, and asked for the phonons of all of them, on exactly DFT's
 supercells and an 8x8x8 mesh. The largest full set has six supercells: one label saves
 five sixths at most, and 78 % of all: more cannot be reckoned on these materials. The
-campaign itself is ``atomgraft campaign phonons``; this runs it twice and sums up.
+campaign itself is ``atomgraft campaign phonons``; this runs it and sums up.
 
 Needs the data folder (``$ATOMGRAFT_DATA`` or ``../shared/data``)::
 
@@ -17,19 +17,24 @@ benchmarks/results/phonon_own_supercells.json and .md.
 
 import argparse
 import json
-import os
 import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from public_data import phonon_data
 
 RESULTS = Path(__file__).parent.parent / "results"
 
 ARMS: dict[str, dict[str, Any]] = {
-    "one": {"labels": 1, "steps": 40, "responses": "frequency"},
-    "half": {"labels": 0.5, "steps": 20, "responses": "force"},
+    "one": {"labels": 1, "steps": 40, "responses": "frequency", "pseudo": False},
+    "half": {"labels": 0.5, "steps": 20, "responses": "force", "pseudo": False},
+    "half-pseudo": {"labels": 0.5, "steps": 40, "responses": "force", "pseudo": True},
+    "one-pseudo": {"labels": 1, "steps": 40, "responses": "force", "pseudo": True},
 }
-"""Supercells to train on, steps of one supercell, and what their errors count as."""
+"""Supercells to train on, steps of one supercell, what their errors count as, and
+whether the other supercells train as the base answers them, scaled. The first two were
+run when labels were drawn at random: opposite displacements could be torn apart."""
 
 KEPT = (
     "material",
@@ -44,33 +49,34 @@ KEPT = (
 )
 
 
-def data_folder() -> Path:
-    """Return the folder of the PhononDB set, or say that it is absent."""
-    root = Path(os.environ.get("ATOMGRAFT_DATA", "../shared/data"))
-    folder = root / "phonons" / "phonondb"
-    if not folder.is_dir():
-        sys.exit(f"No data at {folder}: set ATOMGRAFT_DATA.")
-    return folder.resolve()
-
-
-def run(out: Path) -> None:
-    """Run both campaigns, or go on with them."""
+def run(out: Path, arms: Sequence[str]) -> None:
+    """Run campaigns, or go on with them."""
     out.mkdir(parents=True, exist_ok=True)
-    for name, arm in ARMS.items():
+    for name in arms:
+        arm = ARMS[name]
         objective = {"responses": arm["responses"]}
-        spec = {"training": {"steps": arm["steps"], "objective": objective}}
+        training = {"steps": arm["steps"], "objective": objective, "batch_size": 1}
+        spec = {"training": training, "pseudo_labels": arm["pseudo"]}
         file = out / f"{name}.yaml"
         file.write_text(json.dumps(spec))
         words = ["--spec", str(file), "--model", "7net-0", "--recipe", "lora"]
         words += ["--labels", str(arm["labels"]), "--mesh", "8", "--seed", "1"]
         words += ["--device", "cpu", "--workers", "1", "--out", str(out / name)]
-        command = ["atomgraft", "campaign", "phonons", str(data_folder()), *words]
+        command = [
+            "atomgraft",
+            "campaign",
+            "phonons",
+            str(phonon_data("phonondb")),
+            *words,
+        ]
         subprocess.run(command, check=True)
 
 
 def table(out: Path) -> None:
-    """Write what the campaigns have found."""
-    document: dict[str, Any] = {"command": "own_supercells.py run"}
+    """Write what the campaigns have found; what is not there stays as it was."""
+    file = RESULTS / "phonon_own_supercells.json"
+    document: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    document["command"] = "own_supercells.py run"
     lines = [
         "| labels | model | materials | supercells saved | frequency MAE, THz [95 %] "
         "| median | slope, median | F1 | better than the base | below 0.1 THz |",
@@ -78,28 +84,31 @@ def table(out: Path) -> None:
     ]
     for name in ARMS:
         path = out / name / "campaign.json"
-        if not path.is_file():
-            continue
-        campaign = json.loads(path.read_text())
-        kept = [{key: row[key] for key in KEPT} for row in campaign["rows"]]
-        training = campaign["spec"]["training"]
-        document[name] = {
-            "finished": campaign["finished"],
-            "labels": campaign["spec"]["labels"],
-            "steps": training["steps"],
-            "objective": training["objective"],
-            "base_hash": campaign["base"]["weights_hash"],
-            "versions": campaign["provenance"][-1]["versions"],
-            "bills": campaign["bills"],
-            "summaries": campaign["summaries"],
-            "rows": kept,
-        }
-        # the base and its scalars are the same in all
-        lines += [one for one in table_lines(document[name]) if one not in lines]
+        if path.is_file():
+            document[name] = kept_of(json.loads(path.read_text()))
+        if name in document:  # the base and its scalars are the same in all
+            lines += [one for one in table_lines(document[name]) if one not in lines]
     text = json.dumps(document, indent=1)
-    (RESULTS / "phonon_own_supercells.json").write_text(text + "\n")
-    (RESULTS / "phonon_own_supercells.md").write_text("\n".join([*lines, ""]))
+    file.write_text(text + "\n")
+    file.with_suffix(".md").write_text("\n".join([*lines, ""]))
     print("\n".join(lines))
+
+
+def kept_of(campaign: dict[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a campaign."""
+    training = campaign["spec"]["training"]
+    return {
+        "finished": campaign["finished"],
+        "labels": campaign["spec"]["labels"],
+        "pseudo_labels": campaign["spec"]["pseudo_labels"],
+        "steps": training["steps"],
+        "objective": training["objective"],
+        "base_hash": campaign["base"]["weights_hash"],
+        "versions": campaign["provenance"][-1]["versions"],
+        "bills": campaign["bills"],
+        "summaries": campaign["summaries"],
+        "rows": [{key: row[key] for key in KEPT} for row in campaign["rows"]],
+    }
 
 
 def table_lines(found: dict[str, Any]) -> list[str]:
@@ -107,6 +116,7 @@ def table_lines(found: dict[str, Any]) -> list[str]:
     saved = {one["contestant"]: one["supercells_saved"] for one in found["bills"]}
     labels, steps = found["labels"], found["steps"]
     words = f"{labels} each" if labels >= 1 else f"{labels:.0%} of each"
+    words += ", pseudo-labels" if found.get("pseudo_labels") else ""
     counted = {"force": "forces", "frequency": "frequencies"}
     counted_as = counted[found["objective"]["responses"]]
     lines = []
@@ -139,8 +149,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("verb", choices=("run", "table"))
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     arguments = parser.parse_args()
-    {"run": run, "table": table}[arguments.verb](arguments.out)
+    if arguments.verb == "run":
+        run(arguments.out, arguments.arms)
+    else:
+        table(arguments.out)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ import argparse
 import dataclasses
 import itertools
 import json
-import os
 import re
 import statistics
 import sys
@@ -34,6 +33,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.io import write
+from public_data import phonon_data
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -54,10 +54,7 @@ GLOBAL = 1.029
 
 def file_of(material: str) -> str:
     """Return the file of a material, or say that it is absent."""
-    root = Path(os.environ.get("ATOMGRAFT_DATA", "../shared/data")) / "phonons"
-    if not root.is_dir():
-        sys.exit(f"No data at {root}: set ATOMGRAFT_DATA.")
-    return str(root / FILES[material])
+    return str(phonon_data(FILES[material]))
 
 
 def reference_of(material: str):  # noqa: ANN201
