@@ -2,10 +2,11 @@
 
 NaCl and MgO: ten of 100 random displacements of 64 atoms; the reference are force
 constants of 512 atoms. KCl: ten random displacements between 0.03 and 0.3 Å rms, or the
-gentle ones among them, up to 0.12 Å; the reference are those below 0.03 Å. Silicon: ten shipped 8-atom cells; the reference is
-the shipped 64-atom supercell. 7net-0 and what each recipe makes of it are asked for the
-forces on exactly the reference's supercells; the same Born charges and the same
-treatment of dipoles serve both sides. Frequencies are compared on a 20x20x20 mesh.
+gentle ones among them, up to 0.12 Å; the reference are those below 0.03 Å. Silicon: ten
+shipped 8-atom cells; the reference is the shipped 64-atom supercell. 7net-0 and what
+each recipe makes of it are asked for the forces on exactly the reference's supercells;
+the same Born charges and the same treatment of dipoles serve both sides. Frequencies
+are compared on a 20x20x20 mesh.
 Beside the recipes stand the base's force constants times one number: the material's
 own best, and 1.029, the median over the PhononDB set. Needs the data folder
 (``$ATOMGRAFT_DATA`` or ``../shared/data``)::
