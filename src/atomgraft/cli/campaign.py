@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atomgraft.cli.campaign_call import Call, Verb, with_flags
 from atomgraft.cli.options import Head, Json, Trust
 
 if TYPE_CHECKING:
-    from atomgraft.experiments.clusters import ClusterPlan
+    from rich.console import Console
+
     from atomgraft.experiments.phonon_campaign_plan import CampaignPlan
     from atomgraft.experiments.phonon_campaign_spec import PhononCampaignSpec
     from atomgraft.results.phonon_campaign import PhononCampaign
@@ -16,9 +18,6 @@ if TYPE_CHECKING:
 NAME = "campaign"
 
 KINDS = ("phonons",)
-
-INTERRUPTED = 143
-"""Exit code where cells are left to run: 128 + SIGTERM, as for ``compare``."""
 
 
 def command(
@@ -142,12 +141,20 @@ def command(
         "max_atoms": max_atoms,
     }
     asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
-    cluster = ClusterPlan(
-        n_workers=workers, scheduler=scheduler, slurm=parse_slurm(tuple(slurm or ()))
+    call = Call(
+        folder=out or Path("runs") / f"{folder.resolve().name}-phonons",
+        cluster=ClusterPlan(
+            n_workers=workers,
+            scheduler=scheduler,
+            slurm=parse_slurm(tuple(slurm or ())),
+        ),
+        trust=trust,
+        as_json=as_json,
+        fresh=fresh,
+        retry_failed=retry_failed,
+        dry_run=dry_run,
     )
-    place = out or Path("runs") / f"{folder.resolve().name}-phonons"
-    call = _Call(folder=place, cluster=cluster, trust=trust, as_json=as_json)
-    call.run(asked, fresh=fresh, retry_failed=retry_failed, dry_run=dry_run)
+    call.run(_verb(asked, trust=trust))
 
 
 def _refuse_unknown(kind: str) -> None:
@@ -199,86 +206,40 @@ def _composed(
         origin = f"{path} with the command line"
         if not isinstance(document, dict):
             return parse_campaign_spec(document, origin)
-    merged = {**document, **given}
-    training = merged.get("training")
-    if steps is not None and (training is None or isinstance(training, dict)):
-        merged["training"] = {**(training or {}), "steps": steps}
-    return parse_campaign_spec(merged, origin)
+    return parse_campaign_spec(with_flags(document, given, steps), origin)
 
 
-class _Call:
-    """One call of the verb, once its spec is known."""
+def _verb(
+    asked: "PhononCampaignSpec", *, trust: bool
+) -> "Verb[CampaignPlan, PhononCampaign]":
+    from atomgraft.experiments.phonon_campaign import run_phonon_campaign
+    from atomgraft.experiments.phonon_campaign_plan import plan_phonon_campaign
 
-    def __init__(
-        self, *, folder: Path, cluster: "ClusterPlan", trust: bool, as_json: bool
-    ) -> None:
-        from atomgraft.cli.screen import console
+    return Verb(
+        plan=lambda: plan_phonon_campaign(asked, trust=trust),
+        notices=lambda plan: plan.notices,
+        outline=_outline,
+        run=run_phonon_campaign,
+        show=_show,
+        has_numbers=lambda campaign: any(row.status == "done" for row in campaign.rows),
+        go_on="Go on with the same command.",
+    )
 
-        self.folder, self.cluster, self.trust = folder, cluster, trust
-        self.as_json, self.screen = as_json, console(quiet=as_json)
 
-    def run(
-        self,
-        asked: "PhononCampaignSpec",
-        *,
-        fresh: bool,
-        retry_failed: bool,
-        dry_run: bool,
-    ) -> None:
-        """Plan, run what is open, print, and leave with the code that says how."""
-        from atomgraft.cli.campaign_screen import campaign_screen
-        from atomgraft.cli.screen import calm, print_notice
-        from atomgraft.experiments.phonon_campaign import run_phonon_campaign
-        from atomgraft.experiments.phonon_campaign_plan import plan_phonon_campaign
+def _outline(plan: "CampaignPlan") -> tuple[str, dict[str, Any]]:
+    names = [one.name for one in plan.judged]
+    trainings = [one.name for one in plan.trainings]
+    sentence = (
+        f"{len(names)} materials, {len(trainings)} adaptations of "
+        f"{plan.spec.training.steps} steps each."
+    )
+    return sentence, {"materials": names, "trainings": trainings}
 
-        with calm():
-            plan = plan_phonon_campaign(asked, trust=self.trust)
-        for notice in plan.notices:
-            print_notice(self.screen, notice)
-        if dry_run:
-            self._print_plan(plan)
-            return
-        with calm(), campaign_screen(self.screen) as shown:
-            campaign = run_phonon_campaign(
-                plan,
-                self.folder,
-                cluster=self.cluster,
-                fresh=fresh,
-                retry_failed=retry_failed,
-                trust=self.trust,
-                observer=shown,
-            )
-        self._print(campaign)
-        if not campaign.finished:
-            raise typer.Exit(INTERRUPTED)
-        if not any(row.status == "done" for row in campaign.rows):
-            raise typer.Exit(1)
 
-    def _print_plan(self, plan: "CampaignPlan") -> None:
-        import json
+def _show(screen: "Console", folder: Path, campaign: "PhononCampaign") -> Path:
+    from atomgraft.cli.screen_campaign import print_phonon_campaign
+    from atomgraft.report.campaign_page import write_campaign_page
 
-        from atomgraft.cli.screen import print_json
-
-        names = [one.name for one in plan.judged]
-        trainings = [one.name for one in plan.trainings]
-        self.screen.print(
-            f"{len(names)} materials, {len(trainings)} adaptations of "
-            f"{plan.spec.training.steps} steps each.",
-            markup=False,
-        )
-        if self.as_json:
-            document = {"materials": names, "trainings": trainings}
-            print_json(json.dumps(document, indent=1))
-
-    def _print(self, campaign: "PhononCampaign") -> None:
-        from atomgraft.cli.screen import print_json
-        from atomgraft.cli.screen_campaign import print_phonon_campaign
-        from atomgraft.report.campaign_page import write_campaign_page
-
-        page = write_campaign_page(self.folder, campaign)
-        print_phonon_campaign(self.screen, campaign)
-        self.screen.print(f"\nPage: {page}", markup=False)
-        if not campaign.finished:
-            self.screen.print("Go on with the same command.", markup=False)
-        if self.as_json:
-            print_json(campaign.model_dump_json(indent=1))
+    page = write_campaign_page(folder, campaign)
+    print_phonon_campaign(screen, campaign)
+    return page

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from atomgraft.cli.campaign_call import Call, Verb, with_flags
 from atomgraft.cli.options import (
     EnergyKey,
     ForcesKey,
@@ -16,15 +17,13 @@ from atomgraft.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from atomgraft.experiments.clusters import ClusterPlan
+    from rich.console import Console
+
     from atomgraft.experiments.compare import ComparePlan
     from atomgraft.experiments.compare_spec import CompareSpec
     from atomgraft.results.comparison import Comparison
 
 NAME = "compare"
-
-INTERRUPTED = 143
-"""Exit code where cells are left to run: 128 + SIGTERM, as for ``adapt``."""
 
 
 def command(
@@ -127,12 +126,21 @@ def command(
         "stress_unit": stress_unit,
     }
     asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
-    cluster = ClusterPlan(
-        n_workers=workers, scheduler=scheduler, slurm=parse_slurm(tuple(slurm or ()))
-    )
     folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(asked)
-    call = _Call(folder=folder, cluster=cluster, trust=trust, as_json=as_json)
-    call.run(asked, fresh=fresh, retry_failed=retry_failed, dry_run=dry_run)
+    call = Call(
+        folder=folder,
+        cluster=ClusterPlan(
+            n_workers=workers,
+            scheduler=scheduler,
+            slurm=parse_slurm(tuple(slurm or ())),
+        ),
+        trust=trust,
+        as_json=as_json,
+        fresh=fresh,
+        retry_failed=retry_failed,
+        dry_run=dry_run,
+    )
+    call.run(_verb(asked, folder, trust=trust))
 
 
 def _composed(
@@ -149,11 +157,7 @@ def _composed(
         origin = f"{file} with the command line" if given else str(file)
         if not isinstance(document, dict):
             return parse_compare_spec(document, origin)
-    merged = {**document, **given}
-    training = merged.get("training")
-    if steps is not None and (training is None or isinstance(training, dict)):
-        merged["training"] = {**(training or {}), "steps": steps}
-    return parse_compare_spec(merged, origin)
+    return parse_compare_spec(with_flags(document, given, steps), origin)
 
 
 def _default_folder(asked: "CompareSpec") -> Path:
@@ -161,76 +165,40 @@ def _default_folder(asked: "CompareSpec") -> Path:
     return Path("runs") / f"{stem}-compare"
 
 
-class _Call:
-    """One call of the verb, once its spec is known."""
+def _verb(
+    asked: "CompareSpec", folder: Path, *, trust: bool
+) -> "Verb[ComparePlan, Comparison]":
+    from atomgraft.experiments.compare import compare, plan_comparison
 
-    def __init__(
-        self, *, folder: Path, cluster: "ClusterPlan", trust: bool, as_json: bool
-    ) -> None:
-        from atomgraft.cli.screen import console
+    return Verb(
+        plan=lambda: plan_comparison(asked, trust=trust),
+        notices=lambda plan: plan.material.notices,
+        outline=_outline,
+        run=compare,
+        show=_show,
+        has_numbers=lambda comparison: any(
+            cell.status == "done" for cell in comparison.cells
+        ),
+        go_on=f"Go on with: atomgraft compare {folder}",
+    )
 
-        self.folder, self.cluster, self.trust = folder, cluster, trust
-        self.as_json, self.screen = as_json, console(quiet=as_json)
 
-    def run(
-        self, asked: "CompareSpec", *, fresh: bool, retry_failed: bool, dry_run: bool
-    ) -> None:
-        """Plan, run what is open, print, and leave with the code that says how."""
-        from atomgraft.cli.campaign_screen import campaign_screen
-        from atomgraft.cli.screen import calm, print_notice
-        from atomgraft.experiments.compare import compare, plan_comparison
+def _outline(plan: "ComparePlan") -> tuple[str, dict[str, Any]]:
+    names = [cell.name for cell in plan.cells]
+    sizes = ", ".join(map(str, plan.sizes))
+    contestants = dict.fromkeys(cell.contestant.name for cell in plan.cells)
+    seeds = ", ".join(map(str, plan.spec.seeds))
+    sentence = (
+        f"{len(names)} cells: {', '.join(contestants)} x {sizes} labels x seeds "
+        f"{seeds}, {plan.spec.training.steps} steps each."
+    )
+    return sentence, {"cells": names, "sizes": plan.sizes}
 
-        with calm():
-            plan = plan_comparison(asked, trust=self.trust)
-        for notice in plan.material.notices:
-            print_notice(self.screen, notice)
-        if dry_run:
-            self._print_plan(plan)
-            return
-        with calm(), campaign_screen(self.screen) as shown:
-            comparison = compare(
-                plan,
-                self.folder,
-                cluster=self.cluster,
-                fresh=fresh,
-                retry_failed=retry_failed,
-                trust=self.trust,
-                observer=shown,
-            )
-        self._print(comparison)
-        if not comparison.finished:
-            raise typer.Exit(INTERRUPTED)
-        if not any(cell.status == "done" for cell in comparison.cells):
-            raise typer.Exit(1)
 
-    def _print_plan(self, plan: "ComparePlan") -> None:
-        import json
+def _show(screen: "Console", folder: Path, comparison: "Comparison") -> Path:
+    from atomgraft.cli.campaign_screen import print_comparison
+    from atomgraft.report.compare_page import write_compare_page
 
-        from atomgraft.cli.screen import print_json
-
-        names = [cell.name for cell in plan.cells]
-        sizes = ", ".join(map(str, plan.sizes))
-        contestants = dict.fromkeys(cell.contestant.name for cell in plan.cells)
-        seeds = ", ".join(map(str, plan.spec.seeds))
-        self.screen.print(
-            f"{len(names)} cells: {', '.join(contestants)} x {sizes} labels x seeds "
-            f"{seeds}, {plan.spec.training.steps} steps each.",
-            markup=False,
-        )
-        if self.as_json:
-            print_json(json.dumps({"cells": names, "sizes": plan.sizes}, indent=1))
-
-    def _print(self, comparison: "Comparison") -> None:
-        from atomgraft.cli.campaign_screen import print_comparison
-        from atomgraft.cli.screen import print_json
-        from atomgraft.report.compare_page import write_compare_page
-
-        page = write_compare_page(self.folder, comparison)
-        print_comparison(self.screen, comparison)
-        self.screen.print(f"\nPage: {page}", markup=False)
-        if not comparison.finished:
-            self.screen.print(
-                f"Go on with: atomgraft compare {self.folder}", markup=False
-            )
-        if self.as_json:
-            print_json(comparison.model_dump_json(indent=1))
+    page = write_compare_page(folder, comparison)
+    print_comparison(screen, comparison)
+    return page
