@@ -29,12 +29,20 @@ RESULTS = Path(__file__).parent.parent / "results"
 ARMS: dict[str, dict[str, Any]] = {
     "one": {"labels": 1, "steps": 40, "responses": "frequency", "pseudo": False},
     "half": {"labels": 0.5, "steps": 20, "responses": "force", "pseudo": False},
-    "half-pseudo": {"labels": 0.5, "steps": 40, "responses": "force", "pseudo": True},
-    "one-pseudo": {"labels": 1, "steps": 40, "responses": "force", "pseudo": True},
+    "half-pseudo": {
+        "labels": 0.5,
+        "steps": 60,
+        "batch_size": 2,
+        "learning_rate": 2e-3,
+        "responses": "frequency",
+        "pseudo": True,
+    },
 }
-"""Supercells to train on, steps of one supercell, what their errors count as, and
-whether the other supercells train as the base answers them, scaled. The first two were
-run when labels were drawn at random: opposite displacements could be torn apart."""
+"""Supercells to train on, steps, what their errors count as, and whether the other
+supercells train as the base answers them, scaled. Without a word: one supercell a step,
+at the recipe's own rate. The first two were run when labels were drawn at random:
+opposite displacements could be torn apart. Steps, batch and rate of the last were tried
+on one material, Rb2SiF6."""
 
 KEPT = (
     "material",
@@ -55,11 +63,23 @@ def run(out: Path, arms: Sequence[str]) -> None:
     for name in arms:
         arm = ARMS[name]
         objective = {"responses": arm["responses"]}
-        training = {"steps": arm["steps"], "objective": objective, "batch_size": 1}
-        spec = {"training": training, "pseudo_labels": arm["pseudo"]}
+        training = {
+            "steps": arm["steps"],
+            "batch_size": arm.get("batch_size", 1),
+            "objective": objective,
+        }
+        recipe = {"recipe": "lora", "settings": {}}
+        if "learning_rate" in arm:
+            recipe["settings"] = {"learning_rate": arm["learning_rate"]}
+        spec = {
+            "training": training,
+            "recipes": [recipe],
+            "pseudo_labels": arm["pseudo"],
+            "details": 0,
+        }
         file = out / f"{name}.yaml"
         file.write_text(json.dumps(spec))
-        words = ["--spec", str(file), "--model", "7net-0", "--recipe", "lora"]
+        words = ["--spec", str(file), "--model", "7net-0"]
         words += ["--labels", str(arm["labels"]), "--mesh", "8", "--seed", "1"]
         words += ["--device", "cpu", "--workers", "1", "--out", str(out / name)]
         command = [
@@ -102,6 +122,8 @@ def kept_of(campaign: dict[str, Any]) -> dict[str, Any]:
         "labels": campaign["spec"]["labels"],
         "pseudo_labels": campaign["spec"]["pseudo_labels"],
         "steps": training["steps"],
+        "batch_size": training["batch_size"],
+        "recipes": campaign["spec"]["recipes"],
         "objective": training["objective"],
         "base_hash": campaign["base"]["weights_hash"],
         "versions": campaign["provenance"][-1]["versions"],
@@ -114,7 +136,8 @@ def kept_of(campaign: dict[str, Any]) -> dict[str, Any]:
 def table_lines(found: dict[str, Any]) -> list[str]:
     """Return the lines of one campaign."""
     saved = {one["contestant"]: one["supercells_saved"] for one in found["bills"]}
-    labels, steps = found["labels"], found["steps"]
+    labels, size = found["labels"], found.get("batch_size", 1)
+    steps = f"{found['steps']} steps of {size}"
     words = f"{labels} each" if labels >= 1 else f"{labels:.0%} of each"
     words += ", pseudo-labels" if found.get("pseudo_labels") else ""
     counted = {"force": "forces", "frequency": "frequencies"}
@@ -129,7 +152,7 @@ def table_lines(found: dict[str, Any]) -> list[str]:
         low, high = one["mean_interval"]
         adapted = one["n_compared"] is not None and one["contestant"] == "lora"
         cells = [
-            f"{words}, {steps} steps, as {counted_as}" if adapted else "–",
+            f"{words}, {steps}, as {counted_as}" if adapted else "–",
             one["contestant"],
             str(one["n_materials"]),
             f"{saved[one['contestant']]:.0%}" if adapted else "–",
