@@ -17,11 +17,13 @@ data hold less than n labels and plain cross-validation fits too closely; α > 1
 each degree of freedom for more (Kim and Gu, J. R. Stat. Soc. B 66, 337 (2004), eq. 7).
 
 Energies enter after the best shift of reference energies: where the zero of energy
-lies is no matter of the readout.
+lies is no matter of the readout. Frames that train as force differences enter as such:
+a difference is linear in c as forces are.
 """
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -32,6 +34,7 @@ from torch.func import functional_call
 
 from atomgraft.adaptation.movement import AbstractMovement
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.differences import Partner
 from atomgraft.data.labels import energy_of, forces_of
 from atomgraft.data.reference_energies import count_elements
 from atomgraft.models.base import AbstractPotential
@@ -98,8 +101,28 @@ class RidgeUnits:
     energy_weight: float
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A frame whose forces enter as a difference.
+
+    Parameters
+    ----------
+    partner
+        Whose forces are subtracted.
+    weights
+        What an error of the difference counts, 1 per eV/Å, by atom; the sum of their
+        squares over components is the frame's squared error. Zeros leave it out.
+    """
+
+    partner: Partner
+    weights: Float[np.ndarray, "atoms 1"]
+
+
 def solve_readout(
-    potential: AbstractPotential, structures: Sequence[Atoms], units: RidgeUnits
+    potential: AbstractPotential,
+    structures: Sequence[Atoms],
+    units: RidgeUnits,
+    differences: Mapping[int, Difference] = MappingProxyType({}),
 ) -> RidgeFit:
     """Solve for the readout that fits energies and forces best.
 
@@ -111,6 +134,8 @@ def solve_readout(
         Labelled structures.
     units
         How energies and forces are weighed.
+    differences
+        The structures whose forces enter as differences, by number.
 
     Raises
     ------
@@ -130,7 +155,7 @@ def solve_readout(
         for group in batches_by_atoms(structures, MAX_ATOMS)
         for one in _rows(potential, directions, group)
     ]
-    X, y = _weighed(pieces, structures, units)
+    X, y = _weighed(pieces, structures, units, differences)
     if not len(y):
         raise BadInputError(
             "No training structure has energies or forces.",
@@ -227,8 +252,8 @@ class _Rows:
 
     energy: float
     energy_row: np.ndarray
-    forces: np.ndarray
-    forces_rows: np.ndarray
+    forces: Float[np.ndarray, "atoms 3"]
+    forces_rows: Float[np.ndarray, "atoms 3 directions"]
 
 
 def _rows(
@@ -260,8 +285,8 @@ def _rows(
         _Rows(
             energy=float(energy),
             energy_row=row.double().cpu().numpy(),
-            forces=some_forces.double().cpu().numpy().ravel(),
-            forces_rows=some_columns.flatten(0, 1).double().cpu().numpy(),
+            forces=some_forces.double().cpu().numpy(),
+            forces_rows=some_columns.double().cpu().numpy(),
         )
         for energy, row, some_forces, some_columns in zip(
             energies.detach(),
@@ -303,18 +328,35 @@ def _gradient(value: Tensor, variable: Tensor) -> Tensor:
 
 
 def _weighed(
-    pieces: Sequence[_Rows], structures: Sequence[Atoms], units: RidgeUnits
+    pieces: Sequence[_Rows],
+    structures: Sequence[Atoms],
+    units: RidgeUnits,
+    differences: Mapping[int, Difference],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return rows and residuals in units of error, a mean over each structure."""
     X, y = _energies(pieces, structures)
     factor = units.energy_weight**0.5 / units.energy
     X_rows, y_rows = [factor * X], [factor * y]
-    for one, atoms in zip(pieces, structures, strict=True):
-        labels = forces_of(atoms)
-        if labels is not None:
-            factor = 1 / (units.forces * (3 * len(atoms)) ** 0.5)
-            X_rows.append(factor * one.forces_rows)
-            y_rows.append(factor * (labels.ravel() - one.forces))
+    missing = [
+        None if (labels := forces_of(atoms)) is None else labels - one.forces
+        for one, atoms in zip(pieces, structures, strict=True)
+    ]
+    for i, (one, own) in enumerate(zip(pieces, missing, strict=True)):
+        if own is None:
+            continue
+        if i not in differences:
+            factor = 1 / (units.forces * own.size**0.5)
+            X_rows.append(factor * one.forces_rows.reshape(own.size, -1))
+            y_rows.append(factor * own.ravel())
+            continue
+        partner, weights = differences[i].partner, differences[i].weights
+        if not weights.any():  # the undisplaced crystal has no difference
+            continue
+        other = missing[partner.index]
+        assert other is not None  # frames without forces are nobody's partner
+        columns = partner.difference(one.forces_rows, pieces[partner.index].forces_rows)
+        X_rows.append((weights[:, :, None] * columns).reshape(own.size, -1))
+        y_rows.append((weights * partner.difference(own, other)).ravel())
     return np.concatenate(X_rows), np.concatenate(y_rows)
 
 

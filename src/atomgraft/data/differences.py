@@ -77,9 +77,11 @@ class Partner:
     share: float
 
     def difference(
-        self, own: Float[np.ndarray, "atoms 3"], other: Float[np.ndarray, "atoms 3"]
-    ) -> Float[np.ndarray, "atoms 3"]:
-        """Return the response in forces, eV/Å.
+        self,
+        own: Float[np.ndarray, "atoms 3 *columns"],
+        other: Float[np.ndarray, "atoms 3 *columns"],
+    ) -> Float[np.ndarray, "atoms 3 *columns"]:
+        """Return the response in forces, eV/Å, or the change of it in some columns.
 
         Parameters
         ----------
@@ -88,7 +90,8 @@ class Partner:
         other
             Those of the partner, eV/Å.
         """
-        return self.share * (own - other[self.permutation] @ self.rotation.T)
+        turned = np.einsum("ij,aj...->ai...", self.rotation, other[self.permutation])
+        return self.share * (own - turned)
 
 
 def count_kinds(partners: Sequence[Partner | None]) -> Counter[Kind]:

@@ -3,11 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from ase.build import bulk
 
 from atomgraft.adaptation import ridge as module
 from atomgraft.adaptation.axes import Axes, WholeWeights
-from atomgraft.adaptation.ridge import RidgeUnits, put_readout, ridge, solve_readout
+from atomgraft.adaptation.ridge import (
+    Difference,
+    RidgeUnits,
+    put_readout,
+    ridge,
+    solve_readout,
+)
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.differences import DISPLACEMENT, find_partners
 from atomgraft.data.labels import set_labels
 from atomgraft.models.prediction import predict_structures
 from tests.trials import NEEDS_SEVENN, adapted_by, in_precision, labelled_for
@@ -165,3 +173,49 @@ def test_a_readout_that_stays_cannot_be_put_in(potential):
     fit = solve_readout(potential, labelled_for(potential, 1), UNITS)
     with pytest.raises(BadInputError, match="does not move as a whole"):
         put_readout(adapted.movement, fit)
+
+
+def displaced_pairs(potential, truth, rest, n=4):
+    """Return frames at u and -u; their labels are those of another readout + rest."""
+    crystal = bulk("Si", cubic=True)
+    rng = np.random.default_rng(3)
+    frames = []
+    for _ in range(n):
+        u = rng.normal(scale=0.02, size=(len(crystal), 3))
+        for sign in (1, -1):
+            frame = crystal.copy()
+            frame.positions += sign * u
+            frame.arrays[DISPLACEMENT] = sign * u
+            frames.append(frame)
+    for frame, one in zip(frames, predict_structures(truth, frames), strict=True):
+        set_labels(frame, forces=one.forces + rest)
+    return frames
+
+
+@NEEDS_SEVENN
+def test_forces_at_rest_do_not_matter_where_differences_are_fitted(potential):
+    truth = changed(potential, coefficients_for(potential))
+    rest = np.random.default_rng(4).normal(size=(8, 3))
+    frames = displaced_pairs(potential, truth, rest)
+    differences = {
+        i: Difference(partner=one, weights=np.ones((8, 1)))
+        for i, one in enumerate(find_partners(frames, "always"))
+    }
+    assert {one.partner.kind for one in differences.values()} == {"opposite"}
+    fit = solve_readout(potential, frames, UNITS, differences)
+    assert fit.residual_after < 1e-6 * fit.residual_before
+    plain = solve_readout(potential, frames, UNITS)  # negative control
+    assert plain.residual_after > 0.1 * plain.residual_before
+
+
+@NEEDS_SEVENN
+def test_a_frame_of_no_weight_says_nothing(potential):
+    truth = changed(potential, coefficients_for(potential))
+    frames = displaced_pairs(potential, truth, np.zeros((8, 3)), n=2)
+    [first, *_] = find_partners(frames, "always")
+    nothing = Difference(partner=first, weights=np.zeros((8, 1)))
+    fit = solve_readout(potential, frames, UNITS, {0: nothing, 1: nothing})
+    others = solve_readout(potential, frames[2:], UNITS)
+    assert fit.n_rows == others.n_rows
+    for name, change in others.changes.items():
+        assert torch.allclose(fit.changes[name], change, rtol=1e-6, atol=1e-9)
