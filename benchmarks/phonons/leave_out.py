@@ -41,7 +41,7 @@ MESH = (8, 8, 8)
 THRESHOLD = 0.1
 """THz"""
 
-RECIPES = ("full", "lora", "replay")
+RECIPES = ("full", "lora", "replay", "ridge")
 STEPS = 600
 BATCH = 2
 SEEDS = (1,)
@@ -210,15 +210,12 @@ def adapt_on(names: Sequence[str], recipe: str, seed: int, folder: Path):  # noq
         "recipe": recipe,
         "seed": seed,
         "device": "cpu",
-        "training": {
-            "steps": STEPS,
-            "batch_size": BATCH,
-            "objective": {"responses": "frequency"},
-        },
+        "training": {"batch_size": BATCH, "objective": {"responses": "frequency"}},
         "validation_fraction": 0,
     }
-    if recipe in RATES:
+    if recipe in RATES:  # the others have no steps
         document["learning_rate"] = RATES[recipe]
+        document["training"]["steps"] = STEPS
     return adapt(parse_spec(document, "benchmark"), folder)
 
 
