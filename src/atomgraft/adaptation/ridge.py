@@ -18,7 +18,9 @@ each degree of freedom for more (Kim and Gu, J. R. Stat. Soc. B 66, 337 (2004), 
 
 Energies enter after the best shift of reference energies: where the zero of energy
 lies is no matter of the readout. Frames that train as force differences enter as such:
-a difference is linear in c as forces are.
+a difference is linear in c as forces are. Both frames of an opposite pair enter, and
+both halves of a frame that a symmetry turns into its partner: rows that say the same
+twice, so that for differences alone α counts as one.
 """
 
 import dataclasses

@@ -29,7 +29,7 @@ SYMMETRY_TOLERANCE = "symmetry_tolerance"
 SYMPREC = 1e-5
 """Å, where the frame says nothing."""
 
-CALCULATION = "calculation"
+CALCULATION = "atomgraft_calculation"
 """Entry of ``info``: what the forces come from, where a set has forces of two kinds. A
 difference is taken within one."""
 

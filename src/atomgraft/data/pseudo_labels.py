@@ -3,8 +3,8 @@
 Few labels of a crystal leave most of its atoms free: an atom that no labelled supercell
 displaces may lose its place at no cost to the objective. The base's own response to
 every displacement that nobody has computed holds it there. It is multiplied by the one
-number that brings the base's responses onto the labelled ones; see the baselines of
-:mod:`atomgraft.lattice.harmonic`.
+number that brings the base's responses closest to the labelled ones: a number like
+that of the scalar baselines, found from the labels alone.
 """
 
 from collections.abc import Sequence

@@ -224,24 +224,20 @@ class _CellMaker:
         yield self._details
 
     def _trainings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Cell]:
-        """Yield adaptations; the base's answers can stand in for labels."""
+        """Yield adaptations; where the base's answers are missing, they wait for it."""
         for training in self.plan.trainings:
-            yield self._train(training, self._pseudo(training, outcomes))
+            material = self.plan.pseudo_labelled_material(training)
+            if material is None:
+                yield self._train(training, None)
+            elif outcomes[judge_name(material, None)].status == "done":
+                yield self._train(training, self._pseudo(training, material))
 
-    def _pseudo(
-        self, training: PlannedTraining, outcomes: Mapping[str, Outcome]
-    ) -> PseudoPayload | None:
-        """Return what supercells without labels train on, where they do."""
-        material = self.plan.with_pseudo_labels(training)
-        if material is None:
-            return None
-        judge = judge_name(material, None)
-        if outcomes[judge].status != "done":  # what judges the adapted one fails, too
-            return None
+    def _pseudo(self, training: PlannedTraining, material: Material) -> PseudoPayload:
+        """Return what supercells without labels train on."""
         return PseudoPayload(
             supercells=self._supercells(material),
             labelled=training.supercells[material.name] or (),
-            base=str(self.folder / CELLS / judge),
+            base=str(self.folder / CELLS / judge_name(material, None)),
         )
 
     def _adapted(self, outcomes: Mapping[str, Outcome]) -> Iterator[Cell]:
@@ -250,7 +246,9 @@ class _CellMaker:
             for entrant in spec.recipes:
                 for material in self.plan.judged:
                     training = self.plan.training_for(material, entrant, seed)
-                    if training and outcomes[training.name].status == "done":
+                    if training is None:
+                        continue
+                    if outcomes.get(training.name, NOT_RUN).status == "done":
                         yield self._judge(material, training)
 
     def _scalings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Cell]:

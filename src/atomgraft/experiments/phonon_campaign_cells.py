@@ -199,7 +199,9 @@ def train(folder: Path, told: Document) -> Document:
         file = folder / PSEUDO_LABELS
         n_pseudo = _write_pseudo_labels(file, PseudoPayload(**payload.pseudo))
         files = [*cell["run"]["train"], str(file)]
-        cell = {**cell, "run": {**cell["run"], "train": files}}
+        # labels are few, and pseudo-labels say nothing of which weights are best
+        run_spec = {**cell["run"], "train": files, "validation_fraction": 0.0}
+        cell = {**cell, "run": run_spec}
     row = compared_cell.do_cell(folder, cell)
     return {**row, "n_pseudo": n_pseudo, "n_threads": torch.get_num_threads()}
 

@@ -106,7 +106,7 @@ class CampaignPlan:
         )
         return next(found, None)
 
-    def with_pseudo_labels(self, training: PlannedTraining) -> Material | None:
+    def pseudo_labelled_material(self, training: PlannedTraining) -> Material | None:
         """Return the material whose supercells without labels are trained on as well.
 
         Parameters
@@ -117,8 +117,9 @@ class CampaignPlan:
         Returns
         -------
         :
-            None where nobody asked for it, where the base's answers could not train
-            as differences, or where nothing is without a label.
+            None where nobody asked for it, and where the base's answers could not
+            train as differences: with ``differences: never``, and where supercells
+            displace many atoms, or one of them far.
         """
         spec = self.spec
         is_wanted = spec.pseudo_labels and spec.mode == "each"
@@ -286,15 +287,16 @@ def drawn_supercells(
 def _drawn(material: Material, seed: int, n: int) -> tuple[int, ...]:
     """Draw supercells: every displaced atom once before one comes twice.
 
-    Supercells at opposite displacements are drawn together as long as there is room.
+    Supercells at opposite displacements are drawn together; where there is no room for
+    both, a smaller one takes their place, and there may be fewer than `n`. A single
+    label of a crystal that has none but pairs trains as it is.
     """
     rng = numpy_generator(seed, "supercells", material.name)
     teams = _one_atom_after_another(material, nested_order(len(material.teams), rng))
     chosen: list[int] = []
     for team in teams:
         chosen += team if len(chosen) + len(team) <= n else ()
-    others = [i for team in teams for i in team if i not in chosen]
-    return tuple(sorted(chosen + others[: n - len(chosen)]))
+    return tuple(sorted(chosen or teams[0][:n]))
 
 
 def _one_atom_after_another(
@@ -368,8 +370,9 @@ def training_identity(plan: CampaignPlan, training: PlannedTraining) -> str:
     settings = run.model_dump(mode="json", exclude={"base", "train", "device"})
     contents = {one.name: one.card.content for one in plan.materials}
     seen = {contents[name]: chosen for name, chosen in training.supercells.items()}
-    has_pseudo_labels = plan.with_pseudo_labels(training) is not None
-    parts = [settings, plan.base.weights_hash, seen, has_pseudo_labels]
+    parts: list[object] = [settings, plan.base.weights_hash, seen]
+    if plan.pseudo_labelled_material(training) is not None:
+        parts.append("pseudo-labels")
     return fingerprint(json.dumps(one, sort_keys=True).encode() for one in parts)
 
 

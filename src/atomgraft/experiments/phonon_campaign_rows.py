@@ -55,7 +55,7 @@ def conclude(
         Where the numbers came from.
     """
     spec = plan.spec
-    trainings = tuple(_training(one, outcomes) for one in plan.trainings)
+    trainings = tuple(_training(plan, one, outcomes) for one in plan.trainings)
     rows = tuple(row for one in plan.materials for row in _rows(plan, one, outcomes))
     contestants = tuple(dict.fromkeys(row.contestant for row in rows))
     materials = tuple(one.card for one in plan.materials)
@@ -113,8 +113,22 @@ def _without_bands(shown: Outcomes) -> Iterator[str]:
             yield f"No bands of {name.removeprefix(DETAIL)}: {one.reason}"
 
 
-def _training(planned: PlannedTraining, outcomes: Outcomes) -> CampaignTraining:
-    outcome = outcomes.get(planned.name, NOT_RUN)
+def _outcome_of(
+    plan: CampaignPlan, planned: PlannedTraining, outcomes: Outcomes
+) -> Outcome:
+    """Return what became of an adaptation; without the base there is none."""
+    material = plan.pseudo_labelled_material(planned)
+    if planned.name not in outcomes and material is not None:
+        base = outcomes.get(judge_name(material, None), NOT_RUN)
+        if base.status == "failed":
+            return Outcome(status="failed", reason=f"Under the base: {base.reason}")
+    return outcomes.get(planned.name, NOT_RUN)
+
+
+def _training(
+    plan: CampaignPlan, planned: PlannedTraining, outcomes: Outcomes
+) -> CampaignTraining:
+    outcome = _outcome_of(plan, planned, outcomes)
     told = outcome.document or {}
     scores = [Score.model_validate(one) for one in told.get("scores", ())]
     return CampaignTraining(
@@ -211,7 +225,7 @@ def _adapted_row(
     training = plan.training_for(material, entrant, seed)
     if training is None:
         return _left_out(material, entrant.name, seed=seed, reason=NO_SUBSET)
-    adapted = outcomes.get(training.name, NOT_RUN)
+    adapted = _outcome_of(plan, training, outcomes)
     outcome = outcomes.get(judge_name(material, training), NOT_RUN)
     if adapted.status != "done":
         reason = f"Its adaptation: {adapted.reason}"

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_folder
+from atomgraft.data.differences import SMALL
 from atomgraft.data.force_sets import (
     ForceSets,
     is_phonopy_calculation,
@@ -57,7 +58,8 @@ class Material:
         Its displaced supercells by number, those at opposite displacements together:
         apart they cannot train as a force difference.
     displaced
-        The atom that each team displaces; none where a supercell displaces many.
+        The atom that each team displaces; none where a supercell displaces many, or
+        one so far that it does not train as a difference without a word.
     """
 
     card: CampaignMaterial
@@ -173,7 +175,7 @@ def _material(
         path=str(path.resolve()),
         has_own_labels=sets is not None and _has_own_labels(path, sets),
         teams=teams,
-        displaced=_displaced(sets, teams) if sets and sets.is_single else None,
+        displaced=_displaced(sets, teams) if sets and _is_small(sets) else None,
     )
 
 
@@ -190,6 +192,12 @@ def _teams(
         left = [j for j in left if j not in others]
         teams.append((i, *others))
     return tuple(teams)
+
+
+def _is_small(sets: ForceSets) -> bool:
+    """Tell whether one atom at a time is displaced, and not far."""
+    lengths = np.linalg.norm(sets.displacements, axis=2)
+    return sets.is_single and bool(lengths.max() <= SMALL)
 
 
 def _displaced(sets: ForceSets, teams: Sequence[tuple[int, ...]]) -> tuple[int, ...]:

@@ -90,9 +90,9 @@ def test_data_are_asked_for_where_they_are(tmp_path, monkeypatch):
     }
     monkeypatch.setenv("ATOMGRAFT_DATA", str(tmp_path / "nowhere"))
     for look in (
-        LEAVE_OUT.data_folder,
+        LEAVE_OUT.material_files,
         lambda: TEN.file_of("NaCl"),
-        lambda: OBJECTIVE.data_file(OBJECTIVE.SUBSET),
+        lambda: OBJECTIVE.phonon_data(OBJECTIVE.SUBSET),
     ):
         with pytest.raises(SystemExit, match="set ATOMGRAFT_DATA"):
             look()
@@ -171,7 +171,7 @@ def test_a_line_fills_its_heading():
     found = LEAVE_OUT.summary(
         [row("a", 0.2, minimum=-1, minimum_dft=-1), row("b", 0.4)]
     )
-    line = cells_of(LEAVE_OUT.table_line("base", found, ["1.5", "0.5", "20"]))
+    line = cells_of(LEAVE_OUT.table_line("base", found, ["–", "1.5", "0.5", "20"]))
     heading = cells_of(LEAVE_OUT.HEADING)
     assert len(line) == len(heading)
     by_name = dict(zip(heading, line, strict=True))
@@ -202,10 +202,10 @@ def test_tables_in_the_repository_are_those_of_their_rows():
     text = path.with_suffix(".md").read_text()
     base = document["base"]["rows"]
     found = LEAVE_OUT.summary(base)
-    assert LEAVE_OUT.table_line("base", found, ["0", "0", "0"]) in text
+    assert LEAVE_OUT.table_line("base", found, ["–", "0", "0", "0"]) in text
     scaled = LEAVE_OUT.summary(LEAVE_OUT.global_rows(base))
     name = "base × global scalar"
-    assert LEAVE_OUT.table_line(name, scaled, ["0", "0", "0"]) in text
+    assert LEAVE_OUT.table_line(name, scaled, ["–", "0", "0", "0"]) in text
     families, folds = document["base"]["families"], document["base"]["folds"]
     assert LEAVE_OUT.folds_of(families, "family") == folds
     for cell in document["cells"].values():

@@ -110,22 +110,32 @@ def drawn(folder, teams, displaced, n, seed):
     return set(drawn_supercells(asked, made, seed))
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_opposite_displacements_are_drawn_together(folder, seed):
-    teams, displaced = ((0,), (1, 2), (3, 4)), (0, 1, 2)
-    two = drawn(folder, teams, displaced, 2, seed)
-    assert two in ({1, 2}, {3, 4}) or 0 in two
-    three = drawn(folder, teams, displaced, 3, seed)
-    assert three in ({0, 1, 2}, {0, 3, 4})
-    assert len(drawn(folder, teams, displaced, 1, seed)) == 1
+PAIRS = ((0,), (1, 2), (3,), (4, 5))
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5])
+def test_opposite_displacements_are_drawn_together(folder, n, seed):
+    chosen = drawn(folder, PAIRS, (0, 1, 2, 3), n, seed)
+    for pair in ({1, 2}, {4, 5}):
+        assert pair <= chosen or not pair & chosen
+    assert n - 1 <= len(chosen) <= n
+    assert chosen
+
+
+def test_a_pair_is_torn_where_there_is_nothing_else(folder):
+    assert drawn(folder, ((0, 1), (2, 3)), (0, 1), 1, 0) in ({0}, {2})
+
+
+@pytest.mark.parametrize("seed", range(12))
 def test_every_atom_is_displaced_before_one_comes_twice(folder, seed):
     teams, displaced = ((0,), (1,), (2,), (3,)), (0, 0, 0, 5)
     assert 3 in drawn(folder, teams, displaced, 2, seed)
     some = {one for seed in range(8) for one in drawn(folder, teams, None, 2, seed)}
     assert some == {0, 1, 2, 3}  # negative control: where all atoms are displaced
+    both = drawn(folder, ((0,), (1, 2), (3,), (4, 5)), (0, 0, 7, 7), 4, seed)
+    assert both & {0, 1, 2}
+    assert both & {3, 4, 5}
 
 
 def test_teams_are_read_from_displacements(tmp_path):
@@ -186,7 +196,7 @@ def test_an_adaptation_is_pinned_to_its_labels_and_settings(folder):
 def test_pseudo_labels_are_for_one_material_and_for_differences(folder):
     def materials(**changes):
         found = plan(folder, **changes)
-        return [found.with_pseudo_labels(one) for one in found.trainings]
+        return [found.pseudo_labelled_material(one) for one in found.trainings]
 
     assert {one.name for one in materials()} == set(CRYSTALS)
     assert set(materials(pseudo_labels=False)) == {None}

@@ -4,6 +4,7 @@ import pytest
 from ase.build import bulk
 
 from atomgraft.experiments.campaign import Outcome
+from atomgraft.experiments.phonon_campaign import _CellMaker
 from atomgraft.experiments.phonon_campaign_plan import (
     DETAIL,
     detail_name,
@@ -135,6 +136,34 @@ def test_a_failed_base_has_no_scalings(plan):
         one = row(found, "rocksalt", contestant)
         assert (one.status, one.reason) == ("failed", "It melts.")
     assert found.finished
+
+
+def test_without_the_base_there_are_no_pseudo_labels_and_no_adaptation(plan):
+    outcomes = all_done(plan)
+    [training] = [one for one in plan.trainings if one.stem == "rocksalt"]
+    [material] = [one for one in plan.judged if one.name == "rocksalt"]
+    base = judge_name(material, None)
+    del outcomes[training.name], outcomes[judge_name(material, training)]
+    outcomes[base] = failed("no such element")
+    found = table(plan, outcomes)
+    assert found.finished
+    missing = row(found, "rocksalt", "full")
+    assert missing.status == "failed"
+    assert "no such element" in missing.reason
+    outcomes[base] = Outcome(status="open", reason="its worker died")
+    assert not table(plan, outcomes).finished  # the next call tries the base again
+
+
+@pytest.mark.parametrize("status", ["open", "failed"])
+def test_nothing_is_adapted_before_its_base_is_judged(plan, tmp_path, status):
+    maker = _CellMaker(plan=plan, folder=tmp_path, trust=False)
+    outcomes = all_done(plan)
+    [material] = [one for one in plan.judged if one.name == "rocksalt"]
+    everything = {one.name for one in maker._trainings(outcomes)}
+    outcomes[judge_name(material, None)] = Outcome(status=status, reason="lost")
+    left = {one.name for one in maker._trainings(outcomes)}
+    assert everything == {one.name for one in plan.trainings}
+    assert everything - left == {"train--rocksalt--full-s0"}
 
 
 def test_without_others_the_global_scalar_is_left_out(plan):

@@ -1,0 +1,6 @@
+"""Scripts of the benchmarks import what stands beside them, as when they are run."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[3] / "benchmarks" / "phonons"))
