@@ -26,9 +26,11 @@ def reference_potential():
     return lennard_jones(["Na", "Cl"], epsilon=epsilon, sigma=sigma, cutoff=6.0)
 
 
-def write_calculation(path, atoms, multiple=1, potential=None):
+def write_calculation(path, atoms, multiple=1, potential=None, *, distance=None):
     """Write displaced supercells with forces as phonopy itself saves them."""
     phonon = prepare(atoms, supercell=multiple * np.eye(3, dtype=int))
+    if distance is not None:
+        phonon.generate_displacements(distance=distance)
     cells = displaced_supercells(phonon)
     model = potential or reference_potential()
     phonon.forces = forces_of_supercells(model, cells)

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from atomgraft.core.errors import BadInputError
@@ -169,9 +169,30 @@ def plan_phonon_campaign(
         materials=materials,
         base=base_card(base, base.weights_hash()),
         trainings=(),
-        notices=notices,
+        notices=(*notices, *_without_pseudo_labels(spec, known)),
     )
     return dataclasses.replace(plan, trainings=_trainings(plan))
+
+
+def _without_pseudo_labels(
+    spec: PhononCampaignSpec, materials: Sequence[Material]
+) -> Iterator[str]:
+    """Yield what a user who counts on pseudo-labels should know."""
+    if not (spec.pseudo_labels and spec.recipes and spec.mode == "each"):
+        return
+    if spec.training.differences == "never":
+        yield "Trained on labels alone: pseudo-labels are for force differences."
+        return
+    bare = [
+        one.name
+        for one in materials
+        if one.card.has_reference and one.displaced is None
+    ]
+    if bare:
+        yield (
+            "Trained on labels alone, as a supercell displaces many atoms or one far: "
+            f"{listed(bare)}."
+        )
 
 
 def _in_folds(

@@ -204,6 +204,20 @@ def test_pseudo_labels_are_for_one_material_and_for_differences(folder):
     assert set(materials(training={"differences": "never"})) == {None}
 
 
+def test_labels_alone_are_told(folder, tmp_path):
+    assert not plan(folder).notices
+    [notice] = plan(folder, training={"differences": "never"}).notices
+    assert "labels alone" in notice
+    far = make_folder(tmp_path, ["rocksalt"])
+    write_calculation(far / "far.yaml", *CRYSTALS["zincblende"], distance=0.2)
+    found = plan(far)
+    [notice] = found.notices
+    assert "far" in notice
+    assert "rocksalt" not in notice
+    [one] = (one for one in found.trainings if one.stem == "far")
+    assert found.pseudo_labelled_material(one) is None
+
+
 # --- what cannot be used
 
 
