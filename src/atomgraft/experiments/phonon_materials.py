@@ -117,7 +117,7 @@ def read_materials(
         )
     found = [_material(path, folder, symprec, known) for path in paths]
     _refuse_same_names(found)
-    notices = [f"Passed over in {folder}: {listed(skipped)}."] if skipped else []
+    notices = [f"Passed over in {folder.name}: {listed(skipped)}."] if skipped else []
     return tuple(found), tuple(notices)
 
 

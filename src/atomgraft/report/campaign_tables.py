@@ -58,7 +58,7 @@ def summary_table(campaign: PhononCampaign) -> Table | None:
             "Recall",
             "F1",
             "Better than base",
-            "Drift",
+            "Drift, meV/Å",
         ),
         rows=tuple(_summary_row(one) for one in campaign.summaries),
         is_text=(True, *(False,) * 10),
@@ -70,7 +70,6 @@ def _summary_row(one: CampaignSummary) -> tuple[str, ...]:
     improved = (
         MISSING if one.n_improved is None else f"{one.n_improved} of {one.n_compared}"
     )
-    drift = MISSING if one.drift is None else f"{number_text(one.drift)} meV/Å"
     return (
         title_of(one.contestant),
         str(one.n_materials),
@@ -82,7 +81,7 @@ def _summary_row(one: CampaignSummary) -> tuple[str, ...]:
         _text(counts.recall),
         _text(counts.f1),
         improved,
-        drift,
+        _text(one.drift),
     )
 
 
