@@ -14,6 +14,9 @@ from atomgraft.results.phonon_campaign import (
     PhononCampaign,
 )
 
+LOST = 1000.0
+"""meV/Å; forces of hot crystals are of this size, and a drift of it leaves nothing."""
+
 TITLES = {
     BASE: "Base",
     OWN_SCALAR: "Base × own scalar",
@@ -131,6 +134,11 @@ def sentences(campaign: PhononCampaign) -> tuple[str, ...]:
                 f"On crystals it was not trained for, forces moved by "
                 f"{number_text(best.drift)} {best.drift_unit} on average."
             )
+            if best.drift > LOST:
+                found.append(
+                    "There it knows nothing any more: keep an adapted model for what "
+                    "it was adapted to."
+                )
     return tuple(found)
 
 

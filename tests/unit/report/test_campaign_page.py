@@ -70,6 +70,16 @@ def test_the_sentences_name_baselines_instability_and_bill(whole):
     assert "Better than the base on 2 of 3 materials." in told
 
 
+@pytest.mark.parametrize(("drift", "is_told"), [(900.0, False), (1100.0, True)])
+def test_a_model_that_has_forgotten_everything_is_told(whole, drift, is_told):
+    summaries = tuple(
+        one.model_copy(update={"drift": drift, "drift_unit": "meV/Å"})
+        for one in whole.summaries
+    )
+    told = " ".join(sentences(whole.model_copy(update={"summaries": summaries})))
+    assert ("knows nothing any more" in told) == is_told
+
+
 def test_who_failed_on_the_hard_ones_is_compared_on_the_others(whole):
     told = headline(without(whole, numbers="BaTiO3"))
     assert "0.175 THz on average over 2 materials" in told
