@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_folder
-from atomgraft.data.differences import SMALL
+from atomgraft.data.differences import SAME_PLACE, SMALL
 from atomgraft.data.force_sets import (
     ForceSets,
     is_phonopy_calculation,
@@ -33,9 +33,6 @@ ANIONS = (
     *("P", "As", "Sb", "Bi", "C", "Si", "Ge", "B", "H"),
 )
 """The first of these that a material holds beside another element is its anion."""
-
-SAME = 1e-5
-"""Å, within which two displacements are opposite."""
 
 MOST_NAMED = 5
 """Names in a message; more are counted."""
@@ -188,7 +185,7 @@ def _teams(
     while left:
         i = left.pop(0)
         apart = np.abs(displacements[left] + displacements[i]).max(axis=(1, 2))
-        others = [left[k] for k in np.flatnonzero(apart < SAME)[:1]]
+        others = [left[k] for k in np.flatnonzero(apart < SAME_PLACE)[:1]]
         left = [j for j in left if j not in others]
         teams.append((i, *others))
     return tuple(teams)
