@@ -5,6 +5,7 @@ import os
 import threading
 import time
 
+import psutil
 import pytest
 
 from atomgraft.core.errors import (
@@ -27,6 +28,7 @@ from atomgraft.experiments.campaign import (
 from atomgraft.experiments.clusters import (
     ClusterPlan,
     local_workers,
+    opened,
     parse_slurm,
     usable_cores,
 )
@@ -55,6 +57,23 @@ def work_threads(folder, payload):
     import torch
 
     return {"threads": torch.get_num_threads(), "process": os.getpid()}
+
+
+def work_and_die(folder, payload):
+    """End well and take the worker along; the other one is busy meanwhile."""
+    if payload["number"] == 0:
+        (folder / "worker").write_text(str(os.getpid()))
+        threading.Timer(0.3, os._exit, (1,)).start()  # long enough to say it is done
+    else:
+        wait_until((folder.parent / "seen").exists)
+    return {"square": payload["number"] ** 2}
+
+
+def wait_until(condition, patience=60):
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def cells(n=4, **payloads):
@@ -242,6 +261,33 @@ def test_a_lost_scheduler_is_told(status, tmp_path):
     window = campaign._Window(Lost(), job, threading.Event())
     with pytest.raises(LostProcessError, match="same command again"):
         list(window.run(cells(1)))
+
+
+class WaitsForLoss(threading.Event):
+    """Has the window look at the very moment when an answer is lost, then go on."""
+
+    def __init__(self, seen):
+        super().__init__()
+        self.seen, self.window, self.n_waits = seen, None, 0
+
+    def wait(self, timeout=None):
+        self.n_waits += 1
+        if self.n_waits > 1:
+            self.seen.touch()
+            return super().wait(timeout)
+        wait_until(lambda: "lost" in {one.status for one in self.window.under_way})
+        return False
+
+
+def test_an_answer_lost_with_its_worker_is_no_lost_scheduler(tmp_path):
+    """The scheduler is there, and has it done again."""
+    job = campaign._Job(folder=tmp_path, work=work_and_die, n_threads=None)
+    stop = WaitsForLoss(tmp_path / "seen")
+    with opened(ClusterPlan(), n_workers=2) as client:
+        stop.window = campaign._Window(client, job, stop)
+        found = dict(stop.window.run(cells(2)))
+    assert not psutil.pid_exists(int((tmp_path / "c0" / "worker").read_text()))
+    assert [found[name].document["square"] for name in ("c0", "c1")] == [0, 1]
 
 
 def test_no_more_cells_are_under_way_than_threads(tmp_path):
