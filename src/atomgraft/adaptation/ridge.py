@@ -4,23 +4,23 @@ Atom energies are linear in the last linear map of a readout, so energies and fo
 are linear in its change c. With residuals y of the labels against the source, rows X
 of derivatives of the predictions in c, and both divided by their units of error,
 
-    c = argmin |y - X c|² + n λ |c|²,
+    c = argmin |y - X c|² + r λ |c|²,
 
 ridge regression towards the source (Hoerl and Kennard, Technometrics 12, 55 (1970)),
 with λ where generalised cross-validation is smallest (Golub, Heath and Wahba,
 Technometrics 21, 215 (1979), eq. 2.1),
 
-    V(λ) = n |y - X c|² / (n - α tr H)²,   H = X (XᵀX + n λ)⁻¹ Xᵀ.
+    V(λ) = n |y - X c|² / (n - α tr H)²,   H = X (XᵀX + r λ)⁻¹ Xᵀ.
 
-There α = 1. The components of the forces in one frame are not independent, so that the
+There n is the number r of rows, and α = 1. The components of the forces in one frame are not independent, so that the
 data hold less than n labels and plain cross-validation fits too closely; α > 1 counts
 each degree of freedom for more (Kim and Gu, J. R. Stat. Soc. B 66, 337 (2004), eq. 7).
 
 Energies enter after the best shift of reference energies: where the zero of energy
 lies is no matter of the readout. Frames that train as force differences enter as such:
 a difference is linear in c as forces are. Both frames of an opposite pair enter, and
-both halves of a frame that a symmetry turns into its partner: rows that say the same
-twice, so that for differences alone α counts as one.
+both halves of a frame that a symmetry turns into its partner. Such rows say the same
+twice, and n counts them once.
 """
 
 import dataclasses
@@ -70,7 +70,7 @@ class RidgeFit:
     n_directions
         Length of c.
     n_rows
-        Labels used: energies, and components of forces.
+        Labels used: energies, and components of forces, n of the above.
     residual_before, residual_after
         Root-mean-square residual of the rows in their unit of error, before and after.
     """
@@ -157,14 +157,14 @@ def solve_readout(
         for group in batches_by_atoms(structures, MAX_ATOMS)
         for one in _rows(potential, directions, group)
     ]
-    X, y = _weighed(pieces, structures, units, differences)
+    X, y, n = _weighed(pieces, structures, units, differences)
     if not len(y):
         raise BadInputError(
             "No training structure has energies or forces.",
             "A readout in closed form is solved on them.",
             "Give labelled structures, or another recipe.",
         )
-    c, strength, freedom = ridge(X, y)
+    c, strength, freedom = ridge(X, y, n)
     coefficients = torch.as_tensor(c)
     return RidgeFit(
         changes={
@@ -174,7 +174,7 @@ def solve_readout(
         strength=strength,
         degrees_of_freedom=freedom,
         n_directions=len(c),
-        n_rows=len(y),
+        n_rows=round(n),
         residual_before=float(np.sqrt(np.mean(y**2))),
         residual_after=float(np.sqrt(np.mean((y - X @ c) ** 2))),
     )
@@ -203,7 +203,9 @@ def put_readout(movement: AbstractMovement, fit: RidgeFit) -> None:
 
 
 def ridge(
-    X: Float[np.ndarray, "rows columns"], y: Float[np.ndarray, " rows"]
+    X: Float[np.ndarray, "rows columns"],
+    y: Float[np.ndarray, " rows"],
+    n: float | None = None,
 ) -> tuple[Float[np.ndarray, " columns"], float, float]:
     """Solve a ridge regression, its strength chosen by generalised cross-validation.
 
@@ -211,6 +213,8 @@ def ridge(
     ----------
     X, y
         Rows and what they shall give.
+    n
+        How many rows there are, where some say the same again; all by default.
 
     Returns
     -------
@@ -231,11 +235,12 @@ def ridge(
     U, s, V = np.linalg.svd(X, full_matrices=False)
     projected = U.T @ y
     outside = max(0.0, float(y @ y - projected @ projected))
-    n = len(y)
+    n_rows = len(y)
+    n = n_rows if n is None else n
     unit = float(np.mean(X**2)) or 1.0
     best = (np.inf, float(STRENGTHS[-1]), 0.0)
     for strength in STRENGTHS:
-        kept = s**2 / (s**2 + n * strength * unit)
+        kept = s**2 / (s**2 + n_rows * strength * unit)
         freedom = float(kept.sum())
         if INFLATION * freedom >= n:
             continue
@@ -244,7 +249,7 @@ def ridge(
         if score < best[0]:
             best = (score, float(strength), freedom)
     _, strength, freedom = best
-    c = V.T @ (s / (s**2 + n * strength * unit) * projected)
+    c = V.T @ (s / (s**2 + n_rows * strength * unit) * projected)
     return c, strength, freedom
 
 
@@ -334,11 +339,14 @@ def _weighed(
     structures: Sequence[Atoms],
     units: RidgeUnits,
     differences: Mapping[int, Difference],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows and residuals in units of error, a mean over each structure."""
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return rows and residuals in units of error, a mean over each structure.
+
+    The number counts every row once, and those that a difference says twice half.
+    """
     X, y = _energies(pieces, structures)
     factor = units.energy_weight**0.5 / units.energy
-    X_rows, y_rows = [factor * X], [factor * y]
+    X_rows, y_rows, n = [factor * X], [factor * y], float(len(y))
     missing = [
         None if (labels := forces_of(atoms)) is None else labels - one.forces
         for one, atoms in zip(pieces, structures, strict=True)
@@ -350,6 +358,7 @@ def _weighed(
             factor = 1 / (units.forces * own.size**0.5)
             X_rows.append(factor * one.forces_rows.reshape(own.size, -1))
             y_rows.append(factor * own.ravel())
+            n += own.size
             continue
         partner, weights = differences[i].partner, differences[i].weights
         if not weights.any():  # the undisplaced crystal has no difference
@@ -359,7 +368,8 @@ def _weighed(
         columns = partner.difference(one.forces_rows, pieces[partner.index].forces_rows)
         X_rows.append((weights[:, :, None] * columns).reshape(own.size, -1))
         y_rows.append((weights * partner.difference(own, other)).ravel())
-    return np.concatenate(X_rows), np.concatenate(y_rows)
+        n += own.size * (0.5 if partner.says_twice else 1.0)
+    return np.concatenate(X_rows), np.concatenate(y_rows), n
 
 
 def _energies(

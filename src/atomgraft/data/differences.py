@@ -76,6 +76,15 @@ class Partner:
     permutation: Int[np.ndarray, " atoms"]
     share: float
 
+    @property
+    def says_twice(self) -> bool:
+        """Whether each number of the difference stands in another place once more.
+
+        In the frame at the opposite displacement, or on the atom that the symmetry
+        exchanges with this one.
+        """
+        return self.kind in {"opposite", "symmetry"}
+
     def difference(
         self,
         own: Float[np.ndarray, "atoms 3 *columns"],
