@@ -2,10 +2,12 @@
 
 import contextlib
 import dataclasses
+import gc
 import importlib
 import importlib.util
 import logging
 import os
+import traceback
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -156,13 +158,17 @@ def _connected(address: str) -> "Client":
         return Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise BadInputError(
-            f"The scheduler {address} does not answer: {reason}.",
-            "The address of a running Dask scheduler is needed, such as "
-            "tcp://127.0.0.1:8786.",
-            "Start one with 'dask scheduler' and workers with 'dask worker ADDRESS "
-            "--nthreads 1', or leave --scheduler out.",
-        ) from error
+        traceback.clear_frames(error.__traceback__)
+    # A client that never connected closes when it is collected, and waits forever if
+    # that comes while another one starts: collected here, it cannot.
+    gc.collect()
+    raise BadInputError(
+        f"The scheduler {address} does not answer: {reason}.",
+        "The address of a running Dask scheduler is needed, such as "
+        "tcp://127.0.0.1:8786.",
+        "Start one with 'dask scheduler' and workers with 'dask worker ADDRESS "
+        "--nthreads 1', or leave --scheduler out.",
+    )
 
 
 def _slurm(options: Mapping[str, str]) -> Any:  # noqa: ANN401 - jobqueue has no types

@@ -1,5 +1,6 @@
 """The engine: cells that succeed, fail, vanish, and are not run twice."""
 
+import gc
 import json
 import os
 import threading
@@ -42,6 +43,9 @@ FAILURES = {
     "disk": StorageError("Full.", "Space.", "Free some."),
     "bug": ZeroDivisionError("division by zero"),
 }
+
+
+NOWHERE = "tcp://127.0.0.1:9"
 
 
 def work(folder, payload):
@@ -144,7 +148,7 @@ def test_what_is_done_is_not_done_again(scheduler, tmp_path):
 
 def test_with_nothing_to_do_no_cluster_is_asked(scheduler, tmp_path):
     first = run_campaign(cells(2), tmp_path, work, plan=scheduler)
-    nowhere = ClusterPlan(scheduler="tcp://127.0.0.1:9")
+    nowhere = ClusterPlan(scheduler=NOWHERE)
     assert run_campaign(cells(2), tmp_path, work, plan=nowhere) == first
 
 
@@ -238,7 +242,7 @@ def test_records_are_plain_json(scheduler, tmp_path):
 
 def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch):
     monkeypatch.setattr("atomgraft.experiments.clusters.PATIENCE", 1.0)
-    plan = ClusterPlan(scheduler="tcp://127.0.0.1:9")
+    plan = ClusterPlan(scheduler=NOWHERE)
     with pytest.raises(BadInputError, match=r"127\.0\.0\.1:9 does not answer"):
         run_campaign(cells(1), tmp_path, work, plan=plan)
 
@@ -248,6 +252,19 @@ def test_an_address_that_is_none(address, tmp_path, monkeypatch):
     monkeypatch.setattr("atomgraft.experiments.clusters.PATIENCE", 1.0)
     with pytest.raises(BadInputError, match="does not answer"):
         run_campaign(cells(1), tmp_path, work, plan=ClusterPlan(scheduler=address))
+
+
+def test_a_client_that_never_connected_is_gone(tmp_path, monkeypatch):
+    """Collected while another one starts, it would wait for a lock forever."""
+    from distributed import Client
+
+    monkeypatch.setattr("atomgraft.experiments.clusters.PATIENCE", 1.0)
+    known = {id(one) for one in gc.get_objects() if isinstance(one, Client)}
+    with pytest.raises(BadInputError, match="does not answer") as caught:
+        run_campaign(cells(1), tmp_path, work, plan=ClusterPlan(scheduler=NOWHERE))
+    left = [one for one in gc.get_objects() if isinstance(one, Client)]
+    assert [one for one in left if id(one) not in known] == []
+    assert caught.value is not None  # alive, and with it what it holds
 
 
 @pytest.mark.parametrize("status", ["closed", "running"])
