@@ -19,6 +19,7 @@ from atomgraft.report.campaign_wording import (
     best_recipe,
     common_errors,
     headline,
+    is_lost,
     sentences,
     summary_of,
 )
@@ -86,7 +87,10 @@ def campaign_page_text(campaign: PhononCampaign) -> str:
 
 
 def mark_of(campaign: PhononCampaign) -> Mark:
-    """Return the result at a glance: has the best recipe learned more than a number."""
+    """Return the result at a glance.
+
+    A graft that took has learned more than one number, and still knows other crystals.
+    """
     base, best = summary_of(campaign, BASE), best_recipe(campaign)
     if not campaign.finished:
         return OPEN
@@ -95,7 +99,7 @@ def mark_of(campaign: PhononCampaign) -> Mark:
     if not _beats(campaign, best.contestant, BASE):
         return MARKS[False]
     has_learned = _beats(campaign, best.contestant, GLOBAL_SCALAR)
-    return MARKS[True] if has_learned else PARTIAL
+    return MARKS[True] if has_learned and not is_lost(best) else PARTIAL
 
 
 def _beats(campaign: PhononCampaign, one: str, other: str) -> bool:

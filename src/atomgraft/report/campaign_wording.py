@@ -134,12 +134,17 @@ def sentences(campaign: PhononCampaign) -> tuple[str, ...]:
                 f"On crystals it was not trained for, forces moved by "
                 f"{number_text(best.drift)} {best.drift_unit} on average."
             )
-            if best.drift > LOST:
+            if is_lost(best):
                 found.append(
                     "There it knows nothing any more: keep an adapted model for what "
                     "it was adapted to."
                 )
     return tuple(found)
+
+
+def is_lost(one: CampaignSummary) -> bool:
+    """Return whether models have moved so far that nothing else is left in them."""
+    return one.drift is not None and one.drift > LOST
 
 
 def _instability_sentence(campaign: PhononCampaign, one: CampaignSummary) -> str:

@@ -93,22 +93,24 @@ class TrainingSet:
             if (partner := self.partners[i]) is not None and partner.kind != "reference"
         ]
 
-    def _cost(self, i: int) -> int:
-        """Return the atoms that a structure brings along, its partner's included."""
-        extra = needed_partners([i], self.partners)
-        return self._sizes[i] + sum(self._sizes[j] for j in extra)
-
     def groups(self, indices: Sequence[int], max_atoms: int) -> list[list[int]]:
-        """Return indices in groups of at most `max_atoms` atoms, in order."""
+        """Return indices in groups of at most `max_atoms` atoms, in order.
+
+        Partners count, each once a group.
+        """
         groups: list[list[int]] = [[]]
-        room = max_atoms
+        seen: set[int] = set()
+        n_atoms = 0
         for i in indices:
-            n_atoms = self._cost(i)
-            if groups[-1] and n_atoms > room:
+            wanted = {i, *needed_partners([i], self.partners)}
+            n_more = sum(self._sizes[j] for j in wanted - seen)
+            if groups[-1] and n_atoms + n_more > max_atoms:
                 groups.append([])
-                room = max_atoms
+                seen, n_atoms = set(), 0
+                n_more = sum(self._sizes[j] for j in wanted)
             groups[-1].append(i)
-            room -= n_atoms
+            seen |= wanted
+            n_atoms += n_more
         return [group for group in groups if group]
 
 

@@ -366,12 +366,13 @@ class _Trainer:
                 return self._backward_in_pieces(flow, indices, size, state, is_last)
             except (RuntimeError, MemoryError) as error:
                 alone = self.fabric.world_size == 1  # others would wait for this one
-                if not is_out_of_memory(error) or size == 1 or not alone:
+                largest = max(map(len, self._pieces(flow, indices, size)))
+                if not is_out_of_memory(error) or largest == 1 or not alone:
                     raise
             # a gradient may be there in part: start again from what was there
             self._set_gradients(before)
             self.n_split += 1
-            size = (size + 1) // 2
+            size = (largest + 1) // 2
             self.observer.on_notice(
                 f"step {state.step + 1}: memory ran out; its {len(indices)} structures "
                 f"are taken {size} at a time"

@@ -70,14 +70,17 @@ def test_the_sentences_name_baselines_instability_and_bill(whole):
     assert "Better than the base on 2 of 3 materials." in told
 
 
-@pytest.mark.parametrize(("drift", "is_told"), [(900.0, False), (1100.0, True)])
-def test_a_model_that_has_forgotten_everything_is_told(whole, drift, is_told):
+@pytest.mark.parametrize(("drift", "is_lost"), [(900.0, False), (1100.0, True)])
+def test_a_model_that_has_forgotten_everything_is_told(whole, drift, is_lost):
+    """In words, and the graft has not taken as a whole."""
     summaries = tuple(
         one.model_copy(update={"drift": drift, "drift_unit": "meV/Å"})
         for one in whole.summaries
     )
-    told = " ".join(sentences(whole.model_copy(update={"summaries": summaries})))
-    assert ("knows nothing any more" in told) == is_told
+    campaign = whole.model_copy(update={"summaries": summaries})
+    told = " ".join(sentences(campaign))
+    assert ("knows nothing any more" in told) == is_lost
+    assert mark_of(campaign) == (PARTIAL if is_lost else MARKS[True])
 
 
 def test_who_failed_on_the_hard_ones_is_compared_on_the_others(whole):

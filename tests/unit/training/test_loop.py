@@ -306,6 +306,18 @@ def test_atoms_bound_a_backward_pass_and_change_no_gradient(
         assert torch.allclose(after[name], gradient, rtol=1e-10, atol=ROUNDING)
 
 
+def test_memory_that_runs_out_in_a_small_piece_makes_it_smaller(
+    adapted, frames, tmp_path, monkeypatch
+):
+    """Pieces hold two: a bound of three, half of five, would make the same ones."""
+    monkeypatch.setattr(loop, "PIECE_ATOMS", 16)
+    memory = OutOfMemory(monkeypatch, 1, torch.OutOfMemoryError())
+    tried = trainer(adapted, frames, tmp_path, batch_size=5)
+    tried._backward_of_streams(tried._begin())
+    assert memory.sizes == [2, 1, 1, 1, 1, 1]
+    assert tried.n_split == 1
+
+
 def spied_sizes(monkeypatch):
     """The structures of each forward pass from now on."""
     forward, sizes = GraftedModule.forward, []

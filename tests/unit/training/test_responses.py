@@ -116,8 +116,9 @@ def test_energies_train_as_they_are():
 
 def test_partners_count_as_atoms_of_a_group():
     data = prepared([with_rest_forces(u) for u in (along(2), -along(2), along(0))])
-    assert data.groups([0, 1, 2], 32) == [[0], [1], [2]]
-    assert data.groups([0, 1, 2], 48) == [[0], [1, 2]]
+    assert data.groups([0, 1, 2], 16) == [[0], [1], [2]]
+    assert data.groups([0, 1, 2], 47) == [[0, 1], [2]]  # of one pair, each once
+    assert data.groups([0, 1, 2], 48) == [[0, 1, 2]]
 
 
 def test_differences_have_their_own_unit():
