@@ -12,9 +12,10 @@ Technometrics 21, 215 (1979), eq. 2.1),
 
     V(λ) = n |y - X c|² / (n - α tr H)²,   H = X (XᵀX + r λ)⁻¹ Xᵀ.
 
-There n is the number r of rows, and α = 1. The components of the forces in one frame are not independent, so that the
-data hold less than n labels and plain cross-validation fits too closely; α > 1 counts
-each degree of freedom for more (Kim and Gu, J. R. Stat. Soc. B 66, 337 (2004), eq. 7).
+There n is the number r of rows, and α = 1. The components of the forces in one frame
+are not independent, so that the data hold less than n labels and plain cross-validation
+fits too closely; α > 1 counts each degree of freedom for more (Kim and Gu, J. R. Stat.
+Soc. B 66, 337 (2004), eq. 7).
 
 Energies enter after the best shift of reference energies: where the zero of energy
 lies is no matter of the readout. Frames that train as force differences enter as such:

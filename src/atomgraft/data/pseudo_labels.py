@@ -60,6 +60,34 @@ def pseudo_labelled(
     return found + [_displaced(frames[i], factor * responses[i], -1) for i in alone]
 
 
+def completed(
+    frames: Sequence[Atoms],
+    responses: Float[np.ndarray, "frames atoms 3"],
+    labelled: Sequence[int],
+) -> Float[np.ndarray, "frames atoms 3"]:
+    """Return the labels of some frames, and the scaled responses of a model elsewhere.
+
+    Parameters
+    ----------
+    frames
+        Displaced supercells of a crystal, with their labels.
+    responses
+        The model's forces on all of them, those of the undisplaced one taken off, eV/Å.
+    labelled
+        Whose labels are used.
+
+    Returns
+    -------
+    :
+        eV/Å; of labels the forces as they are.
+    """
+    factor = response_factor([frames[i] for i in labelled], responses[list(labelled)])
+    found = factor * responses
+    for i in labelled:
+        found[i] = forces_of(frames[i])
+    return found
+
+
 def response_factor(
     frames: Sequence[Atoms], responses: Float[np.ndarray, "frames atoms 3"]
 ) -> float:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from atomgraft.results.phonon_campaign import (
-    BASE,
-    FIXED,
+    COMPLETED,
+    GLOBAL_SCALAR,
+    OWN_SCALAR,
     Bill,
     CampaignMaterial,
     CampaignRow,
@@ -24,16 +25,16 @@ def bill_of(
     mode: Mode | None,
     dft_hours: float | None,
 ) -> Bill | None:
-    """Return the bill of the base or of a recipe; the base takes no labels.
+    """Return the bill of the base, of labels it completes or of a recipe.
 
     Counted are the materials on which the contestant was judged. One adaptation for
     all is made once by whoever needs it, so that labels and hours of training are the
-    mean over folds.
+    mean over folds. The base takes no labels.
 
     Parameters
     ----------
     contestant
-        The base or a recipe.
+        The base, labels that it completes, or a recipe.
     materials, rows, trainings
         Of the campaign.
     mode
@@ -60,6 +61,8 @@ def bill_of(
     n_seeds = len({row.seed for row in own})
     n_times = _times(done, n_seeds, mode)
     used = sum(one.n_labels for one in done) / n_times
+    if contestant == COMPLETED:
+        used = sum(one.n_labels for one in own) / n_seeds
     adapting = sum(map(_hours, done)) / n_times
     evaluating = sum(map(_hours, own)) / n_seeds
     full, spent = None, None
@@ -115,7 +118,7 @@ def bills_of(
     mode: Mode | None,
     dft_hours: float | None,
 ) -> tuple[Bill, ...]:
-    """Return the bills of the base and of all recipes.
+    """Return the bills of the base, of the labels it completes and of all recipes.
 
     Parameters
     ----------
@@ -129,7 +132,7 @@ def bills_of(
     dft_hours
         CPU-hours of one displaced supercell by DFT; none leaves DFT's hours out.
     """
-    billed = [one for one in contestants if one == BASE or one not in FIXED]
+    billed = [one for one in contestants if one not in {OWN_SCALAR, GLOBAL_SCALAR}]
     found = (
         bill_of(one, materials, rows, trainings, mode=mode, dft_hours=dft_hours)
         for one in billed

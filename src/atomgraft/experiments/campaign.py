@@ -277,7 +277,7 @@ class _Window:
         return max(1, sum(threads.values()))
 
     def _refuse_lost_scheduler(self) -> None:
-        """An answer that is ``lost`` died with its worker, and is made again."""
+        """Refuse to go on alone; an answer that is only ``lost`` is made again."""
         is_lost = any(one.status == "cancelled" for one in self.under_way)
         if is_lost or self.client.status != "running":
             raise _lost_scheduler()

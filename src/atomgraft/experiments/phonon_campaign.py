@@ -352,12 +352,19 @@ class _CellMaker:
         )
 
     def _scale(self, material: Material, factors: dict[str, float]) -> Cell:
+        labelled = tuple(
+            (seed, chosen)
+            for seed in self.plan.spec.seeds
+            if (chosen := self.plan.labels_of(material, seed))
+        )
         told = ScalePayload(
             spec=self._vibrations(material),
             base=str(self.folder / CELLS / judge_name(material, None)),
             factors=factors,
+            supercells=self._supercells(material) if labelled else None,
+            labelled=labelled,
         )
-        pinned = self._pin(material, *map(repr, factors.values()))
+        pinned = self._pin(material, *map(repr, (*factors.values(), *labelled)))
         return _cell(scale_name(material), "scale", told, pinned)
 
     def _vibrations(self, material: Material) -> dict[str, Any]:

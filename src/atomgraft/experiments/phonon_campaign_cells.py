@@ -20,7 +20,7 @@ from atomgraft.core.storage import (
     write_atomically,
 )
 from atomgraft.data.exact_files import write_exactly
-from atomgraft.data.pseudo_labels import pseudo_labelled
+from atomgraft.data.pseudo_labels import completed, pseudo_labelled
 from atomgraft.data.readers import read_structures
 from atomgraft.evaluation.phonon_errors import Compared, errors_of
 from atomgraft.evaluation.phonons import Judged, Question, judge_crystal
@@ -35,6 +35,7 @@ from atomgraft.lattice.harmonic import Harmonic, scaled, with_forces
 from atomgraft.lattice.spectra import MeshFrequencies, mesh_frequencies
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.memory import keep_freed_buffers
+from atomgraft.results.phonon_campaign import COMPLETED
 from atomgraft.results.phonons import REFERENCE, PhononErrors
 from atomgraft.training.devices import DeviceName, resolve_device
 
@@ -128,11 +129,17 @@ class ScalePayload:
         Folder of the cell that judged the base.
     factors
         By contestant.
+    supercells
+        File of all displaced supercells of the material, to complete labels.
+    labelled
+        By seed: numbers of those whose labels a recipe is given.
     """
 
     spec: Document
     base: str
     factors: dict[str, float]
+    supercells: str | None = None
+    labelled: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
 
 def do_cell(folder: Path, payload: Document) -> Document:
@@ -391,7 +398,7 @@ def _numbers(errors: PhononErrors) -> Document:
 
 
 def scale(folder: Path, told: Document) -> Document:
-    """Judge the base's force constants times given numbers.
+    """Judge the base's force constants times given numbers, and labels it completes.
 
     Parameters
     ----------
@@ -403,7 +410,7 @@ def scale(folder: Path, told: Document) -> Document:
     Returns
     -------
     :
-        ``rows`` with numbers, by contestant.
+        ``rows`` with numbers, by contestant, and ``completed`` by seed.
 
     Raises
     ------
@@ -419,16 +426,26 @@ def scale(folder: Path, told: Document) -> Document:
     rows: Document = {}
     for name, factor in payload.factors.items():
         one = _compared(name, scaled(base, factor), spec)
-        errors = errors_of(one, known, spec.threshold, spec.mesh)
-        rows[name] = {
-            **_numbers(errors),
-            "factor": factor,
-            "is_stable": errors.is_stable,
-            **_extent(one.mesh, ""),
-            **_extent(known.mesh, "_reference"),
-            "is_stable_reference": bool(known.mesh.frequencies.min() > -spec.threshold),
-        }
-    return {"rows": rows}
+        rows[name] = {**_judged_row(one, known, spec), "factor": factor}
+    done: Document = {}
+    for seed, chosen in payload.labelled:
+        frames = read_structures([payload.supercells or ""])
+        whole = with_forces(reference.phonon, completed(frames, forces, chosen))
+        one = _compared(COMPLETED, whole, spec)
+        row = _judged_row(one, known, spec)
+        done[str(seed)] = {**row, "n_labels": len(chosen), "seed": seed}
+    return {"rows": rows, "completed": done}
+
+
+def _judged_row(one: Compared, known: Compared, spec: PhononSpec) -> Document:
+    errors = errors_of(one, known, spec.threshold, spec.mesh)
+    return {
+        **_numbers(errors),
+        "is_stable": errors.is_stable,
+        **_extent(one.mesh, ""),
+        **_extent(known.mesh, "_reference"),
+        "is_stable_reference": bool(known.mesh.frequencies.min() > -spec.threshold),
+    }
 
 
 def _reference(crystal: Crystal) -> "PhononReference":

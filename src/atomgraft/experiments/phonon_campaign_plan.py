@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from atomgraft.data.subsets import nested_order
 from atomgraft.experiments.compare_spec import Entrant
 from atomgraft.experiments.inputs import base_card, load_base
 from atomgraft.experiments.phonon_campaign_spec import HALF, PhononCampaignSpec
+from atomgraft.experiments.phonon_labels import chosen_supercells
 from atomgraft.experiments.phonon_materials import Material, listed, read_materials
 from atomgraft.results.phonon_campaign import BASE
 from atomgraft.results.schema import BaseCard
@@ -106,6 +106,28 @@ class CampaignPlan:
         )
         return next(found, None)
 
+    def labels_of(self, material: Material, seed: int) -> tuple[int, ...]:
+        """Return the supercells of a material whose labels its adaptations are given.
+
+        Parameters
+        ----------
+        material
+            Of the campaign.
+        seed
+            Of the adaptations; all recipes are given the same.
+
+        Returns
+        -------
+        :
+            Empty with one adaptation for all, and where there is no strict subset.
+        """
+        if self.spec.mode != "each":
+            return ()
+        wanted = material.name, seed
+        found = (one for one in self.trainings if (one.stem, one.seed) == wanted)
+        training = next(found, None)
+        return () if training is None else training.supercells[material.name] or ()
+
     def pseudo_labelled_material(self, training: PlannedTraining) -> Material | None:
         """Return the material whose supercells without labels are trained on as well.
 
@@ -117,16 +139,13 @@ class CampaignPlan:
         Returns
         -------
         :
-            None where nobody asked for it, and where the base's answers could not
-            train as differences: with ``differences: never``, and where supercells
-            displace many atoms, or one of them far.
+            None where there is no such material; see :func:`has_pseudo_labels`.
         """
-        spec = self.spec
-        is_wanted = spec.pseudo_labels and spec.mode == "each"
-        if not is_wanted or spec.training.differences == "never":
+        found = (one for one in self.materials if one.name == training.stem)
+        material = next(found, None)
+        if material is None or not has_pseudo_labels(self.spec, material):
             return None
-        [material] = (one for one in self.materials if one.name == training.stem)
-        return material if material.displaced is not None else None
+        return material
 
 
 def plan_phonon_campaign(
@@ -174,6 +193,25 @@ def plan_phonon_campaign(
     return dataclasses.replace(plan, trainings=_trainings(plan))
 
 
+def has_pseudo_labels(spec: PhononCampaignSpec, material: Material) -> bool:
+    """Tell whether supercells without labels train as the base answers them.
+
+    Not where nobody asked for it, and not where those answers could not train as
+    differences: with ``differences: never``, and where supercells displace many atoms,
+    or one of them far.
+
+    Parameters
+    ----------
+    spec
+        The campaign.
+    material
+        One of its materials.
+    """
+    is_wanted = spec.pseudo_labels and spec.mode == "each"
+    can_train = spec.training.differences != "never"
+    return is_wanted and can_train and material.can_be_answered
+
+
 def _without_pseudo_labels(
     spec: PhononCampaignSpec, materials: Sequence[Material]
 ) -> Iterator[str]:
@@ -186,7 +224,7 @@ def _without_pseudo_labels(
     bare = [
         one.name
         for one in materials
-        if one.card.has_reference and one.displaced is None
+        if one.card.has_reference and not one.can_be_answered
     ]
     if bare:
         yield (
@@ -302,36 +340,16 @@ def drawn_supercells(
     asked = HALF if spec.labels is None else spec.labels
     n = asked if isinstance(asked, int) else max(1, round(asked * n_there))
     n = min(n, n_there - 1)
-    return _drawn(material, seed, n)
+    return _drawn(material, seed, n, is_rest_answered=has_pseudo_labels(spec, material))
 
 
-def _drawn(material: Material, seed: int, n: int) -> tuple[int, ...]:
-    """Draw supercells: every displaced atom once before one comes twice.
-
-    Supercells at opposite displacements are drawn together; where there is no room for
-    both, a smaller one takes their place, and there may be fewer than `n`. A single
-    label of a crystal that has none but pairs trains as it is.
-    """
+def _drawn(
+    material: Material, seed: int, n: int, *, is_rest_answered: bool
+) -> tuple[int, ...]:
+    """Draw supercells: the seed decides among equals."""
     rng = numpy_generator(seed, "supercells", material.name)
-    teams = _one_atom_after_another(material, nested_order(len(material.teams), rng))
-    chosen: list[int] = []
-    for team in teams:
-        chosen += team if len(chosen) + len(team) <= n else ()
-    return tuple(sorted(chosen or teams[0][:n]))
-
-
-def _one_atom_after_another(
-    material: Material, order: Sequence[int]
-) -> list[tuple[int, ...]]:
-    """Return teams of supercells in a new order; the first of every atom come first."""
-    displaced = material.displaced or range(len(material.teams))
-    seen: Counter[int] = Counter()
-    rounds: list[int] = []
-    for i in order:
-        rounds.append(seen[displaced[i]])
-        seen[displaced[i]] += 1
-    in_rounds = sorted(zip(rounds, order, strict=True), key=lambda pair: pair[0])
-    return [material.teams[i] for _, i in in_rounds]
+    teams = [material.teams[i] for i in nested_order(len(material.teams), rng)]
+    return chosen_supercells(teams, n, is_rest_answered=is_rest_answered)
 
 
 def _share_of_all(
@@ -342,7 +360,9 @@ def _share_of_all(
     if asked is None:
         return None
     n = asked if isinstance(asked, int) else max(1, round(asked * n_there))
-    return None if n >= n_there else _drawn(material, seed, n)
+    if n >= n_there:
+        return None
+    return _drawn(material, seed, n, is_rest_answered=False)
 
 
 def _refuse_unlabelled(materials: Sequence[Material]) -> None:

@@ -17,6 +17,7 @@ from atomgraft.experiments.phonon_campaign_plan import (
 from atomgraft.experiments.phonon_materials import Material, listed
 from atomgraft.results.phonon_campaign import (
     BASE,
+    COMPLETED,
     GLOBAL_SCALAR,
     OWN_SCALAR,
     CampaignRow,
@@ -162,10 +163,10 @@ def _sources(planned: PlannedTraining) -> Iterator[str]:
 def _rows(
     plan: CampaignPlan, material: Material, outcomes: Outcomes
 ) -> Iterator[CampaignRow]:
-    """Yield the base, its scalings and every recipe on one material."""
+    """Yield the base, what it is worth without training, and every recipe."""
     yield _base_row(material, outcomes)
     if material.card.has_reference:
-        yield from _scaled_rows(material, outcomes)
+        yield from _scaled_rows(plan, material, outcomes)
     for entrant in plan.spec.recipes:
         for seed in plan.spec.seeds:
             yield _adapted_row(plan, material, entrant, seed, outcomes)
@@ -191,17 +192,30 @@ def _base_row(material: Material, outcomes: Outcomes) -> CampaignRow:
     )
 
 
-def _scaled_rows(material: Material, outcomes: Outcomes) -> Iterator[CampaignRow]:
+def _scaled_rows(
+    plan: CampaignPlan, material: Material, outcomes: Outcomes
+) -> Iterator[CampaignRow]:
+    """Yield the base times a number, and the labels of each seed completed by it."""
     outcome = outcomes.get(scale_name(material), NOT_RUN)
     base = outcomes.get(judge_name(material, None), NOT_RUN)
-    for contestant in (OWN_SCALAR, GLOBAL_SCALAR):
+    told = outcome.document or {}
+    given = [
+        (name, NO_OTHERS, {}, told.get("rows", {}).get(name))
+        for name in (OWN_SCALAR, GLOBAL_SCALAR)
+    ]
+    if plan.spec.recipes and plan.spec.mode == "each":
+        done = told.get("completed", {})
+        given += [
+            (COMPLETED, NO_SUBSET, {"seed": seed}, done.get(str(seed)))
+            for seed in plan.spec.seeds
+        ]
+    for contestant, without, more, numbers in given:
         if material.card.reason is not None:
-            yield _left_out(material, contestant)
+            yield _left_out(material, contestant, **more)
             continue
-        told = (outcome.document or {}).get("rows", {})
         status, reason = outcome.status, outcome.reason
-        if outcome.status == "done" and contestant not in told:
-            status, reason = "left out", NO_OTHERS
+        if outcome.status == "done" and numbers is None:
+            status, reason = "left out", without
         if base.status == "failed":
             status, reason = "failed", base.reason
         yield CampaignRow(
@@ -209,7 +223,7 @@ def _scaled_rows(material: Material, outcomes: Outcomes) -> Iterator[CampaignRow
             contestant=contestant,
             status=status,
             reason=reason,
-            **told.get(contestant, {}),
+            **{**more, **(numbers or {})},
         )
 
 

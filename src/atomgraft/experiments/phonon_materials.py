@@ -9,11 +9,9 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.data import chemical_symbols
-from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_folder
-from atomgraft.data.differences import SAME_PLACE, SMALL
 from atomgraft.data.force_sets import (
     ForceSets,
     is_phonopy_calculation,
@@ -22,6 +20,7 @@ from atomgraft.data.force_sets import (
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.experiments.crystals import LABELLED, read_crystal
+from atomgraft.experiments.phonon_labels import Team, teams_of
 from atomgraft.lattice.relaxation import space_group
 from atomgraft.results.phonon_campaign import CampaignMaterial
 
@@ -52,18 +51,18 @@ class Material:
         Training can read its displaced supercells from its own file; otherwise they
         are written anew beside the results.
     teams
-        Its displaced supercells by number, those at opposite displacements together:
-        apart they cannot train as a force difference.
-    displaced
-        The atom that each team displaces; none where a supercell displaces many, or
-        one so far that it does not train as a difference without a word.
+        Its displaced supercells, in the order of the file.
     """
 
     card: CampaignMaterial
     path: str
     has_own_labels: bool
-    teams: tuple[tuple[int, ...], ...] = ()
-    displaced: tuple[int, ...] | None = None
+    teams: tuple[Team, ...] = ()
+
+    @property
+    def can_be_answered(self) -> bool:
+        """The base can stand in for labels: one atom is displaced at once, not far."""
+        return any(team.displaced is not None for team in self.teams)
 
     @property
     def name(self) -> str:
@@ -166,41 +165,12 @@ def _material(
         content=structures_fingerprint([atoms]) if sets is None else sets.content,
         reason=f"The base does not know {symbols}." if unknown else None,
     )
-    teams = () if sets is None else _teams(sets.displacements)
     return Material(
         card=card,
         path=str(path.resolve()),
         has_own_labels=sets is not None and _has_own_labels(path, sets),
-        teams=teams,
-        displaced=_displaced(sets, teams) if sets and _is_small(sets) else None,
+        teams=() if sets is None else teams_of(sets, symprec),
     )
-
-
-def _teams(
-    displacements: Float[np.ndarray, "frames atoms 3"],
-) -> tuple[tuple[int, ...], ...]:
-    """Return supercells at opposite displacements together, the others alone."""
-    left = list(range(len(displacements)))
-    teams: list[tuple[int, ...]] = []
-    while left:
-        i = left.pop(0)
-        apart = np.abs(displacements[left] + displacements[i]).max(axis=(1, 2))
-        others = [left[k] for k in np.flatnonzero(apart < SAME_PLACE)[:1]]
-        left = [j for j in left if j not in others]
-        teams.append((i, *others))
-    return tuple(teams)
-
-
-def _is_small(sets: ForceSets) -> bool:
-    """Tell whether one atom at a time is displaced, and not far."""
-    lengths = np.linalg.norm(sets.displacements, axis=2)
-    return sets.is_single and bool(lengths.max() <= SMALL)
-
-
-def _displaced(sets: ForceSets, teams: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    """Return the atom that each team displaces."""
-    sizes = np.abs(sets.displacements).max(axis=2)
-    return tuple(int(sizes[team[0]].argmax()) for team in teams)
 
 
 def _read(path: Path, symprec: float) -> tuple[ForceSets | None, Atoms]:

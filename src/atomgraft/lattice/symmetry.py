@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 from ase import Atoms
+from jaxtyping import Int
 
 from atomgraft.core.errors import BadInputError
 
@@ -92,6 +94,35 @@ def _no_symmetry(atoms: Atoms) -> BadInputError:
         "Atoms at places of their own, in a cell that is not flat, are needed.",
         "Look at the structure.",
     )
+
+
+def images_of_atoms(atoms: Atoms, symprec: float) -> Int[np.ndarray, " atoms"]:
+    """Return how many atoms of a cell are images of each by symmetry, itself included.
+
+    Parameters
+    ----------
+    atoms
+        Periodic in all directions.
+    symprec
+        Å
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> images_of_atoms(bulk("NaCl", "rocksalt", a=5.6, cubic=True), 1e-3).tolist()
+    [4, 4, 4, 4, 4, 4, 4, 4]
+    """
+    import spglib
+
+    raise_errors_of_spglib()
+    try:
+        found = spglib.get_symmetry_dataset(_cell(atoms), symprec=symprec)
+    except _failure():
+        found = None
+    if found is None:
+        return np.ones(len(atoms), dtype=int)
+    classes = np.asarray(found.equivalent_atoms)
+    return np.bincount(classes)[classes]
 
 
 def spglib_group(atoms: Atoms, symprec: float) -> tuple[str, int]:

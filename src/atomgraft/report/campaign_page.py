@@ -31,6 +31,7 @@ from atomgraft.report.record import session_blocks
 from atomgraft.report.wording import MISSING, counted, number_text, time_text
 from atomgraft.results.phonon_campaign import (
     BASE,
+    COMPLETED,
     GLOBAL_SCALAR,
     PhononCampaign,
 )
@@ -89,7 +90,8 @@ def campaign_page_text(campaign: PhononCampaign) -> str:
 def mark_of(campaign: PhononCampaign) -> Mark:
     """Return the result at a glance.
 
-    A graft that took has learned more than one number, and still knows other crystals.
+    A graft that took has learned more than one number, is better than its labels are
+    without training, and still knows other crystals.
     """
     base, best = summary_of(campaign, BASE), best_recipe(campaign)
     if not campaign.finished:
@@ -98,7 +100,9 @@ def mark_of(campaign: PhononCampaign) -> Mark:
         return FAILED if campaign.trainings else ZERO_SHOT
     if not _beats(campaign, best.contestant, BASE):
         return MARKS[False]
-    has_learned = _beats(campaign, best.contestant, GLOBAL_SCALAR)
+    has_learned = all(
+        _beats(campaign, best.contestant, name) for name in (GLOBAL_SCALAR, COMPLETED)
+    )
     return MARKS[True] if has_learned and not is_lost(best) else PARTIAL
 
 

@@ -5,6 +5,7 @@ import statistics
 from atomgraft.report.wording import counted, number_text
 from atomgraft.results.phonon_campaign import (
     BASE,
+    COMPLETED,
     FIXED,
     GLOBAL_SCALAR,
     OWN_SCALAR,
@@ -21,6 +22,15 @@ TITLES = {
     BASE: "Base",
     OWN_SCALAR: "Base × own scalar",
     GLOBAL_SCALAR: "Base × scalar of the others",
+    COMPLETED: "Labels, completed by the base",
+}
+
+
+BASELINES = {
+    GLOBAL_SCALAR: "which has learned nothing but one number",
+    OWN_SCALAR: "which has learned nothing but one number",
+    COMPLETED: "which keeps the same labels and takes the base, times one number, for "
+    "the rest",
 }
 
 
@@ -169,15 +179,15 @@ def f1_text(counts: InstabilityCounts) -> str:
 
 def _baseline_sentences(campaign: PhononCampaign, best: CampaignSummary) -> list[str]:
     found: list[str] = []
-    for name in (GLOBAL_SCALAR, OWN_SCALAR):
+    for name, has_learned in BASELINES.items():
         both = common_errors(campaign, best.contestant, name)
         if both is None:
             continue
         mine, theirs, _ = both
         verdict = "beats" if mine < theirs else "does not beat"
         found.append(
-            f"It {verdict} the baseline '{title_of(name)}', which has learned nothing "
-            f"but one number ({number_text(theirs)} THz)."
+            f"It {verdict} the baseline '{title_of(name)}', {has_learned} "
+            f"({number_text(theirs)} THz)."
         )
     return found
 

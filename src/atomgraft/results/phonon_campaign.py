@@ -2,7 +2,8 @@
 
 Frequencies are in THz, imaginary ones negative; free energies in meV per atom at 300 K.
 One row stands for one material under one contestant: the base, its force constants
-times one number (its own, or that of the other materials), or a recipe that adapted it.
+times one number (its own, or that of the other materials), the labels completed by the
+base, or a recipe that adapted it.
 """
 
 from typing import Annotated, Any, Literal
@@ -18,7 +19,11 @@ CAMPAIGN_VERSION = 1
 BASE, OWN_SCALAR, GLOBAL_SCALAR = "base", "own scalar", "global scalar"
 """Contestants that stand in every table; the others are recipes."""
 
-FIXED = (BASE, OWN_SCALAR, GLOBAL_SCALAR)
+COMPLETED = "completed base"
+"""The labels that a recipe is given, and for the other supercells the base's forces
+times the one number that fits the labels: what they are worth without any training."""
+
+FIXED = (BASE, OWN_SCALAR, GLOBAL_SCALAR, COMPLETED)
 
 Interval = tuple[float, float]
 
@@ -90,7 +95,7 @@ class CampaignRow(_Record):
     material: str
     contestant: str
     seed: int | None = None
-    """Of the adaptation; none for the base and its scalings."""
+    """Of the adaptation or of the labels; none for the base and its scalings."""
     training: str | None = None
     """The adaptation that is judged."""
     status: Status

@@ -7,7 +7,12 @@ from ase.build import bulk
 from atomgraft.data.differences import CALCULATION, DISPLACEMENT, find_partners
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.labels import forces_of, set_labels
-from atomgraft.data.pseudo_labels import PSEUDO, pseudo_labelled, response_factor
+from atomgraft.data.pseudo_labels import (
+    PSEUDO,
+    completed,
+    pseudo_labelled,
+    response_factor,
+)
 from atomgraft.data.readers import read_structures
 from atomgraft.training.responses import with_differences
 
@@ -64,6 +69,18 @@ def test_labels_that_are_not_given_are_not_used(copper):
     frames = [frame(copper, 0, ALONG, responses[0]), strange[1]]
     [found] = pseudo_labelled(frames, responses, [0])
     assert np.allclose(forces_of(found), responses[1], atol=1e-12)
+
+
+def test_labels_are_kept_and_completed_by_the_scaled_responses(copper):
+    known = [springs(copper, i, ALONG, 3.0) for i in range(3)]
+    known[2] += 7.0  # not given, so not seen
+    frames = [frame(copper, i, ALONG, known[i]) for i in range(3)]
+    responses = np.array([springs(copper, i, ALONG, 2.0) for i in range(3)])
+    before = responses.copy()
+    found = completed(frames, responses, [1])
+    assert np.array_equal(found[1], known[1])
+    assert np.allclose(found[[0, 2]], 1.5 * responses[[0, 2]], atol=1e-12)
+    assert np.array_equal(responses, before)
 
 
 def test_an_opposite_frame_is_made_where_no_symmetry_leads_there(polar, copper):

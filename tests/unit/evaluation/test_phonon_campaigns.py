@@ -9,7 +9,7 @@ from atomgraft.evaluation.phonon_campaigns import (
     forces_drift,
     summarise_campaign,
 )
-from atomgraft.results.phonon_campaign import BASE
+from atomgraft.results.phonon_campaign import BASE, COMPLETED
 from tests.phonon_campaigns import (
     LORA_ERRORS,
     THRESHOLD,
@@ -236,13 +236,16 @@ def test_a_material_nobody_judged_is_not_on_the_bill():
     assert bill(rows, trainings).supercells_needed == 10
 
 
-def test_bills_come_for_models_alone():
+def test_bills_come_for_who_can_do_without_all_supercells():
     rows, trainings = table_of()
     names = list(dict.fromkeys(one.contestant for one in rows))
     materials = [material(name) for name in LORA_ERRORS]
     found = bills_of(names, materials, rows, trainings, mode="each", dft_hours=1.0)
-    assert [one.contestant for one in found] == [BASE, "lora"]
-    assert len(names) > len(found)  # scalings of the base have none
+    assert [one.contestant for one in found] == [BASE, COMPLETED, "lora"]
+    assert len(names) > len(found)  # the base times what the reference says has none
+    _, completed, lora = found
+    assert completed.supercells_used == lora.supercells_used == 3
+    assert completed.adaptation_hours == 0 < lora.adaptation_hours
 
 
 def test_unfinished_trainings_cost_what_they_took():

@@ -49,8 +49,14 @@ def judge(path, kind="judge", **changes):
     return {"kind": kind, "told": dataclasses.asdict(told)}
 
 
-def scale(path, base, factors):
-    told = ScalePayload(spec=asked(path), base=str(base), factors=factors)
+def scale(path, base, factors, labelled=()):
+    told = ScalePayload(
+        spec=asked(path),
+        base=str(base),
+        factors=factors,
+        supercells=str(path),
+        labelled=labelled,
+    )
     return {"kind": "scale", "told": dataclasses.asdict(told)}
 
 
@@ -77,6 +83,21 @@ def test_the_own_scalar_is_better_than_the_base(calculation, base, tmp_path):
     assert found["frequency_mae"] < judged["row"]["frequency_mae"]
     lowest = np.sqrt(judged["own_factor"]) * judged["row"]["minimum"]
     assert found["minimum"] == pytest.approx(lowest, rel=1e-6)
+
+
+def test_labels_are_completed_by_the_base(calculation, base, tmp_path):
+    place, judged = base
+    n_frames = len(np.load(place / FORCES))
+    everything = tuple(range(n_frames))
+    labelled = ((0, (0,)), (3, everything))
+    found = do_cell(tmp_path, scale(calculation, place, {}, labelled))
+    assert found["rows"] == {}
+    some, whole = found["completed"]["0"], found["completed"]["3"]
+    assert (some["seed"], some["n_labels"]) == (0, 1)
+    assert (whole["seed"], whole["n_labels"]) == (3, n_frames)
+    assert whole["frequency_mae"] == pytest.approx(0, abs=1e-9)  # all are DFT's own
+    assert 1e-3 < some["frequency_mae"] < judged["row"]["frequency_mae"]
+    assert some["minimum_reference"] == pytest.approx(whole["minimum"], abs=1e-9)
 
 
 def test_without_the_forces_of_the_base_it_says_what_to_do(calculation, tmp_path):

@@ -18,7 +18,12 @@ from atomgraft.experiments.phonon_campaign_rows import (
     conclude,
 )
 from atomgraft.experiments.phonon_campaign_spec import parse_campaign_spec
-from atomgraft.results.phonon_campaign import BASE, GLOBAL_SCALAR, OWN_SCALAR
+from atomgraft.results.phonon_campaign import (
+    BASE,
+    COMPLETED,
+    GLOBAL_SCALAR,
+    OWN_SCALAR,
+)
 from tests.phonon_folders import BASE as MODEL
 from tests.phonon_folders import make_folder, write_calculation
 
@@ -62,7 +67,11 @@ def all_done(plan):
         outcomes[judge_name(one, None)] = done(row=row, own_factor=1.1)
         scaled = NUMBERS | {"factor": 1.1, "frequency_mae": 0.4}
         rows = {OWN_SCALAR: scaled, GLOBAL_SCALAR: scaled}
-        outcomes[scale_name(one)] = done(rows=rows)
+        done_too = {"0": NUMBERS | {"frequency_mae": 0.3, "n_labels": 1, "seed": 0}}
+        has_subset = plan.labels_of(one, 0) != ()
+        outcomes[scale_name(one)] = done(
+            rows=rows, completed=done_too if has_subset else {}
+        )
     for one in plan.trainings:
         outcomes[one.name] = done(scores=[], n_steps=5, seconds=7.0, n_threads=2)
         [material] = [m for m in plan.judged if m.name == one.stem]
@@ -87,22 +96,23 @@ def row(campaign, material, contestant):
 def test_every_material_meets_every_contestant(plan):
     found = table(plan, all_done(plan))
     assert found.finished
-    assert found.contestants == (BASE, OWN_SCALAR, GLOBAL_SCALAR, "full")
-    assert len(found.rows) == 3 * 4
+    assert found.contestants == (BASE, OWN_SCALAR, GLOBAL_SCALAR, COMPLETED, "full")
+    assert len(found.rows) == 3 * 5
     adapted = row(found, "rocksalt", "full")
     assert (adapted.frequency_mae, adapted.n_labels, adapted.seed) == (0.1, 1, 0)
     assert adapted.training == "train--rocksalt--full-s0"
     means = {one.contestant: one.mean_mae for one in found.summaries}
     assert means == pytest.approx(
-        {BASE: 0.5, OWN_SCALAR: 0.4, GLOBAL_SCALAR: 0.4, "full": 0.1}
+        {BASE: 0.5, OWN_SCALAR: 0.4, GLOBAL_SCALAR: 0.4, COMPLETED: 0.3, "full": 0.1}
     )
 
 
 def test_a_single_supercell_is_judged_and_not_adapted_on(plan):
     found = table(plan, all_done(plan))
     assert row(found, "sodium", BASE).status == "done"
-    adapted = row(found, "sodium", "full")
-    assert (adapted.status, adapted.reason) == ("left out", NO_SUBSET)
+    for contestant in (COMPLETED, "full"):
+        adapted = row(found, "sodium", contestant)
+        assert (adapted.status, adapted.reason) == ("left out", NO_SUBSET)
     assert any("sodium" in notice for notice in found.notices)
 
 
@@ -111,6 +121,10 @@ def test_the_bill_counts_what_was_adapted(plan):
     assert (found["full"].supercells_needed, found["full"].supercells_used) == (4, 2)
     assert found["full"].adaptation_hours == pytest.approx(2 * 7.0 * 2 / 3600)
     assert found[BASE].supercells_needed == 5
+    labels = found[COMPLETED]  # the same, and nothing is adapted
+    assert (labels.supercells_needed, labels.supercells_used) == (4, 2)
+    assert labels.adaptation_hours == 0
+    assert not {OWN_SCALAR, GLOBAL_SCALAR} & found.keys()  # they need all of them
 
 
 def test_a_failed_adaptation_fails_its_material_alone(plan):
@@ -132,7 +146,7 @@ def test_a_failed_base_has_no_scalings(plan):
     outcomes[judge_name(material, None)] = failed("It melts.")
     del outcomes[scale_name(material)]
     found = table(plan, outcomes)
-    for contestant in (BASE, OWN_SCALAR, GLOBAL_SCALAR):
+    for contestant in (BASE, OWN_SCALAR, GLOBAL_SCALAR, COMPLETED):
         one = row(found, "rocksalt", contestant)
         assert (one.status, one.reason) == ("failed", "It melts.")
     assert found.finished

@@ -65,6 +65,7 @@ def test_the_sentences_name_baselines_instability_and_bill(whole):
     told = " ".join(sentences(whole))
     assert "Of 1 unstable material lora finds 1" in told
     assert "It beats the baseline 'Base × scalar of the others'" in told
+    assert "It beats the baseline 'Labels, completed by the base', which keeps" in told
     assert "3.00 of 10 DFT supercells" in told
     assert "70 % saved, and 70 % of the CPU-hours" in told
     assert "Better than the base on 2 of 3 materials." in told
@@ -109,6 +110,7 @@ def test_the_mark_needs_more_than_one_number(whole, zero_shot):
         ]
         return campaign_of(rows, whole.trainings)
 
+    assert mark_of(with_errors(1.8)) == PARTIAL  # 0.36: above its labels, completed
     assert mark_of(with_errors(2.2)) == PARTIAL  # 0.44: between base and scalar
     assert mark_of(with_errors(3.0)) == MARKS[False]
 
@@ -131,12 +133,19 @@ def test_materials_without_numbers_come_last_with_their_reason(whole):
 def test_the_bill_shows_hours_where_dft_is_priced(whole):
     assert "DFT alone" in bill_table(whole).columns
     assert "DFT alone" not in bill_table(make_campaign()).columns
-    assert {row[0] for row in bill_table(whole).rows} == {"Base", "lora"}
+    billed = [row[0] for row in bill_table(whole).rows]
+    assert billed == ["Base", "Labels, completed by the base", "lora"]
 
 
 def test_every_contestant_is_in_the_summary(whole):
     names = [row[0] for row in summary_table(whole).rows]
-    assert names == ["Base", "Base × own scalar", "Base × scalar of the others", "lora"]
+    assert names == [
+        "Base",
+        "Base × own scalar",
+        "Base × scalar of the others",
+        "Labels, completed by the base",
+        "lora",
+    ]
 
 
 @pytest.mark.parametrize("name", ["whole", "zero_shot"])
