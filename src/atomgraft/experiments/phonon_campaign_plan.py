@@ -13,8 +13,8 @@ from atomgraft.data.subsets import nested_order
 from atomgraft.experiments.compare_spec import Entrant
 from atomgraft.experiments.inputs import base_card, load_base
 from atomgraft.experiments.phonon_campaign_spec import HALF, PhononCampaignSpec
-from atomgraft.experiments.phonon_labels import chosen_supercells
 from atomgraft.experiments.phonon_materials import Material, listed, read_materials
+from atomgraft.labelling.supercells import chosen_supercells
 from atomgraft.results.phonon_campaign import BASE
 from atomgraft.results.schema import BaseCard
 from atomgraft.training.devices import resolve_device

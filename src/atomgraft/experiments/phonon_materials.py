@@ -20,7 +20,7 @@ from atomgraft.data.force_sets import (
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.experiments.crystals import LABELLED, read_crystal
-from atomgraft.experiments.phonon_labels import Team, teams_of
+from atomgraft.labelling.supercells import Team, teams_of
 from atomgraft.lattice.relaxation import space_group
 from atomgraft.results.phonon_campaign import CampaignMaterial
 
@@ -169,7 +169,7 @@ def _material(
         card=card,
         path=str(path.resolve()),
         has_own_labels=sets is not None and _has_own_labels(path, sets),
-        teams=() if sets is None else teams_of(sets, symprec),
+        teams=() if sets is None else teams_of(sets.ideal, sets.displacements, symprec),
     )
 
 

@@ -12,7 +12,8 @@ from atomgraft.core.seeding import numpy_generator
 from atomgraft.labelling.monte_carlo import Progress, monte_carlo_rattled
 from atomgraft.labelling.proposals import Proposal, require_positive
 from atomgraft.labelling.rattles import rattled, strained
-from atomgraft.labelling.soft_modes import along_soft_modes, displaced, modes_of
+from atomgraft.labelling.soft_modes import along_soft_modes, modes_of
+from atomgraft.labelling.supercells import displaced
 from atomgraft.models.base import AbstractPotential
 
 

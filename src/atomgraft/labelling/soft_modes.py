@@ -25,7 +25,7 @@ from jaxtyping import Float
 from atomgraft.data.rehearsal.disturbances import are_apart, bare
 from atomgraft.labelling.proposals import N_DRAWS, Proposal, too_close
 from atomgraft.lattice.harmonic import harmonic_of
-from atomgraft.lattice.supercells import displaced_supercells, ideal_supercell, prepare
+from atomgraft.lattice.supercells import ideal_supercell, prepare
 from atomgraft.models.base import AbstractPotential
 
 SHARE = 1 / 3
@@ -91,36 +91,6 @@ def modes_of(crystal: Atoms, potential: AbstractPotential, distance: float) -> M
     accurate = potential.clone(dtype=torch.float64, device=potential.device)
     constants = np.asarray(harmonic_of(accurate, phonon).phonon.force_constants)
     return _diagonalised(ideal_supercell(phonon), constants)
-
-
-def displaced(crystal: Atoms, distance: float, n: int) -> Iterator[Proposal]:
-    """Yield the supercells of a phonon calculation, one atom of each displaced.
-
-    Parameters
-    ----------
-    crystal
-        The supercell, periodic in all directions.
-    distance
-        Å
-    n
-        How many at most; symmetry may leave fewer that differ.
-
-    Raises
-    ------
-    BadInputError
-        The structure is not periodic.
-
-    Examples
-    --------
-    >>> from ase.build import bulk
-    >>> [one.amplitude for one in displaced(bulk("Si"), 0.01, 8)]
-    [0.01]
-    """
-    phonon = prepare(
-        crystal, supercell=np.eye(3, dtype=int), primitive=np.eye(3), distance=distance
-    )
-    for atoms in displaced_supercells(phonon)[:n]:
-        yield Proposal(atoms=atoms, kind="displacements", amplitude=distance, unit="Å")
 
 
 def along_soft_modes(

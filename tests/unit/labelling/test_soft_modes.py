@@ -13,7 +13,6 @@ from atomgraft.labelling.soft_modes import (
     THZ,
     Modes,
     along_soft_modes,
-    displaced,
     modes_of,
     normal_widths,
 )
@@ -128,12 +127,6 @@ def test_body_centred_silicon_is_unstable():
     centred = bulk("Si", "bcc", a=3.2).repeat(2)
     assert modes_of(centred, sw(), STEP).frequencies[0] < -1
     assert modes_of(silicon(), sw(), STEP).frequencies[0] > 1
-
-
-def test_symmetry_leaves_one_displaced_supercell_of_diamond():
-    [one] = displaced(silicon(), 0.02, 20)
-    lengths = np.linalg.norm(one.atoms.positions - silicon().positions, axis=1)
-    assert sorted(lengths.round(9))[-2:] == [0.0, 0.02]
 
 
 def test_a_molecule_has_no_modes_here():

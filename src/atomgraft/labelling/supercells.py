@@ -1,14 +1,25 @@
-"""Which displaced supercells of a crystal are labelled first."""
+"""The displaced supercells of a phonon calculation: which are labelled first."""
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from ase import Atoms
+from jaxtyping import Float
 
 from atomgraft.data.differences import SAME_PLACE, SMALL
-from atomgraft.data.force_sets import ForceSets
+from atomgraft.labelling.proposals import Proposal
+from atomgraft.lattice.supercells import (
+    SYMPREC,
+    all_displacements,
+    displaced_supercells,
+    ideal_supercell,
+    prepare,
+)
 from atomgraft.lattice.symmetry import images_of_atoms
+
+Displacements = Float[np.ndarray, "frames atoms 3"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,21 +60,60 @@ class Team:
     displaced: Displaced | None = None
 
 
-def teams_of(sets: ForceSets, symprec: float) -> tuple[Team, ...]:
+def displaced(crystal: Atoms, distance: float, n: int) -> Iterator[Proposal]:
+    """Yield the supercells of a phonon calculation, one atom of each displaced.
+
+    Parameters
+    ----------
+    crystal
+        The supercell, periodic in all directions.
+    distance
+        Å
+    n
+        How many at most, chosen by :func:`chosen_supercells`; symmetry may leave fewer
+        that differ.
+
+    Raises
+    ------
+    BadInputError
+        The structure is not periodic.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> [one.amplitude for one in displaced(bulk("Si"), 0.01, 8)]
+    [0.01]
+    """
+    phonon = prepare(
+        crystal, supercell=np.eye(3, dtype=int), primitive=np.eye(3), distance=distance
+    )
+    made, ideal = displaced_supercells(phonon), ideal_supercell(phonon)
+    teams = teams_of(ideal, all_displacements(phonon), SYMPREC)
+    for i in chosen_supercells(teams, n, is_rest_answered=True):
+        yield Proposal(
+            atoms=made[i], kind="displacements", amplitude=distance, unit="Å"
+        )
+
+
+def teams_of(
+    ideal: Atoms, displacements: Displacements, symprec: float
+) -> tuple[Team, ...]:
     """Return the displaced supercells of a crystal, opposite ones together.
 
     Parameters
     ----------
-    sets
-        Displaced supercells with forces.
+    ideal
+        The supercell, nothing displaced.
+    displacements
+        Å
     symprec
         Tolerance of the symmetry search, Å.
     """
-    found = _opposite_together(sets)
-    lengths = np.linalg.norm(sets.displacements, axis=2)
-    if not sets.is_single or lengths.max() > SMALL:
+    found = _opposite_together(displacements)
+    lengths = np.linalg.norm(displacements, axis=2)
+    if ((lengths > 0).sum(axis=1) > 1).any() or lengths.max() > SMALL:
         return tuple(Team(supercells=one) for one in found)
-    images, masses = images_of_atoms(sets.ideal, symprec), sets.ideal.get_masses()
+    images, masses = images_of_atoms(ideal, symprec), ideal.get_masses()
     atoms = [int(lengths[one[0]].argmax()) for one in found]
     return tuple(
         Team(
@@ -76,12 +126,12 @@ def teams_of(sets: ForceSets, symprec: float) -> tuple[Team, ...]:
     )
 
 
-def _opposite_together(sets: ForceSets) -> list[tuple[int, ...]]:
-    left = list(range(len(sets.displacements)))
+def _opposite_together(displacements: Displacements) -> list[tuple[int, ...]]:
+    left = list(range(len(displacements)))
     found: list[tuple[int, ...]] = []
     while left:
         i = left.pop(0)
-        apart = np.abs(sets.displacements[left] + sets.displacements[i])
+        apart = np.abs(displacements[left] + displacements[i])
         others = [left[k] for k in np.flatnonzero(apart.max((1, 2)) < SAME_PLACE)[:1]]
         left = [j for j in left if j not in others]
         found.append((i, *others))
@@ -124,7 +174,9 @@ def chosen_supercells(
     >>> chosen_supercells(teams, 2, is_rest_answered=True)
     (2, 3)
     """
-    order = _most_images_first if is_rest_answered else _one_atom_after_another
+    is_known = all(team.displaced is not None for team in teams)
+    is_by_images = is_rest_answered and is_known
+    order = _most_images_first if is_by_images else _one_atom_after_another
     ordered = order(teams)
     chosen: list[int] = []
     for team in ordered:
@@ -147,7 +199,7 @@ def _most_images_first(teams: Sequence[Team]) -> list[Team]:
 
 
 def _displaced(team: Team) -> Displaced:
-    assert team.displaced is not None  # of one atom each: nothing else is answered
+    assert team.displaced is not None  # of all or none
     return team.displaced
 
 

@@ -2,9 +2,12 @@
 
 import random
 
+import numpy as np
 import pytest
+from ase.build import bulk
 
-from atomgraft.experiments.phonon_labels import Displaced, Team, chosen_supercells
+from atomgraft.labelling.supercells import Displaced, Team, chosen_supercells, displaced
+from tests.unit.labelling.crystals import silicon
 
 
 def team(*supercells, atom=0, images=8, mass=16.0):
@@ -74,6 +77,22 @@ def test_without_answers_every_atom_is_displaced_before_one_comes_twice(seed):
     both = chosen(pairs, 4, **asked)
     assert both & {0, 1, 2}
     assert both & {3, 4, 5}
+
+
+def test_symmetry_leaves_one_displaced_supercell_of_diamond():
+    [one] = displaced(silicon(), 0.02, 20)
+    lengths = np.linalg.norm(one.atoms.positions - silicon().positions, axis=1)
+    assert sorted(lengths.round(9))[-2:] == [0.0, 0.02]
+
+
+@pytest.mark.parametrize("distance", [0.01, 0.2])
+def test_the_supercell_of_the_lighter_atom_is_proposed_first(distance):
+    salt = bulk("NaCl", "rocksalt", a=5.64, cubic=True)
+    both = list(displaced(salt, distance, 9))
+    assert len(both) == 2
+    [one] = displaced(salt, 0.01, 1)
+    moved = np.linalg.norm(one.atoms.positions - salt.positions, axis=1)
+    assert salt.symbols[moved.argmax()] == "Na"
 
 
 def test_where_all_atoms_are_displaced_anything_is_drawn():
