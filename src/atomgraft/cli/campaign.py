@@ -117,7 +117,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Ask many materials, with and without adaptation; run it again to go on."""
-    from atomgraft.experiments.clusters import ClusterPlan, parse_slurm
+    from atomgraft.experiments.clusters import parse_plan
 
     _refuse_unknown(kind)
     given = {
@@ -143,11 +143,7 @@ def command(
     asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
     call = Call(
         folder=out or Path("runs") / f"{folder.resolve().name}-phonons",
-        cluster=ClusterPlan(
-            n_workers=workers,
-            scheduler=scheduler,
-            slurm=parse_slurm(tuple(slurm or ())),
-        ),
+        cluster=parse_plan(workers, scheduler, slurm),
         trust=trust,
         as_json=as_json,
         fresh=fresh,

@@ -103,7 +103,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Compare recipes, label counts and learning rates; run it again to go on."""
-    from atomgraft.experiments.clusters import ClusterPlan, parse_slurm
+    from atomgraft.experiments.clusters import parse_plan
 
     given = {
         "base": base,
@@ -129,11 +129,7 @@ def command(
     folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(asked)
     call = Call(
         folder=folder,
-        cluster=ClusterPlan(
-            n_workers=workers,
-            scheduler=scheduler,
-            slurm=parse_slurm(tuple(slurm or ())),
-        ),
+        cluster=parse_plan(workers, scheduler, slurm),
         trust=trust,
         as_json=as_json,
         fresh=fresh,

@@ -8,7 +8,7 @@ import importlib.util
 import logging
 import os
 import traceback
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from atomgraft.core.errors import BadInputError, MissingExtraError
@@ -62,6 +62,37 @@ class ClusterPlan:
                 "At least one is needed.",
                 "Leave --workers out for one a core.",
             )
+
+
+def parse_plan(
+    workers: int | None, scheduler: str | None, slurm: Sequence[str] | None
+) -> ClusterPlan:
+    """Return where to run, as the flags of the command line say.
+
+    Parameters
+    ----------
+    workers
+        How many cells at once.
+    scheduler
+        Address of a Dask scheduler.
+    slurm
+        Options of SLURM as ``KEY=VALUE``.
+
+    Raises
+    ------
+    BadInputError
+        An option is no pair, there are no workers, or two places to run.
+
+    Examples
+    --------
+    >>> parse_plan(2, None, None).n_workers
+    2
+    """
+    return ClusterPlan(
+        n_workers=workers,
+        scheduler=scheduler,
+        slurm=parse_slurm(tuple(slurm or ())),
+    )
 
 
 def usable_cores() -> int:

@@ -5,14 +5,11 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from ase import Atoms
 from ase.data import atomic_numbers
-from jaxtyping import Float
 
 from atomgraft.adaptation.axes import SourcePredictions
 from atomgraft.adaptation.base import SOURCE, Adapted, HeadStart, adapt_potential
 from atomgraft.adaptation.ridge import (
-    Difference,
     RidgeFit,
     RidgeUnits,
     put_readout,
@@ -26,9 +23,7 @@ from atomgraft.experiments.references import refit_references
 from atomgraft.experiments.spec import REHEARSAL, RunSpec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.schema import HeadRecord, ReferenceRefit, RidgeRecord
-from atomgraft.training.frequencies import frequency_of, frequency_weights
-from atomgraft.training.loss import DIFFERENCE_FLOOR, SCALE_FLOOR
-from atomgraft.training.responses import with_differences
+from atomgraft.training.loss import SCALE_FLOOR, weighed_differences
 from atomgraft.training.streams import Knobs, Stream
 
 Shifts = dict[int, float]
@@ -157,7 +152,7 @@ def _solved(
         adapted.potential,
         inputs.train,
         _ridge_units(spec, inputs, refit, partners),
-        _differences(spec, inputs, partners),
+        weighed_differences(inputs.train, partners, spec.training.objective.responses),
     )
     put_readout(adapted.movement, fit)
     more, second = refit_references(
@@ -213,41 +208,6 @@ def _ridge_units(
         ),
         energy_weight=objective.energy / objective.forces if objective.forces else 1.0,
     )
-
-
-def _differences(
-    spec: RunSpec, inputs: Inputs, partners: Sequence[Partner | None]
-) -> dict[int, Difference]:
-    """Return the frames that train as differences, weighed as the objective does."""
-    labelled = with_differences(inputs.train, partners)
-    found = {i: (one, labelled[i]) for i, one in enumerate(partners) if one is not None}
-    displaced = [atoms for one, atoms in found.values() if one.kind != "reference"]
-    if spec.training.objective.responses == "frequency":
-        weigh, sizes = frequency_weights, [frequency_of(atoms) for atoms in displaced]
-    else:
-        weigh, sizes = _mean_weights, [_size(atoms) for atoms in displaced]
-    unit = float(np.mean(np.square(sizes))) ** 0.5 if sizes else 1.0
-    return {
-        i: Difference(
-            partner=one,
-            weights=weigh(atoms) / unit
-            if one.kind != "reference"
-            else np.zeros((len(atoms), 1)),
-        )
-        for i, (one, atoms) in found.items()
-    }
-
-
-def _mean_weights(atoms: Atoms) -> Float[np.ndarray, "atoms 1"]:
-    """Return weights that make a mean over components of a sum."""
-    return np.full((len(atoms), 1), (3 * len(atoms)) ** -0.5)
-
-
-def _size(atoms: Atoms) -> float:
-    """Return the root-mean-square force of a labelled frame, eV/Å, floored."""
-    forces = forces_of(atoms)
-    assert forces is not None  # a difference has them
-    return max(float((forces**2).mean()) ** 0.5, DIFFERENCE_FLOOR)
 
 
 def _record(fit: RidgeFit, seconds: float) -> RidgeRecord:

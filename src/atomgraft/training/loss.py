@@ -5,10 +5,23 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from ase import Atoms
+from jaxtyping import Float
 from torch import Tensor
 
+from atomgraft.adaptation.ridge import Difference
 from atomgraft.core.properties import Property
-from atomgraft.training.objective import Objective, Residual, Residuals, Targets
+from atomgraft.data.differences import Partner
+from atomgraft.data.labels import forces_of
+from atomgraft.training.frequencies import frequency_of, frequency_weights
+from atomgraft.training.objective import (
+    Objective,
+    Residual,
+    Residuals,
+    Responses,
+    Targets,
+)
+from atomgraft.training.responses import with_differences
 
 SCALE_FLOOR: Mapping[Property, float] = {
     Property.ENERGY: 1e-3,
@@ -229,3 +242,54 @@ def _root_mean_square(values: Tensor) -> float:
     if not len(values):
         return 1.0
     return float((values.detach().double() ** 2).mean().sqrt())
+
+
+def weighed_differences(
+    structures: Sequence[Atoms],
+    partners: Sequence[Partner | None],
+    responses: Responses,
+) -> dict[int, Difference]:
+    """Return the frames that train as differences, weighed as a loss of squares does.
+
+    What :func:`mean_loss` does over steps, for a solution in closed form over the whole
+    set: a mean over components in units of the typical difference, or the error of
+    frequencies in units of the typical one.
+
+    Parameters
+    ----------
+    structures
+        Labelled structures.
+    partners
+        Of each; none trains as it is.
+    responses
+        What an error counts as.
+    """
+    labelled = with_differences(structures, partners)
+    found = {i: (one, labelled[i]) for i, one in enumerate(partners) if one is not None}
+    displaced = [atoms for one, atoms in found.values() if one.kind != "reference"]
+    if responses == "frequency":
+        weigh, sizes = frequency_weights, [frequency_of(atoms) for atoms in displaced]
+    else:
+        weigh, sizes = _mean_weights, [_size(atoms) for atoms in displaced]
+    unit = float(np.mean(np.square(sizes))) ** 0.5 if sizes else 1.0
+    return {
+        i: Difference(
+            partner=one,
+            weights=weigh(atoms) / unit
+            if one.kind != "reference"
+            else np.zeros((len(atoms), 1)),
+        )
+        for i, (one, atoms) in found.items()
+    }
+
+
+def _mean_weights(atoms: Atoms) -> Float[np.ndarray, "atoms 1"]:
+    """Return weights that make a mean over components of a sum."""
+    return np.full((len(atoms), 1), (3 * len(atoms)) ** -0.5)
+
+
+def _size(atoms: Atoms) -> float:
+    """Return the root-mean-square force of a labelled frame, eV/Å, floored."""
+    forces = forces_of(atoms)
+    assert forces is not None  # a difference has them
+    return max(float((forces**2).mean()) ** 0.5, DIFFERENCE_FLOOR)

@@ -15,6 +15,9 @@ from atomgraft.training.responses import Response
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
+Responses = Literal["force", "frequency"]
+"""What an error of a force difference counts as."""
+
 
 class Objective(BaseModel):
     """How errors of energies, forces and stresses become one number.
@@ -33,7 +36,7 @@ class Objective(BaseModel):
     """norm: the length of each atom's force error, and the absolute error of each
     other label; mae: absolute errors of components; huber: squared below one
     starting error, linear above; mse: squared."""
-    responses: Literal["force", "frequency"] = "force"
+    responses: Responses = "force"
     """How the error of a force difference counts. force: atom by atom, as other forces
     do; frequency: as that of the frequency of the frame's displacement
     (`atomgraft.training.frequencies`), one number a frame, so that stiff and soft
