@@ -9,12 +9,17 @@ import pytest
 from ase.build import bulk
 from ase.io import write
 
-from atomgraft.lattice.harmonic import harmonic_of, scaled
+from atomgraft.lattice.harmonic import harmonic_of, scaled, with_forces
 from atomgraft.lattice.reference import read_reference
 from atomgraft.lattice.spectra import mesh_frequencies
 from atomgraft.metrics.phonons import frequency_errors
 from atomgraft.models.loading import load_potential
-from atomgraft.results.phonon_campaign import BASE, GLOBAL_SCALAR, OWN_SCALAR
+from atomgraft.results.phonon_campaign import (
+    BASE,
+    COMPLETED,
+    GLOBAL_SCALAR,
+    OWN_SCALAR,
+)
 from atomgraft.results.phonon_campaign_files import read_phonon_campaign
 from tests.integration.campaigns import finished_cells, workers_of
 from tests.integration.processes import call, start
@@ -190,6 +195,29 @@ def test_another_campaign_is_refused_and_a_larger_one_goes_on(folder, whole):
     assert "holds another campaign" in errors
 
 
+def assert_completed(folder, out):
+    """The labels that were given, and the base times their number for the rest."""
+    given = {
+        one.materials[0]: one.sources for one in read_phonon_campaign(out).trainings
+    }
+    for name, row in rows(out, COMPLETED).items():
+        assert row.status == "done"
+        [source] = given[name]
+        i = int(source.partition("@")[2])
+        reference = read_reference(folder / f"{name}.yaml")
+        forces = harmonic_of(load_potential(MODEL), reference.phonon).forces
+        own = reference.sets.forces[i]
+        factor = (forces[i] * own).sum() / (forces[i] ** 2).sum()
+        assert row.factor == pytest.approx(factor, rel=0.02)  # of differences
+        forces = row.factor * forces
+        forces[i] = own
+        known = mesh_frequencies(reference.harmonic, (4, 4, 4))
+        mine = mesh_frequencies(with_forces(reference.phonon, forces), (4, 4, 4))
+        errors = frequency_errors(mine.frequencies, known.frequencies, known.weights)
+        assert row.frequency_mae == pytest.approx(errors.mae, abs=ROUND_OFF)
+        assert (row.n_labels, row.seed) == (1, 0)
+
+
 def test_one_each_on_part_of_its_own(folder, tmp_path):
     small = tmp_path / "small"
     small.mkdir()
@@ -202,6 +230,7 @@ def test_one_each_on_part_of_its_own(folder, tmp_path):
         code, _, errors = campaign(small, out, *flags, asked=ASKED)
         assert code == 0, errors
         found = read_phonon_campaign(out)
+        assert_completed(small, out)
         assert [len(one.sources) for one in found.trainings] == [1, 1]
         assert [one.n_pseudo for one in found.trainings] == [1 - len(flags)] * 2
         adapted = rows(out, "full")

@@ -19,9 +19,11 @@ Soc. B 66, 337 (2004), eq. 7).
 
 Energies enter after the best shift of reference energies: where the zero of energy
 lies is no matter of the readout. Frames that train as force differences enter as such:
-a difference is linear in c as forces are. Both frames of an opposite pair enter, and
-both halves of a frame that a symmetry turns into its partner. Such rows say the same
-twice, and n counts them once.
+a difference is linear in c as forces are. Both frames of an opposite pair enter, with
+the same numbers but for the sign, and n counts them once. In a frame that a symmetry
+turns into its partner most numbers are copies too - the response of rock salt to one
+displaced atom of 64 has 21 different ones of 192 - and n counts half of them: more than
+there are, so that λ is rather too small.
 """
 
 import dataclasses
@@ -71,7 +73,9 @@ class RidgeFit:
     n_directions
         Length of c.
     n_rows
-        Labels used: energies, and components of forces, n of the above.
+        Labels used: energies, and components of forces.
+    n_counted
+        How many of them count, n of the above.
     residual_before, residual_after
         Root-mean-square residual of the rows in their unit of error, before and after.
     """
@@ -81,6 +85,7 @@ class RidgeFit:
     degrees_of_freedom: float
     n_directions: int
     n_rows: int
+    n_counted: float
     residual_before: float
     residual_after: float
 
@@ -175,7 +180,8 @@ def solve_readout(
         strength=strength,
         degrees_of_freedom=freedom,
         n_directions=len(c),
-        n_rows=round(n),
+        n_rows=len(y),
+        n_counted=n,
         residual_before=float(np.sqrt(np.mean(y**2))),
         residual_after=float(np.sqrt(np.mean((y - X @ c) ** 2))),
     )
@@ -215,7 +221,7 @@ def ridge(
     X, y
         Rows and what they shall give.
     n
-        How many rows there are, where some say the same again; all by default.
+        How many rows count, where some are copies of others; all by default.
 
     Returns
     -------
@@ -343,7 +349,7 @@ def _weighed(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Return rows and residuals in units of error, a mean over each structure.
 
-    The number counts every row once, and those that a difference says twice half.
+    The number counts every row once, and half those of which there are copies.
     """
     X, y = _energies(pieces, structures)
     factor = units.energy_weight**0.5 / units.energy
@@ -369,7 +375,7 @@ def _weighed(
         columns = partner.difference(one.forces_rows, pieces[partner.index].forces_rows)
         X_rows.append((weights[:, :, None] * columns).reshape(own.size, -1))
         y_rows.append((weights * partner.difference(own, other)).ravel())
-        n += own.size * (0.5 if partner.says_twice else 1.0)
+        n += own.size * (0.5 if partner.has_copies else 1.0)
     return np.concatenate(X_rows), np.concatenate(y_rows), n
 
 

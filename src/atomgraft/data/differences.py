@@ -77,11 +77,11 @@ class Partner:
     share: float
 
     @property
-    def says_twice(self) -> bool:
-        """Whether each number of the difference stands in another place once more.
+    def has_copies(self) -> bool:
+        """Whether numbers of the difference stand in another place as well.
 
-        In the frame at the opposite displacement, or on the atom that the symmetry
-        exchanges with this one.
+        All of them in the frame at the opposite displacement; on the atoms that a
+        symmetry exchanges, where one leads there.
         """
         return self.kind in {"opposite", "symmetry"}
 

@@ -53,6 +53,7 @@ def pseudo_labelled(
     if len(responses) != len(frames):
         raise ValueError(f"{len(responses)} responses for {len(frames)} frames")
     factor = response_factor([frames[i] for i in labelled], responses[list(labelled)])
+    factor = 1.0 if factor is None else factor
     rest = [i for i in range(len(frames)) if i not in set(labelled)]
     found = [_displaced(frames[i], factor * responses[i], 1) for i in rest]
     partners = find_partners(found, "auto")
@@ -64,7 +65,7 @@ def completed(
     frames: Sequence[Atoms],
     responses: Float[np.ndarray, "frames atoms 3"],
     labelled: Sequence[int],
-) -> Float[np.ndarray, "frames atoms 3"]:
+) -> tuple[Float[np.ndarray, "frames atoms 3"], float] | None:
     """Return the labels of some frames, and the scaled responses of a model elsewhere.
 
     Parameters
@@ -79,18 +80,21 @@ def completed(
     Returns
     -------
     :
-        eV/Å; of labels the forces as they are.
+        Forces, eV/Å, and the number; none where no label makes a difference that it
+        could be fitted to.
     """
     factor = response_factor([frames[i] for i in labelled], responses[list(labelled)])
+    if factor is None:
+        return None
     found = factor * responses
     for i in labelled:
         found[i] = forces_of(frames[i])
-    return found
+    return found, factor
 
 
 def response_factor(
     frames: Sequence[Atoms], responses: Float[np.ndarray, "frames atoms 3"]
-) -> float:
+) -> float | None:
     """Return the number that brings a model's responses closest to labelled ones.
 
     Parameters
@@ -103,7 +107,8 @@ def response_factor(
     Returns
     -------
     :
-        Of least squares over the frames that have a difference; one where none has.
+        Of least squares over the frames that have a difference; none where none has,
+        and where the two point against each other.
     """
     above, below = 0.0, 0.0
     for i, partner in enumerate(find_partners(frames, "auto")):
@@ -116,7 +121,7 @@ def response_factor(
         model = partner.difference(responses[i], responses[partner.index])
         above += float((known * model).sum())
         below += float((model**2).sum())
-    return above / below if above > 0 else 1.0
+    return above / below if above > 0 else None
 
 
 def _displaced(

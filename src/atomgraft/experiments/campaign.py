@@ -293,7 +293,7 @@ def _lost_scheduler() -> LostProcessError:
 
 def _outcome_of(future: "Future") -> Outcome:
     """Return what a worker returned, or why it could not."""
-    if future.status == "finished":
+    if future.status != "error":  # finished, or made again after a worker died
         return future.result()
     error = future.exception()
     if isinstance(error, AtomgraftError):

@@ -361,7 +361,7 @@ class _CellMaker:
             spec=self._vibrations(material),
             base=str(self.folder / CELLS / judge_name(material, None)),
             factors=factors,
-            supercells=self._supercells(material) if labelled else None,
+            supercells=self._supercells(material) if labelled else "",
             labelled=labelled,
         )
         pinned = self._pin(material, *map(repr, (*factors.values(), *labelled)))

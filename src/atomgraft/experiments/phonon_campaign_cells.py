@@ -130,7 +130,7 @@ class ScalePayload:
     factors
         By contestant.
     supercells
-        File of all displaced supercells of the material, to complete labels.
+        File of all displaced supercells of the material, where there are labels.
     labelled
         By seed: numbers of those whose labels a recipe is given.
     """
@@ -138,7 +138,7 @@ class ScalePayload:
     spec: Document
     base: str
     factors: dict[str, float]
-    supercells: str | None = None
+    supercells: str = ""
     labelled: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
 
@@ -410,7 +410,8 @@ def scale(folder: Path, told: Document) -> Document:
     Returns
     -------
     :
-        ``rows`` with numbers, by contestant, and ``completed`` by seed.
+        ``rows`` with numbers, by contestant, and ``completed`` by seed, where labels
+        say by what to multiply the base.
 
     Raises
     ------
@@ -428,12 +429,16 @@ def scale(folder: Path, told: Document) -> Document:
         one = _compared(name, scaled(base, factor), spec)
         rows[name] = {**_judged_row(one, known, spec), "factor": factor}
     done: Document = {}
+    frames = read_structures([payload.supercells]) if payload.labelled else []
     for seed, chosen in payload.labelled:
-        frames = read_structures([payload.supercells or ""])
-        whole = with_forces(reference.phonon, completed(frames, forces, chosen))
-        one = _compared(COMPLETED, whole, spec)
+        found = completed(frames, forces, chosen)
+        if found is None:
+            continue
+        whole, factor = found
+        one = _compared(COMPLETED, with_forces(reference.phonon, whole), spec)
         row = _judged_row(one, known, spec)
-        done[str(seed)] = {**row, "n_labels": len(chosen), "seed": seed}
+        more = {"n_labels": len(chosen), "seed": seed, "factor": factor}
+        done[str(seed)] = {**row, **more}
     return {"rows": rows, "completed": done}
 
 

@@ -34,7 +34,7 @@ class PlannedTraining:
     entrant
         The recipe with its settings.
     seed
-        Of the supercells and of the run.
+        Of the run, and of what is drawn.
     supercells
         By material: numbers of the displaced supercells; none takes all.
     n_labels
@@ -190,7 +190,26 @@ def plan_phonon_campaign(
         trainings=(),
         notices=(*notices, *_without_pseudo_labels(spec, known)),
     )
-    return dataclasses.replace(plan, trainings=_trainings(plan))
+    plan = dataclasses.replace(plan, trainings=_trainings(plan))
+    return dataclasses.replace(plan, notices=(*plan.notices, *_same_labels(plan)))
+
+
+def _same_labels(plan: CampaignPlan) -> Iterator[str]:
+    """Yield a word where seeds do not draw what is labelled."""
+    spec = plan.spec
+    if not spec.recipes or spec.mode != "each" or len(spec.seeds) < 2:
+        return
+    same = [
+        one.name
+        for one in plan.judged
+        if plan.labels_of(one, spec.seeds[0])
+        and len({plan.labels_of(one, seed) for seed in spec.seeds}) == 1
+    ]
+    if same:
+        yield (
+            f"All seeds label the same supercells of {listed(same)}, which determine "
+            "most: what varies there is the training alone."
+        )
 
 
 def has_pseudo_labels(spec: PhononCampaignSpec, material: Material) -> bool:
@@ -320,7 +339,7 @@ def _all(plan: CampaignPlan, entrant: Entrant, seed: int) -> list[PlannedTrainin
 def drawn_supercells(
     spec: PhononCampaignSpec, material: Material, seed: int
 ) -> tuple[int, ...]:
-    """Return a strict subset of a material's displaced supercells, drawn by a seed.
+    """Return a strict subset of a material's displaced supercells.
 
     Parameters
     ----------
@@ -329,7 +348,8 @@ def drawn_supercells(
     material
         With forces.
     seed
-        Decides which.
+        Decides among those that are worth as much; see
+        :func:`atomgraft.labelling.supercells.chosen_supercells`.
 
     Returns
     -------

@@ -32,6 +32,10 @@ NO_SUBSET = "It has a single displaced supercell: there is no strict subset of i
 
 NO_OTHERS = "No other material says by what to multiply."
 
+NO_DIFFERENCE = (
+    "Its labels make no force difference, and do not say by what to multiply the base."
+)
+
 Outcomes = Mapping[str, Outcome]
 
 
@@ -206,7 +210,12 @@ def _scaled_rows(
     if plan.spec.recipes and plan.spec.mode == "each":
         done = told.get("completed", {})
         given += [
-            (COMPLETED, NO_SUBSET, {"seed": seed}, done.get(str(seed)))
+            (
+                COMPLETED,
+                NO_DIFFERENCE if plan.labels_of(material, seed) else NO_SUBSET,
+                {"seed": seed},
+                done.get(str(seed)),
+            )
             for seed in plan.spec.seeds
         ]
     for contestant, without, more, numbers in given:

@@ -65,7 +65,8 @@ class PhononCampaignSpec(BaseModel):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (
         0,
     )
-    """Each draws its own supercells and its own order; folds are those of the first."""
+    """Each has its own order of training, and draws supercells, with pseudo-labels only
+    among those that determine as much; folds are those of the first."""
     training: Plan = Plan()
     """The same budget for every adaptation."""
     dtype: Literal["float32", "float64"] = "float32"

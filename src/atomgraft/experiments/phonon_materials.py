@@ -62,7 +62,7 @@ class Material:
     @property
     def can_be_answered(self) -> bool:
         """The base can stand in for labels: one atom is displaced at once, not far."""
-        return any(team.displaced is not None for team in self.teams)
+        return bool(self.teams) and self.teams[0].displaced is not None
 
     @property
     def name(self) -> str:

@@ -111,7 +111,8 @@ def teams_of(
     """
     found = _opposite_together(displacements)
     lengths = np.linalg.norm(displacements, axis=2)
-    if ((lengths > 0).sum(axis=1) > 1).any() or lengths.max() > SMALL:
+    is_single = ((lengths > 0).sum(axis=1) == 1).all()
+    if not is_single or lengths.max() > SMALL:
         return tuple(Team(supercells=one) for one in found)
     images, masses = images_of_atoms(ideal, symprec), ideal.get_masses()
     atoms = [int(lengths[one[0]].argmax()) for one in found]

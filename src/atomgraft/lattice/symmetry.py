@@ -99,6 +99,9 @@ def _no_symmetry(atoms: Atoms) -> BadInputError:
 def images_of_atoms(atoms: Atoms, symprec: float) -> Int[np.ndarray, " atoms"]:
     """Return how many atoms of a cell are images of each by symmetry, itself included.
 
+    Atoms of different magnetic moments are no images of each other; where moments are
+    vectors, and where no symmetry is found, every atom is its own alone.
+
     Parameters
     ----------
     atoms
@@ -114,13 +117,20 @@ def images_of_atoms(atoms: Atoms, symprec: float) -> Int[np.ndarray, " atoms"]:
     """
     import spglib
 
+    alone = np.ones(len(atoms), dtype=int)
+    moments = atoms.get_initial_magnetic_moments()
+    if moments.ndim > 1:
+        return alone
+    both = np.stack([atoms.numbers, moments])
+    kinds = np.unique(both, axis=1, return_inverse=True)[1].ravel()
+    cell: Any = (atoms.cell.array, atoms.get_scaled_positions(), kinds)
     raise_errors_of_spglib()
     try:
-        found = spglib.get_symmetry_dataset(_cell(atoms), symprec=symprec)
+        found = spglib.get_symmetry_dataset(cell, symprec=symprec)
     except _failure():
         found = None
     if found is None:
-        return np.ones(len(atoms), dtype=int)
+        return alone
     classes = np.asarray(found.equivalent_atoms)
     return np.bincount(classes)[classes]
 

@@ -366,8 +366,10 @@ class _Trainer:
                 return self._backward_in_pieces(flow, indices, size, state, is_last)
             except (RuntimeError, MemoryError) as error:
                 alone = self.fabric.world_size == 1  # others would wait for this one
+                if not is_out_of_memory(error) or not alone:
+                    raise
                 largest = max(map(len, self._pieces(flow, indices, size)))
-                if not is_out_of_memory(error) or largest == 1 or not alone:
+                if largest == 1:
                     raise
             # a gradient may be there in part: start again from what was there
             self._set_gradients(before)

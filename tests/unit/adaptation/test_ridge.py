@@ -69,14 +69,14 @@ def test_pure_noise_is_left_alone():
     assert np.linalg.norm(X @ c) < 0.5 * np.linalg.norm(y)
 
 
-def test_rows_that_say_the_same_twice_count_once():
+def test_copies_count_once():
     X, y, _ = rows(40, 10, noise=2.0)
     c, strength, freedom = ridge(X, y)
     twice = np.concatenate([X, X]), np.concatenate([y, y])
     again, same, freedom_again = ridge(*twice, n=40.0)
     assert again == pytest.approx(c)
     assert (same, freedom_again) == pytest.approx((strength, freedom))
-    assert ridge(*twice)[2] > 1.05 * freedom  # negative control: they pass for more
+    assert ridge(*twice)[2] > 1.05 * freedom  # negative control: they pass for news
 
 
 def test_energies_without_labels_say_nothing_of_columns_that_are_zero():
@@ -214,7 +214,8 @@ def test_forces_at_rest_do_not_matter_where_differences_are_fitted(potential):
     assert {one.partner.kind for one in differences.values()} == {"opposite"}
     fit = solve_readout(potential, frames, UNITS, differences)
     assert fit.residual_after < 1e-6 * fit.residual_before
-    assert fit.n_rows == sum(3 * len(frame) for frame in frames) / 2
+    assert fit.n_rows == sum(3 * len(frame) for frame in frames)
+    assert fit.n_counted == fit.n_rows / 2  # F(u) - F(-u) stands in both frames
     plain = solve_readout(potential, frames, UNITS)  # negative control
     assert plain.residual_after > 0.1 * plain.residual_before
 

@@ -77,7 +77,8 @@ def test_labels_are_kept_and_completed_by_the_scaled_responses(copper):
     frames = [frame(copper, i, ALONG, known[i]) for i in range(3)]
     responses = np.array([springs(copper, i, ALONG, 2.0) for i in range(3)])
     before = responses.copy()
-    found = completed(frames, responses, [1])
+    found, factor = completed(frames, responses, [1])
+    assert factor == pytest.approx(1.5)
     assert np.array_equal(found[1], known[1])
     assert np.allclose(found[[0, 2]], 1.5 * responses[[0, 2]], atol=1e-12)
     assert np.array_equal(responses, before)
@@ -114,9 +115,11 @@ def test_a_label_is_never_subtracted_from_a_pseudo_label(polar):
     assert find_partners(everything, "auto")[0].kind == "opposite"
 
 
-def test_the_number_is_one_where_no_label_is_a_difference(polar):
+def test_no_number_is_found_where_no_label_is_a_difference(polar):
     frames = [frame(polar, 0, UP, springs(polar, 0, UP))]
-    assert response_factor(frames, np.array([3 * forces_of(frames[0])])) == 1.0
+    responses = np.array([3 * forces_of(frames[0])])
+    assert response_factor(frames, responses) is None
+    assert completed(frames, responses, [0]) is None
 
 
 def test_files_keep_what_the_forces_come_from(copper, tmp_path):

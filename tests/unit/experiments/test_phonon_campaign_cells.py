@@ -96,6 +96,7 @@ def test_labels_are_completed_by_the_base(calculation, base, tmp_path):
     assert (some["seed"], some["n_labels"]) == (0, 1)
     assert (whole["seed"], whole["n_labels"]) == (3, n_frames)
     assert whole["frequency_mae"] == pytest.approx(0, abs=1e-9)  # all are DFT's own
+    assert some["factor"] == pytest.approx(judged["own_factor"], rel=0.05)
     assert 1e-3 < some["frequency_mae"] < judged["row"]["frequency_mae"]
     assert some["minimum_reference"] == pytest.approx(whole["minimum"], abs=1e-9)
 

@@ -112,6 +112,14 @@ def test_where_the_base_answers_for_the_rest_the_lighter_atom_is_labelled(folder
         assert labelled == {min(team.displaced.mass for team in material.teams)}
 
 
+def test_seeds_that_label_the_same_are_told(folder):
+    several = {"seeds": [0, 1, 2]}
+    [told] = [one for one in plan(folder, **several).notices if "All seeds" in one]
+    assert "rocksalt" in told
+    for changes in ({}, several | {"pseudo_labels": False}, several | {"mode": "all"}):
+        assert not any("All seeds" in one for one in plan(folder, **changes).notices)
+
+
 def test_teams_are_read_from_displacements(tmp_path):
     """Wurtzite has no operation that turns its polar axis."""
     place = tmp_path / "crystals"

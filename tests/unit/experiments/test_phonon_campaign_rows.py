@@ -13,6 +13,7 @@ from atomgraft.experiments.phonon_campaign_plan import (
     scale_name,
 )
 from atomgraft.experiments.phonon_campaign_rows import (
+    NO_DIFFERENCE,
     NO_OTHERS,
     NO_SUBSET,
     conclude,
@@ -124,6 +125,8 @@ def test_the_bill_counts_what_was_adapted(plan):
     labels = found[COMPLETED]  # the same, and nothing is adapted
     assert (labels.supercells_needed, labels.supercells_used) == (4, 2)
     assert labels.adaptation_hours == 0
+    assert labels.evaluation_hours == pytest.approx(found["full"].evaluation_hours)
+    assert 0 < labels.evaluation_hours < found[BASE].evaluation_hours  # without sodium
     assert not {OWN_SCALAR, GLOBAL_SCALAR} & found.keys()  # they need all of them
 
 
@@ -187,6 +190,15 @@ def test_without_others_the_global_scalar_is_left_out(plan):
     outcomes[scale_name(material)] = done(rows=own)
     one = row(table(plan, outcomes), "rocksalt", GLOBAL_SCALAR)
     assert (one.status, one.reason) == ("left out", NO_OTHERS)
+
+
+def test_labels_that_make_no_difference_complete_nothing(plan):
+    outcomes = all_done(plan)
+    [material] = [one for one in plan.judged if one.name == "rocksalt"]
+    told = outcomes[scale_name(material)].document | {"completed": {}}
+    outcomes[scale_name(material)] = done(**told)
+    one = row(table(plan, outcomes), "rocksalt", COMPLETED)
+    assert (one.status, one.reason, one.seed) == ("left out", NO_DIFFERENCE, 0)
 
 
 def test_what_has_not_run_leaves_it_open(plan):

@@ -8,7 +8,9 @@ from ase.build import bulk, make_supercell
 from atomgraft.core.errors import BadInputError
 from atomgraft.lattice.daughters import is_same
 from atomgraft.lattice.symmetry import (
+    EXACT_SYMPREC,
     conventional,
+    images_of_atoms,
     primitive_of,
     spglib_group,
     standardised,
@@ -86,3 +88,18 @@ def test_what_has_no_symmetry_to_find_is_refused(make):
         make(twice)
     assert "places of their own" in str(told.value)
     assert spglib_group(twice, 1e-3) == ("P1", 1)
+
+
+@pytest.mark.parametrize(
+    ("moments", "images"),
+    [
+        (None, [2, 2]),
+        ([2.0, 2.0], [2, 2]),
+        ([2.0, 1.0], [1, 1]),
+        ([[0.0, 0.0, 2.0], [0.0, 0.0, 2.0]], [1, 1]),
+    ],
+)
+def test_atoms_of_one_orbit_are_images_unless_their_moments_differ(moments, images):
+    iron = Atoms("Fe2", positions=[(0, 0, 0), (1.435,) * 3], cell=[2.87] * 3, pbc=True)
+    iron.set_initial_magnetic_moments(moments)
+    assert images_of_atoms(iron, EXACT_SYMPREC).tolist() == images
