@@ -218,18 +218,28 @@ class _CellMaker:
 
     def stages(self) -> Iterator[Callable[[Mapping[str, Outcome]], list[Cell]]]:
         """Yield what makes cells of what came before, one stage after the other."""
-        yield lambda _: [self._judge(one, None) for one in self.plan.judged]
-        yield lambda done: [*self._trainings(done), *self._scalings(done)]
+        yield lambda _: [*self._judges_of_base(), *self._trainings_on_labels()]
+        yield lambda done: [*self._trainings_on_answers(done), *self._scalings(done)]
         yield lambda done: list(self._adapted(done))
         yield self._details
 
-    def _trainings(self, outcomes: Mapping[str, Outcome]) -> Iterator[Cell]:
-        """Yield adaptations; where the base's answers are missing, they wait for it."""
+    def _judges_of_base(self) -> Iterator[Cell]:
+        for material in self.plan.judged:
+            yield self._judge(material, None)
+
+    def _trainings_on_labels(self) -> Iterator[Cell]:
+        """Yield adaptations that need nothing but labels."""
+        for training in self.plan.trainings:
+            if self.plan.pseudo_labelled_material(training) is None:
+                yield self._train(training, None)
+
+    def _trainings_on_answers(self, outcomes: Mapping[str, Outcome]) -> Iterator[Cell]:
+        """Yield adaptations that need what the base answers, where it has."""
         for training in self.plan.trainings:
             material = self.plan.pseudo_labelled_material(training)
             if material is None:
-                yield self._train(training, None)
-            elif outcomes[judge_name(material, None)].status == "done":
+                continue
+            if outcomes[judge_name(material, None)].status == "done":
                 yield self._train(training, self._pseudo(training, material))
 
     def _pseudo(self, training: PlannedTraining, material: Material) -> PseudoPayload:

@@ -176,11 +176,24 @@ def test_nothing_is_adapted_before_its_base_is_judged(plan, tmp_path, status):
     maker = _CellMaker(plan=plan, folder=tmp_path, trust=False)
     outcomes = all_done(plan)
     [material] = [one for one in plan.judged if one.name == "rocksalt"]
-    everything = {one.name for one in maker._trainings(outcomes)}
+    everything = {one.name for one in maker._trainings_on_answers(outcomes)}
     outcomes[judge_name(material, None)] = Outcome(status=status, reason="lost")
-    left = {one.name for one in maker._trainings(outcomes)}
+    left = {one.name for one in maker._trainings_on_answers(outcomes)}
+    assert list(maker._trainings_on_labels()) == []
     assert everything == {one.name for one in plan.trainings}
     assert everything - left == {"train--rocksalt--full-s0"}
+
+
+@pytest.mark.parametrize("changes", [{"pseudo_labels": False}, {"mode": "all"}])
+def test_labels_alone_wait_for_nobody(plan, tmp_path, changes):
+    document = plan.spec.model_dump() | changes | {"folds": 2}
+    other = plan_phonon_campaign(parse_campaign_spec(document, "a test"))
+    maker = _CellMaker(plan=other, folder=tmp_path, trust=False)
+    first, second, *_ = maker.stages()
+    begun = [one.name for one in first({}) if one.name.startswith("train--")]
+    assert begun == [one.name for one in other.trainings]
+    later = [one.name for one in second(all_done(plan))]
+    assert not set(begun) & set(later)
 
 
 def test_without_others_the_global_scalar_is_left_out(plan):
