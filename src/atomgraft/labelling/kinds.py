@@ -123,7 +123,10 @@ def _modes(asked: Request) -> Made:
 
 def _displacements(asked: Request) -> Made:
     made = list(displaced(asked.crystal, asked.amounts.distance, asked.n))
-    note = f"Symmetry leaves {len(made)} of {asked.n} displaced supercells."
+    note = (
+        f"Of the {asked.n} displaced supercells asked for {len(made)} are proposed: "
+        "symmetry leaves no more, or opposite displacements stay together."
+    )
     return made, note if len(made) < asked.n else ""
 
 
