@@ -15,7 +15,7 @@ from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 from tests.trials import NEEDS_SEVENN
 
-pytestmark = NEEDS_SEVENN
+pytestmark = [NEEDS_SEVENN, pytest.mark.slow]
 
 BASE = "sevennet:tiny:Si"
 STEP = 0.02

@@ -14,6 +14,8 @@ from atomgraft.lattice.relaxation import relax
 from atomgraft.lattice.supercells import prepare
 from atomgraft.models.pair import lennard_jones
 
+pytestmark = pytest.mark.slow
+
 ARGON = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=7.0)
 
 SAME = 0.05
