@@ -6,9 +6,11 @@ same precision (float32), same threads, in turn in one process. Needs the data f
 (``$ATOMGRAFT_DATA`` or ``../shared/data``)::
 
     OMP_NUM_THREADS=1 python benchmarks/phonons/speed.py
+    OMP_NUM_THREADS=2 python benchmarks/phonons/speed.py
 
-writes benchmarks/results/phonon_speed.json and .md. Seconds depend on the machine and
-what else it does; the ratio is of rounds in turn.
+write benchmarks/results/phonon_speed.json and .md, and those of two threads beside
+them. Seconds depend on the machine and what else it does; the ratio is of rounds in
+turn.
 """
 
 import json
@@ -114,7 +116,9 @@ def main() -> None:
         f"\nMedians and ranges of {N_ROUNDS} rounds in turn, "
         f"{torch.get_num_threads()} thread(s), float32."
     )
-    stem = RESULTS / "phonon_speed"
+    n_threads = torch.get_num_threads()
+    ending = "" if n_threads == 1 else f"_{n_threads}_threads"
+    stem = RESULTS / f"phonon_speed{ending}"
     stem.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
     stem.with_suffix(".md").write_text("\n".join([*lines, ""]))
     print("\n".join(lines))
