@@ -17,6 +17,8 @@ from atomgraft.results.files import read_result
 from tests.integration.campaigns import compare_file, finished_cells, table
 from tests.integration.test_bad_input import run
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "recipes": ["readout", "full"],
     "sizes": [2, 4, 8],
@@ -331,7 +333,6 @@ def test_the_written_spec_is_the_one_that_ran(done):
     assert document == read_comparison(done).spec
 
 
-@pytest.mark.slow
 def test_bases_of_two_frameworks_in_one_table(here, tmp_path, monkeypatch):
     """One of them lives in another environment: the same Python, as a stranger."""
     examine, call, asked = compare_plan.examine_base, elsewhere.call_elsewhere, []

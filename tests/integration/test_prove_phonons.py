@@ -16,6 +16,8 @@ from atomgraft.results.files import RESULT
 from tests.integration.test_bad_input import contents, run
 from tests.vibrations import displaced_silicon, harmonic_silicon, save
 
+pytestmark = pytest.mark.slow
+
 TRAIN = "shipped:si-train@:10"
 
 

@@ -29,6 +29,8 @@ from atomgraft.models.pair import STILLINGER_WEBER, lennard_jones, stillinger_we
 
 pytest.importorskip("phono3py")
 
+pytestmark = pytest.mark.slow
+
 MESH = (4, 4, 4)
 HOT = 1e5
 """K; where every mode is classical."""
@@ -205,7 +207,6 @@ def test_without_phono3py_the_command_is_named(potential, monkeypatch):
         prepare_third_order(_harmonic(potential))
 
 
-@pytest.mark.slow
 def test_a_model_is_compared_on_the_supercells_of_dft(shared_data):
     file = shared_data / "phonons" / "phono3py_params_NaCl.yaml.xz"
     salt = lennard_jones(["Na", "Cl"], epsilon=[0.1, 0.1], sigma=[2.5, 2.5], cutoff=5.0)
@@ -229,7 +230,6 @@ def test_what_the_supercells_leave_undetermined_is_refused(shared_data, frames):
         read_third_order(f"{file}{frames}")
 
 
-@pytest.mark.slow
 def test_salt_has_charges_and_a_second_set(shared_data):
     file = shared_data / "phonons" / "phono3py_params_NaCl.yaml.xz"
     reference = read_third_order(file)

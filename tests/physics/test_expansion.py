@@ -17,6 +17,8 @@ from atomgraft.lattice.spectra import thermal_curves
 from atomgraft.lattice.supercells import prepare
 from atomgraft.models.pair import lennard_jones, stillinger_weber
 
+pytestmark = pytest.mark.slow
+
 MESH = (5, 5, 5)
 SUPERCELL = np.diag([2, 2, 2])
 EV_PER_A3_IN_GPA = 160.21766208
