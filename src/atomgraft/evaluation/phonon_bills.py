@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 from atomgraft.results.phonon_campaign import (
-    BASE,
-    COMPLETED,
     GLOBAL_SCALAR,
     OWN_SCALAR,
     Bill,
@@ -61,14 +59,9 @@ def bill_of(
     done = [one for one in trainings if one.name in behind]
     n_seeds = len({row.seed for row in own})
     n_times = _times(done, n_seeds, mode)
+    used = sum(one.n_labels for one in done or own) / n_times
     adapting = sum(map(_hours, done)) / n_times
-    if contestant == COMPLETED:  # what the base answers is computed once for all seeds
-        base = [one for one in rows if one.contestant == BASE]
-        used = sum(one.n_labels for one in own) / n_seeds
-        evaluating = sum(_hours(one) for one in base if one.material in judged)
-    else:
-        used = sum(one.n_labels for one in done) / n_times
-        evaluating = sum(map(_hours, own)) / n_seeds
+    evaluating = sum(map(_hours, own)) / n_seeds
     full, spent = None, None
     if dft_hours is not None:
         full, spent = needed * dft_hours, used * dft_hours + adapting + evaluating

@@ -208,16 +208,13 @@ def _scaled_rows(
         for name in (OWN_SCALAR, GLOBAL_SCALAR)
     ]
     if plan.spec.recipes and plan.spec.mode == "each":
-        done = told.get("completed", {})
-        given += [
-            (
-                COMPLETED,
-                NO_DIFFERENCE if plan.labels_of(material, seed) else NO_SUBSET,
-                {"seed": seed},
-                done.get(str(seed)),
-            )
-            for seed in plan.spec.seeds
-        ]
+        answered = (base.document or {}).get("row", {})
+        cost = {key: answered.get(key) for key in ("seconds", "n_threads")}
+        for seed in plan.spec.seeds:
+            without = NO_DIFFERENCE if plan.labels_of(material, seed) else NO_SUBSET
+            numbers = told.get("completed", {}).get(str(seed))
+            numbers = None if numbers is None else {**numbers, **cost}
+            given.append((COMPLETED, without, {"seed": seed}, numbers))
     for contestant, without, more, numbers in given:
         if material.card.reason is not None:
             yield _left_out(material, contestant, **more)

@@ -1,6 +1,7 @@
 """The displaced supercells of a phonon calculation: which are labelled first."""
 
 import dataclasses
+import operator
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -212,8 +213,5 @@ def _one_atom_after_another(teams: Sequence[Team]) -> list[Team]:
         atom = None if team.displaced is None else team.displaced.atom
         rounds.append(0 if atom is None else seen[atom])
         seen[atom] += 1
-    return [team for _, team in sorted(zip(rounds, teams, strict=True), key=_round)]
-
-
-def _round(pair: tuple[int, Team]) -> int:
-    return pair[0]
+    in_rounds = sorted(zip(rounds, teams, strict=True), key=operator.itemgetter(0))
+    return [team for _, team in in_rounds]

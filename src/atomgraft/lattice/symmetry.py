@@ -1,5 +1,6 @@
 """Space groups and standard cells, as spglib finds them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,15 @@ def _no_symmetry(atoms: Atoms) -> BadInputError:
     )
 
 
+def _searched(search: Callable[..., Any], cell: Any, symprec: float) -> Any:  # noqa: ANN401 - spglib's own
+    """Return what a search of spglib finds, or none."""
+    raise_errors_of_spglib()
+    try:
+        return search(cell, symprec=symprec)
+    except _failure():
+        return None
+
+
 def images_of_atoms(atoms: Atoms, symprec: float) -> Int[np.ndarray, " atoms"]:
     """Return how many atoms of a cell are images of each by symmetry, itself included.
 
@@ -124,11 +134,7 @@ def images_of_atoms(atoms: Atoms, symprec: float) -> Int[np.ndarray, " atoms"]:
     both = np.stack([atoms.numbers, moments])
     kinds = np.unique(both, axis=1, return_inverse=True)[1].ravel()
     cell: Any = (atoms.cell.array, atoms.get_scaled_positions(), kinds)
-    raise_errors_of_spglib()
-    try:
-        found = spglib.get_symmetry_dataset(cell, symprec=symprec)
-    except _failure():
-        found = None
+    found = _searched(spglib.get_symmetry_dataset, cell, symprec)
     if found is None:
         return alone
     classes = np.asarray(found.equivalent_atoms)
@@ -153,11 +159,7 @@ def spglib_group(atoms: Atoms, symprec: float) -> tuple[str, int]:
     """
     import spglib
 
-    raise_errors_of_spglib()
-    try:
-        found = spglib.get_spacegroup(_cell(atoms), symprec=symprec)
-    except _failure():
-        found = None
+    found = _searched(spglib.get_spacegroup, _cell(atoms), symprec)
     if found is None:
         return "P1", 1
     symbol, _, number = str(found).partition(" ")

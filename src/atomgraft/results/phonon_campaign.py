@@ -122,7 +122,7 @@ class CampaignRow(_Record):
     mean_reference: float | None = None
     is_stable_reference: bool | None = None
     seconds: float | None = None
-    """Of forces and spectra."""
+    """Of forces and spectra; those of the base, where it completes labels."""
     n_threads: int | None = None
 
 
