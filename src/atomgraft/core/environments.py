@@ -16,7 +16,7 @@ from atomgraft.core.frameworks import (
     is_installed,
     missing,
 )
-from atomgraft.core.storage import locked, remove_folder
+from atomgraft.core.storage import exposure, locked, remove_folder
 
 LOCATION = "ATOMGRAFT_ENVIRONMENTS"
 """Variable that names the folder of all kept environments."""
@@ -65,6 +65,12 @@ class Environment:
     @property
     def defect(self) -> str | None:
         """Why it cannot be used, in words; none if it can."""
+        home = environments_folder() / self.framework
+        if Path(self.folder).parent != home:
+            return f"its record points to {self.folder}, outside {home}"
+        for path in (home.parent, home, home / STAMP, Path(self.folder)):
+            if (risk := exposure(path)) is not None:
+                return f"{path} {risk}"
         if not self.python.exists():
             return "its Python is gone"
         if self.version != own_version():
@@ -97,12 +103,13 @@ def environments_folder() -> Path:
     """Return where environments are kept.
 
     That is ``$ATOMGRAFT_ENVIRONMENTS``, or a folder among the user's data
-    (``$XDG_DATA_HOME``, else ``~/.local/share``).
+    (``$XDG_DATA_HOME``, else ``~/.local/share``). Links on the way to it are the
+    user's own; inside it none is followed.
     """
     if given := os.environ.get(LOCATION):
-        return Path(given).expanduser().absolute()
+        return Path(given).expanduser().resolve()
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data).absolute() / "atomgraft" / "environments"
+    return (Path(data) / "atomgraft" / "environments").resolve()
 
 
 def own_version() -> str:

@@ -30,7 +30,7 @@ from atomgraft.core.frameworks import framework_named
 from atomgraft.core.provenance import now
 from atomgraft.core.storage import (
     locked,
-    make_folder,
+    make_private_folder,
     remove_folder,
     write_atomically,
 )
@@ -135,12 +135,13 @@ def add_environment(
     framework_named(framework)
     do = functools.partial(_succeed, run=run, overhear=overhear)
     root = environments_folder()
-    make_folder(root)
+    make_private_folder(root)
     with locked(root, remedy=IN_USE):
         kept = find_environment(framework)
         if kept is not None and kept.defect is None and not fresh:
             return kept
         home = root / framework
+        make_private_folder(home)
         _remove_leftovers(home, kept)
         try:
             kept = made = _make(framework, home, do, report)
@@ -157,7 +158,7 @@ def _make(
     An environment cannot be renamed, its programs hold its path; a pointer can.
     """
     folder = home / f"env-{secrets.token_hex(4)}"
-    make_folder(folder)
+    make_private_folder(folder)
     environment = Environment(
         framework=framework,
         folder=str(folder),

@@ -1,9 +1,12 @@
 """Writing that either happens whole or leaves what was there."""
 
 import contextlib
+import errno
 import fcntl
 import os
+import shlex
 import shutil
+import stat
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -127,6 +130,61 @@ def make_folder(path: Path) -> None:
         raise _failure(path, error) from error
 
 
+def make_private_folder(path: Path) -> None:
+    """Create a folder that only this user can write, or check that it is one.
+
+    Parameters
+    ----------
+    path
+        The folder; its parents are created as any others.
+
+    Raises
+    ------
+    BadInputError
+        The name is taken by a file, or others can write into the folder.
+    StorageError
+        A parent cannot be written.
+    """
+    make_folder(path.parent)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise _failure(path, error) from error
+    if (risk := exposure(path)) is not None:
+        raise BadInputError(
+            f"{path} {risk}.",
+            "What lies in it is run or read as yours, so nobody else may write it.",
+            f"If it is yours: chmod go-w {shlex.quote(str(path))}",
+        )
+
+
+def exposure(path: Path) -> str | None:
+    """Return how another user could have put this here, or none if nobody could.
+
+    Parameters
+    ----------
+    path
+        A file or folder that exists; a link is not followed.
+
+    Examples
+    --------
+    >>> exposure(Path("/"))
+    """
+    try:
+        found = path.lstat()
+    except OSError as error:
+        return f"cannot be looked at ({error.strerror})"
+    if stat.S_ISLNK(found.st_mode):
+        return "is a link"
+    if found.st_uid not in {os.geteuid(), 0}:
+        return "belongs to another user"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "can be written by other users"
+    return None
+
+
 def refuse_taken_name(path: Path) -> None:
     """Check that no file is in the way of a folder that will be made later.
 
@@ -183,11 +241,7 @@ def locked(
     StorageError
         The folder cannot be written.
     """
-    try:
-        stream = (folder / LOCK).open("a")
-    except OSError as error:
-        raise _failure(folder, error) from error
-    with stream:
+    with _lock_file(folder / LOCK) as stream:
         deadline = time.monotonic() + patience
         while not _takes(stream):
             if time.monotonic() >= deadline:
@@ -198,6 +252,30 @@ def locked(
                 )
             time.sleep(LOCK_PAUSE)
         yield
+
+
+def _lock_file(path: Path) -> IO[str]:
+    """Open a lock file, or make it; what is no file of its own is no lock."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
+            raise _no_lock(path) from error
+        raise _failure(path.parent, error) from error
+    stream = os.fdopen(descriptor, "a")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        stream.close()
+        raise _no_lock(path)
+    return stream
+
+
+def _no_lock(path: Path) -> BadInputError:
+    return BadInputError(
+        f"{path} is a link, a folder or a device.",
+        "atomgraft makes its lock files itself, as plain files.",
+        "Remove it, or give another folder.",
+    )
 
 
 def _takes(stream: IO[str]) -> bool:

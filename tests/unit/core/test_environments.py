@@ -50,6 +50,8 @@ def keep(root, framework="mace", **changes):
         made="2026-01-01T00:00:00+00:00",
     )
     environment = dataclasses.replace(environment, **changes)
+    for part in (root, root / framework, Path(environment.folder)):
+        part.mkdir(mode=0o700, exist_ok=True)
     environment.python.parent.mkdir(parents=True)
     environment.python.touch()
     stamp = root / framework / STAMP
@@ -161,6 +163,29 @@ def test_an_environment_of_another_atomgraft_is_not_used(defect, root, nothing_h
             ask("mace")
         assert caught.value.remedy.endswith("atomgraft env add mace")
         assert caught.value.framework is None  # there is nowhere to go on
+
+
+@pytest.mark.parametrize("place", ["", "mace", f"mace/{STAMP}", "mace/env-1"])
+def test_an_environment_that_others_can_write_is_not_used(place, root, nothing_here):
+    keep(root)
+    assert kept_environment("mace") is not None
+    (root / place).chmod(0o777)
+    with pytest.raises(MissingExtraError, match="can be written by other users"):
+        kept_environment("mace")
+
+
+def test_a_record_that_is_a_link_is_not_used(root, nothing_here, tmp_path):
+    keep(root)
+    (root / "mace" / STAMP).rename(tmp_path / STAMP)
+    (root / "mace" / STAMP).symlink_to(tmp_path / STAMP)
+    with pytest.raises(MissingExtraError, match="is a link"):
+        kept_environment("mace")
+
+
+def test_a_record_that_points_elsewhere_is_not_used(root, nothing_here, tmp_path):
+    keep(root, folder=str(tmp_path / "env-1"))
+    with pytest.raises(MissingExtraError, match="points to"):
+        kept_environment("mace")
 
 
 def test_an_environment_whose_python_is_gone_is_not_used(root, nothing_here):

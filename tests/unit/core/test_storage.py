@@ -14,10 +14,12 @@ from atomgraft.core.errors import BadInputError, StorageError
 from atomgraft.core.storage import (
     LOCK,
     append_line,
+    exposure,
     is_file,
     is_folder,
     locked,
     make_folder,
+    make_private_folder,
     remove_leftovers,
     with_ending,
     write_atomically,
@@ -233,3 +235,53 @@ def test_an_error_inside_releases_the_lock(tmp_path):
 def test_a_folder_that_is_not_there_cannot_be_held(tmp_path):
     with pytest.raises(StorageError), locked(tmp_path / "absent"):
         pass
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+def test_what_is_no_file_of_ours_is_no_lock(kind, tmp_path):
+    elsewhere, lock = tmp_path / "mine.txt", tmp_path / "run" / LOCK
+    lock.parent.mkdir()
+    if kind == "link":
+        lock.symlink_to(elsewhere)
+    elif kind == "fifo":
+        os.mkfifo(lock)
+    else:
+        lock.mkdir()
+    with pytest.raises(BadInputError, match="as plain files"), locked(lock.parent):
+        pass
+    assert not elsewhere.exists()
+
+
+def test_a_private_folder_is_this_user_s_alone(tmp_path):
+    folder = tmp_path / "a" / "b"
+    make_private_folder(folder)
+    make_private_folder(folder)  # it may be there
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert exposure(folder) is None
+
+
+@pytest.mark.parametrize("mode", [0o720, 0o702])
+def test_a_folder_that_others_can_write_is_not_private(mode, tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    folder.chmod(mode)
+    with pytest.raises(BadInputError, match=r"other users.*chmod go-w"):
+        make_private_folder(folder)
+
+
+def test_a_link_is_not_followed(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    with pytest.raises(BadInputError, match="is a link"):
+        make_private_folder(tmp_path / "link")
+
+
+def test_what_belongs_to_another_user_is_exposed(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    if tmp_path.stat().st_uid == 0:
+        os.chown(tmp_path, 1, -1)  # what is root's is anybody's to trust
+        monkeypatch.setattr(os, "geteuid", lambda: 2)
+    assert exposure(tmp_path) == "belongs to another user"
+
+
+def test_what_is_not_there_cannot_be_judged(tmp_path):
+    assert "cannot be looked at" in (exposure(tmp_path / "none") or "")
