@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atomgraft.cli.campaign_call import Call, Verb, with_flags
-from atomgraft.cli.options import Head, Json, Trust
+from atomgraft.cli.options import (
+    Head,
+    Json,
+    Scheduler,
+    Slurm,
+    TlsCaFile,
+    TlsCert,
+    TlsKey,
+    Trust,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -96,13 +105,11 @@ def command(
         int | None,
         typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
     ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler that runs already.")
-    ] = None,
-    slurm: Annotated[
-        list[str] | None,
-        typer.Option(help="Submit jobs: KEY=VALUE of dask-jobqueue; repeat."),
-    ] = None,
+    scheduler: Scheduler = None,
+    tls_ca_file: TlsCaFile = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    slurm: Slurm = None,
     fresh: Annotated[
         bool,
         typer.Option("--fresh", help="Throw an earlier campaign in the folder away."),
@@ -118,6 +125,7 @@ def command(
 ) -> None:
     """Ask many materials, with and without adaptation; run it again to go on."""
     from atomgraft.experiments.clusters import parse_plan
+    from atomgraft.experiments.credentials import parse_credentials
 
     _refuse_unknown(kind)
     given = {
@@ -143,7 +151,12 @@ def command(
     asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
     call = Call(
         folder=out or Path("runs") / f"{folder.resolve().name}-phonons",
-        cluster=parse_plan(workers, scheduler, slurm),
+        cluster=parse_plan(
+            workers,
+            scheduler,
+            slurm,
+            parse_credentials(tls_ca_file, tls_cert, tls_key),
+        ),
         trust=trust,
         as_json=as_json,
         fresh=fresh,

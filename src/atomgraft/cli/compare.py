@@ -11,8 +11,13 @@ from atomgraft.cli.options import (
     ForcesKey,
     Head,
     Json,
+    Scheduler,
+    Slurm,
     StressKey,
     StressUnit,
+    TlsCaFile,
+    TlsCert,
+    TlsKey,
     Trust,
 )
 
@@ -82,13 +87,11 @@ def command(
         int | None,
         typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
     ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Address of a Dask scheduler that runs already.")
-    ] = None,
-    slurm: Annotated[
-        list[str] | None,
-        typer.Option(help="Submit jobs: KEY=VALUE of dask-jobqueue; repeat."),
-    ] = None,
+    scheduler: Scheduler = None,
+    tls_ca_file: TlsCaFile = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    slurm: Slurm = None,
     fresh: Annotated[
         bool,
         typer.Option("--fresh", help="Throw an earlier comparison in the folder away."),
@@ -104,6 +107,7 @@ def command(
 ) -> None:
     """Compare recipes, label counts and learning rates; run it again to go on."""
     from atomgraft.experiments.clusters import parse_plan
+    from atomgraft.experiments.credentials import parse_credentials
 
     given = {
         "base": base,
@@ -129,7 +133,12 @@ def command(
     folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(asked)
     call = Call(
         folder=folder,
-        cluster=parse_plan(workers, scheduler, slurm),
+        cluster=parse_plan(
+            workers,
+            scheduler,
+            slurm,
+            parse_credentials(tls_ca_file, tls_cert, tls_key),
+        ),
         trust=trust,
         as_json=as_json,
         fresh=fresh,

@@ -1,9 +1,24 @@
 """Options that several verbs share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+Scheduler = Annotated[
+    str | None, typer.Option(help="Address of a running Dask scheduler: tls://...")
+]
+TlsCaFile = Annotated[
+    Path | None, typer.Option(help="Certificate authority of the scheduler, PEM.")
+]
+TlsCert = Annotated[
+    Path | None, typer.Option(help="Certificate to show to the scheduler, PEM.")
+]
+TlsKey = Annotated[Path | None, typer.Option(help="Key of that certificate, PEM.")]
+Slurm = Annotated[
+    list[str] | None,
+    typer.Option(help="Submit jobs: KEY=VALUE of dask-jobqueue; repeat."),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON and nothing else.")
 ]

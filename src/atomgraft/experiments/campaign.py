@@ -26,6 +26,7 @@ from atomgraft.experiments.clusters import (
     opened,
     usable_cores,
 )
+from atomgraft.experiments.credentials import exposure
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -171,6 +172,8 @@ def run_campaign(
     threads = max(1, usable_cores() // n_workers) if is_local else None
     job = _Job(folder=folder.resolve(), work=work, n_threads=threads)
     make_folder(folder)
+    if plan.scheduler is not None and (risk := exposure(plan.scheduler)) is not None:
+        listener.on_notice(risk)
     with stopped_by_signal() as stop, opened(plan, n_workers=n_workers) as client:
         n_done = len(cells) - len(waiting)
         listener.on_campaign(n_done, len(cells), n_workers if is_local else None)

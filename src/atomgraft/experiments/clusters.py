@@ -9,9 +9,16 @@ import logging
 import os
 import traceback
 from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.storage import make_private_folder
+from atomgraft.experiments.credentials import (
+    Credentials,
+    client_security,
+    temporary_security,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -21,6 +28,12 @@ PATIENCE = 20.0
 
 CHATTER = ("distributed", "asyncio", "tornado", "bokeh")
 """Loggers that report every lost worker; the campaign says it in its own words."""
+
+NO_PAGES = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+}
+"""Dask's web pages know no password, so none is served."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,13 +46,16 @@ class ClusterPlan:
         Processes, or jobs under SLURM; none takes one for each core this process may
         use, or a single one where the cells share a GPU.
     scheduler
-        Address of a Dask scheduler that runs already (``tcp://host:8786``).
+        Address of a Dask scheduler that runs already (``tls://host:8786``).
+    credentials
+        TLS files for that scheduler.
     slurm
         Options of ``dask_jobqueue.SLURMCluster``: cores, memory, walltime, queue ...
     """
 
     n_workers: int | None = None
     scheduler: str | None = None
+    credentials: Credentials | None = None
     slurm: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -48,8 +64,14 @@ class ClusterPlan:
         Raises
         ------
         BadInputError
-            There are two, or no workers.
+            There are two, no workers, or credentials for no scheduler.
         """
+        if self.credentials is not None and self.scheduler is None:
+            raise BadInputError(
+                "TLS credentials were given, and no scheduler to show them to.",
+                "Clusters that atomgraft starts make credentials of their own.",
+                "Add --scheduler, or leave the --tls options out.",
+            )
         if self.scheduler is not None and self.slurm is not None:
             raise BadInputError(
                 "A scheduler and SLURM were both asked for.",
@@ -65,7 +87,10 @@ class ClusterPlan:
 
 
 def parse_plan(
-    workers: int | None, scheduler: str | None, slurm: Sequence[str] | None
+    workers: int | None,
+    scheduler: str | None,
+    slurm: Sequence[str] | None,
+    credentials: Credentials | None = None,
 ) -> ClusterPlan:
     """Return where to run, as the flags of the command line say.
 
@@ -77,6 +102,8 @@ def parse_plan(
         Address of a Dask scheduler.
     slurm
         Options of SLURM as ``KEY=VALUE``.
+    credentials
+        TLS files for the scheduler.
 
     Raises
     ------
@@ -91,6 +118,7 @@ def parse_plan(
     return ClusterPlan(
         n_workers=workers,
         scheduler=scheduler,
+        credentials=credentials,
         slurm=parse_slurm(tuple(slurm or ())),
     )
 
@@ -127,6 +155,9 @@ def local_workers(plan: ClusterPlan, *, n_cells: int, on_gpu: bool) -> int:
 def opened(plan: ClusterPlan, *, n_workers: int) -> Generator["Client"]:
     """Open a Dask client, and the cluster behind it where there is none yet.
 
+    A cluster started here speaks TLS with credentials that nobody else has, and
+    serves no web page.
+
     Parameters
     ----------
     plan
@@ -144,15 +175,22 @@ def opened(plan: ClusterPlan, *, n_workers: int) -> Generator["Client"]:
     _hush()
     with contextlib.ExitStack() as stack:
         if plan.scheduler is not None:
-            yield stack.enter_context(_connected(plan.scheduler))
+            client = _connected(plan.scheduler, plan.credentials)
+            yield stack.enter_context(client)
             return
-        cluster = _slurm(plan.slurm) if plan.slurm is not None else _local(n_workers)
+        import dask.config as dask_config
+        from distributed import Client
+
+        with dask_config.set(NO_PAGES):
+            cluster = _started(plan, n_workers)
         stack.enter_context(cluster)
         if plan.slurm is not None:
             cluster.scale(jobs=n_workers)
-        from distributed import Client
-
         yield stack.enter_context(Client(cluster, set_as_default=False))
+
+
+def _started(plan: ClusterPlan, n_workers: int) -> Any:  # noqa: ANN401
+    return _local(n_workers) if plan.slurm is None else _slurm(plan.slurm)
 
 
 def _hush() -> None:
@@ -177,17 +215,23 @@ def _local(n_workers: int) -> Any:  # noqa: ANN401 - distributed has no types
         threads_per_worker=1,
         processes=True,
         memory_limit=None,
+        security=temporary_security(),
+        host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
         silence_logs=logging.CRITICAL,
     )
 
 
-def _connected(address: str) -> "Client":
+def _connected(address: str, credentials: Credentials | None) -> "Client":
     from distributed import Client
 
+    security = client_security(address, credentials)
     try:
-        return Client(address, timeout=PATIENCE, set_as_default=False)
-    except (OSError, ValueError) as error:
+        return Client(
+            address, timeout=PATIENCE, set_as_default=False, security=security
+        )
+    except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         traceback.clear_frames(error.__traceback__)
     # A client that never connected closes when it is collected, and waits forever if
@@ -196,7 +240,7 @@ def _connected(address: str) -> "Client":
     raise BadInputError(
         f"The scheduler {address} does not answer: {reason}.",
         "The address of a running Dask scheduler is needed, such as "
-        "tcp://127.0.0.1:8786.",
+        "tls://127.0.0.1:8786.",
         "Start one with 'dask scheduler' and workers with 'dask worker ADDRESS "
         "--nthreads 1', or leave --scheduler out.",
     )
@@ -211,8 +255,18 @@ def _slurm(options: Mapping[str, str]) -> Any:  # noqa: ANN401 - jobqueue has no
         )
     start: Any = importlib.import_module("dask_jobqueue").SLURMCluster
     given = {key: int(one) if one.isdigit() else one for key, one in options.items()}
+    ours = {
+        "cores": 1,
+        "processes": 1,
+        "memory": "4GB",
+        "security": temporary_security(),
+        "shared_temp_directory": str(_shared_folder()),
+        "scheduler_options": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+        "worker_extra_args": ["--no-dashboard"],
+        "job_script_prologue": ["export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'"],
+    }
     try:
-        return start(**{"cores": 1, "processes": 1, "memory": "4GB"} | given)
+        return start(**ours | given)
     except (TypeError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         raise BadInputError(
@@ -221,6 +275,17 @@ def _slurm(options: Mapping[str, str]) -> Any:  # noqa: ANN401 - jobqueue has no
             "For example: --slurm queue=short --slurm walltime=04:00:00 "
             "--slurm memory=8GB",
         ) from error
+
+
+def _shared_folder() -> Path:
+    """Return a folder of this user alone for keys that jobs on other nodes read.
+
+    dask-jobqueue removes the keys when the cluster ends.
+    """
+    caches = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(caches).absolute() / "atomgraft"
+    make_private_folder(folder)
+    return folder
 
 
 def parse_slurm(options: tuple[str, ...]) -> dict[str, str] | None:
