@@ -152,6 +152,18 @@ def overlaps_blocks(potential, monkeypatch):
     potential.blocks = lambda name: (block, dataclasses.replace(block, offset=1))
 
 
+def change_keys(potential, change):
+    original = potential.blocks
+    potential.blocks = lambda name: tuple(
+        dataclasses.replace(block, row_keys=change(block.row_keys))
+        for block in original(name)
+    )
+
+
+def names_no_element(potential, monkeypatch):
+    change_keys(potential, lambda keys: ())
+
+
 def shifts_twice(potential, monkeypatch):
     original = potential.with_shifted_references
     potential.with_shifted_references = lambda shifts: original(
@@ -183,6 +195,7 @@ BROKEN = {
     "dtype_kept": answers_in_double,
     "roles": forgets_a_parameter,
     "blocks": overlaps_blocks,
+    "row_keys": names_no_element,
     "reference_shift": shifts_twice,
     "given_weights": keeps_its_own_weights,
 }
@@ -215,6 +228,21 @@ def test_roles_are_told_apart(roles, message):
     potential.roles = {**potential.roles, **roles}
     with pytest.raises(AssertionError, match=message):
         ADAPTER_CHECKS["roles"](potential, structures_for(potential), Tolerances())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda keys: keys[::-1], "is used with"),
+        (lambda keys: (0, *keys[1:]), "no key says so"),
+        (lambda keys: keys[1:], "2 rows and 1 keys"),
+    ],
+)
+def test_keys_of_rows_are_compared_with_what_is_used(change, message):
+    potential = PRESETS["pair:sw-sige"]()
+    change_keys(potential, change)
+    with pytest.raises(AssertionError, match=message):
+        ADAPTER_CHECKS["row_keys"](potential, structures_for(potential), Tolerances())
 
 
 def test_a_role_that_adaptations_do_not_know_is_refused():

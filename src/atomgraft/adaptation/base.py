@@ -1,7 +1,7 @@
 """An adaptation at run time: a source, what moves on it, and what holds it back."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import torch
 from ase import Atoms
@@ -18,7 +18,7 @@ from atomgraft.adaptation.heads import make_head_movement
 from atomgraft.adaptation.movement import TARGET, AbstractMovement
 from atomgraft.adaptation.penalty import AbstractPenalty, SourceDistance
 from atomgraft.core.seeding import torch_generator
-from atomgraft.models.base import AbstractPotential
+from atomgraft.models.base import AbstractPotential, RowKey
 
 SOURCE = "source"
 """The head that rehearsed structures belong to: the source's own reference energies."""
@@ -107,6 +107,7 @@ def adapt_potential(
     seed: int,
     heads: Mapping[str, HeadStart] | None = None,
     anchors: Sequence[Atoms] = (),
+    elements: Mapping[str, Set[int]] | None = None,
 ) -> Adapted:
     """Set up an adaptation; at this point it predicts what the source predicts.
 
@@ -125,6 +126,10 @@ def adapt_potential(
     anchors
         Structures on which Fisher information is measured; where there are none, as
         when a finished graft is put back, nothing is weighted by it.
+    elements
+        Atomic numbers in the training structures of each head, by its name: low-rank
+        deltas leave the weights of other elements alone. None takes all as present,
+        as when a finished graft is put back.
 
     Raises
     ------
@@ -143,7 +148,8 @@ def adapt_potential(
     if axes.rehearses is not None:
         sources[SOURCE] = _with_references(start, {})
         owners += [SOURCE] if axes.rehearses.own_readout else []
-    movement = make_head_movement(sources, axes.moves, axes.owns, owners, seed)
+    present = None if elements is None else _present(sources, elements)
+    movement = make_head_movement(sources, axes.moves, axes.owns, owners, seed, present)
     potential = sources.pop(TARGET)
     return Adapted(
         potential=potential,
@@ -153,6 +159,16 @@ def adapt_potential(
         axes=axes,
         others=sources,
     )
+
+
+def _present(
+    sources: Mapping[str, AbstractPotential], elements: Mapping[str, Set[int]]
+) -> dict[str, frozenset[RowKey]]:
+    """Return what the data of each head select: elements, and the base's head."""
+    return {
+        head: frozenset(numbers) | {sources[head].card.head or 0}
+        for head, numbers in elements.items()
+    }
 
 
 def _with_references(

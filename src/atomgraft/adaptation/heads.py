@@ -1,6 +1,6 @@
 """A head is the set of parameters that differ: shared movement, and each head's own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from torch import Tensor, nn
 
@@ -13,7 +13,7 @@ from atomgraft.adaptation.movement import (
     make_movement,
 )
 from atomgraft.core.seeding import torch_generator
-from atomgraft.models.base import AbstractPotential
+from atomgraft.models.base import AbstractPotential, RowKey
 
 
 class HeadMovement(AbstractMovement):
@@ -83,6 +83,7 @@ def make_head_movement(
     owns: WholeWeights | LowRankDeltas,
     owners: Sequence[str],
     seed: int,
+    present: Mapping[str, Set[RowKey]] | None = None,
 ) -> AbstractMovement:
     """Build what several heads move, together and each for itself.
 
@@ -96,6 +97,9 @@ def make_head_movement(
         Heads that own something; where there is one alone, nothing needs an owner.
     seed
         Source of random first factors.
+    present
+        Atomic numbers and heads of the base that the run has data of, by head; none
+        takes all.
 
     Raises
     ------
@@ -103,19 +107,37 @@ def make_head_movement(
         A role is unknown, or nothing can move this way.
     """
     target = potentials[TARGET]
+    every = None if present is None else frozenset[RowKey]().union(*present.values())
     if len(owners) < 2:
-        return make_movement(target, moves, torch_generator(seed, "movement"))
+        generator = torch_generator(seed, "movement")
+        return make_movement(target, moves, generator, present=every)
     owned = frozenset[str]()
     if isinstance(owns, WholeWeights):
         owned = frozenset(chosen_names(target, owns))
     shared = None
     if not owned.issuperset(chosen_names(target, moves)):
         generator = torch_generator(seed, "movement")
-        shared = make_movement(target, moves, generator, without=owned)
+        shared = make_movement(target, moves, generator, without=owned, present=every)
     own = {
         head: make_movement(
-            potentials[head], owns, torch_generator(seed, "movement", head)
+            potentials[head],
+            owns,
+            torch_generator(seed, "movement", head),
+            present=None if present is None else _present_in(head, present, owners),
         )
         for head in owners
     }
     return HeadMovement(shared, own)
+
+
+def _present_in(
+    head: str, present: Mapping[str, Set[RowKey]], owners: Sequence[str]
+) -> Set[RowKey]:
+    """Return what the data of a head's own movement select.
+
+    The target's own movement serves heads without one too.
+    """
+    served = {head}
+    if head == TARGET:
+        served |= present.keys() - set(owners)
+    return frozenset[RowKey]().union(*(present.get(one, ()) for one in served))

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from atomgraft.models.base import (
     AbstractPotential,
     Block,
     Role,
+    RowKey,
 )
 
 TARGET = "target"
@@ -141,6 +142,11 @@ class BlockDelta(nn.Module):
     generator
         Source of A, whose entries are standard normal for every kind of layer;
         the block's scale brings the product to the layer's own unit.
+    present
+        Atomic numbers and heads that the run has data of; none takes all. B is shared
+        by all rows, so a row of A that no data select would move the weights of an
+        absent element at random. It starts at zero, its gradient is zero, and so is
+        its delta at every step.
     """
 
     def __init__(
@@ -150,6 +156,7 @@ class BlockDelta(nn.Module):
         factor: float,
         like: Tensor,
         generator: torch.Generator,
+        present: Set[RowKey] | None = None,
     ) -> None:
         super().__init__()
         self.block = block
@@ -159,6 +166,8 @@ class BlockDelta(nn.Module):
             first = torch.randn(
                 block.rows, rank, generator=generator, dtype=torch.float64
             )
+            if present is not None:
+                first[block.unused_rows(present)] = 0.0
             self.A = nn.Parameter(first.to(like))
         inner = rank if self.is_thin else block.rows
         self.B = nn.Parameter(like.new_zeros(inner, block.columns))
@@ -185,6 +194,8 @@ class LowRankMovement(AbstractMovement):
         Rank and alpha.
     generator
         Source of the first factors.
+    present
+        Atomic numbers and heads that the run has data of; none takes all.
     """
 
     def __init__(
@@ -193,6 +204,7 @@ class LowRankMovement(AbstractMovement):
         names: Sequence[str],
         spec: LowRankDeltas,
         generator: torch.Generator,
+        present: Set[RowKey] | None = None,
     ) -> None:
         super().__init__()
         factor = (spec.alpha or float(spec.rank)) / spec.rank
@@ -203,7 +215,7 @@ class LowRankMovement(AbstractMovement):
             self.register_buffer(f"source_{i}", source.clone(), persistent=False)
             self.deltas.append(
                 nn.ModuleList(
-                    BlockDelta(block, spec.rank, factor, source, generator)
+                    BlockDelta(block, spec.rank, factor, source, generator, present)
                     for block in potential.blocks(name)
                 )
             )
@@ -265,7 +277,9 @@ def make_movement(
     potential: AbstractPotential,
     spec: WholeWeights | LowRankDeltas,
     generator: torch.Generator,
+    *,
     without: frozenset[str] = frozenset(),
+    present: Set[RowKey] | None = None,
 ) -> AbstractMovement:
     """Build what moves.
 
@@ -279,6 +293,8 @@ def make_movement(
         Source of random first factors.
     without
         Parameters that shall stay.
+    present
+        Atomic numbers and heads that the run has data of; none takes all.
 
     Raises
     ------
@@ -297,7 +313,7 @@ def make_movement(
             "Low-rank deltas need at least one.",
             "Add roles, or let whole weights move.",
         )
-    return LowRankMovement(potential, matrices, spec, generator)
+    return LowRankMovement(potential, matrices, spec, generator, present)
 
 
 def chosen_names(

@@ -9,6 +9,7 @@ from ase.data import atomic_numbers
 
 from atomgraft.adaptation.axes import SourcePredictions
 from atomgraft.adaptation.base import SOURCE, Adapted, HeadStart, adapt_potential
+from atomgraft.adaptation.movement import TARGET
 from atomgraft.adaptation.ridge import (
     RidgeFit,
     RidgeUnits,
@@ -107,7 +108,25 @@ def _adapted(
         seed=spec.seed,
         heads=starts,
         anchors=inputs.anchors,
+        elements=_elements(spec, inputs),
     )
+
+
+def _elements(spec: RunSpec, inputs: Inputs) -> dict[str, frozenset[int]]:
+    """Return the atomic numbers that each head is trained on."""
+    streams = {TARGET: (spec.knobs, inputs.train)} | {
+        name: (spec.heads[name].knobs, head.train)
+        for name, head in inputs.heads.items()
+    }
+    found = {
+        name: frozenset(int(one) for atoms in structures for one in atoms.numbers)
+        for name, (knobs, structures) in streams.items()
+        if knobs.ratio and knobs.weight  # others are never seen, or count nothing
+    }
+    if spec.axes.rehearses is not None:
+        rehearsed = (int(one) for atoms in inputs.rehearsal for one in atoms.numbers)
+        found[SOURCE] = frozenset(rehearsed)
+    return found
 
 
 def _heads(

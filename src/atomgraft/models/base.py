@@ -3,7 +3,7 @@
 import abc
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,6 +36,10 @@ def interaction(i: int) -> Role:
     return f"interaction.{i}"
 
 
+RowKey = int | str
+"""What selects a row of a matrix: an atomic number, or the name of a head."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Block:
     """A matrix inside a parameter, whatever shape the framework gives it.
@@ -56,17 +60,43 @@ class Block:
         Standard deviation of this weight at which the layer keeps unit variance:
         1 for layers that normalise in their forward pass (e3nn), 1/√rows for a
         plain dense layer.
+    row_keys
+        What selects each row, as a one-hot input does: an atomic number, or the name
+        of a head; zero for a row that is always used. Empty where all rows are. No
+        prediction for structures without the element, or by another head, may depend
+        on a row. Columns need no such word: where nothing depends on a column, its
+        gradient is zero, and training leaves it alone.
     """
 
     offset: int
     rows: int
     columns: int
     scale: float
+    row_keys: tuple[RowKey, ...] = ()
 
     @property
     def size(self) -> int:
         """Number of weights."""
         return self.rows * self.columns
+
+    def unused_rows(self, present: Set[RowKey]) -> list[int]:
+        """Return the rows that nothing among these selects.
+
+        Parameters
+        ----------
+        present
+            Atomic numbers, and names of heads.
+
+        Examples
+        --------
+        >>> Block(
+        ...     offset=0, rows=4, columns=1, scale=1.0, row_keys=(0, 11, 17, 11)
+        ... ).unused_rows({17})
+        [1, 3]
+        """
+        return [
+            row for row, key in enumerate(self.row_keys) if key and key not in present
+        ]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

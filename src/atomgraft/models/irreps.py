@@ -1,32 +1,42 @@
 """What e3nn's layers consist of: matrices inside flat weights, paths of messages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from atomgraft.models.base import Block
+from atomgraft.models.base import Block, RowKey
 from atomgraft.models.messages import MessagePath
 
 
-def path_blocks(instructions: Sequence[Any]) -> tuple[Block, ...]:
+def path_blocks(
+    instructions: Sequence[Any],
+    keys: Mapping[int, Sequence[RowKey]] = MappingProxyType({}),
+) -> tuple[Block, ...]:
     """Return one matrix for each path: inputs (times attributes) by outputs.
 
     Parameters
     ----------
     instructions
         Those of an e3nn layer, which normalises in its forward pass.
+    keys
+        What the channels of one-hot inputs stand for, by number of the input; for a
+        tensor product, of its second input.
 
     Examples
     --------
     >>> from types import SimpleNamespace
     >>> paths = [
-    ...     SimpleNamespace(path_shape=(8, 2, 4)),
-    ...     SimpleNamespace(path_shape=(4,)),
+    ...     SimpleNamespace(i_in=0, path_shape=(8, 4)),
+    ...     SimpleNamespace(i_in=1, path_shape=(2, 4)),
+    ...     SimpleNamespace(i_in=-1, path_shape=(4,)),
     ... ]
-    >>> path_blocks(paths)
-    (Block(offset=0, rows=16, columns=4, scale=1.0),)
+    >>> [one.rows for one in path_blocks(paths)]
+    [8, 2]
+    >>> path_blocks(paths, {1: (14, 32)})[1]
+    Block(offset=32, rows=2, columns=4, scale=1.0, row_keys=(14, 32))
     """
     blocks: list[Block] = []
     offset = 0
@@ -36,7 +46,18 @@ def path_blocks(instructions: Sequence[Any]) -> tuple[Block, ...]:
         for count in inputs:
             rows *= count
         if inputs:  # a bias has outputs alone and lives in another parameter
-            blocks.append(Block(offset=offset, rows=rows, columns=columns, scale=1.0))
+            is_product = hasattr(instruction, "i_in2")
+            own = keys.get(instruction.i_in2 if is_product else instruction.i_in, ())
+            blocks.append(
+                Block(
+                    offset=offset,
+                    rows=rows,
+                    columns=columns,
+                    scale=1.0,
+                    # the second input of a product runs faster than the first
+                    row_keys=tuple(own) * (rows // len(own)) if own else (),
+                )
+            )
             offset += rows * columns
     return tuple(blocks)
 

@@ -161,7 +161,15 @@ class PairPotential(AbstractPotential):
         if parameter == REFERENCES:
             return ()
         columns = value.shape[1] if value.ndim == 2 else 1
-        return (Block(offset=0, rows=value.shape[0], columns=columns, scale=1.0),)
+        return (
+            Block(
+                offset=0,
+                rows=value.shape[0],
+                columns=columns,
+                scale=1.0,
+                row_keys=_atomic_numbers(self.symbols),
+            ),
+        )
 
     def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
         """Return the reference energies plus `shifts`.

@@ -7,9 +7,11 @@ from atomgraft.models.prediction import predict
 from atomgraft.testing.adaptation_trials import (
     AdaptationTrial,
     differing,
+    elements_of,
     moved_weights,
     trained_tensors,
     weights_of,
+    without_elements,
 )
 from atomgraft.testing.measuring import energies_of, graph_of, measure
 from atomgraft.testing.tolerances import Tolerances, assert_close
@@ -122,3 +124,31 @@ def check_merged_is_adapted(trial: AdaptationTrial, tolerances: Tolerances) -> N
         energies_of(trial.before.potential, trial.train),
     ):
         raise AssertionError("merging gives back the energies of the start")
+
+
+def check_absent_elements_stay(trial: AdaptationTrial, tolerances: Tolerances) -> None:
+    """Require the same bits in every row of an element that no structure holds.
+
+    Other rows must move; a potential that knows one element has nothing to compare.
+    """
+    kept, *absent = sorted(elements_of(trial.train))
+    if not absent:
+        return
+    alone = without_elements(trial, kept)
+    start, end = weights_of(alone.before.potential), moved_weights(alone.after)
+    n_moved = 0
+    for name in alone.after.movement.weights():
+        change = (end[name] - start[name]).flatten()
+        for block in trial.source.blocks(name):
+            part = change[block.offset : block.offset + block.size]
+            moved = part.view(block.rows, block.columns).ne(0).any(1).tolist()
+            keys = block.row_keys or (0,) * block.rows
+            n_moved += sum(moved)
+            for row, key in enumerate(keys):
+                if moved[row] and key in absent:
+                    raise AssertionError(
+                        f"row {row} of {name} belongs to the element {key}, which no "
+                        "training structure holds, and it moved"
+                    )
+    if not n_moved:
+        raise AssertionError("training on one element moves nothing")

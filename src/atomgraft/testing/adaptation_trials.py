@@ -13,6 +13,7 @@ from torch import Tensor
 
 from atomgraft.adaptation.axes import Axes, SourcePredictions
 from atomgraft.adaptation.base import SOURCE, Adapted, adapt_potential
+from atomgraft.adaptation.movement import TARGET
 from atomgraft.data.labels import set_labels
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import predict_structures
@@ -83,7 +84,15 @@ class AdaptationTrial:
             reference_shifts=shifts or {},
             seed=self.seed,
             anchors=anchors,
+            elements={
+                TARGET: elements_of(self.train),
+                **({SOURCE: elements_of(self.rehearsed)} if self._rehearses else {}),
+            },
         )
+
+    @property
+    def _rehearses(self) -> bool:
+        return self.axes.rehearses is not None
 
     @functools.cached_property
     def before(self) -> Adapted:
@@ -162,6 +171,35 @@ def adaptation_trial(
         rehearsed=_labelled(source, crystals[2:], 1.0),
         seed=seed,
     )
+
+
+def without_elements(trial: AdaptationTrial, kept: int) -> AdaptationTrial:
+    """Return the same trial on structures that hold one element alone.
+
+    Parameters
+    ----------
+    trial
+        Not changed.
+    kept
+        Its atomic number.
+    """
+
+    def alone(structures: Sequence[Atoms], factor: float) -> tuple[Atoms, ...]:
+        copies = [atoms.copy() for atoms in structures]
+        for atoms in copies:
+            atoms.numbers[:] = kept
+        return _labelled(trial.source, copies, factor)
+
+    return dataclasses.replace(
+        trial,
+        train=alone(trial.train, HARDER),
+        rehearsed=alone(trial.rehearsed, 1.0),
+    )
+
+
+def elements_of(structures: Sequence[Atoms]) -> frozenset[int]:
+    """Return the atomic numbers that structures hold."""
+    return frozenset(int(one) for atoms in structures for one in atoms.numbers)
 
 
 def _labelled(

@@ -19,6 +19,7 @@ _CHECKS: tuple[AdaptationCheck, ...] = (
     adaptation_steps.check_declared_numbers_are_trained,
     adaptation_steps.check_everything_trained_moves,
     adaptation_steps.check_merged_is_adapted,
+    adaptation_steps.check_absent_elements_stay,
     adaptation_pulls.check_pull_pulls,
     adaptation_pulls.check_rehearsal_reminds,
     adaptation_pulls.check_retreat_ends,

@@ -3,9 +3,14 @@
 import dataclasses
 import math
 import re
+from collections.abc import Mapping
 
 import torch
+from ase import Atoms
+from torch import Tensor
 
+from atomgraft.core.properties import Property
+from atomgraft.core.seeding import torch_generator
 from atomgraft.models.base import (
     EMBEDDING,
     RADIAL_BASIS,
@@ -14,6 +19,7 @@ from atomgraft.models.base import (
     SCALE,
     AbstractPotential,
     Block,
+    RowKey,
 )
 from atomgraft.models.prediction import Prediction, predict
 from atomgraft.testing.adapter_inputs import assert_same_prediction
@@ -99,6 +105,92 @@ def _check_block(name: str, block: Block) -> None:
         raise AssertionError(f"{name} has an impossible block: {block}")
     if not (block.scale > 0 and math.isfinite(block.scale)):
         raise AssertionError(f"a block of {name} has the scale {block.scale}")
+
+
+def check_row_keys(
+    potential: AbstractPotential, structures: TrialStructures, tolerances: Tolerances
+) -> None:
+    """Require that rows are used by what they name, and that no name is missing.
+
+    Low-rank deltas leave the rows of absent elements and heads alone; a row without
+    its key would be moved at random.
+    """
+    double = in_double(potential)
+    heads = [double.for_head(head) for head in double.heads] or [double]
+    elements = sorted({int(one) for one in structures.crystal.numbers})
+    used = {
+        frozenset({element, head.card.head or 0}): _used_rows(head, atoms)
+        for element in elements
+        for atoms in [_of_one_element(structures.crystal, element)]
+        for head in heads
+    }
+    for name, _ in double.module.named_parameters():
+        for i, block in enumerate(double.blocks(name)):
+            where = f"block {i} of {name}"
+            if len(block.row_keys) not in {0, block.rows}:
+                raise AssertionError(
+                    f"{where} has {block.rows} rows and {len(block.row_keys)} keys"
+                )
+            rows = {present: one[name][i] for present, one in used.items()}
+            _check_keys(where, block, rows)
+
+
+def _check_keys(
+    where: str, block: Block, used: Mapping[frozenset[RowKey], Tensor]
+) -> None:
+    """Compare the rows that predictions depend on with those that a block names."""
+    anywhere = torch.stack(list(used.values())).any(0)
+    for present, rows in used.items():
+        named = torch.zeros(block.rows, dtype=torch.bool)
+        named[block.unused_rows(present)] = True
+        if wrong := torch.nonzero(rows & named).flatten().tolist():
+            raise AssertionError(
+                f"{where}: row {wrong[0]} has the key {block.row_keys[wrong[0]]!r} and "
+                f"is used with {sorted(map(str, present))} alone"
+            )
+        if missing := torch.nonzero(anywhere & ~rows & ~named).flatten().tolist():
+            raise AssertionError(
+                f"{where}: row {missing[0]} is not used with "
+                f"{sorted(map(str, present))}, and no key says so"
+            )
+
+
+def _used_rows(double: AbstractPotential, atoms: Atoms) -> dict[str, list[Tensor]]:
+    """Return which rows energies and forces depend on: for each block of a name."""
+    weights = {
+        name: one.detach().clone().requires_grad_()
+        for name, one in double.module.named_parameters()
+    }
+    graph = graph_of(double, [atoms])
+    found = predict(
+        double, graph, frozenset({Property.FORCES}), weights=weights, for_training=True
+    )
+    assert found.forces is not None
+    generator = torch_generator(0, "signs of forces")
+    signs = torch.randn(found.forces.shape, generator=generator).to(found.forces)
+    gradients = torch.autograd.grad(
+        found.energy.sum() + (signs * found.forces).sum(),
+        list(weights.values()),
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return {
+        name: [
+            gradient.flatten()[block.offset : block.offset + block.size]
+            .view(block.rows, block.columns)
+            .ne(0)
+            .any(1)
+            .cpu()
+            for block in double.blocks(name)
+        ]
+        for name, gradient in zip(weights, gradients, strict=True)
+    }
+
+
+def _of_one_element(atoms: Atoms, element: int) -> Atoms:
+    changed = atoms.copy()
+    changed.numbers[:] = element
+    return changed
 
 
 def check_reference_shift(

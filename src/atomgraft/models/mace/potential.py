@@ -23,6 +23,7 @@ from atomgraft.models.base import (
     Block,
     PotentialCard,
     Role,
+    RowKey,
     interaction,
 )
 from atomgraft.models.graph import Graph
@@ -133,10 +134,26 @@ class MacePotential(AbstractPotential):
         name = parameter.removeprefix(PREFIX)
         owner_name, _, leaf = name.rpartition(".")
         if ".contractions." in name:
-            return _contraction_block(self.plain.get_parameter(name))
+            return _contraction_block(self.plain.get_parameter(name), self.numbers)
         if leaf != "weight":
             return ()
-        return _layer_blocks(self.plain.get_submodule(owner_name))
+        layer = self.plain.get_submodule(owner_name)
+        return _layer_blocks(layer, self._row_keys(owner_name))
+
+    def _row_keys(self, layer: str) -> dict[int, Sequence[RowKey]]:
+        """Return what the one-hot inputs of a layer stand for."""
+        if hasattr(self.plain.get_submodule(layer), "irreps_in2"):
+            return {0: self.numbers}  # skip_tp: features by elements
+        if re.search(r"(^node_embedding\.linear|_embedding)$", layer):
+            return {0: self.numbers}
+        if not re.match(r"readouts\.\d+\.linear_(mid|2)$", layer):
+            return {}
+        readout: Any = self.plain.get_submodule(layer.rpartition(".")[0])
+        if getattr(readout, "num_heads", 1) == 1:
+            return {}
+        # of the hidden features each head has its share
+        n_each = readout.hidden_irreps.dim // readout.num_heads
+        return {0: [head for head in self.heads for _ in range(n_each)]}
 
     def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
         """Return reference energies of the head with `shifts` (eV) added."""
@@ -253,21 +270,29 @@ def _role(name: str) -> Role:
     return interaction(int(layer.group(1)))
 
 
-def _contraction_block(weights: Tensor) -> tuple[Block, ...]:
+def _contraction_block(weights: Tensor, numbers: Sequence[int]) -> tuple[Block, ...]:
     """Return one matrix; MACE draws the weights of n terms at 1/n."""
     n_elements, n_terms, n_channels = weights.shape
+    # one set of weights may serve all elements
+    owners = numbers if n_elements == len(numbers) else [0] * n_elements
     return (
         Block(
-            offset=0, rows=n_elements * n_terms, columns=n_channels, scale=1 / n_terms
+            offset=0,
+            rows=n_elements * n_terms,
+            columns=n_channels,
+            scale=1 / n_terms,
+            row_keys=tuple(number for number in owners for _ in range(n_terms)),
         ),
     )
 
 
-def _layer_blocks(layer: nn.Module) -> tuple[Block, ...]:
+def _layer_blocks(
+    layer: nn.Module, keys: Mapping[int, Sequence[RowKey]]
+) -> tuple[Block, ...]:
     from e3nn.o3 import FullyConnectedTensorProduct, Linear
 
     if isinstance(layer, Linear | FullyConnectedTensorProduct):
-        return path_blocks(cast("Sequence[Any]", layer.instructions))
+        return path_blocks(cast("Sequence[Any]", layer.instructions), keys)
     weight = layer.get_parameter("weight")
     if weight.dim() != 2:  # of a layer norm
         return ()

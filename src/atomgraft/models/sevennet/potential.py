@@ -22,6 +22,7 @@ from atomgraft.models.base import (
     Block,
     PotentialCard,
     Role,
+    RowKey,
     interaction,
 )
 from atomgraft.models.irreps import path_blocks
@@ -92,7 +93,8 @@ class SevenNetPotential(AbstractPotential):
         if leaf != "weight":
             return ()
         if isinstance(owner, Linear | FullyConnectedTensorProduct):
-            return path_blocks(cast("Sequence[Any]", owner.instructions))
+            instructions = cast("Sequence[Any]", owner.instructions)
+            return path_blocks(instructions, self._row_keys(owner_name))
         if weight.dim() == 2:
             return (
                 Block(
@@ -100,6 +102,23 @@ class SevenNetPotential(AbstractPotential):
                 ),
             )
         return ()
+
+    def _row_keys(self, layer: str) -> dict[int, Sequence[RowKey]]:
+        """Return what the one-hot inputs of a linear layer or a product stand for."""
+        owner: Any = self.module.get_submodule(layer)
+        elements = sorted(self.type_map, key=self.type_map.__getitem__)
+        if hasattr(owner, "irreps_in2"):  # the self-connection: features by elements
+            return {0: elements}
+        keys: dict[int, Sequence[RowKey]] = {}
+        if layer.startswith("onehot_to_feature_x."):
+            keys[0] = elements
+        wrapper = self.module.get_submodule(layer.rpartition(".")[0])
+        if getattr(wrapper, "num_modalities", 0) > 1:  # appended as the last input
+            modalities = self.source.modalities
+            keys[len(owner.irreps_in) - 1] = sorted(
+                modalities, key=modalities.__getitem__
+            )
+        return keys
 
     def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
         """Return the shift tensor with `shifts` (eV, by atomic number) added."""
