@@ -22,6 +22,7 @@ def adapt_once(arguments: argparse.Namespace) -> None:
 
     kept = Snapshots(arguments.out)
 
+    from atomgraft.core.trust import trust_in
     from atomgraft.experiments.adapt import adapt
     from atomgraft.experiments.inputs import load_base
     from atomgraft.experiments.spec import parse_spec
@@ -40,10 +41,11 @@ def adapt_once(arguments: argparse.Namespace) -> None:
         "benchmark",
     )
     folder = arguments.out / "work" / str(arguments.steps)
-    curve = adapt(spec, folder, trust=True).training.curve
+    trust = trust_in([arguments.base])
+    curve = adapt(spec, folder, trust=trust).training.curve
     errors = [point.validation["forces"] for point in curve if point.validation]
     kept.keep(
-        lambda path: load_base(str(folder), trust=True).export(path).rename(path),
+        lambda path: load_base(str(folder), trust=trust).export(path).rename(path),
         validation=min(errors),
     )
 

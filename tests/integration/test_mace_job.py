@@ -8,6 +8,7 @@ import torch
 from atomgraft.adaptation.axes import Axes, WholeWeights
 from atomgraft.adaptation.base import HeadStart
 from atomgraft.adaptation.ridge import RidgeUnits, solve_readout
+from atomgraft.core.trust import trust_in
 from atomgraft.data.readers import read_structures
 from atomgraft.experiments.inputs import load_base
 from atomgraft.models.mace.files import with_mace
@@ -34,7 +35,7 @@ ROUNDING = 1e-10
 def files(mace_file, tmp_path_factory):
     """Frames to train on and to judge by."""
     folder = tmp_path_factory.mktemp("frames")
-    source = load_base(str(mace_file), trust=True)
+    source = load_base(str(mace_file), trust=trust_in([str(mace_file)]))
     frames = labelled_for(source, n=6)
     for name, some in (("train", frames[:4]), ("test", frames[4:])):
         ase.io.write(folder / f"{name}.extxyz", some)
@@ -62,7 +63,8 @@ def test_from_mace_to_mace(recipe, mace_file, files, tmp_path, capsys):
     )
     assert document["base"]["framework"] == "mace"
     assert document["base"]["elements"] == ["Na", "Cl"]
-    document = as_json(f"prove {out} --trust --test {files / 'test.extxyz'}", capsys)
+    trusted = f"--trust-file {mace_file}"
+    document = as_json(f"prove {out} {trusted} --test {files / 'test.extxyz'}", capsys)
     errors = {
         one["model"]: one["value"]
         for one in document["scores"]
@@ -70,10 +72,12 @@ def test_from_mace_to_mace(recipe, mace_file, files, tmp_path, capsys):
         and one["group"] is None
     }
     assert errors["adapted"] < errors["base"]
-    merged = as_json(f"merge {out} --trust", capsys)
+    merged = as_json(f"merge {out} {trusted}", capsys)
     assert merged["file"].endswith(".model")
     frames = read_structures([str(files / "test.extxyz")])
-    ours = predict_structures(load_base(str(out), trust=True), frames)
+    ours = predict_structures(
+        load_base(str(out), trust=trust_in([str(mace_file)])), frames
+    )
     for one, known in zip(judged_by_mace(merged["file"], frames), ours, strict=True):
         assert one["energy"] == pytest.approx(known.energy, abs=ROUNDING)
         assert np.allclose(one["forces"], known.forces, rtol=0, atol=ROUNDING)
@@ -83,7 +87,7 @@ def test_from_mace_to_mace(recipe, mace_file, files, tmp_path, capsys):
 def test_a_run_does_not_carry_the_word_of_the_user(mace_file, files, tmp_path, capsys):
     options = f"--train {files / 'train.extxyz'} --recipe readout --steps 1"
     assert run(f"adapt --base {mace_file} {options} --out {tmp_path / 'run'}") == 2
-    assert "add --trust" in capsys.readouterr().err
+    assert "add --trust-file" in capsys.readouterr().err
     command = f"adapt --base {mace_file} --trust {options} --out {tmp_path / 'run'}"
     assert run(command) == 0
     assert run(f"merge {tmp_path / 'run'}") == 2
@@ -98,7 +102,7 @@ def test_a_preset_needs_no_word(tmp_path, capsys):
     )
     assert document["base"]["licence"] == "yours"
     merged = as_json(f"merge {tmp_path / 'run'}", capsys)
-    again = load_base(merged["file"], trust=True)
+    again = load_base(merged["file"], trust=trust_in([merged["file"]]))
     assert again.weights_hash() == merged["weights_hash"]
 
 
@@ -147,7 +151,7 @@ def test_heads_of_the_base_are_heads_of_a_run(tmp_path):
                 one.mul_(1.5)
     changed = adapted.merged("pbe")
     file = changed.export(tmp_path / "pbe")
-    read = load_base(str(file), head="PBE", trust=True)
+    read = load_base(str(file), head="PBE", trust=trust_in([str(file)]))
     [found] = predict_structures(read, frames[:1])
     [known] = predict_structures(changed, frames[:1])
     [before] = predict_structures(other, frames[:1])

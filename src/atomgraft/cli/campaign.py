@@ -14,12 +14,13 @@ from atomgraft.cli.options import (
     TlsCaFile,
     TlsCert,
     TlsKey,
-    Trust,
 )
+from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from atomgraft.core.trust import Trust
     from atomgraft.experiments.phonon_campaign_plan import CampaignPlan
     from atomgraft.experiments.phonon_campaign_spec import PhononCampaignSpec
     from atomgraft.results.phonon_campaign import PhononCampaign
@@ -120,7 +121,8 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the plan, stop.")
     ] = False,
-    trust: Trust = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
     as_json: Json = False,
 ) -> None:
     """Ask many materials, with and without adaptation; run it again to go on."""
@@ -149,6 +151,7 @@ def command(
         "max_atoms": max_atoms,
     }
     asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
+    allowed = trust_of(trust, trust_file, [model])
     call = Call(
         folder=out or Path("runs") / f"{folder.resolve().name}-phonons",
         cluster=parse_plan(
@@ -157,13 +160,13 @@ def command(
             slurm,
             parse_credentials(tls_ca_file, tls_cert, tls_key),
         ),
-        trust=trust,
+        trust=allowed,
         as_json=as_json,
         fresh=fresh,
         retry_failed=retry_failed,
         dry_run=dry_run,
     )
-    call.run(_verb(asked, trust=trust))
+    call.run(_verb(asked, trust=allowed))
 
 
 def _refuse_unknown(kind: str) -> None:
@@ -219,7 +222,7 @@ def _composed(
 
 
 def _verb(
-    asked: "PhononCampaignSpec", *, trust: bool
+    asked: "PhononCampaignSpec", *, trust: "Trust"
 ) -> "Verb[CampaignPlan, PhononCampaign]":
     from atomgraft.experiments.phonon_campaign import run_phonon_campaign
     from atomgraft.experiments.phonon_campaign_plan import plan_phonon_campaign

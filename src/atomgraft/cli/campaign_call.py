@@ -17,6 +17,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from atomgraft.core.trust import Trust
     from atomgraft.experiments.clusters import ClusterPlan
 
 INTERRUPTED = 143
@@ -79,7 +80,7 @@ class Call:
 
     folder: Path
     cluster: "ClusterPlan"
-    trust: bool
+    trust: "Trust"
     as_json: bool
     fresh: bool
     retry_failed: bool

@@ -13,8 +13,8 @@ from atomgraft.cli.options import (
     Json,
     StressKey,
     StressUnit,
-    Trust,
 )
+from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
 
 NAME = "check"
 
@@ -35,7 +35,8 @@ def command(
     forces_key: ForcesKey = None,
     stress_key: StressKey = None,
     stress_unit: StressUnit = None,
-    trust: Trust = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
     as_json: Json = False,
 ) -> None:
     """Check labels, units, references, geometries and splits; exit 2 on an error."""
@@ -47,6 +48,7 @@ def command(
     from atomgraft.data.readers import read_structures
     from atomgraft.experiments.inputs import knowledge_of, load_base
 
+    allowed = trust_of(trust, trust_file, [base])
     screen = console(quiet=as_json)
     with calm(), screen.status("reading and checking"):
         sets = [
@@ -61,7 +63,8 @@ def command(
             else []
             for paths in (files, validation or [], test or [])
         ]
-        known = knowledge_of(load_base(base, head=head, trust=trust)) if base else None
+        loaded = load_base(base, head=head, trust=allowed) if base else None
+        known = knowledge_of(loaded) if loaded is not None else None
         findings = check_structures(
             sets[0], validation=sets[1], test=sets[2], base=known
         )

@@ -18,12 +18,13 @@ from atomgraft.cli.options import (
     TlsCaFile,
     TlsCert,
     TlsKey,
-    Trust,
 )
+from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from atomgraft.core.trust import Trust
     from atomgraft.experiments.compare import ComparePlan
     from atomgraft.experiments.compare_spec import CompareSpec
     from atomgraft.results.comparison import Comparison
@@ -102,7 +103,8 @@ def command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the grid, stop.")
     ] = False,
-    trust: Trust = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
     as_json: Json = False,
 ) -> None:
     """Compare recipes, label counts and learning rates; run it again to go on."""
@@ -131,6 +133,7 @@ def command(
     }
     asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
     folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(asked)
+    allowed = trust_of(trust, trust_file, base or ())
     call = Call(
         folder=folder,
         cluster=parse_plan(
@@ -139,13 +142,13 @@ def command(
             slurm,
             parse_credentials(tls_ca_file, tls_cert, tls_key),
         ),
-        trust=trust,
+        trust=allowed,
         as_json=as_json,
         fresh=fresh,
         retry_failed=retry_failed,
         dry_run=dry_run,
     )
-    call.run(_verb(asked, folder, trust=trust))
+    call.run(_verb(asked, folder, trust=allowed))
 
 
 def _composed(
@@ -171,7 +174,7 @@ def _default_folder(asked: "CompareSpec") -> Path:
 
 
 def _verb(
-    asked: "CompareSpec", folder: Path, *, trust: bool
+    asked: "CompareSpec", folder: Path, *, trust: "Trust"
 ) -> "Verb[ComparePlan, Comparison]":
     from atomgraft.experiments.compare import compare, plan_comparison
 

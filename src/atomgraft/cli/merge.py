@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from atomgraft.cli.options import Head, Json, Trust
+from atomgraft.cli.options import Head, Json
+from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
 
 NAME = "merge"
 
@@ -25,7 +26,8 @@ def command(
             max=1,
         ),
     ] = 1.0,
-    trust: Trust = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
     as_json: Json = False,
 ) -> None:
     """Merge base and graft into a model that the framework itself loads."""
@@ -34,8 +36,9 @@ def command(
 
     screen = console(quiet=as_json)
     require_finished(folder)
+    allowed = trust_of(trust, trust_file, ())
     with calm():
-        merged = merged_run(folder, head=head, share=share, trust=trust)
+        merged = merged_run(folder, head=head, share=share, trust=allowed)
         path = merged.export(out or folder / "merged")
     screen.print(
         f"{merged.card.framework} model with the graft inside: {path}", markup=False

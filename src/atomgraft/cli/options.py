@@ -22,13 +22,6 @@ Slurm = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON and nothing else.")
 ]
-Trust = Annotated[
-    bool,
-    typer.Option(
-        "--trust",
-        help="Load a checkpoint that may run code; only if you know who made it.",
-    ),
-]
 Head = Annotated[
     str | None,
     typer.Option(help="One of several heads, modalities or levels of theory: PBE ..."),

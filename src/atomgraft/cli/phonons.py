@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from atomgraft.cli.crystal_options import checked_spec, numbers_of, rows_of, stem_of
-from atomgraft.cli.options import Head, Json, Trust
+from atomgraft.cli.options import Head, Json
+from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
 
 NAME = "phonons"
 
@@ -77,7 +78,8 @@ def command(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Throw an earlier result away.")
     ] = False,
-    trust: Trust = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
     as_json: Json = False,
 ) -> None:
     """Compute phonons, heat and stability; write the page and phonopy's files."""
@@ -115,6 +117,7 @@ def command(
         dtype=dtype,
         max_atoms=max_atoms,
     )
+    allowed = trust_of(trust, trust_file, model)
     screen = console(quiet=as_json)
     folder = out or Path(f"phonons-{stem_of(crystal)}")
     with calm(), stage_screen(screen) as show:
@@ -122,7 +125,7 @@ def command(
             spec,
             folder,
             device=device_name(device),
-            trust=trust,
+            trust=allowed,
             fresh=fresh,
             progress=show,
         )

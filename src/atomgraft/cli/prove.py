@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from atomgraft.cli.options import Json, Trust
+from atomgraft.cli.options import Json
+from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
 
 NAME = "prove"
 
@@ -34,7 +35,8 @@ def command(
             help="Read test files by the default keys and units, not by the run's.",
         ),
     ] = False,
-    trust: Trust = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
     as_json: Json = False,
 ) -> None:
     """Measure held-out errors, forgetting and consistency; write the page."""
@@ -51,6 +53,7 @@ def command(
     from atomgraft.report.page import write_page
 
     crystals = _crystals(suite or [], crystal)
+    allowed = trust_of(trust, trust_file, ())
     screen = console(quiet=as_json)
     with calm(), stage_screen(screen) as show:
         vibrations = functools.partial(
@@ -59,7 +62,7 @@ def command(
             crystals or (),
             test=tuple(test or ()),
             device=device_name(device),
-            trust=trust,
+            trust=allowed,
         )
         if crystals is not None:
             vibrations(is_trial=True)  # before anything is written
@@ -68,7 +71,7 @@ def command(
             tuple(test or ()),
             device=device_name(device),
             default_labels=default_labels,
-            trust=trust,
+            trust=allowed,
             progress=show,
             notify=lambda text: print_notice(screen, text),
         )

@@ -15,10 +15,11 @@ from atomgraft.cli.options import (
     Head,
     StressKey,
     StressUnit,
-    Trust,
 )
+from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
 
 if TYPE_CHECKING:
+    from atomgraft.core.trust import Trust
     from atomgraft.experiments.spec import RunSpec
 
 
@@ -37,14 +38,14 @@ class Asked:
     fresh
         An earlier run in the folder is thrown away.
     trust
-        A checkpoint that may run code is loaded.
+        Which checkpoints may run code.
     """
 
     run: "RunSpec"
     folder: Path
     with_scratch: bool
     fresh: bool
-    trust: bool
+    trust: "Trust"
 
 
 def takes_a_run(verb: Callable[..., None]) -> Callable[..., None]:
@@ -133,7 +134,8 @@ def _asked(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Throw an earlier run in the folder away.")
     ] = False,
-    trust: Trust = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
 ) -> Asked:
     """Return the run that the options mean."""
     given = {
@@ -162,7 +164,11 @@ def _asked(
     run = _overridden(run, {key: one for key, one in nested.items() if one is not None})
     folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(run)
     return Asked(
-        run=run, folder=folder, with_scratch=with_scratch, fresh=fresh, trust=trust
+        run=run,
+        folder=folder,
+        with_scratch=with_scratch,
+        fresh=fresh,
+        trust=trust_of(trust, trust_file, [base]),
     )
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atomgraft.cli.options import Head, Json, Trust
+from atomgraft.cli.options import Head, Json
+from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,7 +86,8 @@ def command(
         typer.Option(help="Read finished labels back into this file (.extxyz)."),
     ] = None,
     head: Head = None,
-    trust: Trust = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
     as_json: Json = False,
 ) -> None:
     """Propose structures, choose those worth a label, write them with DFT inputs."""
@@ -131,8 +133,9 @@ def command(
     elif pool:
         document["kinds"] = ()
     spec = parse_select(document)
+    allowed = trust_of(trust, trust_file, [model, *(committee or ())])
     with calm(), stage_screen(screen) as show:
-        result = select(spec, out, trust=trust, progress=show)
+        result = select(spec, out, trust=allowed, progress=show)
     page = write_selection_page(out, result)
     print_selection(screen, result)
     screen.print(f"\nStructures: {out / 'select.extxyz'}\nPage: {page}", markup=False)

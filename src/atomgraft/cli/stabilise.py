@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from atomgraft.cli.crystal_options import checked_spec, rows_of, stem_of
-from atomgraft.cli.options import Head, Json, Trust
+from atomgraft.cli.options import Head, Json
+from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
 
 NAME = "stabilise"
 
@@ -47,7 +48,8 @@ def command(
         int | None, typer.Option(help="Atoms in one call of the model.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    trust: Trust = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
     as_json: Json = False,
 ) -> None:
     """Freeze in imaginary modes, relax, repeat; write the tree, files and the page."""
@@ -80,11 +82,12 @@ def command(
         dtype=dtype,
         max_atoms=max_atoms,
     )
+    allowed = trust_of(trust, trust_file, [model])
     screen = console(quiet=as_json)
     folder = out or Path(f"stabilise-{stem_of(crystal)}")
     with calm(), stage_screen(screen) as show:
         result = stabilise(
-            spec, folder, device=device_name(device), trust=trust, progress=show
+            spec, folder, device=device_name(device), trust=allowed, progress=show
         )
     page = write_stabilise_page(folder, result)
     print_tree(screen, result)

@@ -14,6 +14,7 @@ from atomgraft.core.storage import (
     remove_leftovers,
     write_atomically,
 )
+from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.experiments.folders import (
     clear,
     earlier_sessions,
@@ -67,7 +68,7 @@ def adapt(
     spec: RunSpec,
     folder: Path,
     *,
-    trust: bool = False,
+    trust: Trust = NO_TRUST,
     fresh: bool = False,
     planned: Terms | None = None,
     observer: AdaptObserver | None = None,
@@ -81,7 +82,7 @@ def adapt(
     folder
         Where it lives; made if it is not there.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     fresh
         Throw away what an earlier run left in the folder.
     planned

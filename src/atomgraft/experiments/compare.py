@@ -16,6 +16,7 @@ from atomgraft.core.storage import (
     remove_leftovers,
     write_atomically,
 )
+from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.evaluation.advice import Judge, advise, front_points, nothing_yet
 from atomgraft.evaluation.learning_curves import learning_curve
 from atomgraft.evaluation.seed_summaries import (
@@ -105,7 +106,7 @@ class ComparePlan:
         return max(1, self.sizes[-1] // 2) if asked == "auto" else asked
 
 
-def plan_comparison(spec: CompareSpec, *, trust: bool = False) -> ComparePlan:
+def plan_comparison(spec: CompareSpec, *, trust: Trust = NO_TRUST) -> ComparePlan:
     """Read and check everything, and return the grid; nothing is written.
 
     Parameters
@@ -113,7 +114,7 @@ def plan_comparison(spec: CompareSpec, *, trust: bool = False) -> ComparePlan:
     spec
         The comparison.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
 
     Raises
     ------
@@ -138,7 +139,7 @@ def compare(
     cluster: ClusterPlan | None = None,
     fresh: bool = False,
     retry_failed: bool = False,
-    trust: bool = False,
+    trust: Trust = NO_TRUST,
     observer: CampaignObserver | None = None,
 ) -> Comparison:
     """Run the cells that are not done, and say what the table means.
@@ -157,7 +158,7 @@ def compare(
     retry_failed
         Run cells again that failed for good.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     observer
         Is told of every cell.
 

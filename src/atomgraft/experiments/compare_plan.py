@@ -13,6 +13,7 @@ from atomgraft.core.errors import BadInputError, MissingExtraError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import is_file, is_folder, make_folder
+from atomgraft.core.trust import Trust
 from atomgraft.data.checks.findings import refuse_errors
 from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.exact_files import write_exactly
@@ -113,7 +114,7 @@ class PlannedCell:
         return f"train-n{self.n_labels}-s{self.seed}.extxyz"
 
 
-def read_material(spec: CompareSpec, *, trust: bool) -> Material:
+def read_material(spec: CompareSpec, *, trust: Trust) -> Material:
     """Read and check pool, test set and bases; nothing is written.
 
     Parameters
@@ -121,7 +122,7 @@ def read_material(spec: CompareSpec, *, trust: bool) -> Material:
     spec
         The comparison.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
 
     Raises
     ------
@@ -160,7 +161,7 @@ Examined = tuple[BaseCard, tuple[str, ...]]
 
 
 def _examined(
-    spec: CompareSpec, structures: _Structures, *, trust: bool
+    spec: CompareSpec, structures: _Structures, *, trust: Trust
 ) -> dict[str, Examined]:
     """Check the data against every base, each where its framework is.
 
@@ -185,7 +186,7 @@ def _examined(
 
 
 def examine_base(
-    spec: CompareSpec, name: str, structures: _Structures, *, trust: bool
+    spec: CompareSpec, name: str, structures: _Structures, *, trust: Trust
 ) -> Examined:
     """Load a base and check the data against it.
 
@@ -198,7 +199,7 @@ def examine_base(
     structures
         What was read.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
 
     Raises
     ------
@@ -340,13 +341,13 @@ class CellMaker:
     folder
         Of the campaign.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     """
 
     spec: CompareSpec
     material: Material
     folder: Path
-    trust: bool
+    trust: Trust
 
     def write_data(self, planned: Sequence[PlannedCell]) -> None:
         """Write the training sets, validation and test set where they are not yet.

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from atomgraft.core.environments import python_for
+from atomgraft.core.trust import Trust
 from atomgraft.experiments.adapt import adapt
 from atomgraft.experiments.elsewhere import call_elsewhere
 from atomgraft.experiments.prove import prove
@@ -34,13 +35,13 @@ class CellPayload:
     framework
         Of the base: decides which Python runs it.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     """
 
     run: dict[str, Any]
     test: tuple[str, ...]
     framework: str
-    trust: bool
+    trust: Trust
 
 
 def do_cell(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:

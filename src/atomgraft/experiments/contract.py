@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 
 from atomgraft.core.provenance import now
 from atomgraft.core.seeding import numpy_generator
+from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.experiments.baseline import SCRATCH, scratch_spec
 from atomgraft.experiments.folders import finished_run, refuse_own_base
 from atomgraft.experiments.inputs import Inputs, read_inputs
@@ -35,7 +36,7 @@ def draw_up(
     folder: Path,
     *,
     with_scratch: bool = False,
-    trust: bool = False,
+    trust: Trust = NO_TRUST,
     fresh: bool = False,
     budget: float = BUDGET,
 ) -> Contract:
@@ -53,7 +54,7 @@ def draw_up(
     with_scratch
         The same is also to be trained from fresh weights.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     fresh
         What an earlier run left in the folder does not count.
     budget

@@ -14,6 +14,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.properties import Property
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import is_folder
+from atomgraft.core.trust import NO_TRUST, Trust, is_trusted
 from atomgraft.data.base_knowledge import BaseKnowledge
 from atomgraft.data.checks.findings import (
     Finding,
@@ -86,7 +87,7 @@ class Inputs:
 
 
 def load_base(
-    name: str, *, head: str | None = None, trust: bool = False
+    name: str, *, head: str | None = None, trust: Trust = NO_TRUST
 ) -> AbstractPotential:
     """Load a potential by name or file, or the merged result of a run folder.
 
@@ -97,7 +98,7 @@ def load_base(
     head
         The modality of a multi-fidelity model.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def load_base(
         There is no such potential.
     """
     if not is_folder(Path(name)):
-        return load_potential(name, head=head, trust=trust)
+        return load_potential(name, head=head, trust=is_trusted(name, trust))
     card = read_card(Path(name) / GRAFT)
     if head in {None, card.head}:
         return merged_run(Path(name), trust=trust)
@@ -117,7 +118,7 @@ def merged_run(
     *,
     head: str | None = None,
     share: float = 1.0,
-    trust: bool = False,
+    trust: Trust = NO_TRUST,
 ) -> AbstractPotential:
     """Return the plain model that a finished run has made.
 
@@ -131,7 +132,7 @@ def merged_run(
         Of the way from the source to the adapted weights: 1 is the run's result, 0
         its source with reference energies put right.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
 
     Raises
     ------
@@ -154,7 +155,7 @@ def merged_run(
     return merged
 
 
-def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
+def read_inputs(spec: RunSpec, *, trust: Trust = NO_TRUST) -> Inputs:
     """Read and check base and data.
 
     Parameters
@@ -162,7 +163,7 @@ def read_inputs(spec: RunSpec, *, trust: bool = False) -> Inputs:
     spec
         The run.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
 
     Raises
     ------

@@ -19,6 +19,7 @@ from atomgraft.core.storage import (
     remove_leftovers,
     write_atomically,
 )
+from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.evaluation.phonon_campaigns import factor_without
 from atomgraft.experiments.campaign import (
     NOT_RUN,
@@ -83,7 +84,7 @@ def run_phonon_campaign(
     cluster: ClusterPlan | None = None,
     fresh: bool = False,
     retry_failed: bool = False,
-    trust: bool = False,
+    trust: Trust = NO_TRUST,
     observer: CampaignObserver | None = None,
 ) -> PhononCampaign:
     """Run the cells that are not done, and write the table with its bill.
@@ -102,7 +103,7 @@ def run_phonon_campaign(
     retry_failed
         Run cells again that failed for good.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     observer
         Is told of every cell.
 
@@ -196,7 +197,7 @@ class _CellMaker:
 
     plan: CampaignPlan
     folder: Path
-    trust: bool
+    trust: Trust
 
     def write_labels(self) -> None:
         """Write displaced supercells that training cannot read where they are."""

@@ -19,6 +19,7 @@ from atomgraft.core.storage import (
     remove_folder,
     write_atomically,
 )
+from atomgraft.core.trust import Trust
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.pseudo_labels import completed, pseudo_labelled
 from atomgraft.data.readers import read_structures
@@ -107,14 +108,14 @@ class JudgePayload:
     device
         Where the model runs.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     """
 
     spec: Document
     run: str | None
     framework: str
     device: DeviceName
-    trust: bool
+    trust: Trust
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import numpy_generator
+from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.folds import balanced_folds
 from atomgraft.data.subsets import nested_order
 from atomgraft.experiments.compare_spec import Entrant
@@ -149,7 +150,7 @@ class CampaignPlan:
 
 
 def plan_phonon_campaign(
-    spec: PhononCampaignSpec, *, trust: bool = False
+    spec: PhononCampaignSpec, *, trust: Trust = NO_TRUST
 ) -> CampaignPlan:
     """Read and check everything, and say what will be adapted; nothing is written.
 
@@ -158,7 +159,7 @@ def plan_phonon_campaign(
     spec
         The campaign.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
 
     Raises
     ------

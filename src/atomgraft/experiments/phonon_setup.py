@@ -11,6 +11,7 @@ from ase import Atoms
 from jaxtyping import Int
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.trust import Trust
 from atomgraft.experiments.crystals import Crystal
 from atomgraft.experiments.inputs import load_base
 from atomgraft.experiments.phonon_spec import PhononSpec
@@ -50,7 +51,7 @@ class Prepared:
 
 
 def load_contestants(
-    spec: PhononSpec, device: torch.device, *, trust: bool
+    spec: PhononSpec, device: torch.device, *, trust: Trust
 ) -> dict[str, AbstractPotential]:
     """Load the models: the first is the base, a second one is called adapted.
 
@@ -61,7 +62,7 @@ def load_contestants(
     device
         Where they run.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
 
     Raises
     ------

@@ -19,6 +19,7 @@ from atomgraft.core.storage import (
     remove_leftovers,
     write_atomically,
 )
+from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.evaluation.phonon_errors import ROOM_TEMPERATURE
 from atomgraft.evaluation.phonons import Judged, Question, judge_crystal
 from atomgraft.evaluation.softening import known_factor
@@ -59,7 +60,7 @@ def compute_phonons(
     folder: Path,
     *,
     device: DeviceName = "auto",
-    trust: bool = False,
+    trust: Trust = NO_TRUST,
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> PhononResult:
@@ -74,7 +75,7 @@ def compute_phonons(
     device
         Where models run.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     fresh
         Throw away what an earlier call left.
     progress

@@ -14,6 +14,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import now
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import locked
+from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.checks.findings import refuse_errors
 from atomgraft.data.checks.repeats import check_repeats
 from atomgraft.data.checks.suite import check_structures
@@ -55,7 +56,7 @@ def prove(
     *,
     device: DeviceName = "auto",
     default_labels: bool = False,
-    trust: bool = False,
+    trust: Trust = NO_TRUST,
     progress: Callable[[str, int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> RunResult:
@@ -76,7 +77,7 @@ def prove(
         Read the test files by the default keys and units, not by those that the
         run's spec gives for its training files.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     progress
         Called with what comes next, steps done and steps in all.
     notify
@@ -133,7 +134,7 @@ def prove_vibrations(
     *,
     test: Sequence[str] = (),
     device: DeviceName = "auto",
-    trust: bool = False,
+    trust: Trust = NO_TRUST,
     is_trial: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> RunResult:
@@ -150,7 +151,7 @@ def prove_vibrations(
     device
         Where the models run.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     is_trial
         Check that the crystals can be used, and return the result as it is.
     progress

@@ -9,6 +9,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import now
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import locked, make_folder
+from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
@@ -44,7 +45,7 @@ def select(
     spec: SelectSpec,
     folder: Path,
     *,
-    trust: bool = False,
+    trust: Trust = NO_TRUST,
     progress: Progress | None = None,
 ) -> SelectionResult:
     """Propose structures, choose among them, and write them with ready inputs.
@@ -57,7 +58,7 @@ def select(
         Takes ``select.extxyz``, ``select.json`` and ``label/``; must hold no other
         selection.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     progress
         Called with what is done.
 

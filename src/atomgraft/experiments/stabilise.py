@@ -11,6 +11,7 @@ from ase import Atoms
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import now
 from atomgraft.core.storage import is_file, locked, make_folder, remove_leftovers
+from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.experiments.crystals import Crystal, read_crystal
 from atomgraft.experiments.inputs import base_card, load_base
@@ -57,7 +58,7 @@ def stabilise(
     folder: Path,
     *,
     device: DeviceName = "auto",
-    trust: bool = False,
+    trust: Trust = NO_TRUST,
     progress: Progress | None = None,
 ) -> StabiliseResult:
     """Follow the imaginary modes of a crystal; go on where an earlier call stopped.
@@ -71,7 +72,7 @@ def stabilise(
     device
         Where the model runs.
     trust
-        Allow a checkpoint that cannot be read as plain data.
+        Which checkpoints may run code.
     progress
         Called with what is done, steps done and steps in all (0: unknown).
 

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -73,7 +74,7 @@ def _would_run_code(path: Path, error: Exception) -> BadInputError:
         f"(SHA-256 {file_fingerprint(path)[:16]}...).",
         "A file of tensors and plain values, or one whose origin you vouch for, "
         "is needed.",
-        "If you know who made it, add --trust.",
+        f"If you know who made it, add --trust-file {shlex.quote(str(path))}",
     )
 
 

@@ -56,10 +56,10 @@ def test_a_shared_option_reads_the_same_everywhere():
     texts = {}
     for verb in GROUP.commands.values():
         for option in verb.params:
-            if option.name in {"as_json", "trust", "head", "energy_key"}:
+            if option.name in {"as_json", "trust", "trust_file", "head", "energy_key"}:
                 texts.setdefault(option.name, set()).add(option.help)
     assert {name: len(one) for name, one in texts.items()} == dict.fromkeys(texts, 1)
-    assert len(texts) == 4
+    assert len(texts) == 5
 
 
 def test_the_version_is_printed_and_nothing_else():

@@ -49,7 +49,7 @@ def test_flags_alone_make_a_run():
     assert asked.run.training.steps == 7
     assert asked.run.training.differences == "never"
     assert asked.folder == Path("runs/shipped:si-train-lora")
-    assert (asked.fresh, asked.trust, asked.with_scratch) == (True, False, False)
+    assert (asked.fresh, asked.trust, asked.with_scratch) == (True, {}, False)
 
 
 def test_flags_win_over_a_file(tmp_path):

@@ -99,7 +99,7 @@ def test_the_first_model_is_the_base(tmp_path):
 
     def called(*models):
         asked = PhononSpec(crystal="POSCAR", models=models)
-        return load_contestants(asked, torch.device("cpu"), trust=False)
+        return load_contestants(asked, torch.device("cpu"), trust={})
 
     assert list(called(*names[:1])) == ["base"]
     assert list(called(*names[:2])) == ["base", "adapted"]

@@ -33,7 +33,7 @@ def test_a_failure_comes_back_as_what_it_was():
             "experiments.compared_cell:do_requested_cell",
             {
                 "folder": "/nowhere",
-                "payload": {"run": {}, "test": [], "framework": "pair", "trust": False},
+                "payload": {"run": {}, "test": [], "framework": "pair", "trust": {}},
             },
         )
     assert caught.value.remedy.startswith("See 'atomgraft schema'")
@@ -108,7 +108,7 @@ def test_a_cell_runs_where_its_framework_is(tmp_path, monkeypatch):
 
     monkeypatch.setattr(compared_cell, "call_elsewhere", call)
     monkeypatch.setattr(compared_cell, "python_for", lambda name: Path("/env", name))
-    payload = {"framework": "mace", "run": {}, "test": (), "trust": False}
+    payload = {"framework": "mace", "run": {}, "test": (), "trust": {}}
     assert compared_cell.do_cell(tmp_path, payload) == {"answer": "from there"}
     assert asked["python"] == Path("/env/mace")
     assert json.loads(json.dumps(asked["request"]))["folder"] == str(tmp_path)

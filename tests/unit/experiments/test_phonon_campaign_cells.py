@@ -44,7 +44,7 @@ def judge(path, kind="judge", **changes):
         run=None,
         framework="pair",
         device="cpu",
-        trust=False,
+        trust={},
     )
     return {"kind": kind, "told": dataclasses.asdict(told)}
 

@@ -173,7 +173,7 @@ def test_without_the_base_there_are_no_pseudo_labels_and_no_adaptation(plan):
 
 @pytest.mark.parametrize("status", ["open", "failed"])
 def test_nothing_is_adapted_before_its_base_is_judged(plan, tmp_path, status):
-    maker = _CellMaker(plan=plan, folder=tmp_path, trust=False)
+    maker = _CellMaker(plan=plan, folder=tmp_path, trust={})
     outcomes = all_done(plan)
     [material] = [one for one in plan.judged if one.name == "rocksalt"]
     everything = {one.name for one in maker._trainings_on_answers(outcomes)}
@@ -188,7 +188,7 @@ def test_nothing_is_adapted_before_its_base_is_judged(plan, tmp_path, status):
 def test_labels_alone_wait_for_nobody(plan, tmp_path, changes):
     document = plan.spec.model_dump() | changes | {"folds": 2}
     other = plan_phonon_campaign(parse_campaign_spec(document, "a test"))
-    maker = _CellMaker(plan=other, folder=tmp_path, trust=False)
+    maker = _CellMaker(plan=other, folder=tmp_path, trust={})
     first, second, *_ = maker.stages()
     begun = [one.name for one in first({}) if one.name.startswith("train--")]
     assert begun == [one.name for one in other.trainings]
