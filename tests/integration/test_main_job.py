@@ -64,6 +64,28 @@ def test_adapt_prints_json_and_nothing_else(tmp_path, capsys):
     assert again == document  # finished already
 
 
+def test_a_run_without_steps_never_took(tmp_path, capsys):
+    """Reference energies are refitted; float32 rounds them differently."""
+    out = tmp_path / "run"
+    command = f"adapt --base pair:sw-si --train {TRAIN} --steps 0 --out {out}"
+    as_json(command, capsys)
+    document = as_json(f"prove {out} --test shipped:si-test@:8", capsys)
+    assert document["moved"]["n_moved"] == 0
+    assert document["verdict"]["took"] is False
+    assert document["verdict"]["is_partial"] is False
+    headline = document["verdict"]["headline"]
+    assert headline.startswith("Nothing was learned, no weight has moved: ")
+    assert "better" not in headline
+
+
+def test_a_run_with_steps_moves_and_takes(copied, capsys):
+    document = as_json(f"prove {copied} --test shipped:si-test@::5", capsys)
+    assert document["moved"]["n_moved"] > 0
+    assert document["moved"]["relative_change"] > 1e-5
+    assert "better" in document["verdict"]["headline"]
+    assert document["verdict"]["forgetting"] in {"little", "moderate", "severe"}
+
+
 def test_prove_judges_all_three(copied, capsys):
     document = as_json(f"prove {copied} --test {TEST}", capsys)
     scores = {

@@ -62,7 +62,7 @@ def test_a_stored_result_keeps_its_numbers(stored):
     document, result = json.loads(stored.read_text()), read_result(stored)
     assert result.schema_version == SCHEMA_VERSION
     kept = {(s.model, s.suite, s.quantity, s.metric, s.group): s for s in result.scores}
-    assert len(kept) == len(document["scores"]) == 49
+    assert len(kept) == len(document["scores"]) >= 49
     for score in document["scores"]:
         keys = ("model", "suite", "quantity", "metric", "group")
         found = kept[tuple(score[key] for key in keys)]

@@ -13,6 +13,8 @@ from atomgraft.results.schema import ModelName, Score
 
 SUITE = "forgetting"
 
+SPREAD = "spread"
+
 
 def forgetting_scores(
     model: ModelName,
@@ -94,6 +96,58 @@ def forgetting_scores(
     return tuple(rows)
 
 
+def probe_spreads(
+    source_predictions: Sequence[StructurePrediction],
+    crystals: Sequence[Atoms],
+    training_elements: Collection[int],
+) -> tuple[Score, ...]:
+    """Return how large forces and stresses of the source are on the crystals.
+
+    The rows are called ``spread`` and belong to the base: the mean absolute component,
+    overall and in the groups ``near`` and ``far``. Drift is measured by it.
+
+    Parameters
+    ----------
+    source_predictions
+        One for each crystal.
+    crystals
+        As for :func:`forgetting_scores`.
+    training_elements
+        Atomic numbers of the training set.
+
+    Examples
+    --------
+    >>> one = StructurePrediction(
+    ...     energy=-1.0, forces=np.full((1, 3), 0.3), stress=np.zeros(6)
+    ... )
+    >>> rows = probe_spreads([one], [Atoms("H")], {1})
+    >>> rows[0].metric, rows[0].value, rows[0].unit
+    ('spread', 300.0, 'meV/Å')
+    """
+    groups = [
+        (None, frozenset(range(len(crystals)))),
+        *_parts(crystals, training_elements),
+    ]
+    rows: list[Score] = []
+    for quantity in (Property.FORCES, Property.STRESS):
+        values = [predicted_values(one, quantity) for one in source_predictions]
+        rows += [
+            Score(
+                model="base",
+                suite=SUITE,
+                quantity=quantity.value,
+                metric=SPREAD,
+                value=float(np.abs(np.concatenate([values[i] for i in frames])).mean()),
+                unit=PROPERTIES[quantity].report_unit,
+                n=len(frames),
+                group=group,
+            )
+            for group, frames in groups
+            if frames
+        ]
+    return tuple(rows)
+
+
 def _differences(
     source_predictions: Sequence[StructurePrediction],
     predictions: Sequence[StructurePrediction],
@@ -134,11 +188,8 @@ def _groups(
     crystals: Sequence[Atoms], training_elements: Collection[int]
 ) -> list[tuple[str, frozenset[int]]]:
     """Return the crystals of each group that is not empty."""
-    contents = [frozenset(int(Z) for Z in atoms.numbers) for atoms in crystals]
-    trained = frozenset(training_elements)
-    everything = frozenset(range(len(crystals)))
-    near = frozenset(i for i, numbers in enumerate(contents) if numbers & trained)
-    groups = [("near", near), ("far", everything - near)]
+    contents = _contents(crystals)
+    groups = _parts(crystals, training_elements)
     groups += [
         (
             f"element:{chemical_symbols[Z]}",
@@ -146,4 +197,18 @@ def _groups(
         )
         for Z in sorted(frozenset().union(*contents))
     ]
-    return [(group, frames) for group, frames in groups if frames]
+    return groups
+
+
+def _parts(
+    crystals: Sequence[Atoms], training_elements: Collection[int]
+) -> list[tuple[str, frozenset[int]]]:
+    """Return the crystals with and without a trained element, if there are any."""
+    trained = frozenset(training_elements)
+    near = frozenset(i for i, one in enumerate(_contents(crystals)) if one & trained)
+    far = frozenset(range(len(crystals))) - near
+    return [(group, part) for group, part in (("near", near), ("far", far)) if part]
+
+
+def _contents(crystals: Sequence[Atoms]) -> list[frozenset[int]]:
+    return [frozenset(int(Z) for Z in atoms.numbers) for atoms in crystals]

@@ -14,9 +14,10 @@ from atomgraft.core.seeding import numpy_generator
 from atomgraft.evaluation.consistency import consistency_scores
 from atomgraft.evaluation.crystals import visible
 from atomgraft.evaluation.differences import predicted_values
-from atomgraft.evaluation.forgetting import forgetting_scores
+from atomgraft.evaluation.forgetting import forgetting_scores, probe_spreads
 from atomgraft.evaluation.labels import label_changes, label_scores
 from atomgraft.evaluation.parity import parity_points
+from atomgraft.evaluation.rounding import rounding_scores
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import StructurePrediction, predict_structures
 from atomgraft.results.schema import ModelName, Parity, Score
@@ -60,7 +61,8 @@ def assess(
     """Measure errors, drift and consistency of all models side by side.
 
     Label errors and drift are measured in each potential's own precision, on its
-    own device; consistency on a copy in float64.
+    own device; consistency on a copy in float64, and what the precision costs on a few
+    structures.
 
     Parameters
     ----------
@@ -137,6 +139,7 @@ class _Judged:
                 scores += label_changes(
                     name, found["base"], predictions, structures, rng
                 )
+            scores += rounding_scores(name, self.models[name], predictions, structures)
             parity += parity_points(name, predictions, structures)
         return scores, parity
 
@@ -150,7 +153,7 @@ class _Judged:
         base = self.models["base"]
         seen = visible(crystals, base.elements)
         sources = _predictions("base", base, seen)
-        scores: list[Score] = []
+        scores = list(probe_spreads(sources, seen, training_elements))
         for name, potential in self.models.items():
             self.announce(f"{name}: drift on {len(seen)} crystals")
             pairs = [

@@ -1,29 +1,35 @@
 """What a person should take away, in plain words, from the scores alone."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from atomgraft.core.properties import Property
-from atomgraft.evaluation import consistency, forgetting, labels, phonon_scores
+from atomgraft.evaluation import consistency, labels, phonon_scores, rounding
+from atomgraft.evaluation.lost_accuracy import NAMES, LostAccuracy, lost_accuracy
 from atomgraft.evaluation.score_table import ScoreTable, figure
-from atomgraft.results.schema import Score, Verdict
+from atomgraft.results.schema import MovedWeights, Score, Verdict
 
-Outcome = Literal["better", "worse", "unclear"]
+Outcome = Literal[
+    "better", "slightly better", "unchanged", "unclear", "slightly worse", "worse"
+]
 
-NAMES = {
-    Property.FORCES: "forces",
-    Property.ENERGY: "energies",
-    Property.STRESS: "stresses",
-}
-"""In the order in which people ask."""
+OUTCOMES: tuple[Outcome, ...] = (
+    "better",
+    "slightly better",
+    "worse",
+    "slightly worse",
+    "unclear",
+    "unchanged",
+)
+"""In the order of the headline."""
+
+MIN_GAIN = 0.1
+"""Share of the base's error that an adaptation has to remove to count as a gain. Other
+seeds, and labels of other cutoffs and k-point meshes, change errors by as much."""
 
 FEW = 5
 """Held-out structures below which a bootstrap interval says little."""
-
-LITTLE, MUCH = 0.5, 2.0
-"""Drift of the forces in units of the base's error on the held-out forces: less
-than half of it is little forgetting, more than twice is much."""
 
 TOLERANCES = {Property.ENERGY: 0.01, Property.FORCES: 0.1, Property.STRESS: 0.001}
 """meV/atom, meV/Å, GPa: a thousand times the noise of the probes in float64, and
@@ -39,20 +45,31 @@ class _Judgement:
     before: Score
     after: Score
     change: Score
+    noise: float
+    """In the unit of the scores: a smaller change is rounding."""
+
+    @property
+    def gain(self) -> float:
+        """Share of the base's error that is gone; negative where it grew."""
+        return 1 - self.after.value / self.before.value if self.before.value else 0.0
 
 
-def verdict(scores: Sequence[Score]) -> Verdict:
+def verdict(scores: Sequence[Score], *, moved: MovedWeights | None = None) -> Verdict:
     """Judge the adapted model beside the base, and beside scratch if it is there.
 
     A quantity is better if the whole 95 % interval of the change of its mean
-    absolute error, by paired bootstrap over the held-out structures, lies below
-    zero. Energies are judged after the best shift per element was taken out where
-    that can be told, because a new reference alone is no new knowledge.
+    absolute error, over the held-out structures, lies below zero, and the error fell
+    by `MIN_GAIN` at least. A change within the rounding of the predictions is none.
+    Energies are judged after the best shift per element was taken out where that can
+    be told, because a new reference alone is no new knowledge. A model of which no
+    weight has moved has learned nothing, whatever its errors are.
 
     Parameters
     ----------
     scores
         As :func:`atomgraft.evaluation.suites.assess` returns them.
+    moved
+        How many weights differ from the base's; none where that is not known.
 
     Examples
     --------
@@ -61,7 +78,8 @@ def verdict(scores: Sequence[Score]) -> Verdict:
     """
     table = ScoreTable(scores)
     judgements = [one for name in NAMES if (one := _judge(table, name)) is not None]
-    sentences = [_sentence(table, one) for one in judgements]
+    lost = lost_accuracy(table)
+    sentences = [*_unmoved(moved), *(_sentence(table, one) for one in judgements)]
     if judgements and judgements[0].change.n < FEW:
         n = judgements[0].change.n
         sentences.append(
@@ -69,15 +87,22 @@ def verdict(scores: Sequence[Score]) -> Verdict:
             f"below {FEW}."
         )
     sentences += [*_scratch(table), *_phonons(table)]
-    sentences += [*_forgetting(table), *_consistency(table)]
-    outcomes = [one.outcome for one in judgements]
-    took = all(one == "better" for one in outcomes) if outcomes else None
+    sentences += [] if lost is None else [lost.sentence]
+    sentences += _consistency(table)
+    outcomes = [one.outcome for one in judgements] if _has_moved(moved) else []
+    took = bool(outcomes) and all(one == "better" for one in outcomes)
     return Verdict(
-        took=took,
-        is_partial=took is False and "better" in outcomes,
-        headline=_headline(judgements),
+        took=took if judgements else None,
+        is_partial=not took and "better" in outcomes,
+        is_unclear=_is_unclear(outcomes),
+        forgetting=None if lost is None else lost.degree,
+        headline=_headline(judgements, moved, lost),
         sentences=tuple(sentences),
     )
+
+
+def _has_moved(moved: MovedWeights | None) -> bool:
+    return moved is None or moved.n_moved > 0
 
 
 def _judge(table: ScoreTable, quantity: Property) -> _Judgement | None:
@@ -86,44 +111,111 @@ def _judge(table: ScoreTable, quantity: Property) -> _Judgement | None:
         after = table.find("adapted", labels.SUITE, quantity, metric)
         change = table.find("adapted", labels.SUITE, quantity, f"{metric}_change")
         if before is not None and after is not None and change is not None:
+            noise = _noise(table, quantity)
             return _Judgement(
                 quantity=quantity,
-                outcome=_outcome(change),
+                outcome=_outcome(before, change, noise),
                 before=before,
                 after=after,
                 change=change,
+                noise=noise,
             )
     return None
 
 
-def _outcome(change: Score) -> Outcome:
-    """Judge by the interval; one structure has none that means anything."""
+def _noise(table: ScoreTable, quantity: Property) -> float:
+    """Return how well a change is known: a mean error is off by its rounding at most.
+
+    Zero where it was not measured, as in results of older versions.
+    """
+    rows = [
+        table.find(model, consistency.SUITE, quantity, rounding.METRIC)
+        for model in ("base", "adapted")
+    ]
+    return sum((row.value for row in rows if row is not None), 0.0)
+
+
+def _outcome(before: Score, change: Score, noise: float) -> Outcome:
+    """Judge by the interval and by the size; without an interval nothing is clear."""
+    if abs(change.value) <= noise:
+        return "unchanged"
     if change.interval is None or change.n < 2:
         return "unclear"
     low, high = change.interval
-    return "better" if high < 0 else "worse" if low > 0 else "unclear"
+    is_large = abs(change.value) >= MIN_GAIN * before.value
+    if high < 0:
+        return "better" if is_large else "slightly better"
+    if low > 0:
+        return "worse" if is_large else "slightly worse"
+    return "unclear"
 
 
-def _headline(judgements: Sequence[_Judgement]) -> str:
+def _headline(
+    judgements: Sequence[_Judgement],
+    moved: MovedWeights | None,
+    lost: LostAccuracy | None,
+) -> str:
     if not judgements:
         return (
             "Nothing held out yet: run 'atomgraft prove' with structures that were "
             "not trained on."
         )
-    by_outcome = {
+    by_outcome: dict[Outcome, list[str]] = {
         outcome: [NAMES[one.quantity] for one in judgements if one.outcome == outcome]
-        for outcome in ("better", "worse", "unclear")
+        for outcome in OUTCOMES
     }
     said = [f"{_listed(who)} {what}" for what, who in by_outcome.items() if who]
-    n_better = len(by_outcome["better"])
-    start = "It did not take" if n_better == 0 else "It took in part"
-    if n_better == len(judgements):
-        start = "It took"
     first = judgements[0]
+    start = _start(by_outcome, moved) + _aside(by_outcome, moved, lost)
     return (
         f"{start}: {', '.join(said)} on {first.change.n} held-out structures "
         f"({NAMES[first.quantity]} {_arrow(first.before, first.after)})."
     )
+
+
+def _start(by_outcome: dict[Outcome, list[str]], moved: MovedWeights | None) -> str:
+    there = {outcome for outcome, names in by_outcome.items() if names}
+    if not _has_moved(moved):
+        return "Nothing was learned, no weight has moved"
+    if there == {"better"}:
+        return "It took"
+    if "better" in there:
+        return "It took in part"
+    if there == {"unchanged"}:
+        return "Nothing changed"
+    if _is_unclear(there):
+        return "It is unclear whether it took"
+    if there <= {"slightly better", "unchanged", "slightly worse"}:
+        return "It changed little, too little to count as taken"
+    return "It did not take"
+
+
+def _is_unclear(outcomes: Collection[str]) -> bool:
+    """Tell whether more held-out structures could still show a gain."""
+    return "unclear" in outcomes and not {"better", "worse"} & set(outcomes)
+
+
+def _aside(
+    by_outcome: dict[Outcome, list[str]],
+    moved: MovedWeights | None,
+    lost: LostAccuracy | None,
+) -> str:
+    """Name what was paid for a gain."""
+    has_gain = bool(by_outcome["better"]) and _has_moved(moved)
+    if not has_gain or lost is None or lost.degree != "severe":
+        return ""
+    if lost.is_elsewhere:
+        return ", and lost accuracy elsewhere"
+    return ", and moved far from the base on other crystals"
+
+
+def _unmoved(moved: MovedWeights | None) -> list[str]:
+    if moved is None or moved.n_moved:
+        return []
+    return [
+        f"None of the {moved.n_weights} weights differs from the base's; what has "
+        "changed, if anything, are reference energies."
+    ]
 
 
 def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
@@ -132,6 +224,7 @@ def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
     is_aligned = change.metric == "mae_aligned_change"
     told = f"{name}{', best shift per element taken out' if is_aligned else ''}: "
     told += f"mean absolute error {_arrow(before, after)}, {judgement.outcome}"
+    told += _why(judgement)
     if change.interval is not None and change.n > 1:
         low, high = map(figure, change.interval)
         told += f" (95 % interval of the change {low} to {high})"
@@ -142,6 +235,21 @@ def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
     if is_aligned and raw[0] is not None and raw[1] is not None:
         told += f"; with their own references {_arrow(raw[0], raw[1])}"
     return f"{told}."
+
+
+def _why(judgement: _Judgement) -> str:
+    """Say what an outcome rests on besides the interval."""
+    if judgement.outcome == "unchanged":
+        return (
+            f": the change is within the rounding of the predictions, "
+            f"{figure(judgement.noise)} {judgement.change.unit}"
+        )
+    if judgement.outcome == "slightly better":
+        return (
+            f": {100 * judgement.gain:.2g} % lower, and {100 * MIN_GAIN:g} % is the "
+            "least that counts as a gain"
+        )
+    return ""
 
 
 def _phonons(table: ScoreTable) -> list[str]:
@@ -160,14 +268,17 @@ def _phonons(table: ScoreTable) -> list[str]:
             f"the base's force constants times one fitted number give "
             f"{figure(scaled.value)}"
         )
-        learned = after.value < scaled.value
-        told += f"; {one_number}, so that " + (
-            "more was learned than a stiffness."
-            if learned
-            else "no more was learned than that number says."
-        )
-        return [told]
+        return [f"{told}; {one_number}, so that {_beyond(after, scaled)}."]
     return [f"{told}."]
+
+
+def _beyond(after: Score, scaled: Score) -> str:
+    """Compare with the base times one number; a small lead counts as none."""
+    if after.value < (1 - MIN_GAIN) * scaled.value:
+        return "more was learned than a stiffness"
+    if after.value < scaled.value:
+        return "hardly more was learned than that number says"
+    return "no more was learned than that number says"
 
 
 def _crystals(n: int) -> str:
@@ -197,42 +308,6 @@ def _against_scratch(adapted: Score, scratch: Score) -> str:
     if scratch.interval[1] < adapted.interval[0]:
         return "here the base does not help."
     return "the intervals overlap, no clear difference."
-
-
-def _forgetting(table: ScoreTable) -> list[str]:
-    """Measure drift of forces, far from the training set where there is such."""
-    suite, forces = forgetting.SUITE, Property.FORCES
-    far = table.find("adapted", suite, forces, "drift", "far")
-    drift = far or table.find("adapted", suite, forces, "drift")
-    if drift is None:
-        return []
-    where = " without any trained element" if far is not None else ""
-    moved = (
-        f"on {drift.n} crystals{where} forces moved by {figure(drift.value)} "
-        f"{drift.unit} from the base"
-    )
-    base = table.find("base", labels.SUITE, forces, "mae")
-    if base is None or base.value == 0:
-        told = f"Forgetting: {moved}"
-    else:
-        ratio = drift.value / base.value
-        told = (
-            f"{_amount(ratio)} was forgotten: {moved}, {figure(ratio)} times the "
-            f"base's own error on the held-out forces"
-        )
-    worst = table.rows("adapted", suite, "worst")
-    named = [row for row in worst if row.quantity == forces and row.group is not None]
-    for row in named:
-        told += f"; most in {_crystal_name(row)}, by {figure(row.value)} {row.unit}"
-    return [f"{told}."]
-
-
-def _amount(ratio: float) -> str:
-    return "Little" if ratio < LITTLE else "Much" if ratio > MUCH else "Something"
-
-
-def _crystal_name(row: Score) -> str:
-    return (row.group or "").removeprefix("crystal:")
 
 
 def _consistency(table: ScoreTable) -> list[str]:

@@ -25,6 +25,7 @@ from atomgraft.evaluation.phonon_scores import SUITE as PHONONS
 from atomgraft.evaluation.phonon_scores import phonon_scores
 from atomgraft.evaluation.suites import assess
 from atomgraft.evaluation.verdict import verdict
+from atomgraft.evaluation.weights import moved_weights
 from atomgraft.experiments.baseline import SCRATCH
 from atomgraft.experiments.inputs import (
     CHECKED_ATOMS,
@@ -111,12 +112,14 @@ def prove(
         scores = found.scores + vibrations  # they do not depend on the test files
         kept = tuple(card for card in result.data if card.role != "test")
         cards = (data_card("test", test, structures),) if structures else ()
+        moved = moved_weights(models["base"], models["adapted"])
         result = result.model_copy(
             update={
                 "data": kept + cards,
                 "scores": scores,
                 "parity": found.parity,
-                "verdict": verdict(scores),
+                "moved": moved,
+                "verdict": verdict(scores, moved=moved),
                 "provenance": (
                     *(one for one in result.provenance if one.verb != "prove"),
                     provenance("prove", clock, models["base"].device, spec.dtype),
@@ -176,13 +179,15 @@ def prove_vibrations(
         rows = phonon_scores(phonons, numpy_generator(spec.seed, "phonons"))
         others = (one for one in result.scores if one.suite != PHONONS)
         scores = (*others, *rows)
+        moved = moved_weights(models["base"], models["adapted"])
         session = provenance("phonons", clock, models["base"].device, "float64")
         earlier = (one for one in result.provenance if one.verb != "phonons")
         result = result.model_copy(
             update={
                 "scores": scores,
                 "phonons": phonons,
-                "verdict": verdict(scores),
+                "moved": moved,
+                "verdict": verdict(scores, moved=moved),
                 "provenance": (*earlier, session),
             }
         )

@@ -14,7 +14,7 @@ from atomgraft.report.wording import (
     percent_text,
     time_text,
 )
-from atomgraft.results.schema import RunResult
+from atomgraft.results.schema import RunResult, Verdict
 
 PAGE = "report.html"
 
@@ -26,6 +26,10 @@ MARKS: dict[bool | None, Mark] = {
 }
 
 PARTIAL = Mark(name="partial", word="Took in part")
+
+UNCLEAR = Mark(name="open", word="Unclear")
+
+COSTLY = Mark(name="partial", word="Took, and forgot")
 
 
 def write_page(folder: Path, result: RunResult) -> Path:
@@ -63,7 +67,7 @@ def _cover(result: RunResult) -> Cover:
     return Cover(
         title=result.name,
         label="Verdict",
-        mark=PARTIAL if result.verdict.is_partial else MARKS[result.verdict.took],
+        mark=mark_of(result.verdict),
         headline=result.verdict.headline,
         sentences=result.verdict.sentences,
         warning=None if result.finished else warning,
@@ -71,6 +75,17 @@ def _cover(result: RunResult) -> Cover:
         written=time_text(result.provenance[-1].started) if result.provenance else "",
         source="result.json",
     )
+
+
+def mark_of(verdict: Verdict) -> Mark:
+    """Return the verdict at a glance."""
+    if verdict.is_partial:
+        return PARTIAL
+    if verdict.is_unclear:
+        return UNCLEAR
+    if verdict.took and verdict.forgetting == "severe":
+        return COSTLY
+    return MARKS[verdict.took]
 
 
 def key_facts(result: RunResult) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from atomgraft.report.figures import ratio_figure
 from atomgraft.report.parity import parity_figure
 from atomgraft.report.periodic import PLACES, forgetting_by_element
 from atomgraft.report.tables import CHANGES, ComparisonRow, comparison_rows, group_rows
-from atomgraft.report.wording import capitalised, position
+from atomgraft.report.wording import capitalised, number_text, position
 from atomgraft.results.schema import RunResult
 
 NOT_PROVED = (
@@ -24,7 +24,8 @@ _SUITE_CAPTIONS = {
         "Largest deviation of forces and stress from finite differences of the energy, "
         "and of predictions from those of a rotated copy, in double precision. The "
         "adapted model should be as exact as the base; more means forces that are not "
-        "the gradient of the energy, or a broken symmetry."
+        "the gradient of the energy, or a broken symmetry. Rounding is what the run's "
+        "precision costs; a held-out error cannot be known better than that."
     ),
     "phonons": (
         "Errors of vibrations against the reference, mean over n crystals, with 95 % "
@@ -133,7 +134,8 @@ def forgetting_section(result: RunResult) -> Section | None:
     caption = (
         "Drift of predictions from the base on a fixed set of crystals across the "
         "periodic table, reference shifts taken off. Near crystals share an element "
-        "with the training data and may move; far ones should stay where they were."
+        "with the training data and may move; far ones should stay where they were"
+        f"{_spread_text(result)}."
     )
     return _section(
         "forgetting",
@@ -143,6 +145,20 @@ def forgetting_section(result: RunResult) -> Section | None:
             forgetting_by_element(result),
             *group_tables(others),
         ],
+    )
+
+
+def _spread_text(result: RunResult) -> str:
+    """Say how large forces and stresses of the base are on these crystals."""
+    sizes = [
+        f"{number_text(one.value)} {one.unit}"
+        for one in result.scores
+        if (one.suite, one.metric, one.group) == ("forgetting", "spread", None)
+    ]
+    if not sizes:
+        return ""
+    return (
+        f". Forces and stresses of the base have a mean size of {' and '.join(sizes)}"
     )
 
 

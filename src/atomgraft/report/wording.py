@@ -20,6 +20,7 @@ METRIC_NAMES = {
     "worst": "largest drift",
     "finite_difference": "against finite differences",
     "equivariance": "after a rotation",
+    "rounding": "rounding",
 }
 """In the order of all tables; a metric that is not here comes last."""
 

@@ -24,9 +24,15 @@ def _with_phonons(known: dict[str, Any]) -> dict[str, Any]:
     return known | {"schema_version": 3}
 
 
+def _with_scales(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 4 has moved weights, degrees of forgetting and what they rest on."""
+    return known | {"schema_version": 4}
+
+
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: _with_streams,
     2: _with_phonons,
+    3: _with_scales,
 }
 """Version *n* to the step that makes a version *n* + 1 document of it."""
 

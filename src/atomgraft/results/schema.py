@@ -7,9 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from atomgraft.results.phonons import PhononResult
 from atomgraft.results.provenance import Provenance
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 ModelName = Literal["base", "adapted", "scratch"]
+
+Degree = Literal["little", "moderate", "severe"]
+"""Of forgetting."""
 
 
 class _Record(BaseModel):
@@ -208,6 +211,18 @@ class Parity(_Record):
     n_total: int
 
 
+class MovedWeights(_Record):
+    """How far the weights of the adapted model are from those of its base.
+
+    Reference energies do not count: they are refitted in closed form.
+    """
+
+    n_weights: int
+    n_moved: int
+    relative_change: float
+    """Norm of the change over the norm of the weights."""
+
+
 class Verdict(_Record):
     """What a person should take away."""
 
@@ -215,6 +230,10 @@ class Verdict(_Record):
     """True: better on every held-out quantity; none: nothing held out yet."""
     is_partial: bool = False
     """Not taken as a whole, but better on some quantities."""
+    is_unclear: bool = False
+    """Not taken, and nothing is worse: the held-out structures cannot tell."""
+    forgetting: Degree | None = None
+    """None where it was not measured, or against no scale."""
     headline: str
     sentences: tuple[str, ...]
 
@@ -243,6 +262,8 @@ class RunResult(_Record):
     parity: tuple[Parity, ...] = ()
     phonons: tuple[PhononResult, ...] = ()
     """One for each crystal whose vibrations were compared."""
+    moved: MovedWeights | None = None
+    """None until the run is judged."""
     verdict: Verdict
     provenance: tuple[Provenance, ...]
     """One entry for each command that added numbers."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from atomgraft.evaluation.forgetting import forgetting_scores
+from atomgraft.evaluation.forgetting import forgetting_scores, probe_spreads
 from tests.unit.evaluation.builders import (
     GPA,
     find,
@@ -89,3 +89,20 @@ def test_an_empty_group_has_no_row():
 
 def test_no_crystals_give_no_rows():
     assert drift([], crystals=[], source=[]) == ()
+
+
+def test_the_spread_is_the_mean_size_on_the_same_crystals():
+    rows = probe_spreads(SOURCE, CRYSTALS, {14})
+    forces = [np.abs(one.forces).mean() * 1000 for one in SOURCE]
+    assert find(rows, "forces", "spread").value == pytest.approx(np.mean(forces))
+    assert find(rows, "forces", "spread", "near").value == pytest.approx(forces[0])
+    assert find(rows, "forces", "spread", "far").value == pytest.approx(
+        np.mean(forces[1:])
+    )
+    assert find(rows, "stress", "spread").unit == "GPa"
+    assert {row.model for row in rows} == {"base"}
+    assert {row.quantity for row in rows} == {"forces", "stress"}
+
+
+def test_no_crystals_have_no_spread():
+    assert probe_spreads([], [], {14}) == ()

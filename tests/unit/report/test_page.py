@@ -10,10 +10,10 @@ import pytest
 
 from atomgraft.core.errors import StorageError
 from atomgraft.report.document import embedded_json, script_hash
-from atomgraft.report.page import PAGE, page_text, write_page
+from atomgraft.report.page import PAGE, mark_of, page_text, write_page
 from atomgraft.report.record import record_sections
 from atomgraft.report.sections import other_sections, score_sections
-from atomgraft.results.schema import RunResult, Score
+from atomgraft.results.schema import RunResult, Score, Verdict
 from tests.unit.report.example_result import HOSTILE
 
 
@@ -185,3 +185,19 @@ def test_the_report_needs_neither_torch_nor_ase() -> None:
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("told", "word"),
+    [
+        ({"took": True}, "Took"),
+        ({"took": True, "forgetting": "moderate"}, "Took"),
+        ({"took": True, "forgetting": "severe"}, "Took, and forgot"),
+        ({"took": False, "is_partial": True}, "Took in part"),
+        ({"took": False, "is_unclear": True}, "Unclear"),
+        ({"took": False, "forgetting": "severe"}, "Did not take"),
+        ({"took": None}, "Not judged"),
+    ],
+)
+def test_the_mark_says_what_the_verdict_says(told, word) -> None:
+    assert mark_of(Verdict(headline="", sentences=(), **told)).word == word

@@ -1,0 +1,178 @@
+"""How much was forgotten: a degree and a sentence, on the scale of the base itself."""
+
+import dataclasses
+
+from atomgraft.core.properties import Property
+from atomgraft.evaluation import forgetting
+from atomgraft.evaluation.score_table import ScoreTable, figure
+from atomgraft.results.schema import Degree, Score
+
+LITTLE, SEVERE = 0.1, 0.5
+"""Drift as a share of what the base predicts. Up to a tenth is within the error of
+universal potentials themselves (their forces are soft by 10 to 20 %: Deng et al., npj
+Comput. Mater. 11, 9, 2025); a force that is off by half of its size gives no usable
+frequency or relaxed structure. Models from fresh weights come to about one."""
+
+METASTABLE = 67.0
+"""meV/atom: nine in ten of the known metastable crystals lie this close to the ground
+state (Sun et al., Sci. Adv. 2, e1600225, 2016). The size of a total energy means
+nothing, so the drift of energies is compared with what separates phases."""
+
+NAMES = {
+    Property.FORCES: "forces",
+    Property.ENERGY: "energies",
+    Property.STRESS: "stresses",
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LostAccuracy:
+    """What the probe crystals say of forgetting.
+
+    Parameters
+    ----------
+    degree
+        The worst over forces, energies and stresses; none where no scale is known.
+    is_elsewhere
+        The crystals hold no trained element: the change cannot be learning.
+    sentence
+        For the reader.
+    """
+
+    degree: Degree | None
+    is_elsewhere: bool
+    sentence: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Drift:
+    """The drift of one quantity, and the scale that it is measured by."""
+
+    score: Score
+    scale: float | None
+
+    @property
+    def share(self) -> float | None:
+        """Drift over scale; none where the scale is missing or zero."""
+        return self.score.value / self.scale if self.scale else None
+
+
+def lost_accuracy(table: ScoreTable) -> LostAccuracy | None:
+    """Judge the drift of the adapted model on the probe crystals.
+
+    Crystals without any trained element are asked where there are such, all of them
+    otherwise. Forces and stresses are measured by their mean absolute size under the
+    base on the same crystals, energies by `METASTABLE`; where every crystal holds a
+    trained element, energies do not count, because their zero is learned. How wrong
+    the base was on the user's structures plays no part.
+
+    Parameters
+    ----------
+    table
+        Of one run.
+
+    Returns
+    -------
+    :
+        None where drift was not measured.
+    """
+    is_far = _score(table, Property.FORCES, "drift", "far") is not None
+    group = "far" if is_far else None
+    drifts = [
+        _Drift(score=score, scale=_scale(table, quantity, group))
+        for quantity in NAMES
+        if (score := _score(table, quantity, "drift", group)) is not None
+    ]
+    if not drifts:
+        return None
+    shares = [one.share for one in drifts if one.share is not None]
+    # without the forces, what is left would pass for the whole
+    is_known = drifts[0].share is not None
+    degree = degree_of(max(shares)) if is_known else None
+    return LostAccuracy(
+        degree=degree,
+        is_elsewhere=is_far or not _are_all_near(table),
+        sentence=_sentence(table, drifts, degree, is_far=is_far),
+    )
+
+
+def degree_of(share: float) -> Degree:
+    """Return the degree of a drift, given as a share of its scale.
+
+    Examples
+    --------
+    >>> [degree_of(share) for share in (0.02, 0.2, 2.0)]
+    ['little', 'moderate', 'severe']
+    """
+    return "little" if share < LITTLE else "moderate" if share <= SEVERE else "severe"
+
+
+def _score(
+    table: ScoreTable, quantity: Property, metric: str, group: str | None
+) -> Score | None:
+    model = "base" if metric == "spread" else "adapted"
+    return table.find(model, forgetting.SUITE, quantity, metric, group)
+
+
+def _scale(table: ScoreTable, quantity: Property, group: str | None) -> float | None:
+    if quantity is Property.ENERGY:
+        return None if _are_all_near(table) else METASTABLE
+    spread = _score(table, quantity, "spread", group)
+    return None if spread is None else spread.value
+
+
+def _are_all_near(table: ScoreTable) -> bool:
+    near = _score(table, Property.FORCES, "drift", "near")
+    everything = _score(table, Property.FORCES, "drift", None)
+    return near is not None and everything is not None and near.n == everything.n
+
+
+def _sentence(
+    table: ScoreTable, drifts: list[_Drift], degree: Degree | None, *, is_far: bool
+) -> str:
+    n = drifts[0].score.n
+    crystals = f"{n} crystal{'s' * (n != 1)}"
+    if is_far:
+        crystals += " without any trained element"
+    elif _are_all_near(table):
+        crystals += " with a trained element (the base knows no others)"
+    start = (
+        "How much was forgotten cannot be judged: the scores lack the size of the "
+        "base's forces; 'atomgraft prove' measures it. The model"
+        if degree is None
+        else f"{degree.capitalize()} forgetting: the model"
+    )
+    moved = ", ".join(map(_moved, drifts))
+    return f"{start} moved from the base on {crystals} by {moved}{_worst(table)}."
+
+
+def _moved(drift: _Drift) -> str:
+    score = drift.score
+    quantity = Property(score.quantity)
+    told = f"{figure(score.value)} {score.unit} in {NAMES[quantity]}"
+    if drift.share is None or drift.scale is None:
+        return told
+    what = "that separate phases" if quantity is Property.ENERGY else "they are large"
+    scale = f"{figure(drift.scale)} {score.unit}"
+    return f"{told} ({_percent(drift.share)} of the {scale} {what})"
+
+
+def _percent(share: float) -> str:
+    """Return a share in whole per cent.
+
+    Examples
+    --------
+    >>> _percent(0.0002), _percent(0.123), _percent(2.46)
+    ('less than 1 %', '12 %', '246 %')
+    """
+    return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
+
+
+def _worst(table: ScoreTable) -> str:
+    rows = table.rows("adapted", forgetting.SUITE, "worst")
+    named = [row for row in rows if row.quantity == Property.FORCES and row.group]
+    return "".join(
+        f"; forces most in {(row.group or '').removeprefix('crystal:')}, by "
+        f"{figure(row.value)} {row.unit}"
+        for row in named
+    )
