@@ -8,7 +8,13 @@ import pytest
 import yaml
 
 from atomgraft.adaptation.recipes import RECIPES
-from atomgraft.data.label_keys import STRESS_UNITS
+from atomgraft.data.label_keys import (
+    ENERGY_UNITS,
+    FORCES_UNITS,
+    PER_ATOM,
+    STRESS_ORDERS,
+    STRESS_UNITS,
+)
 from atomgraft.experiments.compare_spec import CompareSpec, parse_compare_spec
 from atomgraft.experiments.spec import RunSpec, parse_spec
 from atomgraft.results.contract import Contract, Cost, Terms
@@ -130,10 +136,11 @@ def test_every_finding_is_explained():
             assert f"`{name}`" in text, name
 
 
-def test_every_unit_of_stress_is_explained():
+def test_every_unit_is_explained():
+    """A sign stands in words; ``/atom`` once for all units of energy."""
     text = page("data.md")
-    for unit in STRESS_UNITS:
-        assert f"`{unit}`" in text, unit
+    for unit in (*ENERGY_UNITS, *FORCES_UNITS, *STRESS_UNITS, *STRESS_ORDERS):
+        assert f"`{unit.removeprefix('-').removesuffix(PER_ATOM)}`" in text, unit
 
 
 def test_links_between_pages_lead_somewhere():

@@ -78,7 +78,6 @@ EXTXYZ = {
     "Properties without columns": edited("forces:R:3", "forces:R"),
     "Properties of unknown type": edited("forces:R:3", "forces:Z:3"),
     "no positions": edited("pos:R:3", "place:R:3"),
-    "stress of six under the plain key": with_entry('stress="1 2 3 4 5 6"'),
     "stress of four": with_entry('REF_stress="1 2 3 4"'),
     "NaN stress": with_entry('REF_stress="nan 0 0 0 0 0"'),
     "asymmetric stress": with_entry('REF_stress="1 2 0 0 1 0 0 0 1"'),

@@ -168,7 +168,7 @@ def test_units_of_training_are_told_where_they_judge(place, tmp_path):
     test = [str(place / "test.extxyz")]
     told = []
     wrong = prove(tmp_path / "gpa", test, notify=told.append)
-    assert any("GPa, as in training" in text for text in told)
+    assert any("--stress-unit GPa, as training" in text for text in told)
     right = prove(tmp_path / "gpa", test, default_labels=True)
     plain = prove(place / "run", test)
     assert stress_error(right) == pytest.approx(stress_error(plain), rel=SAME)

@@ -8,12 +8,15 @@ import typer
 from atomgraft.cli.campaign_call import Call, Verb, with_flags
 from atomgraft.cli.options import (
     EnergyKey,
+    EnergyUnit,
     ForcesKey,
+    ForcesUnit,
     Head,
     Json,
     Scheduler,
     Slurm,
     StressKey,
+    StressOrder,
     StressUnit,
     TlsCaFile,
     TlsCert,
@@ -83,7 +86,10 @@ def command(
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
     stress_key: StressKey = None,
+    energy_unit: EnergyUnit = None,
+    forces_unit: ForcesUnit = None,
     stress_unit: StressUnit = None,
+    stress_order: StressOrder = None,
     workers: Annotated[
         int | None,
         typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
@@ -129,7 +135,10 @@ def command(
         "energy_key": energy_key,
         "forces_key": forces_key,
         "stress_key": stress_key,
+        "energy_unit": energy_unit,
+        "forces_unit": forces_unit,
         "stress_unit": stress_unit,
+        "stress_order": stress_order,
     }
     asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
     folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(asked)

@@ -26,10 +26,29 @@ Head = Annotated[
     str | None,
     typer.Option(help="One of several heads, modalities or levels of theory: PBE ..."),
 ]
+EnergyUnit = Annotated[
+    str | None,
+    typer.Option(
+        help="Unit of energy labels where not eV: Ha, Ry, kcal/mol, eV/atom ..."
+    ),
+]
+ForcesUnit = Annotated[
+    str | None,
+    typer.Option(
+        help="Unit of force labels where not eV/A: Ha/bohr, eV/bohr, -eV/A (gradients)"
+        " ..."
+    ),
+]
 StressUnit = Annotated[
     str | None,
     typer.Option(
-        help="Unit of stress labels where not eV/A^3: GPa, kbar, -kbar, virial ..."
+        help="Unit of stress labels where not eV/A^3: GPa, kbar, -kbar, bar, virial ..."
+    ),
+]
+StressOrder = Annotated[
+    str | None,
+    typer.Option(
+        help="Order of six stress components where not xx yy zz yz xz xy: vasp ..."
     ),
 ]
 EnergyKey = Annotated[str | None, typer.Option(help="Key of the energy in the files.")]

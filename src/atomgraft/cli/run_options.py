@@ -11,9 +11,12 @@ import typer
 
 from atomgraft.cli.options import (
     EnergyKey,
+    EnergyUnit,
     ForcesKey,
+    ForcesUnit,
     Head,
     StressKey,
+    StressOrder,
     StressUnit,
 )
 from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
@@ -124,7 +127,10 @@ def _asked(
     energy_key: EnergyKey = None,
     forces_key: ForcesKey = None,
     stress_key: StressKey = None,
+    energy_unit: EnergyUnit = None,
+    forces_unit: ForcesUnit = None,
     stress_unit: StressUnit = None,
+    stress_order: StressOrder = None,
     with_scratch: Annotated[
         bool,
         typer.Option(
@@ -151,7 +157,10 @@ def _asked(
         "energy_key": energy_key,
         "forces_key": forces_key,
         "stress_key": stress_key,
+        "energy_unit": energy_unit,
+        "forces_unit": forces_unit,
         "stress_unit": stress_unit,
+        "stress_order": stress_order,
     }
     nested = {
         ("training", "steps"): steps,

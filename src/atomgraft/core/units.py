@@ -20,3 +20,9 @@ BOHR_IN_ANGSTROM = 0.52917721067
 
 RYDBERG_IN_EV = HARTREE_IN_EV / 2
 """1 rydberg in eV."""
+
+KCAL_PER_MOL_IN_EV = 0.0433641153
+"""1 kcal/mol in eV."""
+
+KJ_PER_MOL_IN_EV = KCAL_PER_MOL_IN_EV / 4.184
+"""1 kJ/mol in eV."""

@@ -1,4 +1,4 @@
-"""Files that ASE reads: its own databases, VASP and Quantum ESPRESSO outputs."""
+"""Files that ASE reads: its own databases, and outputs of programs."""
 
 import warnings
 from collections.abc import Iterator
@@ -9,8 +9,16 @@ import ase.io
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.canonical import UNCONVERGED
+from atomgraft.data.convergence import unconverged_steps
 from atomgraft.data.sources import Source
-from atomgraft.data.streams import MAX_BYTES, empty, too_large
+from atomgraft.data.streams import (
+    MAX_BYTES,
+    empty,
+    is_compressed,
+    read_lines,
+    too_large,
+)
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 
@@ -47,7 +55,7 @@ def read_output(source: Source, file_format: str) -> Iterator[tuple[int, Atoms]]
     source
         The output.
     file_format
-        ASE's name: ``vasp-out``, ``vasp-xml``, ``espresso-out`` or ``traj``.
+        ASE's name: ``vasp-out``, ``vasp-xml``, ``espresso-out``, ``traj`` ...
 
     Raises
     ------
@@ -62,7 +70,18 @@ def read_output(source: Source, file_format: str) -> Iterator[tuple[int, Atoms]]
     except Exception as error:
         raise _refused(source.path, file_format, _reason(error)) from error
     numbered = [(i, one) for i, one in enumerate(frames) if isinstance(one, Atoms)]
+    reasons = _unconverged(source.path, file_format)
+    for i, atoms in numbered:
+        if i in reasons:
+            atoms.info[UNCONVERGED] = reasons[i]
     yield from numbered[source.frames]
+
+
+def _unconverged(path: Path, file_format: str) -> dict[int, str]:
+    if is_compressed(path):
+        return unconverged_steps(read_lines(path), file_format)
+    with path.open(encoding="latin-1") as stream:
+        return unconverged_steps(stream, file_format)
 
 
 def _check_size(path: Path) -> None:
@@ -79,7 +98,7 @@ def _begins_with(path: Path, magic: bytes) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200].rstrip(". ")
 
 
 def _refused(path: Path, kind: str, reason: str) -> BadInputError:

@@ -1,12 +1,12 @@
 """From a frame as a file gives it to a structure with labels in internal units.
 
 The result is a fresh ``ase.Atoms`` without calculator and without constraints.
-What was found on the way stands in its ``info``: ``source`` (file and frame),
-``label_keys`` (quantity to the key it was read from), ``label_conflicts``
-(quantity to a sentence, where two keys disagree) and ``constrained_atoms``.
+What was found on the way stands in its ``info``, under `RESERVED` keys, which a file
+cannot set.
 """
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,29 +17,78 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.data.geometry import check_geometry
 from atomgraft.data.label_keys import (
     ENERGY_KEYS,
+    ENERGY_UNITS,
     FORCES_KEYS,
+    FORCES_UNITS,
+    PER_ATOM,
     STRESS_KEYS,
     STRESS_UNITS,
     VIRIAL_KEYS,
     VIRIAL_UNIT,
+    VOIGT,
     LabelKeys,
+    components,
 )
 from atomgraft.data.labels import set_labels
 
 SOURCE = "source"
+"""File and frame."""
+
 LABEL_KEYS = "label_keys"
+"""Quantity to the key that it was read from."""
+
 LABEL_CONFLICTS = "label_conflicts"
+"""Quantity to a sentence, where two keys of a frame disagree."""
+
+LABEL_RIVALS = "label_rivals"
+"""Quantity to the labels that were not read and disagree, by key, internal units."""
+
 CONSTRAINED = "constrained_atoms"
+"""Atoms that were held fixed."""
+
 FREE_ENERGY = "free_energy"
+"""The free energy beside the energy, eV."""
+
+UNCONVERGED = "scf_not_converged"
+"""Why the electrons of the frame did not converge, in words; a reader sets it."""
+
+SIX_COMPONENTS = "stress_of_six"
+"""The stress was given by six numbers, whose order is a convention."""
+
+RESERVED = frozenset(
+    {
+        SOURCE,
+        LABEL_KEYS,
+        LABEL_CONFLICTS,
+        LABEL_RIVALS,
+        CONSTRAINED,
+        FREE_ENERGY,
+        SIX_COMPONENTS,
+    }
+)
+"""Keys of ``info`` that say how a frame was read; those of a file are dropped."""
 
 MAX_LABEL = 1e8
-"""eV, eV/Å or eV/Å³; more is a broken number."""
+"""eV or eV/Å; more is a broken number."""
+
+MAX_STRESS = 1e14
+"""In any unit: 600 GPa are 6e11 Pa."""
+
+SAME_ENERGY = 1e-5
+"""eV per atom below which two energies of a frame are the same."""
+
+SAME_TENSOR = 1e-3
+"""Of the largest component: below it two labels of a frame are the same; files hold
+few digits."""
+
+SAME_FORCE = 1e-4
+"""eV/Å, beside `SAME_TENSOR`."""
+
+SAME_STRESS = 1e-5
+"""eV/Å³, beside `SAME_TENSOR`."""
 
 SYMMETRY_TOLERANCE = 1e-3
 """Relative asymmetry that a stress tensor may have from printing."""
-
-AGREEMENT = 1e-6
-"""Relative difference below which two labels of a frame are the same."""
 
 
 def canonical(frame: Atoms, place: str, keys: LabelKeys) -> Atoms:
@@ -64,26 +113,58 @@ def canonical(frame: Atoms, place: str, keys: LabelKeys) -> Atoms:
     """
     check_geometry(frame, place)
     found = _everything(frame)
-    energy_key = _choose(found, keys.energy, ENERGY_KEYS)
-    forces_key = _choose(found, keys.forces, FORCES_KEYS)
-    stress_key = _choose(found, keys.stress, _interleaved(STRESS_KEYS, VIRIAL_KEYS))
-    atoms = _bare(frame, {*ENERGY_KEYS, *FORCES_KEYS, *STRESS_KEYS, *VIRIAL_KEYS})
-    labels: dict[str, Any] = {}
-    if energy_key is not None:
-        labels["energy"] = _energy(found[energy_key], f"{place}: {energy_key}")
-    if forces_key is not None:
-        where = f"{place}: {forces_key}"
-        labels["forces"] = _forces(found[forces_key], len(frame), where)
-    if stress_key is not None:
-        where = f"{place}: {stress_key}"
-        labels["stress"] = _stress(found[stress_key], atoms, stress_key, keys, where)
+    known = _known_keys()
+    given = keys.given()
+    chosen = {
+        quantity: key
+        for quantity, names in known.items()
+        if (key := _choose(found, given.get(quantity), names)) is not None
+    }
+    atoms = _bare(frame, {name for names in known.values() for name in names})
+    labels = {
+        quantity: _label(quantity, key, found, atoms, keys, place)
+        for quantity, key in chosen.items()
+    }
     set_labels(atoms, **labels)
-    chosen = {"energy": energy_key, "forces": forces_key, "stress": stress_key}
-    _remember(atoms, frame, place, {k: v for k, v in chosen.items() if v is not None})
-    conflicts = _conflicts(found, chosen)
-    if conflicts:
-        atoms.info[LABEL_CONFLICTS] = conflicts
+    _remember(atoms, frame, place, chosen)
+    if "stress" in chosen and np.size(found[chosen["stress"]]) == len(VOIGT):
+        atoms.info[SIX_COMPONENTS] = True
+
+    def read(quantity: str, key: str) -> Any:  # noqa: ANN401 - a number or an array
+        is_alike = (key in VIRIAL_KEYS) == (chosen[quantity] in VIRIAL_KEYS)
+        its = keys if is_alike else dataclasses.replace(keys, stress_unit=None)
+        return _label(quantity, key, found, atoms, its, place)
+
+    disputed = {one: key for one, key in chosen.items() if one not in given}
+    _compare_rivals(atoms, found, disputed, labels, read)
     return atoms
+
+
+def _known_keys() -> dict[str, tuple[str, ...]]:
+    """Return the names that are looked for, the first that is there wins."""
+    return {
+        "energy": ENERGY_KEYS,
+        "forces": FORCES_KEYS,
+        "stress": _interleaved(STRESS_KEYS, VIRIAL_KEYS),
+    }
+
+
+def _label(
+    quantity: str,
+    key: str,
+    found: Mapping[str, Any],
+    atoms: Atoms,
+    keys: LabelKeys,
+    place: str,
+) -> Any:  # noqa: ANN401 - a number or an array
+    """Return one label in internal units."""
+    where = f"{place}: {key}"
+    if quantity == "energy":
+        return _energy(found[key], len(atoms), keys.energy_unit or "eV", where)
+    if quantity == "forces":
+        forces = _forces(found[key], len(atoms), where)
+        return forces * FORCES_UNITS[keys.forces_unit or "eV/A"]
+    return _stress(found[key], atoms, key, keys, where)
 
 
 def _everything(frame: Atoms) -> dict[str, Any]:
@@ -111,7 +192,7 @@ def _bare(frame: Atoms, consumed: set[str]) -> Atoms:
         if name not in {*consumed, "numbers", "positions"}:
             atoms.set_array(name, array)
     for key, value in frame.info.items():
-        if key not in {*consumed, LABEL_CONFLICTS}:
+        if key not in consumed | RESERVED:
             atoms.info[key] = value
     return atoms
 
@@ -128,30 +209,60 @@ def _remember(atoms: Atoms, frame: Atoms, place: str, chosen: dict[str, str]) ->
         atoms.info[FREE_ENERGY] = float(frame.calc.results["free_energy"])
 
 
-def _conflicts(
-    found: Mapping[str, Any], chosen: Mapping[str, str | None]
-) -> dict[str, str]:
-    rivals = {"energy": ENERGY_KEYS, "forces": FORCES_KEYS, "stress": STRESS_KEYS}
+Read = Callable[[str, str], Any]
+"""Quantity and key to the label in internal units."""
+
+
+def _compare_rivals(
+    atoms: Atoms,
+    found: Mapping[str, Any],
+    chosen: Mapping[str, str],
+    labels: Mapping[str, Any],
+    read: Read,
+) -> None:
+    """Note labels that were not read and mean something else than those read.
+
+    A virial is compared with a stress, and the free energy with nothing: it may
+    differ.
+    """
     conflicts: dict[str, str] = {}
-    for quantity, names in rivals.items():
-        key = chosen[quantity]
-        if key is None or key in VIRIAL_KEYS:
-            continue
-        others = [name for name in names if name != key and name in found]
+    rivals: dict[str, dict[str, Any]] = {}
+    for quantity, key in chosen.items():
+        names = _known_keys()[quantity]
+        others = [one for one in names if one != key and found.get(one) is not None]
         for other in others:
-            if not _agree(found[key], found[other]):
-                conflicts[quantity] = f"{key} was read, {other} differs and was not"
-    return conflicts
+            try:
+                rival = read(quantity, other)
+            except BadInputError as error:
+                conflicts[quantity] = f"{key} was read, {other} cannot: {error.came}"
+                continue
+            relation = _relation(quantity, labels[quantity], rival, len(atoms))
+            if relation is not None:
+                conflicts[quantity] = f"{key} was read, {other} {relation}"
+                rivals.setdefault(quantity, {})[other] = rival
+    if conflicts:
+        atoms.info[LABEL_CONFLICTS] = conflicts
+    if rivals:
+        atoms.info[LABEL_RIVALS] = rivals
 
 
-def _agree(one: object, other: object) -> bool:
-    try:
-        a, b = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
-    except (TypeError, ValueError):
-        return False
-    if a.size in {6, 9} and b.size in {6, 9} and a.shape != b.shape:
-        a, b = np.ravel(_matrix(a)), np.ravel(_matrix(b))
-    return a.shape == b.shape and bool(np.allclose(a, b, rtol=AGREEMENT, atol=1e-9))
+def _relation(quantity: str, label: Any, rival: Any, n_atoms: int) -> str | None:  # noqa: ANN401 - numbers or arrays
+    """Return how a second label differs from the first, in words; none if not."""
+    one, other = np.ravel(label), np.ravel(rival)
+    size = float(np.abs(one).max())
+    limit = {
+        "energy": SAME_ENERGY * n_atoms,
+        "forces": SAME_FORCE + SAME_TENSOR * size,
+        "stress": SAME_STRESS + SAME_TENSOR * size,
+    }[quantity]
+    if np.abs(other - one).max() <= limit:
+        return None
+    ratio = float(one @ other / (one @ one)) if size else 0.0
+    if quantity == "energy" or np.abs(other - ratio * one).max() > limit * abs(ratio):
+        return "differs"
+    if abs(ratio + 1) < SAME_TENSOR:
+        return f"means the opposite {quantity} (its negative)"
+    return f"means {ratio:.3g} times this"
 
 
 def _matrix(stress: Float[np.ndarray, "..."]) -> Float[np.ndarray, "3 3"]:
@@ -161,7 +272,9 @@ def _matrix(stress: Float[np.ndarray, "..."]) -> Float[np.ndarray, "3 3"]:
     return flat[[0, 5, 4, 5, 1, 3, 4, 3, 2]].reshape(3, 3)
 
 
-def _numbers(value: object, where: str, needed: str) -> Float[np.ndarray, "..."]:
+def _numbers(
+    value: object, where: str, needed: str, limit: float = MAX_LABEL
+) -> Float[np.ndarray, "..."]:
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
         text = str(value)
@@ -171,19 +284,19 @@ def _numbers(value: object, where: str, needed: str) -> Float[np.ndarray, "..."]
             "Correct the label, or remove its key from the frame.",
         )
     array = array.astype(float)
-    if not (np.abs(array) < MAX_LABEL).all():
-        bad = np.argwhere(~(np.abs(array) < MAX_LABEL))[0]
+    if not (np.abs(array) < limit).all():
+        bad = np.argwhere(~(np.abs(array) < limit))[0]
         at = f" at {bad.tolist()}" if array.ndim else ""
         raise BadInputError(
             f"{where} is {array[tuple(bad)]}{at}.",
-            f"Finite numbers below {MAX_LABEL:g} are needed; a label that is missing"
+            f"Finite numbers below {limit:g} are needed; a label that is missing"
             " has no key.",
             "Repair or remove the frame, or remove the key from it.",
         )
     return array
 
 
-def _energy(value: object, where: str) -> float:
+def _energy(value: object, n_atoms: int, unit: str, where: str) -> float:
     needed = "One total energy for the frame is needed, eV."
     energy = _numbers(value, where, needed)
     if energy.size != 1:
@@ -192,7 +305,10 @@ def _energy(value: object, where: str) -> float:
             needed,
             "Give the total energy, not energies per atom.",
         )
-    return float(energy.ravel()[0])
+    is_per_atom = unit.endswith(PER_ATOM)
+    return (
+        float(energy.ravel()[0]) * ENERGY_UNITS[unit] * (n_atoms if is_per_atom else 1)
+    )
 
 
 def _forces(value: object, n_atoms: int, where: str) -> Float[np.ndarray, "atoms 3"]:
@@ -212,11 +328,14 @@ def _stress(
 ) -> Float[np.ndarray, "6"]:
     """Return a stress in eV/Å³; a virial is divided by minus the volume."""
     needed = "A stress of 6 (xx yy zz yz xz xy) or 9 components is needed."
-    stress = _numbers(value, where, needed)
+    stress = _numbers(value, where, needed, MAX_STRESS)
     if stress.size not in {6, 9}:
         raise BadInputError(
             f"{where} has {stress.size} components.", needed, "Correct the label."
         )
+    if stress.size == len(VOIGT) and keys.stress_order is not None:
+        order = components(keys.stress_order)
+        stress = stress.ravel()[[order.index(one) for one in VOIGT]]
     matrix = _matrix(stress)
     scale = float(np.abs(matrix).max()) or 1.0
     asymmetry = float(np.abs(matrix - matrix.T).max())
@@ -240,6 +359,8 @@ def _stress(
 
 def _stress_factor(key: str, unit: str | None, volume: float, where: str) -> float:
     is_virial = key in VIRIAL_KEYS
+    if unit == f"-{VIRIAL_UNIT}":
+        return 1 / volume
     if is_virial and unit not in {None, VIRIAL_UNIT}:
         raise BadInputError(
             f"{where} is a virial by its name, and the stress unit given is {unit}.",

@@ -1,6 +1,7 @@
 """Extended XYZ files: frames are counted and checked here, parsed by ASE."""
 
 import io
+import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -14,6 +15,14 @@ from atomgraft.data.streams import MAX_BYTES, is_compressed, read_lines
 
 BYTES_PER_ATOM = 8
 """The shortest line of an atom, ``H 0 0 0``, with its end."""
+
+SIX = 6
+"""Numbers of a symmetric tensor."""
+
+_TENSOR = re.compile(
+    r"""(?:^|(?<=\s))(?P<key>stress|virial)=["'\[{](?P<values>[^"'\]}]*)["'\]}]"""
+)
+"""The entries of a comment line of which ASE makes 3x3 matrices."""
 
 
 def read_extxyz(source: Source) -> Iterator[tuple[int, Atoms]]:
@@ -97,6 +106,7 @@ def _atom_count(header: str, place: str) -> int:
 
 
 def _parse(lines: list[str], place: str) -> Atoms:
+    lines, six = _without_six(lines)
     _check_columns(lines, place)
     try:
         frames = ase.io.read(io.StringIO("".join(lines)), format="extxyz", index=":")
@@ -110,7 +120,23 @@ def _parse(lines: list[str], place: str) -> Atoms:
         raise _refused(place, f"{type(error).__name__}: {error}") from error
     [atoms] = frames
     assert isinstance(atoms, Atoms)
+    atoms.info.update(six)
     return atoms
+
+
+def _without_six(lines: list[str]) -> tuple[list[str], dict[str, list[float]]]:
+    """Take tensors of six numbers out of the comment line: ASE wants nine."""
+    found: dict[str, list[float]] = {}
+    comment = lines[1]
+    for match in _TENSOR.finditer(lines[1]):
+        values = match["values"].replace(",", " ").split()
+        if len(values) == SIX:
+            try:
+                found[match["key"]] = [float(one) for one in values]
+            except ValueError:
+                continue
+            comment = comment.replace(match[0], " ", 1)
+    return [lines[0], comment, *lines[2:]], found
 
 
 def _check_columns(lines: list[str], place: str) -> None:

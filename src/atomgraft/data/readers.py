@@ -2,53 +2,48 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Unpack
 
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.ase_files import read_database, read_output
-from atomgraft.data.canonical import LABEL_KEYS, canonical
+from atomgraft.data.canonical import LABEL_KEYS, RESERVED, canonical
 from atomgraft.data.extxyz import read_extxyz
-from atomgraft.data.label_keys import LabelKeys
+from atomgraft.data.file_kinds import HEAD_BYTES, FileKind, kind_of_file, kind_of_text
+from atomgraft.data.label_keys import LabelKeys, LabelOptions
 from atomgraft.data.phonopy_frames import read_phonopy
 from atomgraft.data.sources import Source, parse_source
-from atomgraft.data.streams import format_suffix
+from atomgraft.data.streams import empty, format_suffix, is_compressed, read_lines
 
 READABLE = (
     ".extxyz and .xyz (also .gz, .xz), phonopy .yaml (also .xz, .gz), ASE .db, .json"
-    " and .traj, VASP OUTCAR and vasprun.xml, Quantum ESPRESSO .pwo and .out"
+    " and .traj, VASP OUTCAR and vasprun.xml, outputs (.out, .pwo, .log, .txt) of"
+    " Quantum ESPRESSO, FHI-aims, ORCA, Gaussian, NWChem, CASTEP, GPAW and ABINIT"
 )
+
+OUTPUT_SUFFIXES = frozenset({".out", ".log", ".txt", ".castep", ".abo", ".nwo", ""})
+"""Names that any program may give to its output; the content says which."""
 
 
 def read_structures(
-    paths: Sequence[Path | str],
-    *,
-    stress_unit: str | None = None,
-    energy_key: str | None = None,
-    forces_key: str | None = None,
-    stress_key: str | None = None,
+    paths: Sequence[Path | str], **labels: Unpack[LabelOptions]
 ) -> list[Atoms]:
     """Read labelled structures, in order, with labels under the canonical keys.
 
-    Frames are counted from 0. ``REF_*`` keys win over plain ones. A stress is
-    taken to be in eV/Å³, tensile-positive, unless `stress_unit` says otherwise; a
-    key named virial is taken to be minus the volume times the stress, eV. Energies
-    of VASP and Quantum ESPRESSO are those that ASE calls ``energy``.
+    Frames are counted from 0. ``REF_*`` keys win over plain ones. Labels are taken to
+    be in eV, eV/Å and eV/Å³ (tensile-positive) unless options say otherwise; a key
+    named virial is taken to be minus the volume times the stress, eV. Outputs of
+    programs are converted as ASE does it.
 
     Parameters
     ----------
     paths
         Files; ``file@0:10`` chooses frames, ``file.yaml#phonon_dataset`` the
         second set of a phono3py file.
-    stress_unit
-        ``eV/A^3``, ``GPa``, ``kbar``, the same with a minus sign in front where
-        compression is positive, or ``virial``.
-    energy_key
-        Name of the energy, eV, where it is none of the known ones.
-    forces_key
-        Name of the forces, eV/Å, where it is none of the known ones.
-    stress_key
-        Name of the stress, where it is none of the known ones.
+    labels
+        Fields of :class:`atomgraft.data.label_keys.LabelKeys`: names, units and order
+        where they are not the known ones.
 
     Returns
     -------
@@ -58,7 +53,7 @@ def read_structures(
     Raises
     ------
     BadInputError
-        A file, a frame or a label cannot be used as it is.
+        A file, a frame or a label cannot be used; the message names it.
 
     Examples
     --------
@@ -72,9 +67,7 @@ def read_structures(
     >>> atoms.info["REF_energy"]
     -1.0
     """
-    keys = LabelKeys(
-        energy=energy_key, forces=forces_key, stress=stress_key, stress_unit=stress_unit
-    )
+    keys = LabelKeys(**labels)
     if not paths:
         raise BadInputError(
             "No file was given.", "At least one is needed.", "Name a file."
@@ -86,11 +79,13 @@ def read_structures(
 
 
 def _read(source: Source, keys: LabelKeys) -> list[Atoms]:
-    if keys.stress_unit is not None and output_format(source.path) is not None:
+    states_units = output_format(source.path) is not None or _is_yaml(source.path)
+    if states_units and (given := keys.units()):
+        option, unit = next(iter(given.items()))
         raise BadInputError(
-            f"{source.path} was to be read with the stress unit {keys.stress_unit}.",
-            "The output of a program states its own unit.",
-            "Leave the unit out; read files that need one by themselves.",
+            f"{source.path} was to be read with {option} {unit}.",
+            "The output of a program states its own units.",
+            "Leave the option out; read files that need one by themselves.",
         )
     structures = [
         canonical(frame, source.frame(i), keys) for i, frame in _frames(source)
@@ -108,7 +103,7 @@ def _read(source: Source, keys: LabelKeys) -> list[Atoms]:
 def _frames(source: Source) -> Iterator[tuple[int, Atoms]]:
     """Yield raw frames with their numbers, the format told from the file's name."""
     suffix = format_suffix(source.path)
-    if suffix in {".yaml", ".yml"}:
+    if _is_yaml(source.path):
         return read_phonopy(source)
     if source.dataset is not None:
         raise BadInputError(
@@ -120,29 +115,75 @@ def _frames(source: Source) -> Iterator[tuple[int, Atoms]]:
         return read_extxyz(source)
     if suffix in {".db", ".json"}:
         return read_database(source)
-    if (output := output_format(source.path)) is not None:
-        return read_output(source, output)
     if suffix == ".traj":
         return read_output(source, "traj")
-    raise BadInputError(
-        f"{source.path} has a name that tells no known format.",
+    if (output := output_format(source.path)) is not None:
+        return read_output(source, output)
+    raise _unknown(source.path)
+
+
+def _is_yaml(path: Path) -> bool:
+    return format_suffix(path) in {".yaml", ".yml"}
+
+
+def _unknown(path: Path) -> BadInputError:
+    """Return the error for a file that is not read, with what it looks like."""
+    kind = None if is_compressed(path) else kind_of_file(path)
+    if path.stat().st_size == 0:
+        return empty(path)
+    if kind is None:
+        return BadInputError(
+            f"{path} has a name and a content that tell no known format.",
+            f"Readable: {READABLE}.",
+            "Rename the file, or convert it: ase convert FILE train.extxyz",
+        )
+    remedy = kind.remedy.replace("FILE", str(path))
+    return BadInputError(
+        f"{path} looks like: {kind.name}, which is not read.",
         f"Readable: {READABLE}.",
-        "Rename the file, or convert it: ase convert FILE train.extxyz.",
+        remedy,
     )
 
 
 def output_format(path: Path) -> str | None:
     """Return ASE's name for the output of a program, which states its own units.
 
-    Examples
-    --------
-    >>> output_format(Path("relax/OUTCAR.gz"))
-    'vasp-out'
+    The content decides, where it says which program wrote it; then the name.
+
+    Parameters
+    ----------
+    path
+        Of a file, plain or compressed.
+
+    Raises
+    ------
+    BadInputError
+        The content is that of another program than the name says, and is not read.
     """
+    suffix = format_suffix(path)
+    named = {".xml": "vasp-xml", ".pwo": "espresso-out"}.get(suffix)
     if "outcar" in path.name.lower():
-        return "vasp-out"
-    suffixes = {".xml": "vasp-xml", ".pwo": "espresso-out", ".out": "espresso-out"}
-    return suffixes.get(format_suffix(path))
+        named = "vasp-out"
+    if named is None and suffix not in OUTPUT_SUFFIXES:
+        return None
+    kind = _kind(path)
+    if kind is not None and kind.ase_format is None:
+        raise _unknown(path)
+    if kind is not None:
+        return kind.ase_format
+    return named
+
+
+def _kind(path: Path) -> FileKind | None:
+    if not is_compressed(path):
+        return kind_of_file(path)
+    head, n_bytes = [], 0
+    for line in read_lines(path, max_bytes=None):
+        head.append(line)
+        n_bytes += len(line)
+        if n_bytes > HEAD_BYTES:
+            break
+    return kind_of_text("".join(head).encode("latin-1", "replace"))
 
 
 def _check_given_keys(structures: Sequence[Atoms], keys: LabelKeys) -> None:
@@ -151,16 +192,18 @@ def _check_given_keys(structures: Sequence[Atoms], keys: LabelKeys) -> None:
         if not any(quantity in atoms.info[LABEL_KEYS] for atoms in structures):
             there = {name for atoms in structures for name in atoms.info}
             there |= {name for atoms in structures for name in atoms.arrays}
-            there -= {LABEL_KEYS, "source", "numbers", "positions"}
+            there -= RESERVED | {"numbers", "positions"}
             raise BadInputError(
                 f"No frame has the key {key!r} that was named for the {quantity}.",
                 f"Keys that are there: {', '.join(sorted(there)) or 'none'}.",
                 "Name one of them.",
             )
-    has_stress = any("stress" in atoms.info[LABEL_KEYS] for atoms in structures)
-    if keys.stress_unit is not None and not has_stress:
-        raise BadInputError(
-            f"A stress unit was given ({keys.stress_unit}), and no frame has a stress.",
-            "A unit needs a label to belong to.",
-            "Leave the unit out, or name the key of the stress.",
-        )
+    for option, unit in keys.units().items():
+        quantity = option.removeprefix("--").partition("-")[0]
+        if not any(quantity in atoms.info[LABEL_KEYS] for atoms in structures):
+            raise BadInputError(
+                f"{option} {unit} was given, and no frame has a label for its"
+                f" {quantity}.",
+                "A unit needs a label to belong to.",
+                f"Leave it out, or name the key with --{quantity}-key.",
+            )

@@ -6,9 +6,13 @@ from pathlib import Path
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_file, is_folder
+from atomgraft.data.file_kinds import kind_of_folder
 from atomgraft.data.shipped import PREFIX, shipped_path
 
 _SLICE = re.compile(r"^(-?\d*)(:(-?\d*))?(:(-?\d*))?$")
+
+MAX_DIGITS = 18
+"""Of a frame's number; more is no number of a frame."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,13 +79,24 @@ def parse_source(text: Path | str) -> Source:
         dataset = None
     path = Path(name)
     if not is_file(path):
-        kind = "a folder" if is_folder(path) else "not there"
-        raise BadInputError(
-            f"{path} is {kind}.",
-            "A file with labelled structures is needed.",
-            "Check the path; frames are chosen by FILE@START:STOP.",
-        )
+        raise _no_file(path)
     return Source(path=path, frames=frames, selection=selection, dataset=dataset)
+
+
+def _no_file(path: Path) -> BadInputError:
+    kind = kind_of_folder(path) if is_folder(path) else None
+    if kind is not None:
+        return BadInputError(
+            f"{path} looks like: {kind.name}, which is not read.",
+            "A file with labelled structures is needed.",
+            kind.remedy.replace("FOLDER", str(path)),
+        )
+    what = "a folder" if is_folder(path) else "not there"
+    return BadInputError(
+        f"{path} is {what}.",
+        "A file with labelled structures is needed.",
+        "Check the path; frames are chosen by FILE@START:STOP.",
+    )
 
 
 def parse_frames(selection: str, whole: str) -> slice:
@@ -106,7 +121,8 @@ def parse_frames(selection: str, whole: str) -> slice:
     """
     match = _SLICE.match(selection)
     parts = selection.split(":") if match and selection else []
-    if not parts or "-" in parts or parts[2:3] == ["0"] or parts[-1:] == ["-"]:
+    is_long = any(len(part) > MAX_DIGITS for part in parts)
+    if not parts or is_long or "-" in parts or parts[2:3] == ["0"]:
         raise _bad_selection(selection, whole)
     numbers = [int(part) if part else None for part in parts]
     if len(numbers) == 1:

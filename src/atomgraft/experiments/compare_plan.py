@@ -241,13 +241,7 @@ def examine_requested_base(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(spec: CompareSpec, files: Sequence[str]) -> list[Atoms]:
-    return read_structures(
-        files,
-        stress_unit=spec.stress_unit,
-        energy_key=spec.energy_key,
-        forces_key=spec.forces_key,
-        stress_key=spec.stress_key,
-    )
+    return read_structures(files, **spec.labels())
 
 
 def _refuse_same(pool: Sequence[Atoms], others: Sequence[Atoms], role: str) -> None:

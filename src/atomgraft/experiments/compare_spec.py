@@ -17,7 +17,14 @@ from pydantic import (
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
-from atomgraft.experiments.spec import RunSpec, parse_spec, problems_of, read_document
+from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
+from atomgraft.experiments.spec import (
+    LATER_KEYS,
+    RunSpec,
+    parse_spec,
+    problems_of,
+    read_document,
+)
 from atomgraft.training.plan import Plan
 
 COMPARE_SPEC = "compare.yaml"
@@ -89,8 +96,16 @@ class CompareSpec(BaseModel):
     energy_key: str | None = None
     forces_key: str | None = None
     stress_key: str | None = None
+    energy_unit: str | None = None
+    """Unit of the energy labels where they are not eV, the total of the cell."""
+    forces_unit: str | None = None
+    """Unit and sign of the force labels where they are not eV/Å."""
     stress_unit: str | None = None
     """Unit and sign of the stress labels where they are not eV/Å³, tensile-positive."""
+    stress_order: str | None = None
+    """Order of six stress components where it is not xx yy zz yz xz xy."""
+    accept: tuple[str, ...] = ()
+    """Codes of warnings about the data that do not stop the comparison."""
     recipes: Annotated[tuple[Entrant, ...], Unique] = tuple(
         Entrant(name=name, recipe=name) for name in DEFAULT_RECIPES
     )
@@ -123,6 +138,7 @@ class CompareSpec(BaseModel):
         if not isinstance(given, dict):
             return given
         several = ("base", "train", "test", "validation", "recipes", "sizes", "seeds")
+        several = (*several, "accept")
         alone = {
             key: (given[key],)
             for key in (*several, "learning_rate_factors")
@@ -227,10 +243,17 @@ class CompareSpec(BaseModel):
         run = self.run_of(entrant, self.base[0], factor=1.0, seed=0)
         return self.learning_rate_factors if run.training.steps else (1.0,)
 
+    def labels(self) -> LabelOptions:
+        """Return what the comparison says of the labels in its files."""
+        return LabelOptions(**{key: getattr(self, key) for key in LABEL_OPTIONS})
+
     def frame(self) -> str:
         """Return a hash of what all cells share: a campaign grows only inside it."""
-        hidden = {*GRID, *QUESTIONS, "device"}
+        hidden = {*GRID, *QUESTIONS, "device", "accept"}
         document = self.model_dump(mode="json", exclude=hidden)
+        for key in LATER_KEYS:
+            if document[key] is None:
+                del document[key]
         return fingerprint([json.dumps(document, sort_keys=True).encode()])
 
 

@@ -271,13 +271,7 @@ def _read_head(
 
 def read_files(spec: RunSpec, files: Sequence[str]) -> list[Atoms]:
     """Read structures with the label keys and units of a spec."""
-    return read_structures(
-        files,
-        stress_unit=spec.stress_unit,
-        energy_key=spec.energy_key,
-        forces_key=spec.forces_key,
-        stress_key=spec.stress_key,
-    )
+    return read_structures(files, **spec.labels())
 
 
 def knowledge_of(base: AbstractPotential) -> BaseKnowledge:

@@ -18,6 +18,7 @@ from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.checks.findings import refuse_errors
 from atomgraft.data.checks.repeats import check_repeats
 from atomgraft.data.checks.suite import check_structures
+from atomgraft.data.label_keys import LabelKeys
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.evaluation.crystals import shipped_crystals
@@ -40,7 +41,7 @@ from atomgraft.experiments.inputs import (
 )
 from atomgraft.experiments.prove_phonons import prove_phonons, read_crystals
 from atomgraft.experiments.sessions import Clock, provenance
-from atomgraft.experiments.spec import SPEC, RunSpec, read_spec
+from atomgraft.experiments.spec import SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.lattice.forces import require_known
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.files import read_result, write_result
@@ -211,7 +212,8 @@ def _ignore(_text: str) -> None:
 
 def _refuse_changed_spec(folder: Path, spec: RunSpec, result: RunResult) -> None:
     """Check that the spec on disk is the one that was run."""
-    if spec.model_dump(mode="json") != result.spec:
+    made_from = parse_spec(result.spec, str(folder))
+    if spec.identity() != made_from.identity():
         raise BadInputError(
             f"{folder / SPEC} was changed after the run.",
             "A run is judged by the spec it was made from.",
@@ -230,13 +232,12 @@ class _Judge:
 
     def held_out(self, files: Sequence[str], *, default_labels: bool) -> list[Atoms]:
         """Read and check the structures that judge."""
-        unit = self.spec.stress_unit
         if default_labels:
             structures = read_structures(files)
         else:
             structures = read_files(self.spec, files)
-            if unit is not None:
-                self.notify(f"Test stresses are read in {unit}, as in training.")
+            for option, unit in LabelKeys(**self.spec.labels()).units().items():
+                self.notify(f"Test labels are read with {option} {unit}, as training.")
         trained = self._trained()
         _refuse_trained(trained, structures)
         findings = check_structures(

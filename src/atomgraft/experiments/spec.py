@@ -13,6 +13,7 @@ from atomgraft.adaptation.movement import TARGET
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
+from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
 from atomgraft.training.plan import Plan
 from atomgraft.training.streams import AS_OFTEN, Knobs
 
@@ -21,6 +22,9 @@ SPEC = "spec.yaml"
 REHEARSAL = "rehearsal"
 """The stream of what is rehearsed."""
 
+
+ONE_OR_MORE = frozenset({"train", "validation", "accept"})
+"""Keys that take one text for a list of one."""
 
 RESERVED_HEADS = frozenset({TARGET, SOURCE, REHEARSAL})
 
@@ -66,8 +70,16 @@ class RunSpec(BaseModel):
     energy_key: str | None = None
     forces_key: str | None = None
     stress_key: str | None = None
+    energy_unit: str | None = None
+    """Unit of the energy labels where they are not eV, the total of the cell."""
+    forces_unit: str | None = None
+    """Unit and sign of the force labels where they are not eV/Å."""
     stress_unit: str | None = None
     """Unit and sign of the stress labels where they are not eV/Å³, tensile-positive."""
+    stress_order: str | None = None
+    """Order of six stress components where it is not xx yy zz yz xz xy."""
+    accept: tuple[str, ...] = ()
+    """Codes of warnings about the data that do not stop the run."""
     heads: dict[str, HeadSpec] = {}
     """Further levels of theory by name; what each owns stands in ``axes.owns``."""
     knobs: Knobs = AS_OFTEN
@@ -122,8 +134,19 @@ class RunSpec(BaseModel):
         document = self.model_dump(mode="json", exclude=without)
         if self.training.differences == "auto":  # as before there was a choice
             del document["training"]["differences"]
+        for key in LATER_KEYS:
+            if document.get(key) is None:
+                document.pop(key, None)
+        document.pop("accept", None)  # changes no number
         return document
 
+    def labels(self) -> LabelOptions:
+        """Return what the run says of the labels in its files."""
+        return LabelOptions(**{key: getattr(self, key) for key in LABEL_OPTIONS})
+
+
+LATER_KEYS = ("energy_unit", "forces_unit", "stress_order")
+"""Keys that identify a run where they are used, and were not there from the start."""
 
 FREE = {
     "moves": {"rank", "alpha"},
@@ -165,7 +188,7 @@ def _filled(given: dict[Any, Any]) -> dict[Any, Any]:
 def _with_tuples(given: dict[Any, Any]) -> dict[Any, Any]:
     """Take one file name for a list of one."""
     return {
-        key: (one,) if key in {"train", "validation"} and isinstance(one, str) else one
+        key: (one,) if key in ONE_OR_MORE and isinstance(one, str) else one
         for key, one in given.items()
     }
 

@@ -365,3 +365,120 @@ def test_a_large_file_is_refused_before_it_is_read(
     with pytest.raises(BadInputError, match="GiB"):
         read_structures([path])
     assert len(read_structures([f"{path}@:1"])) == 1
+
+
+FRAME = """2
+Lattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3:forces:R:3 {entries} pbc="T T T"
+Si 0 0 0 1.0 0 0
+Si 2 2 2 -1.0 0 0
+"""  # noqa: E501  # the comment line of the format
+
+
+def read_with(tmp_path, entries, **labels):
+    path = tmp_path / "one.extxyz"
+    path.write_text(FRAME.format(entries=entries))
+    [atoms] = read_structures([path], **labels)
+    return atoms
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [
+        ("Ha", 27.21138602),
+        ("Ry", 13.60569301),
+        ("kcal/mol", 0.0433641153),
+        ("eV/atom", 2.0),
+        ("Ha/atom", 2 * 27.21138602),
+        ("-eV", -1.0),
+    ],
+)
+def test_energies_in_other_units(tmp_path, unit, factor):
+    atoms = read_with(tmp_path, "energy=-2.0", energy_unit=unit)
+    assert atoms.info["REF_energy"] == pytest.approx(-2.0 * factor)
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("eV/bohr", 1 / 0.52917721067), ("Ha/bohr", 51.42206707), ("-eV/A", -1.0)],
+)
+def test_forces_in_other_units(tmp_path, unit, factor):
+    atoms = read_with(tmp_path, "energy=-2.0", forces_unit=unit)
+    assert atoms.arrays["REF_forces"][0, 0] == pytest.approx(factor)
+
+
+@pytest.mark.parametrize("key", ["stress", "REF_stress"])
+@pytest.mark.parametrize("quotes", ['"{}"', "'{}'", "[{}]", "{{{}}}"])
+def test_six_numbers_are_a_stress_under_every_key(tmp_path, key, quotes):
+    values = "1, 2, 3, 4, 5, 6" if quotes == "[{}]" else "1 2 3 4 5 6"
+    atoms = read_with(tmp_path, f"energy=-2.0 {key}={quotes.format(values)}")
+    assert atoms.info["REF_stress"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert atoms.info["label_keys"]["stress"] == key
+
+
+@pytest.mark.parametrize("order", ["vasp", "xx,yy,zz,xy,yz,zx", "xx yy zz xy yz xz"])
+def test_the_order_of_six_components(tmp_path, order):
+    entries = 'energy=-2.0 stress="1 2 3 6 4 5"'
+    atoms = read_with(tmp_path, entries, stress_order=order)
+    assert atoms.info["REF_stress"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"energy_unit": "furlong"},
+        {"forces_unit": "eV"},
+        {"stress_order": "xx yy zz xy yz yz"},
+        {"stress_order": "vasp"},
+    ],
+)
+def test_units_that_cannot_be_meant_are_refused(tmp_path, labels):
+    with pytest.raises(BadInputError):
+        read_with(tmp_path, "energy=-2.0", **labels)
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ('stress="1 2 3 4 5 6" virial="64 128 192 256 320 384"', "its negative"),
+        ('REF_stress="1 2 3 4 5 6" stress="2 4 6 8 10 12"', "means 2 times this"),
+        ('REF_stress="1 2 3 4 5 6" stress="1 2 3 6 5 4"', "differs"),
+        ('stress="1 2 3 4 5 6" virial="-64 -128 -192 -256 -320 -384"', None),
+        ('stress="1 2 3 4 5 6" REF_stress="1.00001 2 3 4 5 6"', None),
+    ],
+)
+def test_stress_and_virial_are_compared(tmp_path, entries, words):
+    atoms = read_with(tmp_path, f"energy=-2.0 {entries}")
+    conflicts = atoms.info.get("label_conflicts", {})
+    if words is None:
+        assert conflicts == {}
+    else:
+        assert words in conflicts["stress"]
+        assert len(atoms.info["label_rivals"]["stress"]) == 1
+
+
+def test_what_the_user_chose_is_no_conflict(tmp_path):
+    entries = "energy=-2.0 free_energy=-3.0 REF_energy=-9.0"
+    atoms = read_with(tmp_path, entries, energy_key="free_energy")
+    assert atoms.info["REF_energy"] == -3.0
+    assert "label_conflicts" not in atoms.info
+
+
+def test_energies_that_differ_little_beside_their_size_still_differ(tmp_path):
+    atoms = read_with(tmp_path, "energy=-1070000.00 REF_energy=-1070000.25")
+    assert "energy differs" in atoms.info["label_conflicts"]["energy"]
+
+
+def test_a_file_cannot_say_how_it_was_read(tmp_path):
+    entries = "energy=-2.0 label_keys=3 label_conflicts=4 constrained_atoms=5 source=x"
+    atoms = read_with(tmp_path, f"{entries} label_rivals=1 stress_of_six=7")
+    assert atoms.info["label_keys"] == {"energy": "energy", "forces": "forces"}
+    assert "constrained_atoms" not in atoms.info
+    assert "one.extxyz, frame 0" in atoms.info["source"]
+
+
+@pytest.mark.parametrize("selection", ["0:99999999999999999999999", "9" * 5000])
+def test_numbers_that_no_frame_has(tmp_path, selection):
+    path = tmp_path / "one.extxyz"
+    path.write_text(FRAME.format(entries="energy=-2.0"))
+    with pytest.raises(BadInputError, match="does not name frames"):
+        read_structures([f"{path}@{selection}"])
