@@ -348,11 +348,11 @@ class _Crystal:
     def _symmetry(self) -> tuple[np.ndarray, np.ndarray]:
         """Return rotations and translations of the undisplaced crystal, fractional."""
         if self._operations is None:
-            self._operations = _operations(self.rest, self.symprec)
+            self._operations = space_group(self.rest, self.symprec)
         return self._operations
 
 
-def _operations(rest: Atoms, symprec: float) -> tuple[np.ndarray, np.ndarray]:
+def space_group(rest: Atoms, symprec: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the space group; operations keep every magnetic moment as it is."""
     import spglib
 

@@ -35,7 +35,7 @@ def test_clean_data_pass():
     assert answer.exit_code == 0
     assert answer.stdout == ""
     assert "5 structures of Si: 5 energies, 5 with forces" in answer.stderr
-    assert "Nothing to complain about." in answer.stderr
+    assert "No problems found." in answer.stderr
     assert "add --base" in answer.stderr
 
 
@@ -44,7 +44,7 @@ def test_an_error_exits_with_two():
     assert answer.exit_code == 2
     assert "error unknown-element: pair:sw-si does not know Ge" in answer.stderr
     assert "choose a base that covers the elements" in answer.stderr
-    assert "Nothing to complain about." not in answer.stderr
+    assert "No problems found." not in answer.stderr
 
 
 def test_json_is_json_and_nothing_else():
@@ -52,7 +52,7 @@ def test_json_is_json_and_nothing_else():
     assert answer.exit_code == 0
     assert answer.stderr == ""
     document = json.loads(answer.stdout)
-    assert set(document) == {"data", "findings"}
+    assert set(document) == {"data", "findings", "regressions"}
     assert document["data"]["n_structures"] == 5
     assert document["data"]["elements"] == ["Si"]
     assert document["findings"] == []

@@ -190,7 +190,9 @@ def test_isolated_atoms_do_not_move_the_references(write):
     shifts, record = refit_references(base, frames, wanted=True)
     assert shifts == {14: pytest.approx(SHIFT, abs=EXACT)}
     assert record.n_energies == 4
-    frames[-1].info["config_type"] = "a very small crystal"
+    frames[-1].info["config_type"] = "no mark at all"
+    assert refit_references(base, frames, wanted=True)[0] == shifts
+    frames[-1].set_cell([2.5] * 3)  # a crystal of one atom
     shifts, record = refit_references(base, frames, wanted=True)
     assert shifts[14] > SHIFT + 1.0
     assert record.n_energies == 5

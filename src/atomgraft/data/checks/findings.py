@@ -1,9 +1,11 @@
 """One thing that was found in the data: how bad, where, how much, what to do."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+import numpy as np
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
@@ -11,8 +13,38 @@ from atomgraft.data.canonical import SOURCE
 
 Severity = Literal["error", "warning", "note"]
 
-ISOLATED = frozenset({"isolatedatom", "isolated_atom", "isolated atom"})
-"""Values of ``config_type``, in lower case, that mark the energy of a lone atom."""
+ISOLATED = frozenset(
+    {"isolatedatom", "isolatedatoms", "isolated", "freeatom", "singleatom", "atomref"}
+)
+"""Values of `KIND_KEYS`, letters alone and in lower case, of the energy of an atom."""
+
+KIND_KEYS = ("config_type", "config_name", "config", "type", "label", "name")
+"""Entries of ``info`` that may mark a lone atom."""
+
+ALONE = 8.0
+"""Å; an atom that has no image within it is alone: potentials end before."""
+
+CHANGES_WHAT_IS_LEARNED = frozenset(
+    {
+        "charged-frames",
+        "conflicting-labels",
+        "forces-disagrees",
+        "free-energy-differs",
+        "head-of-target",
+        "heads-ignored",
+        "mixed-keys",
+        "not-converged",
+        "not-periodic",
+        "other-label-fits",
+        "placeholder-energy",
+        "placeholder-forces",
+        "placeholder-stress",
+        "stress-disagrees",
+        "unread-label",
+        "zero-forces",
+    }
+)
+"""Warnings at which training stops until they are accepted."""
 
 MAX_NAMED = 3
 """Frames that a message names; `Finding.frames` has them all."""
@@ -80,10 +112,35 @@ def named(frames: Sequence[str]) -> str:
 
 
 def is_isolated_atom(atoms: Atoms) -> bool:
-    """Tell whether a frame gives the energy of a lone atom."""
-    return (
-        len(atoms) == 1 and str(atoms.info.get("config_type", "")).lower() in ISOLATED
-    )
+    """Tell whether a frame gives the energy of a lone atom, marked or not.
+
+    Parameters
+    ----------
+    atoms
+        Marked by one of `KIND_KEYS`, or a single atom without an image within `ALONE`.
+
+    Examples
+    --------
+    >>> is_isolated_atom(Atoms("H", cell=[20, 20, 20], pbc=True))
+    True
+    >>> is_isolated_atom(Atoms("Si", cell=[2.3, 2.3, 2.3], pbc=True))
+    False
+    """
+    return len(atoms) == 1 and (is_marked_isolated(atoms) or _is_alone(atoms))
+
+
+def is_marked_isolated(atoms: Atoms) -> bool:
+    """Tell whether a frame says that it is a lone atom."""
+    marks = (str(atoms.info.get(key, "")) for key in KIND_KEYS)
+    return any("".join(filter(str.isalpha, mark)).lower() in ISOLATED for mark in marks)
+
+
+def _is_alone(atoms: Atoms) -> bool:
+    """Tell whether a single atom is far from all of its periodic images."""
+    vectors = atoms.cell.array[atoms.pbc]
+    steps = np.array(list(itertools.product((-1, 0, 1), repeat=len(vectors))))
+    lengths = np.linalg.norm(steps @ vectors, axis=1) if len(vectors) else np.zeros(1)
+    return not ((lengths > 0) & (lengths < ALONE)).any()
 
 
 def refuse_errors(findings: Sequence[Finding]) -> None:
@@ -101,9 +158,51 @@ def refuse_errors(findings: Sequence[Finding]) -> None:
     """
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
-        more = f" ({len(errors) - 1} more errors.)" if len(errors) > 1 else ""
         raise BadInputError(
             errors[0].message,
-            f"Data without errors is needed.{more}",
+            f"Data without errors are needed.{_more(errors, 'error')}",
             errors[0].remedy,
         )
+
+
+def refuse_unaccepted(findings: Sequence[Finding], accepted: Sequence[str]) -> None:
+    """Raise errors, and warnings that change what is learned and were not accepted.
+
+    Parameters
+    ----------
+    findings
+        As the checks returned them.
+    accepted
+        Codes of warnings that the user has accepted.
+
+    Raises
+    ------
+    BadInputError
+        One of them stops the training.
+    """
+    refuse_errors(findings)
+    open_ = [
+        finding
+        for finding in findings
+        if finding.severity == "warning"
+        and finding.code in CHANGES_WHAT_IS_LEARNED
+        and finding.code not in accepted
+    ]
+    if open_:
+        options = " ".join(f"--accept {code}" for code in dict.fromkeys(_codes(open_)))
+        raise BadInputError(
+            f"{open_[0].code}: {open_[0].message}",
+            "Training on these data would learn something else than they seem to say."
+            f"{_more(open_, 'warning')}",
+            f"{open_[0].remedy} To train on them as they are: {options}",
+        )
+
+
+def _codes(findings: Sequence[Finding]) -> list[str]:
+    return [finding.code for finding in findings]
+
+
+def _more(findings: Sequence[Finding], kind: str) -> str:
+    """Return that there are more findings than the first, with their codes."""
+    others = _codes(findings[1:])
+    return f" (Further {kind}s: {', '.join(others)}.)" if others else ""

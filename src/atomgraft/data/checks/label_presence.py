@@ -9,7 +9,14 @@ import numpy as np
 from ase import Atoms
 
 from atomgraft.data.canonical import FREE_ENERGY, LABEL_CONFLICTS, LABEL_KEYS
-from atomgraft.data.checks.findings import Finding, is_isolated_atom, named, places
+from atomgraft.data.checks.findings import (
+    ALONE,
+    Finding,
+    is_isolated_atom,
+    is_marked_isolated,
+    named,
+    places,
+)
 from atomgraft.data.label_keys import VIRIAL_KEYS
 from atomgraft.data.labels import (
     ENERGY,
@@ -28,7 +35,7 @@ _LOOKS_LIKE = {
     "forces": re.compile(r"force|grad", re.I),
     "stress": re.compile(r"stress|virial|pressure", re.I),
 }
-_KNOWN = {ENERGY, FORCES, STRESS, FREE_ENERGY}
+_KNOWN = {ENERGY, FORCES, STRESS}
 _LABELS: dict[str, Callable[[Atoms], Any]] = {
     "energy": energy_of,
     "forces": forces_of,
@@ -39,12 +46,33 @@ _LABELS: dict[str, Callable[[Atoms], Any]] = {
 def check_label_presence(structures: Sequence[Atoms]) -> Iterator[Finding]:
     """Find labels that are missing, unread or in conflict."""
     bulk = [atoms for atoms in structures if not is_isolated_atom(atoms)]
+    bulk = bulk or list(structures)  # lone atoms alone are judged as all others are
     yield from _missing(bulk)
     yield from _unread(structures)
     yield from _conflicting(structures)
     yield from _mixed_keys(structures)
     yield from _virials(structures)
     yield from _free_energies(bulk)
+    yield from _isolated([atoms for atoms in structures if is_isolated_atom(atoms)])
+
+
+def _isolated(atoms_alone: Sequence[Atoms]) -> Iterator[Finding]:
+    """Say what becomes of lone atoms."""
+    if not atoms_alone:
+        return
+    n_marked = sum(map(is_marked_isolated, atoms_alone))
+    yield Finding(
+        severity="note",
+        code="isolated-atoms",
+        message=f"{len(atoms_alone)} frames are isolated atoms: {n_marked} are marked,"
+        f" {len(atoms_alone) - n_marked} are single atoms with no neighbour within"
+        f" {ALONE:g} Å ({named(places(atoms_alone))}).",
+        remedy="Nothing to do: adapt leaves them out of training and of the fit of"
+        " reference energies.",
+        frames=places(atoms_alone),
+        number=len(atoms_alone),
+        unit="frames",
+    )
 
 
 def _missing(structures: Sequence[Atoms]) -> Iterator[Finding]:
@@ -58,7 +86,8 @@ def _missing(structures: Sequence[Atoms]) -> Iterator[Finding]:
             severity="error",
             code="no-labels",
             message=f"None of the {n} structures has an energy or forces.",
-            remedy="Name the keys (energy_key, forces_key), or check the file.",
+            remedy="Name the keys (--energy-key NAME, --forces-key NAME), or check the"
+            " file.",
             frames=places(structures),
             number=n,
         )
@@ -106,6 +135,8 @@ def _unread(structures: Sequence[Atoms]) -> Iterator[Finding]:
     holders: dict[tuple[str, str], list[Atoms]] = defaultdict(list)
     for atoms in structures:
         read = set(atoms.info.get(LABEL_KEYS, {}).values()) | _KNOWN
+        if energy_of(atoms) is not None:
+            read.add(FREE_ENERGY)  # beside an energy it has a check of its own
         for key, value in {**atoms.info, **atoms.arrays}.items():
             quantity = _quantity(key, value, len(atoms))
             if quantity is not None and key not in read:
@@ -117,7 +148,7 @@ def _unread(structures: Sequence[Atoms]) -> Iterator[Finding]:
             code="unread-label",
             message=f"The key {key!r} looks like the {quantity} and was not read, in"
             f" {len(frames)} structures, {len(bare)} of which have no {quantity}.",
-            remedy=f"If it is the label, name it: {quantity}_key={key}.",
+            remedy=f"If it is the label, name it: --{quantity}-key {key}",
             frames=places(frames),
             number=len(frames),
         )
@@ -150,7 +181,7 @@ def _conflicting(structures: Sequence[Atoms]) -> Iterator[Finding]:
             code="conflicting-labels",
             message=f"{len(frames)} structures have two labels for the {quantity}:"
             f" {sentence} ({named(places(frames))}).",
-            remedy=f"Remove one of them, or name the right one ({quantity}_key).",
+            remedy=f"Remove one of them, or name the right one: --{quantity}-key NAME",
             frames=places(frames),
             number=len(frames),
         )
@@ -200,24 +231,30 @@ def _virials(structures: Sequence[Atoms]) -> Iterator[Finding]:
 
 
 def _free_energies(structures: Sequence[Atoms]) -> Iterator[Finding]:
-    differing: list[Atoms] = []
-    largest = 0.0
-    for atoms in structures:
-        energy, free = energy_of(atoms), atoms.info.get(FREE_ENERGY)
-        if energy is not None and free is not None:
-            gap = abs(float(free) - energy) / len(atoms)
-            largest = max(largest, gap)
-            if gap > FREE_ENERGY_TOLERANCE:
-                differing.append(atoms)
-    if differing:
-        yield Finding(
-            severity="note",
-            code="free-energy-differs",
-            message=f"In {len(differing)} structures the energy read (smearing"
-            " extrapolated to zero) differs from the free energy, which the forces"
-            f" derive from, by up to {1000 * largest:.1f} meV/atom.",
-            remedy="To train on the free energy: energy_key=free_energy.",
-            frames=places(differing),
-            number=1000 * largest,
-            unit="meV/atom",
-        )
+    """Find energies of which the forces are not the derivative."""
+    pairs = [
+        (atoms, (free - energy) / len(atoms))
+        for atoms in structures
+        if (energy := energy_of(atoms)) is not None
+        and (free := atoms.info.get(FREE_ENERGY)) is not None
+        and atoms.info.get(LABEL_KEYS, {}).get("energy") != FREE_ENERGY
+    ]
+    differing = [atoms for atoms, gap in pairs if abs(gap) > FREE_ENERGY_TOLERANCE]
+    if not differing:
+        return
+    gaps = 1000 * np.array([gap for _, gap in pairs])
+    spread = float(np.ptp(gaps))
+    largest = float(np.abs(gaps).max())
+    keys = {atoms.info.get(LABEL_KEYS, {}).get("energy") for atoms in differing}
+    read = ", ".join(sorted(map(str, keys)))
+    yield Finding(
+        severity="warning" if spread > 1000 * FREE_ENERGY_TOLERANCE else "note",
+        code="free-energy-differs",
+        message=f"In {len(differing)} structures the energy that was read ({read})"
+        " differs from free_energy, of which the forces are the derivative, by up to"
+        f" {largest:.1f} meV/atom; the gap varies by {spread:.1f} meV/atom.",
+        remedy="To train on the free energy: --energy-key free_energy",
+        frames=places(differing),
+        number=largest,
+        unit="meV/atom",
+    )

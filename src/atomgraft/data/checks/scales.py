@@ -1,38 +1,60 @@
-"""Signs and units of forces and stresses, told by comparison with the base model.
+"""Units, signs and orders of labels, told by comparison with the base model.
 
-A label x in the wrong unit is c times the right value, c known for every mistake
-people make. For each candidate c the distance between x / c and the base's y is
-d = |x / c - y| / (|x / c| + |y|), from 0 (equal) to 1 (opposite), its median taken
-over structures. A mistake is reported where another candidate fits well and the
-label as it stands does not.
+For each mistake that people make (`mistakes`), the label x is put right and its
+distance from the base's y is d = |x - y| / (|x| + |y|): 0 where they are equal, 1 where
+they are opposite or of another size. A mistake is reported where it brings the labels
+close and the labels as they stand are far, in all structures or in a part of them.
 """
 
-import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from ase import Atoms
 from jaxtyping import Float
 
-from atomgraft.core.units import (
-    BOHR_IN_ANGSTROM,
-    EV_PER_A3_IN_GPA,
-    EV_PER_A3_IN_KBAR,
-    HARTREE_IN_EV,
-    RYDBERG_IN_EV,
-)
+from atomgraft.core.units import EV_PER_A3_IN_GPA
+from atomgraft.data.canonical import LABEL_RIVALS
 from atomgraft.data.checks.comparison import Compared, Triple, compared_forces
+from atomgraft.data.checks.energy_scales import check_energy_scale
 from atomgraft.data.checks.findings import Finding, named, places
-from atomgraft.data.labels import stress_of
+from atomgraft.data.checks.mistakes import (
+    FORCE_MISTAKES,
+    STRESS_MISTAKES,
+    Mistake,
+)
+from atomgraft.data.checks.regression import Regression, regressions
+from atomgraft.data.labels import forces_of, stress_of
 
 FITS = 0.3
-"""Median distance below which a candidate explains the labels."""
+"""Distance below which a mistake explains the labels."""
 
 BETTER = 0.5
-"""A candidate must be closer than this fraction of the distance as it stands."""
+"""A mistake must be closer than this fraction of the distance as it stands."""
 
 TIE = 1.25
-"""Candidates within this factor of the best are named beside it."""
+"""Mistakes within this factor of the best are named beside it."""
+
+CORRELATED = 0.9
+"""Correlation from which the slope against a base says how soft the base is."""
+
+NEAR_FIT = 0.12
+"""Of the logarithm: a factor close to 1 must be met so well by the slope."""
+
+MIN_PART = 2
+"""Structures of a part whose labels are wrong by a factor close to 1."""
+
+SURE = 0.2
+"""A mistake that brings a single structure so close is reported."""
+
+FAR = 4.0
+"""Factors beyond it cannot come from the base; closer ones are not judged by frame."""
+
+STRONG = 0.02
+"""eV/Å³ (3 GPa); below it the sign of the stress of one frame may be the base's error,
+as its cell may be at rest at another volume."""
+
+MIN_CENTRED = 4
+"""Structures from which stresses are also compared without their means."""
 
 MIN_SIZE = {"forces": 1e-3, "force responses": 1e-4, "stress": 1e-3}
 """eV/Å and eV/Å³ (0.16 GPa): a base value below it says nothing about a scale. In the
@@ -41,196 +63,359 @@ response to a displacement what is not converged drops out."""
 CODES = {"forces": "forces", "force responses": "forces", "stress": "stress"}
 """What findings are filed under."""
 
-KCAL_PER_MOL_IN_EV = 0.0433641153
-KJ_PER_MOL_IN_EV = KCAL_PER_MOL_IN_EV / 4.184
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Mistake:
-    """A known wrong scale.
-
-    Parameters
-    ----------
-    name
-        What the labels then are, in words.
-    scale
-        Their ratio to the right value, for a cell of the given volume (Å³).
-    remedy
-        What to do about it.
-    """
-
-    name: str
-    scale: Callable[[float], float]
-    remedy: str
-
-
-RIGHT = Mistake(name="right", scale=lambda _: 1.0, remedy="")
-
-
-def _force_mistakes() -> Iterator[Mistake]:
-    """Yield wrong units of forces, with both signs."""
-    units = {
-        "eV/Å": 1.0,
-        "hartree/bohr": BOHR_IN_ANGSTROM / HARTREE_IN_EV,
-        "rydberg/bohr": BOHR_IN_ANGSTROM / RYDBERG_IN_EV,
-        "kcal/mol/Å": 1 / KCAL_PER_MOL_IN_EV,
-        "kJ/mol/Å": 1 / KJ_PER_MOL_IN_EV,
-        "kJ/mol/nm": 10 / KJ_PER_MOL_IN_EV,
-        "meV/Å": 1000.0,
-    }
-    for unit, factor in units.items():
-        for sign in (1, -1):
-            what = f"forces in {unit}" if sign > 0 else f"gradients in {unit}"
-            if (unit, sign) != ("eV/Å", 1):
-                yield Mistake(
-                    name=what,
-                    scale=lambda _, c=sign * factor: c,
-                    remedy=f"Divide the forces by {sign * factor:.6g} and read the"
-                    " file again (energies may need their own factor).",
-                )
-
-
-def _stress_mistakes() -> Iterator[Mistake]:
-    """Yield wrong units and signs of stresses and virials."""
-    per = {"eV/A^3": 1.0, "GPa": EV_PER_A3_IN_GPA, "kbar": EV_PER_A3_IN_KBAR}
-    for unit, factor in per.items():
-        for sign in ("", "-"):
-            c = -factor if sign else factor
-            if c != 1:
-                yield Mistake(
-                    name=f"a stress in {sign}{unit}"
-                    + (" (compression positive)" if sign else ""),
-                    scale=lambda _, c=c: c,
-                    remedy=f"Read the file with the stress unit {sign}{unit}.",
-                )
-            yield Mistake(
-                name=f"a stress in {sign}{unit} under a virial's name",
-                scale=lambda volume, c=c: -c / volume,
-                remedy="Rename the key to REF_stress, and read the file with the"
-                f" stress unit {sign}{unit}.",
-            )
-    for unit, factor in list(per.items())[1:]:
-        yield Mistake(
-            name=f"a stress in eV/A^3 that was converted from {unit}",
-            scale=lambda _, c=factor: 1 / c,
-            remedy="Read the file without a stress unit.",
-        )
-    yield Mistake(
-        name="a virial (minus volume times stress, eV) under a stress's name",
-        scale=lambda volume: -volume,
-        remedy="Read the file with the stress unit virial.",
-    )
-    yield Mistake(
-        name="plus volume times stress, eV",
-        scale=lambda volume: volume,
-        remedy="Divide the labels by the volume and store them as REF_stress.",
-    )
-
-
-FORCE_MISTAKES = tuple(_force_mistakes())
-STRESS_MISTAKES = tuple(_stress_mistakes())
+Distances = Float[np.ndarray, " structures"]
 
 
 def check_scales(compared: Compared) -> Iterator[Finding]:
-    """Find forces and stresses of another sign or unit than they should have."""
+    """Find energies, forces and stresses of another unit, sign or order.
+
+    Parameters
+    ----------
+    compared
+        Labels and predictions.
+    """
+    lines = {line.quantity: line for line in regressions(compared)}
+    yield from check_energy_scale(compared, _slope_of(lines.get("forces")))
+    softness = _slope_of(lines.get("energy"))
+    forces = compared_forces(compared)
+    for quantity, triples in (
+        ("forces", forces.plain),
+        ("force responses", forces.responses),
+    ):
+        trial = _Trial(quantity, triples, FORCE_MISTAKES, compared.base)
+        yield from trial.findings(softness)
     pairs = zip(compared.structures, compared.predictions, strict=True)
     stresses = [
         (atoms, label, prediction.stress)
         for atoms, prediction in pairs
         if (label := stress_of(atoms)) is not None and atoms.cell.rank == 3
     ]
-    forces = compared_forces(compared)
-    yield from _check("forces", forces.plain, FORCE_MISTAKES, compared.base)
-    responses = forces.responses
-    yield from _check("force responses", responses, FORCE_MISTAKES, compared.base)
-    yield from _check("stress", stresses, STRESS_MISTAKES, compared.base)
+    yield from _Trial("stress", stresses, STRESS_MISTAKES, compared.base).findings(None)
+    yield from _check_rivals(compared)
 
 
-def _check(
-    quantity: str,
-    triples: Sequence[Triple],
-    mistakes: Sequence[Mistake],
-    base: str,
-) -> Iterator[Finding]:
-    telling = _telling(triples, MIN_SIZE[quantity])
-    if not telling:
-        if triples and quantity == "stress":
-            yield _silent(len(triples), base)
-        return
-    as_it_stands = _distance(telling, RIGHT)
-    distances = {mistake.name: _distance(telling, mistake) for mistake in mistakes}
-    best = min(mistakes, key=lambda mistake: distances[mistake.name])
-    closest = distances[best.name]
-    if closest < FITS and closest < BETTER * as_it_stands:
-        rivals = [
-            name
-            for name, distance in distances.items()
-            if distance < TIE * closest and name != best.name
+def _slope_of(line: Regression | None) -> float | None:
+    """Return a slope that says something, else none."""
+    if line is None or line.slope is None or line.n_free < MIN_CENTRED:
+        return None
+    return line.slope if (line.correlation or 0.0) > CORRELATED else None
+
+
+class _Trial:
+    """Labels of one quantity, and how close each mistake brings them to the base."""
+
+    def __init__(
+        self,
+        quantity: str,
+        triples: Sequence[Triple],
+        mistakes: Sequence[Mistake],
+        base: str,
+    ) -> None:
+        sizes = [float(np.sqrt(np.mean(said**2))) for _, _, said in triples]
+        is_telling = [
+            size >= MIN_SIZE[quantity] and bool(np.any(triple[1]))
+            for size, triple in zip(sizes, triples, strict=True)
         ]
-        frames = places(atoms for atoms, _, _ in telling)
-        yield Finding(
-            severity="error",
-            code=f"{CODES[quantity]}-scale",
-            message=f"The {quantity} labels look like {best.name}"
-            + (f" (or {', '.join(rivals)})" if rivals else "")
-            + f": so read they are {closest:.2f} away from {base}, and"
-            f" {as_it_stands:.2f} as they stand (0 equal, 1 opposite; median of"
-            f" {len(telling)} structures: {named(frames)}).",
-            remedy=best.remedy,
-            frames=frames,
-            number=as_it_stands,
+        self.quantity, self.base, self.mistakes = quantity, base, mistakes
+        self.triples = [
+            one for one, is_in in zip(triples, is_telling, strict=True) if is_in
+        ]
+        self.sizes = np.array(
+            [size for size, is_in in zip(sizes, is_telling, strict=True) if is_in]
         )
-    elif as_it_stands > 2 * FITS:
-        yield _strange(quantity, telling, as_it_stands, base)
+        self.n_labelled = sum(bool(np.any(label)) for _, label, _ in triples)
+        self.largest = max(sizes, default=0.0)
+        self.as_it_stands = self._distances(None)
+        self.distances = {one.name: self._distances(one) for one in mistakes}
+
+    def _distances(self, mistake: Mistake | None) -> Distances:
+        found = np.ones(len(self.triples))
+        for i, (atoms, label, said) in enumerate(self.triples):
+            if mistake is None:
+                found[i] = _distance(label, said)
+            elif mistake.applies(atoms, label):
+                found[i] = _distance(mistake.right(label, atoms), said)
+        return found
+
+    def findings(self, softness: float | None) -> Iterator[Finding]:
+        """Yield what is wrong with the labels.
+
+        Parameters
+        ----------
+        softness
+            Slope of the energies against the base, where they correlate.
+        """
+        if not self.triples:
+            if self.n_labelled and self.quantity == "stress":
+                yield self._untested()
+            return
+        strong = self.sizes >= np.median(self.sizes)  # there the sign is sure
+        best = self._best(strong)
+        if best is None or not self._is_plausible(best, softness):
+            best = self._near(softness)
+        if best is not None:
+            yield self._finding(best, np.ones(len(self.triples), dtype=bool))
+            return
+        parts = list(self._wrong_in_parts())
+        yield from parts
+        far = float(np.median(self.as_it_stands[strong]))
+        if not parts and far > 2 * FITS:
+            yield self._untested() if self._is_of_base() else self._strange(strong, far)
+
+    def _is_of_base(self) -> bool:
+        """Tell whether a distance of stresses may come from the base's own zero."""
+        labels = np.array([np.sqrt(np.mean(label**2)) for _, label, _ in self.triples])
+        ratio = float(np.median(labels / self.sizes))
+        return self.quantity == "stress" and self._is_weak() and 1 / FAR < ratio < FAR
+
+    def _is_weak(self) -> bool:
+        """Tell whether stresses are so small that the base's own zero decides."""
+        return float(np.median(self.sizes)) < STRONG
+
+    def _best(self, strong: np.ndarray) -> Mistake | None:
+        """Return the mistake that explains the labels, a simple one if it can."""
+        medians = {
+            name: float(np.median(one[strong])) for name, one in self.distances.items()
+        }
+        far = float(np.median(self.as_it_stands[strong]))
+        best = None
+        for has_order in (False, True):
+            found = min(
+                (one for one in self.mistakes if one.has_order == has_order),
+                key=lambda one: medians[one.name],
+                default=None,
+            )
+            if found is None:
+                continue
+            limit = far if best is None else medians[best.name]
+            is_sure = (
+                not has_order or strong.sum() > 1 or medians[found.name] < SURE / 2
+            )
+            if medians[found.name] < min(FITS, BETTER * limit) and is_sure:
+                best = found
+        return best
+
+    def _is_plausible(self, mistake: Mistake, softness: float | None) -> bool:
+        """Tell whether a mistake is more than an error of the base."""
+        if self.quantity == "stress":
+            return self._holds_without_means(mistake)
+        return not mistake.is_near  # those are judged by slope
+
+    def _near(self, softness: float | None) -> Mistake | None:
+        """Return the mistake of a factor close to 1 that the slope shows.
+
+        Where energies say how soft the base is, forces are as soft; else the slope
+        itself must be that of the mistake.
+        """
+        near = [one for one in self.mistakes if one.is_near and not one.has_order]
+        slopes = self._slopes()
+        is_clear = float(np.median(self._correlations())) > CORRELATED
+        if not near or not is_clear or (slopes <= 0).any():
+            return None
+        logs = np.log(slopes)
+        if float(np.median(np.abs(logs - np.median(logs)))) > NEAR_FIT:
+            return None
+        slope = float(np.log(np.median(slopes) / (softness or 1.0)))
+        best = min(near, key=lambda one: abs(slope - np.log(one.factor or 1.0)))
+        off = abs(slope - float(np.log(best.factor or 1.0)))
+        is_met = off < NEAR_FIT and off < BETTER * abs(slope)
+        return best if is_met else None
+
+    def _correlations(self) -> Distances:
+        """Return the cosine of labels and predictions of each structure."""
+        return np.array(
+            [
+                float(np.sum(x * y) / (np.linalg.norm(x) * np.linalg.norm(y)))
+                for _, x, y in self.triples
+            ]
+        )
+
+    def _slopes(self) -> Distances:
+        """Return the slope of the labels of each structure against the base."""
+        return np.array(
+            [float(np.sum(x * y) / np.sum(y * y)) for _, x, y in self.triples]
+        )
+
+    def _holds_without_means(self, mistake: Mistake) -> bool:
+        """Tell whether a mistake explains also how stresses vary.
+
+        The base's cell may be at rest at another volume, which shifts all stresses.
+        """
+        factor = mistake.factor
+        if factor is None or abs(np.log(abs(factor))) > np.log(FAR):
+            return True
+        if len(self.triples) < MIN_CENTRED:
+            return not self._is_weak()
+        label = np.stack([one for _, one, _ in self.triples])
+        said = np.stack([one for _, _, one in self.triples])
+        right = np.stack([mistake.right(one, atoms) for atoms, one, _ in self.triples])
+        as_read, put_right = (
+            _distance(one - one.mean(axis=0), said - said.mean(axis=0))
+            for one in (label, right)
+        )
+        limit = min(FITS, BETTER * as_read) if self._is_weak() else as_read
+        return put_right < limit
+
+    def _wrong_in_parts(self) -> Iterator[Finding]:
+        """Yield parts of a set that are wrong in one way, the others being right."""
+        close = {
+            one.name: self._close(one) for one in self.mistakes if not one.has_order
+        }
+        left = np.ones(len(self.triples), dtype=bool)
+        groups: dict[str, np.ndarray] = {}
+        while close and (
+            most := max(int((one & left).sum()) for one in close.values())
+        ):
+            names = [name for name, one in close.items() if (one & left).sum() == most]
+            best = min(
+                names, key=lambda one: float(np.median(self.distances[one][close[one]]))
+            )
+            groups[best] = close[best] & left
+            left &= ~close[best]
+        groups = groups or self._of_two_scales()
+        for name, chosen in groups.items():
+            n_min = 1 if float(np.median(self.distances[name][chosen])) < SURE else 2
+            if chosen.sum() >= n_min and self._are_right(~chosen):
+                [mistake] = [one for one in self.mistakes if one.name == name]
+                yield self._finding(mistake, chosen)
+
+    def _close(self, mistake: Mistake) -> np.ndarray:
+        """Return which structures a mistake explains by itself."""
+        distances = self.distances[mistake.name]
+        is_close = distances < np.minimum(FITS, BETTER * self.as_it_stands)
+        is_sure = [self._is_sure(mistake, i) for i in range(len(self.triples))]
+        return is_close & np.array(is_sure, dtype=bool)
+
+    def _are_right(self, others: np.ndarray) -> bool:
+        """Tell whether the base is good enough to say that others are right."""
+        return bool(others.any()) and float(np.median(self.as_it_stands[others])) < FITS
+
+    def _is_sure(self, mistake: Mistake, i: int) -> bool:
+        """Tell whether one structure says enough about a mistake."""
+        if mistake.is_near:
+            return False
+        if self.quantity != "stress":
+            return True
+        factor = mistake.factor
+        is_far = factor is None or max(abs(factor), 1 / abs(factor)) > FAR
+        return is_far or bool(self.sizes[i] > STRONG)
+
+    def _of_two_scales(self) -> dict[str, np.ndarray]:
+        """Return structures whose slopes differ from the others' by a near factor."""
+        slopes = self._slopes()
+        near = [one for one in self.mistakes if one.is_near and not one.has_order]
+        if len(slopes) < 2 * MIN_PART or (slopes <= 0).any() or not near:
+            return {}
+        logs = np.log(slopes)
+        order = np.argsort(logs)
+        i = int(np.argmax(np.diff(logs[order])))
+        is_low = np.zeros(len(logs), dtype=bool)
+        is_low[order[: i + 1]] = True
+        for mistake in near:
+            assert mistake.factor is not None  # near ones have a factor
+            wrong = is_low if mistake.factor < 1 else ~is_low
+            apart = float(np.median(logs[wrong]) - np.median(logs[~wrong]))
+            spread = max(float(np.ptp(logs[is_low])), float(np.ptp(logs[~is_low])))
+            wanted = float(np.log(mistake.factor))
+            is_met = abs(apart - wanted) < NEAR_FIT and spread < BETTER * abs(wanted)
+            if is_met and min(is_low.sum(), (~is_low).sum()) >= MIN_PART:
+                return {mistake.name: wrong}
+        return {}
+
+    def _finding(self, best: Mistake, chosen: np.ndarray) -> Finding:
+        distances = {
+            one.name: float(np.median(self.distances[one.name][chosen]))
+            for one in self.mistakes
+        }
+        closest = distances[best.name]
+        rivals = [
+            one.name
+            for one in self.mistakes
+            if one.has_order == best.has_order
+            and one.name != best.name
+            and distances[one.name] < TIE * closest
+        ]
+        frames = places(self.triples[i][0] for i in np.flatnonzero(chosen))
+        far = float(np.median(self.as_it_stands[chosen]))
+        slope = float(np.median(self._slopes()[chosen]))
+        n_all = len(self.triples)
+        is_part = len(frames) < n_all
+        return Finding(
+            severity="error",
+            code=f"{CODES[self.quantity]}-scale",
+            message=f"The {self.quantity} labels look like {best.name}"
+            + (f" (or {', or '.join(rivals)})" if rivals else "")
+            + f" in {len(frames)} of {n_all} structures compared ({named(frames)}):"
+            f" put right they are {closest:.2f} away from {self.base}, and {far:.2f} as"
+            " they stand (0 equal, 1 opposite or of another size; slope of labels"
+            f" against base {slope:.3g}).",
+            remedy="If only these frames are wrong, convert them: an option holds for"
+            f" all files. Otherwise: {best.remedy}"
+            if is_part
+            else best.remedy,
+            frames=frames,
+            number=slope,
+        )
+
+    def _untested(self) -> Finding:
+        gpa = f"{EV_PER_A3_IN_GPA * self.largest:.2g}"
+        return Finding(
+            severity="note",
+            code="stress-untested",
+            message=f"The stress that {self.base} predicts for {self.n_labelled}"
+            f" structures with a stress label is at most {gpa} GPa (root mean square"
+            " of six components), too little to tell the sign of the labels.",
+            remedy="Compare one value with the calculation's own output: eV/Å³, tension"
+            " positive.",
+            number=self.n_labelled,
+            unit="structures",
+        )
+
+    def _strange(self, strong: np.ndarray, far: float) -> Finding:
+        frames = places(self.triples[i][0] for i in np.flatnonzero(strong))
+        slope = float(np.median(self._slopes()[strong]))
+        return Finding(
+            severity="warning",
+            code=f"{CODES[self.quantity]}-disagrees",
+            message=f"The {self.quantity} labels have little to do with {self.base}:"
+            f" median distance {far:.2f} (0 equal, 1 opposite or of another size),"
+            f" slope of labels against base {slope:.3g}, in {len(frames)} structures"
+            f" ({named(frames)}); no known unit, sign or order explains it.",
+            remedy="Check the label against the calculation's own output; the order of"
+            " atoms, the orientation of the cell and the level of theory.",
+            frames=frames,
+            number=far,
+        )
 
 
-def _telling(triples: Sequence[Triple], min_size: float) -> list[Triple]:
-    """Keep the half with the largest base values, where the sign is sure."""
-    sizes = [float(np.sqrt(np.mean(base**2))) for _, _, base in triples]
-    if not sizes:
-        return []
-    limit = max(float(np.median(sizes)), min_size)
-    return [
-        triple
-        for triple, size in zip(triples, sizes, strict=True)
-        if size >= limit and np.any(triple[1])
-    ]
+def _distance(x: np.ndarray, y: np.ndarray) -> float:
+    total = np.linalg.norm(x) + np.linalg.norm(y)
+    return float(np.linalg.norm(x - y) / total) if total else 0.0
 
 
-def _distance(triples: Sequence[Triple], mistake: Mistake) -> float:
-    def one(atoms: Atoms, label: Float[np.ndarray, "..."], base: np.ndarray) -> float:
-        volume = abs(float(np.linalg.det(atoms.cell.array)))
-        right = label / mistake.scale(volume or 1.0)
-        total = np.linalg.norm(right) + np.linalg.norm(base)
-        return float(np.linalg.norm(right - base) / total)
-
-    return float(np.median([one(*triple) for triple in triples]))
-
-
-def _silent(n_structures: int, base: str) -> Finding:
-    return Finding(
-        severity="note",
-        code="stress-untested",
-        message=f"In none of {n_structures} structures does {base} see a stress above"
-        " 0.16 GPa, so sign and unit of the stress labels cannot be tested.",
-        remedy="Compare one value with the calculation's own output: eV/Å³, tension"
-        " positive.",
-        number=n_structures,
-    )
-
-
-def _strange(
-    quantity: str, triples: Sequence[Triple], distance: float, base: str
-) -> Finding:
-    frames = places(atoms for atoms, _, _ in triples)
-    return Finding(
-        severity="warning",
-        code=f"{CODES[quantity]}-disagrees",
-        message=f"The {quantity} labels have little to do with {base}: median distance"
-        f" {distance:.2f} (0 equal, 1 opposite) in {len(triples)} structures, and no"
-        " known unit or sign explains it.",
-        remedy="Check the label against the calculation's own output; the order of"
-        " atoms, the orientation of the cell and the level of theory.",
-        frames=frames,
-        number=distance,
-    )
+def _check_rivals(compared: Compared) -> Iterator[Finding]:
+    """Find frames with two labels of which the one that was not read fits."""
+    found: dict[tuple[str, str], list[tuple[Triple, np.ndarray]]] = defaultdict(list)
+    for atoms, said in zip(compared.structures, compared.predictions, strict=True):
+        for quantity, rivals in atoms.info.get(LABEL_RIVALS, {}).items():
+            label = {"forces": forces_of, "stress": stress_of}.get(quantity)
+            for key, rival in rivals.items():
+                if label is not None and (read := label(atoms)) is not None:
+                    base = said.forces if quantity == "forces" else said.stress
+                    found[quantity, key].append(((atoms, read, base), rival))
+    for (quantity, key), pairs in found.items():
+        read = np.median([_distance(label, base) for (_, label, base), _ in pairs])
+        other = np.median([_distance(rival, base) for (_, _, base), rival in pairs])
+        if other < min(FITS, BETTER * read):
+            frames = places(atoms for (atoms, _, _), _ in pairs)
+            yield Finding(
+                severity="warning",
+                code="other-label-fits",
+                message=f"Of two labels for the {quantity}, {key}, which was not read,"
+                f" is {other:.2f} away from {compared.base}, and the one that was read"
+                f" {read:.2f} (0 equal, 1 opposite or of another size;"
+                f" {named(frames)}).",
+                remedy=f"Read it with --{quantity}-key {key}",
+                frames=frames,
+                number=float(other),
+            )

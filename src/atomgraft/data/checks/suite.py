@@ -1,18 +1,24 @@
 """All checks, one after the other."""
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 
 from ase import Atoms
 
 from atomgraft.data.base_knowledge import BaseKnowledge
-from atomgraft.data.checks.comparison import compare_with_base
+from atomgraft.data.checks.calculations import check_calculations
+from atomgraft.data.checks.comparison import Compared, compare_with_base
 from atomgraft.data.checks.constraints import check_constraints
 from atomgraft.data.checks.contacts import check_contacts
 from atomgraft.data.checks.elements import check_elements
 from atomgraft.data.checks.findings import Finding
+from atomgraft.data.checks.heads import check_heads
 from atomgraft.data.checks.label_presence import check_label_presence
 from atomgraft.data.checks.large_forces import check_forces
+from atomgraft.data.checks.large_stresses import check_stress_sizes
+from atomgraft.data.checks.placeholders import check_placeholders
 from atomgraft.data.checks.reference import check_reference
+from atomgraft.data.checks.regression import Regression, regressions
 from atomgraft.data.checks.repeats import check_repeats
 from atomgraft.data.checks.residuals import check_residuals
 from atomgraft.data.checks.scales import check_scales
@@ -23,12 +29,119 @@ MAX_PREDICTED_ATOMS = 2000
 """Atoms that the base model is asked about; half a minute of 7net-0 on one core."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Examination:
+    """What the checks found.
+
+    Parameters
+    ----------
+    findings
+        Errors first.
+    regressions
+        Labels against the base's predictions; empty without a base, or where errors
+        were found without it.
+    is_compared
+        Whether the base was asked.
+    """
+
+    findings: tuple[Finding, ...]
+    regressions: tuple[Regression, ...]
+    is_compared: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sets:
+    """What is checked.
+
+    Parameters
+    ----------
+    train
+        What would be trained on, as `read_structures` returns it.
+    validation
+        What would decide when to stop.
+    test
+        What would judge.
+    heads
+        Further levels of theory of the run; frames of theirs are not among the others.
+    """
+
+    train: Sequence[Atoms]
+    validation: Sequence[Atoms] = ()
+    test: Sequence[Atoms] = ()
+    heads: Sequence[str] = ()
+
+    @property
+    def everything(self) -> list[Atoms]:
+        """All structures."""
+        return [*self.train, *self.validation, *self.test]
+
+
+def check_alone(sets: Sets) -> tuple[Finding, ...]:
+    """Return what is found without a base model, errors first.
+
+    Parameters
+    ----------
+    sets
+        The data.
+    """
+    splits = {"train": sets.train, "validation": sets.validation, "test": sets.test}
+    structures = sets.everything
+    return _sorted(
+        [
+            *check_label_presence(structures),
+            *check_placeholders(structures),
+            *check_constraints(structures),
+            *check_heads(structures, sets.heads),
+            *check_calculations(structures),
+            *check_contacts(structures),
+            *check_forces(structures),
+            *check_repeats(splits),
+        ]
+    )
+
+
+def examine(
+    sets: Sets,
+    load_base: Callable[[], BaseKnowledge] | None = None,
+    *,
+    max_predicted_atoms: int = MAX_PREDICTED_ATOMS,
+) -> Examination:
+    """Check data, with the base only where nothing cheaper finds an error.
+
+    Parameters
+    ----------
+    sets
+        The data.
+    load_base
+        Returns the base model; none compares with no model.
+    max_predicted_atoms
+        See `check_structures`.
+    """
+    findings = check_alone(sets)
+    if load_base is None:
+        findings = _sorted([*findings, *check_stress_sizes(sets.everything)])
+    if load_base is None or any(one.severity == "error" for one in findings):
+        return Examination(findings=findings, regressions=(), is_compared=False)
+    base = load_base()
+    structures = sets.everything
+    more = list(check_elements(structures, base))
+    compared = compare_with_base(structures, base, max_predicted_atoms)
+    if not compared.structures:
+        more += check_stress_sizes(structures)
+    return Examination(
+        findings=_sorted([*findings, *more, *_check_against(compared)]),
+        regressions=regressions(compared),
+        is_compared=True,
+    )
+
+
 def check_structures(
     train: Sequence[Atoms],
     *,
     validation: Sequence[Atoms] = (),
     test: Sequence[Atoms] = (),
     base: BaseKnowledge | None = None,
+    heads: Sequence[str] = (),
     max_predicted_atoms: int = MAX_PREDICTED_ATOMS,
 ) -> tuple[Finding, ...]:
     """Return all that was found, errors first.
@@ -43,6 +156,8 @@ def check_structures(
         What would judge.
     base
         The base model; without it elements, units and references are not checked.
+    heads
+        Further levels of theory of the run.
     max_predicted_atoms
         The base model is asked about structures with so many atoms in all, spread
         evenly over the data; bounds the time.
@@ -52,27 +167,18 @@ def check_structures(
     >>> [finding.code for finding in check_structures([Atoms("H2")])]
     ['no-labels', 'same-site']
     """
-    everything = [*train, *validation, *test]
-    findings = list(_check_alone(everything))
-    splits = {"train": train, "validation": validation, "test": test}
-    findings += check_repeats(splits)
-    if base is not None:
-        findings += check_elements(everything, base)
-        findings += _check_against(everything, base, max_predicted_atoms)
+    sets = Sets(train=train, validation=validation, test=test, heads=heads)
+    load_base = None if base is None else lambda: base
+    return examine(sets, load_base, max_predicted_atoms=max_predicted_atoms).findings
+
+
+def _sorted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda one: SEVERITIES.index(one.severity)))
 
 
-def _check_alone(structures: Sequence[Atoms]) -> Iterator[Finding]:
-    yield from check_label_presence(structures)
-    yield from check_constraints(structures)
-    yield from check_contacts(structures)
-    yield from check_forces(structures)
-
-
-def _check_against(
-    structures: Sequence[Atoms], base: BaseKnowledge, max_atoms: int
-) -> Iterator[Finding]:
-    compared = compare_with_base(structures, base, max_atoms)
-    yield from check_scales(compared)
-    yield from check_reference(compared)
+def _check_against(compared: Compared) -> Iterator[Finding]:
+    scales = list(check_scales(compared))
+    yield from scales
+    if not any(one.code == "energy-scale" for one in scales):
+        yield from check_reference(compared)
     yield from check_residuals(compared)

@@ -1,0 +1,189 @@
+"""Calculations that a potential does not see: charges, boundaries, loose electrons."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from ase import Atoms
+from ase.data import covalent_radii
+from matscipy.neighbours import neighbour_list
+
+from atomgraft.data.canonical import UNCONVERGED
+from atomgraft.data.checks.findings import (
+    Finding,
+    is_isolated_atom,
+    named,
+    place_of,
+    places,
+)
+from atomgraft.data.labels import stress_of
+
+CHARGE_KEYS = frozenset(
+    {"charge", "total_charge", "net_charge", "tot_charge", "system_charge"}
+)
+"""Entries of ``info``, in lower case, that give the charge of a cell, e."""
+
+WHOLE = 1e-3
+"""e; what a sum of charges may differ from a whole number."""
+
+CONVERGED_KEYS = frozenset({"converged", "scf_converged", "electronic_converged"})
+"""Entries of ``info``, in lower case, that say whether the electrons converged."""
+
+BONDED = 1.25
+"""Of the sum of covalent radii, within which two atoms are bonded."""
+
+MAX_PARTS = 6
+"""Parts of a file that a remedy lists."""
+
+
+def check_calculations(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    """Find charged cells, boundaries that are not periodic, and loose electrons."""
+    yield from _charged(structures)
+    yield from _not_periodic(structures)
+    yield from _unconverged(structures)
+
+
+def _charged(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    charges = [(atoms, _charge(atoms)) for atoms in structures]
+    charged = [atoms for atoms, charge in charges if charge]
+    if not charged:
+        return
+    counts: dict[str, int] = defaultdict(int)
+    for _, charge in charges:
+        counts[f"{charge:+g}" if charge else "0"] += 1
+    text = ", ".join(f"{charge} e in {n}" for charge, n in counts.items())
+    yield Finding(
+        severity="warning",
+        code="charged-frames",
+        message=f"{len(charged)} of {len(structures)} structures are charged ({text};"
+        f" {named(places(charged))}); the model sees no charge.",
+        remedy="Train on one charge alone, and use the model for this charge only.",
+        frames=places(charged),
+        number=len(charged),
+        unit="structures",
+    )
+
+
+def _charge(atoms: Atoms) -> float:
+    """Return the charge of a frame as it says itself, e."""
+    for key, value in atoms.info.items():
+        if key.lower() in CHARGE_KEYS and isinstance(value, int | float | np.number):
+            return float(value) if np.isfinite(float(value)) else 0.0
+    charges = atoms.arrays.get("initial_charges")
+    total = 0.0 if charges is None or charges.ndim != 1 else float(charges.sum())
+    return float(round(total)) if abs(total - round(total)) < WHOLE else 0.0
+
+
+def _not_periodic(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    """Find open boundaries around atoms that were computed as a crystal."""
+    open_ = [
+        atoms
+        for atoms in structures
+        if atoms.cell.rank == 3 and not atoms.pbc.any() and not is_isolated_atom(atoms)
+    ]
+    bonded = [atoms for atoms in open_ if _bonds_across(atoms)]
+    bonded_ids = set(map(id, bonded))
+    stressed = [
+        atoms
+        for atoms in open_
+        if stress_of(atoms) is not None and id(atoms) not in bonded_ids
+    ]
+    if bonded:
+        yield Finding(
+            severity="error",
+            code="not-periodic",
+            message=f"{len(bonded)} structures have pbc F F F and a full cell across"
+            f" whose faces atoms are bonded ({named(places(bonded))}): without"
+            " periodic images the model sees a cluster with a surface.",
+            remedy='Write pbc="T T T" into these frames if they were computed as'
+            " crystals, or leave the Lattice out if they are clusters.",
+            frames=places(bonded),
+            number=len(bonded),
+            unit="structures",
+        )
+    if stressed:
+        yield Finding(
+            severity="warning",
+            code="not-periodic",
+            message=f"{len(stressed)} structures have pbc F F F, a full cell and a"
+            f" stress ({named(places(stressed))}), which belongs to a periodic cell.",
+            remedy='Write pbc="T T T" into these frames, or remove the stress.',
+            frames=places(stressed),
+            number=len(stressed),
+            unit="structures",
+        )
+
+
+def _bonds_across(atoms: Atoms) -> bool:
+    """Tell whether atoms are bonded to periodic images, were there any."""
+    radii = covalent_radii[atoms.numbers]
+    wrapped = Atoms(atoms)
+    wrapped.pbc = True
+    i, j, d, shifts = neighbour_list(
+        "ijdS", atoms=wrapped, cutoff=2 * BONDED * float(radii.max())
+    )
+    is_bond = d < BONDED * (radii[i] + radii[j])
+    return bool((is_bond & shifts.any(axis=1)).any())
+
+
+def _unconverged(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    reasons = {
+        id(atoms): reason
+        for atoms in structures
+        if (reason := _why_unconverged(atoms)) is not None
+    }
+    found = [atoms for atoms in structures if id(atoms) in reasons]
+    if not found:
+        return
+    texts = ", ".join(sorted(set(reasons.values())))
+    yield Finding(
+        severity="warning",
+        code="not-converged",
+        message=f"In {len(found)} of {len(structures)} structures the electrons did"
+        f" not converge ({texts}; {named(places(found))}): their energies and forces"
+        " may be far off.",
+        remedy=_without(found, structures),
+        frames=places(found),
+        number=len(found),
+        unit="structures",
+    )
+
+
+def _why_unconverged(atoms: Atoms) -> str | None:
+    if UNCONVERGED in atoms.info:
+        return str(atoms.info[UNCONVERGED])
+    for key, value in atoms.info.items():
+        if key.lower() in CONVERGED_KEYS and str(value).lower() in {"false", "f", "0"}:
+            return f"{key} = {value}"
+    return None
+
+
+def _without(found: Sequence[Atoms], structures: Sequence[Atoms]) -> str:
+    """Return how to read a file without some frames, as it is typed."""
+    left_out = set(places(found))
+    parts: list[str] = []
+    for file in dict.fromkeys(place.rpartition(", frame ")[0] for place in left_out):
+        numbers = [
+            int(place.rpartition(", frame ")[2])
+            for place in map(place_of, structures)
+            if place.startswith(f"{file}, frame ") and place not in left_out
+        ]
+        parts += [f"{file}@{a}:{b + 1}" for a, b in _runs(sorted(numbers))]
+    if not parts or len(parts) > MAX_PARTS:
+        return "Leave these frames out, or compute them again."
+    return f"Leave these frames out: read {' '.join(parts)}, or compute them again."
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield first and last of consecutive numbers.
+
+    Examples
+    --------
+    >>> list(_runs([0, 1, 4]))
+    [(0, 1), (4, 4)]
+    """
+    start = 0
+    for i in range(1, len(numbers) + 1):
+        if i == len(numbers) or numbers[i] != numbers[i - 1] + 1:
+            yield numbers[start], numbers[i - 1]
+            start = i

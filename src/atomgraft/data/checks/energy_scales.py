@@ -1,0 +1,295 @@
+"""Energies in another unit or per atom, told by comparison with the base model.
+
+Reference energies are fitted first, so that what is compared is how energies vary
+between structures of one composition: no zero of energy can hide a wrong unit.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from ase import Atoms
+from jaxtyping import Bool, Float
+
+from atomgraft.data.checks.comparison import Compared
+from atomgraft.data.checks.findings import Finding, named, place_of, places
+from atomgraft.data.checks.mistakes import ENERGY_MISTAKES, NEAR, Mistake
+from atomgraft.data.checks.regression import interaction_energies
+from atomgraft.data.labels import energy_of
+
+FITS = 0.3
+"""Distance below which a mistake explains the labels: 0 equal, 1 opposite or of
+another size."""
+
+BETTER = 0.5
+"""A mistake must be closer than this fraction of the distance as it stands."""
+
+TIE = 1.25
+"""Mistakes within this factor of the best are named beside it."""
+
+MIN_FREE = 3
+"""Energies that must be left when reference energies are fitted: fewer always agree."""
+
+MIN_SPREAD = 1e-3
+"""eV/atom; predictions that vary by less (rms) say nothing about a unit."""
+
+CORRELATED = 0.9
+"""Correlation that a factor close to 1 needs."""
+
+NEAR_FIT = 0.12
+"""Of the logarithm: a factor close to 1 must be met so well by the slope."""
+
+PER_ATOM_ALONE = "energies per atom"
+"""The one mistake whose factor may be close to 1: cells of two or three atoms."""
+
+TRIMMED = 0.2
+"""Share of structures, those that fit worst, that do not count."""
+
+GAP = 5.0
+"""A gap in energies per atom so many times their spread on both sides parts a set."""
+
+Values = Float[np.ndarray, " structures"]
+
+
+class _Energies:
+    """Labels and predictions of structures, and how close mistakes bring them."""
+
+    def __init__(self, compared: Compared) -> None:
+        triples = [
+            (atoms, label, said.energy)
+            for atoms, said in zip(
+                compared.structures, compared.predictions, strict=True
+            )
+            if (label := energy_of(atoms))  # zeros are placeholders
+        ]
+        self.structures = [atoms for atoms, _, _ in triples]
+        self.labels = np.array([label for _, label, _ in triples])
+        self.base = np.array([said for _, _, said in triples])
+
+    def __len__(self) -> int:
+        return len(self.structures)
+
+    def right(self, mistake: Mistake, chosen: Bool[np.ndarray, " n"]) -> Values:
+        """Return labels of which those chosen are put right."""
+        return np.array(
+            [
+                float(mistake.right(np.asarray(label), atoms)) if is_chosen else label
+                for label, atoms, is_chosen in zip(
+                    self.labels, self.structures, chosen, strict=True
+                )
+            ]
+        )
+
+    def distance(self, labels: Values, *, trimmed: bool = True) -> float:
+        """Return how far labels are from the base when references are fitted.
+
+        Parameters
+        ----------
+        labels
+            Total energies, eV.
+        trimmed
+            The worst `TRIMMED` of the structures do not count.
+        """
+        kept = np.arange(len(self))
+        n_kept = max(MIN_FREE + 2, int(np.ceil((1 - TRIMMED) * len(self))))
+        if trimmed and n_kept < len(self):
+            [off], _ = interaction_energies(self.structures, labels - self.base)
+            kept = np.sort(np.argsort(np.abs(off), kind="stable")[:n_kept])
+        structures = [self.structures[i] for i in kept]
+        (x, y), _ = interaction_energies(structures, self.base[kept], labels[kept])
+        total = np.linalg.norm(x) + np.linalg.norm(y)
+        return float(np.linalg.norm(x - y) / total) if total else 0.0
+
+    def free(self) -> int:
+        """Return how many energies are left when references are fitted."""
+        _, rank = interaction_energies(self.structures, self.base)
+        return len(self) - rank
+
+    def spread(self) -> float:
+        """Return how much predictions vary beyond their composition, eV/atom."""
+        [x], _ = interaction_energies(self.structures, self.base)
+        return float(np.sqrt(np.mean(x**2)))
+
+    def is_near(self, mistake: Mistake) -> bool:
+        """Tell whether the ratio of label to right label is typically close to 1."""
+        right = self.right(mistake, np.ones(len(self), dtype=bool))
+        return 1 / NEAR < float(np.median(self.labels / right)) < NEAR
+
+    def line(self, labels: Values) -> tuple[float, float]:
+        """Return slope and correlation of labels against predictions."""
+        (x, y), _ = interaction_energies(self.structures, self.base, labels)
+        size = float(np.linalg.norm(x) * np.linalg.norm(y))
+        return float(x @ y / (x @ x)), float(x @ y) / size if size else 0.0
+
+
+def check_energy_scale(compared: Compared, softness: float | None) -> Iterator[Finding]:
+    """Find energies per atom, in another unit or of another sign, in all or a part.
+
+    Parameters
+    ----------
+    compared
+        Labels and predictions.
+    softness
+        Slope of the forces against the base where they correlate: a base that is
+        too soft is so in energies too.
+    """
+    energies = _Energies(compared)
+    if len(energies) < MIN_FREE or energies.free() < MIN_FREE:
+        return
+    if energies.spread() < MIN_SPREAD:
+        return
+    everything = np.ones(len(energies), dtype=bool)
+    as_it_stands = energies.distance(energies.labels)
+    found = _explained(energies, everything, as_it_stands)
+    found = [one for one in found if not energies.is_near(one)]
+    found = found or _near(energies, softness)
+    closest = energies.distance(energies.right(found[0], everything)) if found else 1.0
+    untrimmed = energies.distance(energies.labels, trimmed=False)
+    part = _best_part(energies, untrimmed) if untrimmed > FITS else None
+    if part is not None and part.distance < BETTER * closest:
+        yield _finding(part.mistakes, energies, part.chosen, untrimmed, compared.base)
+    elif found:
+        yield _finding(found, energies, everything, as_it_stands, compared.base)
+
+
+def _explained(
+    energies: _Energies, chosen: Bool[np.ndarray, " n"], as_it_stands: float
+) -> list[Mistake]:
+    """Return the mistakes that explain the labels, the best first."""
+    distances = {
+        mistake.name: energies.distance(
+            energies.right(mistake, chosen), trimmed=bool(chosen.all())
+        )
+        for mistake in ENERGY_MISTAKES
+    }
+    closest = min(distances.values())
+    if closest >= FITS or closest >= BETTER * as_it_stands:
+        return []
+    ranked = sorted(ENERGY_MISTAKES, key=lambda one: distances[one.name])
+    return [one for one in ranked if distances[one.name] <= TIE * closest + 1e-3]
+
+
+def _near(energies: _Energies, softness: float | None) -> list[Mistake]:
+    """Return energies per atom where cells are so small that slopes must decide.
+
+    Where forces say how soft the base is, energies are as soft.
+    """
+    [mistake] = [one for one in ENERGY_MISTAKES if one.name == PER_ATOM_ALONE]
+    if not energies.is_near(mistake):
+        return []
+    everything = np.ones(len(energies), dtype=bool)
+    as_read, how_clear = energies.line(energies.labels)
+    put_right, clearer = energies.line(energies.right(mistake, everything))
+    if put_right <= 0 or clearer < max(CORRELATED, how_clear - 0.01):
+        return []
+    off, before = (
+        abs(float(np.log(one / (softness or 1.0)))) if one > 0 else np.inf
+        for one in (put_right, as_read)
+    )
+    return [mistake] if off < min(NEAR_FIT, BETTER * before) else []
+
+
+class _Part(NamedTuple):
+    """Structures whose labels are wrong beside the others."""
+
+    distance: float
+    mistakes: list[Mistake]
+    chosen: Bool[np.ndarray, " n"]
+
+
+def _best_part(energies: _Energies, as_it_stands: float) -> _Part | None:
+    """Return the part of the set that a mistake explains best beside the others."""
+    best: _Part | None = None
+    for chosen in _parts(energies):
+        found = _explained(energies, chosen, as_it_stands)
+        found = [one for one in found if not energies.is_near(one)]
+        if found:
+            right = energies.right(found[0], chosen)
+            distance = energies.distance(right, trimmed=False)
+            if best is None or distance < best.distance:
+                best = _Part(distance, found, chosen)
+    return best
+
+
+def _parts(energies: _Energies) -> Iterator[Bool[np.ndarray, " n"]]:
+    """Yield parts of a set: frames of one file, head or kind, and sides of gaps."""
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, atoms in enumerate(energies.structures):
+        groups["file", place_of(atoms).rpartition(", frame ")[0]].append(i)
+        for key in ("head", "config_type"):
+            groups[key, str(atoms.info.get(key))].append(i)
+    n_atoms = np.array([len(atoms) for atoms in energies.structures])
+    offsets = (energies.labels - energies.base) / n_atoms
+    for low in _low_sides(offsets):
+        groups["low", str(len(low))] = low
+        groups["high", str(len(low))] = sorted(set(range(len(offsets))) - set(low))
+    for members in groups.values():
+        if 0 < len(members) < len(energies):
+            chosen = np.zeros(len(energies), dtype=bool)
+            chosen[members] = True
+            yield chosen
+
+
+def _low_sides(offsets: Values) -> Iterator[list[int]]:
+    """Yield what lies below each wide gap."""
+    order = np.argsort(offsets, kind="stable")
+    gaps = np.diff(offsets[order])
+    typical = float(np.median(gaps)) if len(gaps) else 0.0
+    for i in np.argsort(-gaps)[:2]:
+        if gaps[i] > GAP * max(typical, MIN_SPREAD):
+            yield order[: i + 1].tolist()
+
+
+def _finding(
+    found: Sequence[Mistake],
+    energies: _Energies,
+    chosen: Bool[np.ndarray, " n"],
+    as_it_stands: float,
+    base: str,
+) -> Finding:
+    best, *rivals = found
+    structures: list[Atoms] = [
+        atoms
+        for atoms, is_chosen in zip(energies.structures, chosen, strict=True)
+        if is_chosen
+    ]
+    is_part = not chosen.all()
+    closest = energies.distance(energies.right(best, chosen), trimmed=not is_part)
+    others = f" (or {', or '.join(one.name for one in rivals)})" if rivals else ""
+    frames = places(structures)
+    where = (
+        f"in {len(structures)} of {len(energies)} structures compared"
+        if is_part
+        else f"slope of labels against {base} {_slope(energies, best)}"
+    )
+    return Finding(
+        severity="error",
+        code="energy-scale",
+        message=f"The energies look like {best.name}{others}: {where}; so read they are"
+        f" {closest:.2f} away from {base}, and {as_it_stands:.2f} as they stand (0"
+        f" equal, 1 opposite or of another size; without reference energies;"
+        f" {named(frames)}).",
+        remedy="Convert these frames: an option holds for all files."
+        f" {_conversion(best)}"
+        if is_part
+        else best.remedy,
+        frames=frames,
+        number=energies.line(energies.labels)[0],
+    )
+
+
+def _slope(energies: _Energies, mistake: Mistake) -> str:
+    slope = f"{energies.line(energies.labels)[0]:.4g}"
+    sizes = {len(atoms) for atoms in energies.structures}
+    if mistake.factor is not None:
+        return f"{slope}, as for a factor of {mistake.factor:.4g}"
+    if len(sizes) == 1:
+        return f"{slope}, as for 1/{sizes.pop()}"
+    return slope
+
+
+def _conversion(mistake: Mistake) -> str:
+    if mistake.factor is None:
+        return "Multiply their energies by the number of atoms (and by its unit)."
+    return f"Divide their energies by {mistake.factor:.6g}."

@@ -1,0 +1,288 @@
+"""Wrong units are named, in all frames or in a part; a soft or poor base is no unit."""
+
+import numpy as np
+import pytest
+
+from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, RYDBERG_IN_EV
+from atomgraft.data.checks.comparison import compare_with_base
+from atomgraft.data.checks.regression import regressions
+from atomgraft.data.checks.suite import check_structures
+from atomgraft.data.label_keys import VOIGT, components
+from tests.unit.data.checks.told import scales, told
+
+ENERGIES = {
+    "energies in hartree": 1 / HARTREE_IN_EV,
+    "energies in rydberg": 1 / RYDBERG_IN_EV,
+    "energies in kcal/mol": 23.0605,
+    "energies in kJ/mol": 96.4853,
+    "energies in meV": 1000.0,
+    "energies of the opposite sign": -1.0,
+}
+OPTIONS = {
+    "energies in hartree": "--energy-unit Ha",
+    "energies in rydberg": "--energy-unit Ry",
+    "energies in kcal/mol": "--energy-unit kcal/mol",
+    "energies in kJ/mol": "--energy-unit kJ/mol",
+    "energies in meV": "--energy-unit meV",
+    "energies of the opposite sign": "--energy-unit=-eV",
+}
+KINDS = {
+    "one element, several sizes": {"sizes": (1, 2, 3)},
+    "one element, one size": {"sizes": (1,)},
+    "two elements, several sizes": {"salt": True, "sizes": (1, 2, 3)},
+    "two elements, one size": {"salt": True, "sizes": (1,)},
+}
+
+
+def only(structures, base, code):
+    found = check_structures(structures, base=base)
+    [finding] = [one for one in found if one.code == code]
+    return finding
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ENERGIES)
+def test_the_unit_of_energies_is_named(name, kind):
+    structures, base = told(**KINDS[kind])
+    for atoms in structures:
+        atoms.info["REF_energy"] *= ENERGIES[name]
+    finding = only(structures, base, "energy-scale")
+    assert finding.severity == "error"
+    assert f"look like {name}:" in finding.message
+    assert OPTIONS[name] in finding.remedy
+    assert len(finding.frames) == len(structures)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("zero", [0.0, -3000.0])
+def test_energies_per_atom_are_named(kind, zero):
+    structures, base = told(**KINDS[kind])
+    for atoms in structures:
+        atoms.info["REF_energy"] = atoms.info["REF_energy"] / len(atoms) + zero
+    finding = only(structures, base, "energy-scale")
+    assert "look like energies per atom:" in finding.message
+    assert "--energy-unit eV/atom" in finding.remedy
+
+
+def test_energies_per_atom_in_hartree():
+    structures, base = told(sizes=(1, 2, 3))
+    for atoms in structures:
+        atoms.info["REF_energy"] /= len(atoms) * HARTREE_IN_EV
+    finding = only(structures, base, "energy-scale")
+    assert "look like energies per atom in hartree:" in finding.message
+    assert "--energy-unit Ha/atom" in finding.remedy
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("wrong", [range(0, 12, 2), range(2), [5]])
+@pytest.mark.parametrize("factor", ["per atom", 1 / HARTREE_IN_EV, 23.0605])
+def test_a_part_with_other_energies_is_found(kind, wrong, factor):
+    structures, base = told(**KINDS[kind])
+    for i in wrong:
+        size = 1 / len(structures[i]) if factor == "per atom" else factor
+        structures[i].info["REF_energy"] *= size
+    finding = only(structures, base, "energy-scale")
+    assert finding.frames == tuple(f"a.extxyz, frame {i}" for i in sorted(wrong))
+    assert "Convert these frames" in finding.remedy
+
+
+def test_a_file_with_other_energies_is_found():
+    structures, base = told(salt=True, sizes=(1, 2))
+    predictions = dict(zip(map(id, structures), base.predict(structures), strict=True))
+    for i, atoms in enumerate(structures):
+        if i % 3:
+            atoms.info["REF_energy"] /= HARTREE_IN_EV
+            atoms.info["source"] = f"b.extxyz, frame {i}"
+    known = type(base)(
+        name=base.name,
+        elements=base.elements,
+        predict=lambda asked: [predictions[id(atoms)] for atoms in asked],
+    )
+    finding = only(structures, known, "energy-scale")
+    assert all(frame.startswith("b.extxyz") for frame in finding.frames)
+    assert len(finding.frames) == 8
+
+
+FORCES = {
+    "forces in eV/bohr": (BOHR_IN_ANGSTROM, "--forces-unit eV/bohr"),
+    "forces in hartree/bohr": (
+        BOHR_IN_ANGSTROM / HARTREE_IN_EV,
+        "--forces-unit Ha/bohr",
+    ),
+    "forces in rydberg/bohr": (
+        BOHR_IN_ANGSTROM / RYDBERG_IN_EV,
+        "--forces-unit Ry/bohr",
+    ),
+    "forces in kcal/mol/Å": (23.0605, "--forces-unit kcal/mol/A"),
+    "forces in kJ/mol/Å": (96.4853, "--forces-unit kJ/mol/A"),
+    "gradients in eV/Å": (-1.0, "--forces-unit=-eV/A"),
+    "gradients in hartree/bohr": (
+        -BOHR_IN_ANGSTROM / HARTREE_IN_EV,
+        "--forces-unit=-Ha/bohr",
+    ),
+}
+
+
+@pytest.mark.parametrize("softness", [1.0, 0.75])
+@pytest.mark.parametrize("name", FORCES)
+def test_the_unit_of_forces_is_named(name, softness):
+    structures, base = told(softness=softness)
+    factor, option = FORCES[name]
+    for atoms in structures:
+        atoms.arrays["REF_forces"] *= factor
+    finding = only(structures, base, "forces-scale")
+    assert f"look like {name}" in finding.message
+    assert "in 12 of 12 structures" in finding.message
+    assert option in finding.remedy
+
+
+@pytest.mark.parametrize("name", FORCES)
+def test_a_part_with_other_forces_is_found(name):
+    structures, base = told(softness=0.8)
+    for atoms in structures[::2]:
+        atoms.arrays["REF_forces"] *= FORCES[name][0]
+    finding = only(structures, base, "forces-scale")
+    assert f"look like {name}" in finding.message
+    assert finding.frames == tuple(f"a.extxyz, frame {i}" for i in range(0, 12, 2))
+
+
+def test_forces_alone_in_electronvolts_per_bohr():
+    structures, base = told()
+    for atoms in structures:
+        atoms.arrays["REF_forces"] *= BOHR_IN_ANGSTROM
+        del atoms.info["REF_energy"]
+    assert "eV/bohr" in only(structures, base, "forces-scale").message
+
+
+GPA = 160.21766208
+STRESSES = {
+    "a stress in GPa": (GPA, "--stress-unit GPa"),
+    "a stress in -GPa (compression positive)": (-GPA, "--stress-unit=-GPa"),
+    "a stress in kbar": (10 * GPA, "--stress-unit kbar"),
+    "a stress in -kbar (compression positive)": (-10 * GPA, "--stress-unit=-kbar"),
+    "a stress in bar": (1e4 * GPA, "--stress-unit bar"),
+    "a stress in -bar (compression positive)": (-1e4 * GPA, "--stress-unit=-bar"),
+    "a stress in Pa": (1e9 * GPA, "--stress-unit Pa"),
+    "a stress in MPa": (1e3 * GPA, "--stress-unit MPa"),
+    "a stress in -eV/A^3 (compression positive)": (-1.0, "--stress-unit=-eV/A^3"),
+    "a stress in Ha/bohr^3": (
+        BOHR_IN_ANGSTROM**3 / HARTREE_IN_EV,
+        "--stress-unit Ha/bohr^3",
+    ),
+}
+
+
+@pytest.mark.parametrize("order", ["voigt", "vasp", "lammps"])
+@pytest.mark.parametrize("name", STRESSES)
+def test_unit_and_order_of_stresses_are_named(name, order):
+    structures, base = told()
+    factor, option = STRESSES[name]
+    places = [VOIGT.index(one) for one in components(order)]
+    for atoms in structures:
+        atoms.info["REF_stress"] = factor * atoms.info["REF_stress"][places]
+    finding = only(structures, base, "stress-scale")
+    assert f"look like {name}" in finding.message
+    assert option in finding.remedy
+    assert (f"--stress-order {order}" in finding.remedy) == (order != "voigt")
+
+
+def test_another_order_alone_is_named():
+    structures, base = told()
+    places = [VOIGT.index(one) for one in components("vasp")]
+    for atoms in structures:
+        atoms.info["REF_stress"] = atoms.info["REF_stress"][places]
+    finding = only(structures, base, "stress-scale")
+    assert "the order xx yy zz xy yz xz" in finding.message
+    assert finding.remedy == "Read the file with --stress-order vasp"
+
+
+@pytest.mark.parametrize("name", ["a stress in bar", "a stress in GPa"])
+def test_a_part_with_other_stresses_is_found(name):
+    structures, base = told()
+    for atoms in structures[:4]:
+        atoms.info["REF_stress"] = atoms.info["REF_stress"] * STRESSES[name][0]
+    finding = only(structures, base, "stress-scale")
+    assert f"look like {name}" in finding.message
+    assert finding.frames == tuple(f"a.extxyz, frame {i}" for i in range(4))
+
+
+def test_a_virial_of_the_opposite_sign_is_read_by_its_own_option():
+    structures, base = told()
+    for atoms in structures:
+        atoms.info["label_keys"]["stress"] = "REF_virial"
+        atoms.info["REF_stress"] = -atoms.info["REF_stress"]
+    finding = only(structures, base, "stress-scale")
+    assert "a virial of the opposite sign" in finding.message
+    assert "--stress-unit=-virial" in finding.remedy
+
+
+# --- negative controls: what is no wrong unit
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("softness", [0.5, 0.65, 1.0, 1.6])
+def test_a_soft_base_is_no_unit(kind, softness):
+    structures, base = told(softness=softness, **KINDS[kind])
+    assert scales(structures, base) == {}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 12])
+def test_a_poor_base_is_no_unit(n, seed):
+    """Nothing is said of a unit by a base that knows nothing."""
+    structures, base = told(n, softness=0.1, noise=1.0, seed=seed)
+    assert not [code for code in scales(structures, base) if code.endswith("-scale")]
+
+
+@pytest.mark.parametrize("softness", [0.65, 1.0])
+@pytest.mark.parametrize("sizes", [(1,), (1, 2)])
+def test_small_cells_are_not_taken_for_energies_per_atom(sizes, softness):
+    """In a cell of two atoms the factor is close to what a soft base gives."""
+    structures, base = told(sizes=sizes, softness=softness, primitive=True)
+    assert {len(atoms) for atoms in structures} == {2 * size for size in sizes}
+    assert scales(structures, base) == {}
+    for atoms in structures:
+        atoms.info["REF_energy"] /= len(atoms)
+    assert "look like energies per atom:" in scales(structures, base)["energy-scale"]
+
+
+def test_other_pressures_of_the_base_are_no_opposite_sign():
+    """The base's cell may be at rest at another volume: all stresses shift."""
+    structures, base = told(softness=1.0, noise=0.0)
+    words = dict(
+        zip(
+            (atoms.info["source"] for atoms in structures),
+            base.predict(structures),
+            strict=True,
+        )
+    )
+    shift = np.array([0.008, 0.008, 0.008, 0, 0, 0])
+    for atoms in structures:
+        small = 0.05 * words[atoms.info["source"]].stress
+        atoms.info["REF_stress"] = small + shift
+        words[atoms.info["source"]].stress = small - shift
+    assert "stress-scale" not in scales(structures, base)
+    assert "stress-scale" not in scales(structures[:2], base)
+
+
+# --- the table of slopes
+
+
+def test_slopes_are_always_there():
+    structures, base = told(softness=0.5, noise=0.0, salt=True)
+    lines = {
+        one.quantity: one
+        for one in regressions(compare_with_base(structures, base, 10_000))
+    }
+    assert set(lines) == {"energy", "forces", "stress"}
+    for one in lines.values():
+        assert one.slope == pytest.approx(2.0)
+        assert one.correlation == pytest.approx(1.0)
+        assert one.n_structures == 12
+    assert lines["forces"].intercept == pytest.approx(0.0, abs=1e-12)
+
+
+def test_what_does_not_vary_has_no_slope():
+    structures, base = told(1)
+    line = regressions(compare_with_base(structures, base, 10_000))[0]
+    assert (line.quantity, line.slope, line.correlation) == ("energy", None, None)
