@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from ase.data import atomic_numbers
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from atomgraft.adaptation.axes import Axes
 from atomgraft.adaptation.base import Adapted, HeadStart, adapt_potential
@@ -20,10 +21,11 @@ from atomgraft.models.base import AbstractPotential
 
 GRAFT = "graft.safetensors"
 CARD_KEY = "atomgraft"
-FORMAT = 2
+FORMAT = 3
 
-READABLE = (1, 2)
-"""Format 1 had no further heads; nothing else differs."""
+READABLE = (1, 2, 3)
+"""Format 1 had no further heads. Up to format 2, deltas of matrices that a parameter
+stores as outputs by inputs had A at the outputs and B at the inputs."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,7 @@ def write_errors(path: Path, errors: Mapping[str, Any]) -> None:
         The folder cannot be written.
     """
     card = dataclasses.replace(read_card(path), errors=errors)
-    document = {"format": FORMAT, **dataclasses.asdict(card)}
+    document = {"format": _document(path)["format"], **dataclasses.asdict(card)}
     content = save(load_file(path), metadata={CARD_KEY: json.dumps(document)})
     write_atomically(path, content)
 
@@ -144,9 +146,7 @@ def read_card(path: Path) -> GraftCard:
             "Check the path, or wait until the run has finished.",
         )
     try:
-        with safe_open(path, framework="pt") as stream:
-            metadata: Mapping[str, str] = stream.metadata() or {}
-        document = json.loads(metadata[CARD_KEY])
+        document = _document(path)
         if document.pop("format") not in READABLE:
             raise ValueError("its card has another format")  # noqa: TRY301
         return TypeAdapter(GraftCard).validate_python(document)
@@ -156,6 +156,13 @@ def read_card(path: Path) -> GraftCard:
             f"A safetensors file with a card of format 1 to {FORMAT} is needed.",
             "Use a graft.safetensors written by this version of atomgraft.",
         ) from error
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """Return the card of a graft as it stands in the file."""
+    with safe_open(path, framework="pt") as stream:
+        metadata: Mapping[str, str] = stream.metadata() or {}
+    return json.loads(metadata[CARD_KEY])
 
 
 def load_graft(path: Path, base: AbstractPotential) -> Adapted:
@@ -216,17 +223,32 @@ def _shifts(by_symbol: Mapping[str, float], path: Path) -> dict[int, float]:
 
 def _fill(adapted: Adapted, path: Path) -> None:
     trainables = adapted.movement.named_trainables()
-    with safe_open(path, framework="pt") as stream, torch.no_grad():
-        stored = {name: stream.get_slice(name).get_shape() for name in stream.keys()}  # noqa: SIM118 - not a mapping
-        wanted = {name: list(one.shape) for name, one in trainables.items()}
-        if stored != wanted:
-            raise _inconsistent(
-                path,
-                f"{len(stored)} tensors that differ in name or shape from the "
-                f"{len(wanted)} of the recipe on its card",
-            )
+    stored = load_file(path)
+    if _document(path)["format"] < 3:
+        stored = _turned(stored, adapted.movement.transposed())
+    shapes = {name: one.shape for name, one in stored.items()}
+    wanted = {name: one.shape for name, one in trainables.items()}
+    if shapes != wanted:
+        raise _inconsistent(
+            path,
+            f"{len(shapes)} tensors that differ in name or shape from the "
+            f"{len(wanted)} of the recipe on its card",
+        )
+    with torch.no_grad():
         for name, parameter in trainables.items():
-            parameter.copy_(stream.get_tensor(name))
+            parameter.copy_(stored[name])
+
+
+def _turned(tensors: Mapping[str, Tensor], transposed: Set[str]) -> dict[str, Tensor]:
+    """Return tensors of format 2 in today's form: (A B)ᵀ = Bᵀ Aᵀ."""
+    turned = dict(tensors)
+    for name in transposed:
+        first, second = tensors.get(f"{name}.A"), tensors.get(f"{name}.B")
+        if second is not None:
+            turned[f"{name}.B" if first is None else f"{name}.A"] = second.T
+        if first is not None:
+            turned[f"{name}.B"] = first.T
+    return turned
 
 
 def _inconsistent(path: Path, what: str) -> BadInputError:

@@ -72,6 +72,14 @@ class HeadMovement(AbstractMovement):
             for name, tensor in part.named_trainables().items()
         }
 
+    def transposed(self) -> frozenset[str]:
+        """Return those of all parts, with the prefix of their tensors."""
+        return frozenset(
+            f"{prefix}{name}"
+            for prefix, part in self._parts().items()
+            for name in part.transposed()
+        )
+
     def trainable_count(self, parameter: str) -> int:
         """Return the trained numbers behind a parameter, of all heads together."""
         return sum(part.trainable_count(parameter) for part in self._parts().values())

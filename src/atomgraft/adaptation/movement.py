@@ -84,6 +84,10 @@ class AbstractMovement(nn.Module, abc.ABC):
     def trainable_count(self, parameter: str) -> int:
         """Return how many trained numbers stand behind a parameter of the model."""
 
+    def transposed(self) -> frozenset[str]:
+        """Return the deltas that files of before had the other way round, by name."""
+        return frozenset()
+
 
 class WholeMovement(AbstractMovement):
     """Whole parameters move.
@@ -173,9 +177,10 @@ class BlockDelta(nn.Module):
         self.B = nn.Parameter(like.new_zeros(inner, block.columns))
 
     def forward(self) -> Tensor:
-        """Return the flattened delta, shape (rows * columns,)."""
+        """Return the delta as its parameter stores it, shape (rows * columns,)."""
         product = self.A @ self.B if self.is_thin else self.B
-        return self.factor * product.flatten()
+        stored = product.T if self.block.is_transposed else product
+        return self.factor * stored.flatten()
 
 
 class LowRankMovement(AbstractMovement):
@@ -264,6 +269,15 @@ class LowRankMovement(AbstractMovement):
             for j, delta in enumerate(self._blocks(i))
             for leaf, tensor in delta.named_parameters()
         }
+
+    def transposed(self) -> frozenset[str]:
+        """Return the blocks whose parameters store outputs by inputs."""
+        return frozenset(
+            f"{name}.{j}"
+            for i, name in enumerate(self.names)
+            for j, delta in enumerate(self._blocks(i))
+            if delta.block.is_transposed
+        )
 
     def trainable_count(self, parameter: str) -> int:
         """Return the size of the thin matrices behind a parameter."""

@@ -66,6 +66,8 @@ class Block:
         prediction for structures without the element, or by another head, may depend
         on a row. Columns need no such word: where nothing depends on a column, its
         gradient is zero, and training leaves it alone.
+    is_transposed
+        Whether the parameter stores outputs by inputs, as a dense layer of torch does.
     """
 
     offset: int
@@ -73,11 +75,33 @@ class Block:
     columns: int
     scale: float
     row_keys: tuple[RowKey, ...] = ()
+    is_transposed: bool = False
 
     @property
     def size(self) -> int:
         """Number of weights."""
         return self.rows * self.columns
+
+    def matrix(self, parameter: Float[Tensor, "..."]) -> Float[Tensor, "rows columns"]:
+        """Return the matrix as a view into a parameter.
+
+        Parameters
+        ----------
+        parameter
+            Of any shape, contiguous.
+
+        Examples
+        --------
+        >>> weight = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+        >>> Block(offset=0, rows=3, columns=2, scale=1.0, is_transposed=True).matrix(
+        ...     weight
+        ... ).tolist()
+        [[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]
+        """
+        flat = parameter.view(-1)[self.offset : self.offset + self.size]
+        if self.is_transposed:
+            return flat.view(self.columns, self.rows).T
+        return flat.view(self.rows, self.columns)
 
     def unused_rows(self, present: Set[RowKey]) -> list[int]:
         """Return the rows that nothing among these selects.

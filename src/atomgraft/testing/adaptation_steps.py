@@ -138,10 +138,9 @@ def check_absent_elements_stay(trial: AdaptationTrial, tolerances: Tolerances) -
     start, end = weights_of(alone.before.potential), moved_weights(alone.after)
     n_moved = 0
     for name in alone.after.movement.weights():
-        change = (end[name] - start[name]).flatten()
+        change = end[name] - start[name]
         for block in trial.source.blocks(name):
-            part = change[block.offset : block.offset + block.size]
-            moved = part.view(block.rows, block.columns).ne(0).any(1).tolist()
+            moved = block.matrix(change).ne(0).any(1).tolist()
             keys = block.row_keys or (0,) * block.rows
             n_moved += sum(moved)
             for row, key in enumerate(keys):

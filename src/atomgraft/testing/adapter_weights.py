@@ -176,11 +176,7 @@ def _used_rows(double: AbstractPotential, atoms: Atoms) -> dict[str, list[Tensor
     )
     return {
         name: [
-            gradient.flatten()[block.offset : block.offset + block.size]
-            .view(block.rows, block.columns)
-            .ne(0)
-            .any(1)
-            .cpu()
+            block.matrix(gradient.contiguous()).ne(0).any(1).cpu()
             for block in double.blocks(name)
         ]
         for name, gradient in zip(weights, gradients, strict=True)

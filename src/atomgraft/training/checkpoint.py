@@ -16,6 +16,9 @@ from atomgraft.models.checkpoints import read_checkpoint
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
 
+LAYOUT = 2
+"""Since then A stands at the inputs of matrices stored as outputs by inputs, too."""
+
 
 @dataclasses.dataclass(kw_only=True)
 class State:
@@ -45,6 +48,9 @@ class State:
         Unit of error by stream and property, internal units.
     stream_seconds, stream_counts
         Time and structures of each stream so far.
+    layout
+        Which way round deltas of transposed matrices are: `LAYOUT`, or 1 in files of
+        before.
     """
 
     pins: dict[str, str]
@@ -61,6 +67,7 @@ class State:
     scales: dict[str, dict[str, float]]
     stream_seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     stream_counts: dict[str, int] = dataclasses.field(default_factory=dict)
+    layout: int = 1
 
 
 def write_state(folder: Path, state: State) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from atomgraft.adaptation.base import Adapted
 from atomgraft.adaptation.movement import TARGET
-from atomgraft.core.errors import NonFiniteTrainingError
+from atomgraft.core.errors import BadInputError, NonFiniteTrainingError
 from atomgraft.core.signals import stopped_by_signal
 from atomgraft.core.storage import append_line
 from atomgraft.models.memory import (
@@ -25,6 +25,7 @@ from atomgraft.models.memory import (
     peak_memory_mib,
 )
 from atomgraft.training.checkpoint import (
+    LAYOUT,
     METRICS,
     State,
     read_state,
@@ -252,6 +253,16 @@ class _Trainer:
             f"Lower the learning rate (its peak is {self.job.learning_rate:.2g}).",
         )
 
+    def _refuse_earlier_layout(self, state: State) -> None:
+        if state.layout == LAYOUT or not self.job.adapted.movement.transposed():
+            return
+        raise BadInputError(
+            f"The checkpoint in {self.job.folder} was written by an earlier version, "
+            "which kept some low-rank deltas the other way round.",
+            "A checkpoint of this version is needed to go on.",
+            "Start the run anew with --fresh.",
+        )
+
     def _begin(self) -> State:
         """Return the stored state, its tensors put in place, or a new one."""
         state = read_state(self.job.folder, self.job.pins)
@@ -274,7 +285,9 @@ class _Trainer:
                 scales=units_of_flows(self.flows, self.job.adapted, self.job.seed),
                 stream_seconds=dict.fromkeys(names, 0.0),
                 stream_counts=dict.fromkeys(names, 0),
+                layout=LAYOUT,
             )
+        self._refuse_earlier_layout(state)
         self._load(state.trainables)
         state.average = self._on_device(state.average)
         if state.optimizer:

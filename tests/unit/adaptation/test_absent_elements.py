@@ -9,12 +9,21 @@ from atomgraft.adaptation.axes import Axes, LowRankDeltas, PseudoLabels, WholeWe
 from atomgraft.adaptation.base import SOURCE, HeadStart, adapt_potential
 from atomgraft.adaptation.graft import GraftCard, load_graft, write_graft
 from atomgraft.adaptation.movement import TARGET
+from atomgraft.core.errors import BadInputError
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 from atomgraft.testing import ADAPTER_CHECKS, Tolerances, structures_for
+from atomgraft.training.checkpoint import read_state, write_state
 from atomgraft.training.streams import Stream
 from tests.mace_models import potential as mace_model
-from tests.trials import NEEDS_SEVENN, fabric, job_for, labelled_for, tensors_of
+from tests.trials import (
+    NEEDS_SEVENN,
+    PINS,
+    fabric,
+    job_for,
+    labelled_for,
+    tensors_of,
+)
 
 THIN = LowRankDeltas(rank=1)
 """Of rank one even the small matrices of these models are products of thin ones."""
@@ -79,11 +88,10 @@ def rows_moved(adapted, keys):
     after = adapted.movement.weights()
     n_rows = n_moved = 0
     for name, value in after.items():
-        change = (value - before.module.get_parameter(name)).detach().flatten()
+        change = (value - before.module.get_parameter(name)).detach()
         for block in before.blocks(name):
             rows = [i for i, key in enumerate(block.row_keys) if key in keys]
-            matrix = change[block.offset : block.offset + block.size]
-            moved = matrix.view(block.rows, block.columns).ne(0).any(1)[rows]
+            moved = block.matrix(change).ne(0).any(1)[rows]
             n_rows, n_moved = n_rows + len(rows), n_moved + int(moved.sum())
     return n_rows, n_moved
 
@@ -238,3 +246,15 @@ def test_other_modalities_keep_their_bits(tmp_path):
     n_rows, n_moved = rows_moved(adapted, others)
     assert n_rows > 0
     assert n_moved == 0
+
+
+@pytest.mark.mace
+def test_a_checkpoint_with_turned_deltas_is_refused(tmp_path):
+    """One of an earlier version, of a model whose dense layers are torch's."""
+    potential = mace_model("nonlinear")
+    adapted = adapted_to(potential, {TARGET: {14}})
+    trained(adapted, silicon(potential), tmp_path, steps=1)
+    state = read_state(tmp_path, PINS)
+    write_state(tmp_path, dataclasses.replace(state, layout=1))
+    with pytest.raises(BadInputError, match="--fresh"):
+        trained(adapted, silicon(potential), tmp_path, steps=2)

@@ -15,12 +15,14 @@ from atomgraft.adaptation.graft import (
     GraftCard,
     load_graft,
     read_card,
+    write_errors,
     write_graft,
 )
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError, StorageError
 from atomgraft.core.seeding import torch_generator
 from atomgraft.models.base import weights_fingerprint
+from tests.mace_models import potential as mace_model
 from tests.trials import NEEDS_SEVENN, adapted_by, loaded, same_bits, tensors_of
 
 BASE = "pair:sw-sige"
@@ -72,6 +74,47 @@ def test_it_comes_back_to_the_last_bit(recipe, dtype, tmp_path):
     again = load_graft(tmp_path / GRAFT, base)
     assert same_bits(tensors_of(again), tensors_of(adapted))
     assert again.merged().weights_hash() == adapted.merged().weights_hash()
+
+
+@pytest.mark.mace
+def test_a_graft_of_format_2_keeps_its_weights(tmp_path):
+    """Then A stood at the outputs of matrices stored as outputs by inputs."""
+    base = mace_model("nonlinear")
+    adapted = moved("lora", base)
+    turned = sorted(adapted.movement.transposed())
+    tensors, expected = tensors_of(adapted), {}
+    for name in turned:
+        parameter, _, _ = name.rpartition(".")
+        source = base.module.get_parameter(parameter).detach()
+        n_out, n_in = source.shape
+        thin = 4 * (n_in + n_out) < source.numel()
+        generator = torch_generator(0, name)
+        shapes = {"A": (n_out, 4), "B": (4, n_in)} if thin else {"B": (n_out, n_in)}
+        old = {
+            f"{name}.{leaf}": torch.randn(shape, generator=generator).double()
+            for leaf, shape in shapes.items()
+        }
+        tensors |= old
+        first, *rest = old.values()
+        delta = first @ rest[0] if rest else first
+        expected[parameter] = source + delta / n_in**0.5
+    document = {"format": 2, **dataclasses.asdict(card_of("lora", base))}
+    document |= {"head": base.card.head}
+    save_file(tensors, tmp_path / GRAFT, metadata={CARD_KEY: json.dumps(document)})
+    weights = load_graft(tmp_path / GRAFT, base).movement.weights()
+    assert expected
+    for parameter, value in expected.items():
+        assert torch.allclose(weights[parameter], value, rtol=1e-12, atol=1e-12)
+
+
+def test_errors_on_the_card_leave_the_format_as_it_is(graft):
+    tensors, card = load_file(graft), read_card(graft)
+    document = {"format": 2, **dataclasses.asdict(card)}
+    save_file(tensors, graft, metadata={CARD_KEY: json.dumps(document)})
+    write_errors(graft, {"forces": 1.0})
+    with safe_open(graft, framework="pt") as stream:
+        written = json.loads(stream.metadata()[CARD_KEY])
+    assert (written["format"], written["errors"]) == (2, {"forces": 1.0})
 
 
 @NEEDS_SEVENN

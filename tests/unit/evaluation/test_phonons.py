@@ -1,7 +1,10 @@
 """The judge of vibrations: like with like, and two baselines always there."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.evaluation.phonon_errors import Compared, errors_of
@@ -15,7 +18,9 @@ from atomgraft.evaluation.softening import GLOBAL_FACTORS, known_factor
 from atomgraft.lattice.harmonic import scaled, with_forces
 from atomgraft.lattice.reference import read_reference
 from atomgraft.lattice.spectra import mesh_frequencies
+from atomgraft.models.loading import load_potential
 from atomgraft.results.phonons import REFERENCE
+from tests.trials import NEEDS_SEVENN
 from tests.vibrations import (
     BORN,
     displaced_salt,
@@ -197,6 +202,19 @@ def test_the_threshold_decides_and_is_the_users():
     assert errors_of(soft, one, 100.0, MESH).is_stable is True
 
 
-def test_a_known_base_has_its_factor():
-    assert known_factor(silicon_law()) is None
+def test_a_base_that_was_not_measured_has_no_factor():
+    law = silicon_law()
+    law.card = dataclasses.replace(law.card, name="7net-0")
+    assert known_factor(law) is None
     assert all(0.8 < one < 1.3 for one in GLOBAL_FACTORS.values())
+
+
+@NEEDS_SEVENN
+def test_a_factor_belongs_to_weights_whatever_they_are_called():
+    base = load_potential("7net-0")
+    copy = base.clone(dtype=torch.float64)
+    copy.card = dataclasses.replace(copy.card, name="/models/mine.pth")
+    assert known_factor(base) == known_factor(copy) == 1.029
+    with torch.no_grad():
+        copy.module.get_parameter("reduce_hidden_to_energy.linear.weight").mul_(1.001)
+    assert known_factor(copy) is None

@@ -264,7 +264,7 @@ def _role(name: str) -> Role:
     if layer is None:
         raise BadInputError(
             f"The parameter {name!r} of this MACE model plays no known role.",
-            "A model of energies and forces from mace-torch 0.3.13 or newer is needed.",
+            "A model of energies and forces as mace-torch 0.3.16 builds it is needed.",
             "Report it with the model's name.",
         )
     return interaction(int(layer.group(1)))
@@ -296,7 +296,11 @@ def _layer_blocks(
     weight = layer.get_parameter("weight")
     if weight.dim() != 2:  # of a layer norm
         return ()
-    rows, columns = weight.shape
-    # a dense layer of torch has its inputs along the columns, and no norm of its own
-    scale = columns**-0.5 if isinstance(layer, nn.Linear) else 1.0
-    return (Block(offset=0, rows=rows, columns=columns, scale=scale),)
+    if not isinstance(layer, nn.Linear):
+        rows, columns = weight.shape
+        return (Block(offset=0, rows=rows, columns=columns, scale=1.0),)
+    columns, rows = weight.shape
+    scale = rows**-0.5  # a dense layer of torch has no norm of its own
+    return (
+        Block(offset=0, rows=rows, columns=columns, scale=scale, is_transposed=True),
+    )

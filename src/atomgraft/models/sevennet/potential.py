@@ -217,7 +217,7 @@ def _role(name: str) -> Role:
     if layer is None:
         raise BadInputError(
             f"The parameter {name!r} of this SevenNet model plays no known role.",
-            "A model built by SevenNet 0.11 to 0.13 is needed.",
+            "A model built by SevenNet 0.13 is needed.",
             "Report it with the model's name.",
         )
     return interaction(int(layer.group(1)))
