@@ -61,12 +61,16 @@ class FisherDistance(_Spec):
 class DecayToSource(_Spec):
     """After each step the moved weights go a share of the way back.
 
-    Nothing passes through the optimiser, so the pull does not depend on the learning
-    rate or on the size of gradients.
+    Decoupled weight decay towards the source (Loshchilov and Hutter, ICLR 2019): it
+    does not pass through the optimiser, so it does not depend on the size of gradients.
+    It follows the schedule of the learning rate, from peak to zero: a pull that stayed
+    while the steps shrink would undo the fit.
     """
 
     kind: Literal["decay"] = "decay"
     share: Share = 0.01
+    """Of the way back, at the peak of the learning rate; less by the same factor where
+    the rate is lower."""
 
 
 class SourcePredictions(_Spec):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence, Set
 
 import torch
 from ase import Atoms
+from torch import Tensor
 
 from atomgraft.adaptation.axes import (
     Axes,
@@ -154,7 +155,7 @@ def adapt_potential(
     return Adapted(
         potential=potential,
         movement=movement,
-        penalty=_penalty(potential, axes, movement, anchors, seed),
+        penalty=_penalty({TARGET: potential, **sources}, axes, movement, anchors, seed),
         reference_shifts=reference_shifts,
         axes=axes,
         others=sources,
@@ -182,7 +183,7 @@ def _with_references(
 
 
 def _penalty(
-    potential: AbstractPotential,
+    sources: Mapping[str, AbstractPotential],
     axes: Axes,
     movement: AbstractMovement,
     anchors: Sequence[Atoms],
@@ -190,14 +191,36 @@ def _penalty(
 ) -> AbstractPenalty | None:
     """Return what pulls back in the objective: nothing, or a distance."""
     pulls = axes.pulls
-    names = list(movement.weights())
     if isinstance(pulls, DistanceToSource):
-        return SourceDistance(potential, names, pulls.strength)
+        return SourceDistance(movement, pulls.strength)
     if isinstance(pulls, FisherDistance) and anchors:
-        generator = torch_generator(seed, "Fisher information")
-        importance = fisher_information(potential, names, anchors, generator)
-        return SourceDistance(potential, names, pulls.strength, importance)
+        importance = _importance(sources, movement, anchors, seed)
+        return SourceDistance(movement, pulls.strength, importance)
     return None
+
+
+def _importance(
+    sources: Mapping[str, AbstractPotential],
+    movement: AbstractMovement,
+    anchors: Sequence[Atoms],
+    seed: int,
+) -> dict[str, Tensor]:
+    """Return the information of each change: of the source as its head sees it.
+
+    Of what heads share, as the target sees it.
+    """
+    names = list(movement.weights())
+    of_view: dict[str | None, dict[str, Tensor]] = {}
+    found: dict[str, Tensor] = {}
+    for key in movement.changes():
+        head, _, name = key.rpartition("/")
+        source = sources[head or TARGET]
+        view = source.card.head  # heads differ in it and in reference energies alone
+        if view not in of_view:
+            generator = torch_generator(seed, "Fisher information")
+            of_view[view] = fisher_information(source, names, anchors, generator)
+        found[key] = of_view[view][name]
+    return found
 
 
 def shift_references(potential: AbstractPotential, shifts: Mapping[int, float]) -> None:

@@ -59,6 +59,14 @@ class HeadMovement(AbstractMovement):
             weights[name] = weights[name] + change if name in weights else alone[name]
         return weights
 
+    def changes(self) -> dict[str, Tensor]:
+        """Return those of all parts, those of a head as ``head/name``."""
+        return {
+            f"{prefix}{name}": change
+            for prefix, part in self._parts().items()
+            for name, change in part.changes().items()
+        }
+
     def retreat(self, share: float) -> None:
         """Let every part go back."""
         for part in self._parts().values():

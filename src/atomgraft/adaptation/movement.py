@@ -67,6 +67,13 @@ class AbstractMovement(nn.Module, abc.ABC):
         """
 
     @abc.abstractmethod
+    def changes(self) -> dict[str, Tensor]:
+        """Return all that moves as differences from the source, each once.
+
+        Under the parameter's name, and what a head moves for itself as ``head/name``.
+        """
+
+    @abc.abstractmethod
     def retreat(self, share: float) -> None:
         """Go a share of the way back to the source, in place.
 
@@ -111,6 +118,13 @@ class WholeMovement(AbstractMovement):
     def weights(self, head: str = TARGET) -> dict[str, Tensor]:
         """Return the trained tensors themselves."""
         return dict(zip(self.names, self.values, strict=True))
+
+    def changes(self) -> dict[str, Tensor]:
+        """Return the trained tensors less what they started from."""
+        return {
+            name: value - self.get_buffer(f"source_{i}")
+            for i, (name, value) in enumerate(self.weights().items())
+        }
 
     def retreat(self, share: float) -> None:
         """Move each tensor towards where it came from."""

@@ -1,20 +1,20 @@
 """What pulls back: a number that grows as the weights leave their source."""
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from atomgraft.models.base import AbstractPotential
+from atomgraft.adaptation.movement import AbstractMovement
 
 
 class AbstractPenalty(nn.Module, abc.ABC):
-    """A term added to the objective."""
+    """A term added to the objective, once a step and whichever head it sees."""
 
     @abc.abstractmethod
-    def forward(self, weights: Mapping[str, Tensor]) -> Tensor:
-        """Return the penalty of moved weights, a scalar without unit."""
+    def forward(self, changes: Mapping[str, Tensor]) -> Tensor:
+        """Return the penalty of `AbstractMovement.changes`, a scalar without unit."""
 
 
 class SourceDistance(AbstractPenalty):
@@ -25,46 +25,41 @@ class SourceDistance(AbstractPenalty):
     each weight it is elastic weight consolidation (Kirkpatrick et al., PNAS 114, 3521
     (2017), eq. 3).
 
+    With several heads what is shared counts once, and so does what each head moves for
+    itself. The sum of squares is divided by the number of weights that one head sees:
+    so each weight is pulled as strongly as it would be without further heads.
+
     Parameters
     ----------
-    potential
-        The source.
-    names
-        The parameters that move.
+    movement
+        What moves.
     strength
         Factor of the whole.
     importance
-        Factor of each weight, of mean one; none counts all alike.
+        Factor of each weight, of mean one, under the names of the changes; none counts
+        all alike.
     """
 
     def __init__(
         self,
-        potential: AbstractPotential,
-        names: Sequence[str],
+        movement: AbstractMovement,
         strength: float,
         importance: Mapping[str, Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.names = tuple(names)
         self.strength = strength
-        self.is_weighted = importance is not None
-        for i, name in enumerate(names):
-            source = potential.module.get_parameter(name).detach().clone()
-            self.register_buffer(f"source_{i}", source, persistent=False)
-            if importance is not None:
-                self.register_buffer(
-                    f"importance_{i}", importance[name].detach(), persistent=False
-                )
+        self.count = sum(one.numel() for one in movement.weights().values())
+        self.names = tuple(importance or ())
+        for i, name in enumerate(self.names):
+            assert importance is not None
+            self.register_buffer(
+                f"importance_{i}", importance[name].detach(), persistent=False
+            )
 
-    def forward(self, weights: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, changes: Mapping[str, Tensor]) -> Tensor:
         """Return the penalty."""
-        squares = [self._squares(i, weights[name]) for i, name in enumerate(self.names)]
-        count = sum(weights[name].numel() for name in self.names)
-        return self.strength * torch.stack(squares).sum() / count
-
-    def _squares(self, i: int, weight: Tensor) -> Tensor:
-        """Return the sum of weighted squares of one parameter."""
-        squares = (weight - self.get_buffer(f"source_{i}")) ** 2
-        if self.is_weighted:
-            squares = squares * self.get_buffer(f"importance_{i}")
-        return squares.sum()
+        squares = {name: change**2 for name, change in changes.items()}
+        for i, name in enumerate(self.names):
+            squares[name] = squares[name] * self.get_buffer(f"importance_{i}")
+        total = torch.stack([one.sum() for one in squares.values()]).sum()
+        return self.strength * total / self.count

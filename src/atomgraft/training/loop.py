@@ -329,7 +329,9 @@ class _Trainer:
             )
         self.optimizer.step()
         if self.job.adapted.decay:
-            self.job.adapted.movement.retreat(self.job.adapted.decay)
+            # in step with the learning rate: the end of the schedule would undo the fit
+            share = rate / self.job.learning_rate
+            self.job.adapted.movement.retreat(share * self.job.adapted.decay)
         state.step += 1
         state.n_split_batches = self.n_split
         self._average(state)
@@ -345,7 +347,6 @@ class _Trainer:
 
     def _backward_of_streams(self, state: State) -> float:
         """Add up the gradients of all streams; return the loss."""
-        # the target comes last: the penalty is on what it sees
         flows = reversed(self.flows)
         shares = [(flow, self._indices(flow, state.step)) for flow in flows]
         shares = [(flow, indices) for flow, indices in shares if indices]

@@ -70,10 +70,10 @@ class GraftedModule(nn.Module):
             energy,
             zero(graph.positions.shape) if forces is None else forces,
             zero((graph.n_structures, 6)) if stress is None else stress,
-            self._penalty(weights, energy),
+            self._penalty(energy),
         )
 
-    def _penalty(self, weights: Mapping[str, Tensor], like: Tensor) -> Tensor:
+    def _penalty(self, like: Tensor) -> Tensor:
         """Return what pulls back; it touches every trained tensor of every head.
 
         Processes that train together wait for a gradient of each tensor, whichever
@@ -81,7 +81,7 @@ class GraftedModule(nn.Module):
         """
         total = like.new_zeros(())
         if self.penalty is not None:
-            total = total + self.penalty(weights)
+            total = total + self.penalty(self.movement.changes())
         if len(self.streams) > 1 and torch.is_grad_enabled():
             total = total + sum(0.0 * one.sum() for one in self.movement.parameters())
         return total

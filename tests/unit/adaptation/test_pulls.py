@@ -10,6 +10,7 @@ from atomgraft.adaptation.fisher import fisher_information
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.seeding import torch_generator
 from atomgraft.models.prediction import predict_structures
+from atomgraft.training.plan import Plan, learning_rate_factor
 from tests.trials import adapted_by, in_precision, labelled_for, tensors_of, train
 
 NAME = "pair:sw-sige"
@@ -79,15 +80,15 @@ def test_ewc_counts_each_weight_by_its_information(potential):
     axes = Axes(moves={"kind": "whole"}, pulls=FisherDistance(strength=3.0))
     frames = labelled_for(potential, 2)
     adapted = adapted_by(axes, potential, anchors=frames)
-    weights = {k: v.detach() for k, v in adapted.movement.weights().items()}
-    assert float(adapted.penalty(weights)) == 0.0
-    names = list(weights)
+    changes = {k: v.detach() for k, v in adapted.movement.changes().items()}
+    assert float(adapted.penalty(changes)) == 0.0
+    names = list(changes)
     information = fisher_information(
         adapted.potential, names, frames, torch_generator(0, "Fisher information")
     )
-    count = sum(one.numel() for one in weights.values())
+    count = sum(one.numel() for one in changes.values())
     for name in names:
-        moved = weights | {name: weights[name] + 0.1}
+        moved = changes | {name: changes[name] + 0.1}
         expected = 3.0 * 0.01 * float(information[name].sum()) / count
         assert float(adapted.penalty(moved)) == pytest.approx(expected)
 
@@ -140,10 +141,10 @@ def test_every_pull_pulls(potential, tmp_path):
         assert 0.0 < held < 0.999 * free, name
 
 
-def test_the_decay_does_not_know_the_learning_rate(potential, tmp_path):
+def test_the_decay_follows_the_schedule_and_not_its_peak(potential, tmp_path):
     """With a vanishing rate weights that are away go back all the same.
 
-    A pull by an optimiser's weight decay would not: it is multiplied by the rate.
+    What counts is the rate in units of its peak: at the end nothing pulls any more.
     """
     axes = Axes(moves={"kind": "whole"}, pulls=DecayToSource(share=0.1))
     adapted = adapted_by(axes, potential)
@@ -151,8 +152,14 @@ def test_the_decay_does_not_know_the_learning_rate(potential, tmp_path):
         for one in adapted.movement.parameters():
             one.add_(0.01)
     begin = distance(adapted)
-    train(adapted, labelled_for(potential), tmp_path, steps=5, rate=1e-12, average=0.0)
-    assert distance(adapted) == pytest.approx(begin * 0.9 ** (2 * 5), rel=1e-6)
+    given = {"steps": 10, "warmup": 0.2, "average": 0.0}
+    train(adapted, labelled_for(potential), tmp_path, rate=1e-12, **given)
+    plan = Plan(**given)
+    left = [1 - 0.1 * learning_rate_factor(step, plan) for step in range(plan.steps)]
+    assert left[0] == pytest.approx(0.95)  # halfway up
+    assert left[1] == pytest.approx(0.9)
+    assert left[-1] > 0.99
+    assert distance(adapted) == pytest.approx(begin * np.prod(left) ** 2, rel=1e-6)
 
 
 def test_an_interpolation_is_the_adapted_run_on_its_way_back(potential, tmp_path):
