@@ -224,10 +224,13 @@ def _composed(
 def _verb(
     asked: "PhononCampaignSpec", *, trust: "Trust"
 ) -> "Verb[CampaignPlan, PhononCampaign]":
+    from atomgraft.experiments.folders import inputs_of
     from atomgraft.experiments.phonon_campaign import run_phonon_campaign
     from atomgraft.experiments.phonon_campaign_plan import plan_phonon_campaign
 
     return Verb(
+        name=NAME,
+        inputs=lambda: inputs_of(asked),
         plan=lambda: plan_phonon_campaign(asked, trust=trust),
         notices=lambda plan: plan.notices,
         outline=_outline,

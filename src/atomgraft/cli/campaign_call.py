@@ -48,6 +48,10 @@ class Verb(Generic[PlanT, ResultT]):
 
     Parameters
     ----------
+    name
+        Of the verb.
+    inputs
+        Files, folders and models that it reads.
     plan
         Reads and checks everything.
     notices
@@ -65,6 +69,8 @@ class Verb(Generic[PlanT, ResultT]):
         How to go on where cells are left.
     """
 
+    name: str
+    inputs: Callable[[], Sequence[str]]
     plan: Callable[[], PlanT]
     notices: Callable[[PlanT], Sequence[str]]
     outline: Callable[[PlanT], tuple[str, dict[str, Any]]]
@@ -96,8 +102,10 @@ class Call:
         """
         from atomgraft.cli.campaign_screen import campaign_screen
         from atomgraft.cli.screen import calm, console, print_notice
+        from atomgraft.core.outputs import examine
 
         screen = console(quiet=self.as_json)
+        examine(self.folder, verb.name, inputs=verb.inputs(), fresh=self.fresh)
         with calm():
             plan = verb.plan()
         for notice in verb.notices(plan):

@@ -186,8 +186,11 @@ def _verb(
     asked: "CompareSpec", folder: Path, *, trust: "Trust"
 ) -> "Verb[ComparePlan, Comparison]":
     from atomgraft.experiments.compare import compare, plan_comparison
+    from atomgraft.experiments.folders import inputs_of
 
     return Verb(
+        name=NAME,
+        inputs=lambda: inputs_of(asked),
         plan=lambda: plan_comparison(asked, trust=trust),
         notices=lambda plan: plan.material.notices,
         outline=_outline,

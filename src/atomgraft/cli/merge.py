@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from atomgraft.cli.options import Head, Json
+from atomgraft.cli.options import Head, Json, Overwrite
 from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
 
 NAME = "merge"
@@ -26,6 +26,7 @@ def command(
             max=1,
         ),
     ] = 1.0,
+    overwrite: Overwrite = False,
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
     as_json: Json = False,
@@ -33,13 +34,14 @@ def command(
     """Merge base and graft into a model that the framework itself loads."""
     from atomgraft.cli.screen import calm, console, print_json
     from atomgraft.experiments.inputs import merged_run, require_finished
+    from atomgraft.experiments.merge import write_merged
 
     screen = console(quiet=as_json)
     require_finished(folder)
     allowed = trust_of(trust, trust_file, ())
     with calm():
         merged = merged_run(folder, head=head, share=share, trust=allowed)
-        path = merged.export(out or folder / "merged")
+        path = write_merged(merged, folder, out, overwrite=overwrite)
     screen.print(
         f"{merged.card.framework} model with the graft inside: {path}", markup=False
     )

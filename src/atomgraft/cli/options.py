@@ -22,6 +22,10 @@ Slurm = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON and nothing else.")
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace the file that is to be written."),
+]
 Head = Annotated[
     str | None,
     typer.Option(help="One of several heads, modalities or levels of theory: PBE ..."),

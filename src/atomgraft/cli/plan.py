@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atomgraft.cli.options import Json
+from atomgraft.cli.options import Json, Overwrite
 from atomgraft.cli.run_options import Asked, takes_a_run
 
 if TYPE_CHECKING:
@@ -23,14 +23,19 @@ def command(
     write: Annotated[
         Path | None, typer.Option(help="File to keep the plan in, for adapt --plan.")
     ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Say what adapt would do with the same arguments, and its cost; keep nothing."""
     from atomgraft.cli.screen import calm, console, print_json, print_notice
+    from atomgraft.core.overlap import refuse_taken_file
     from atomgraft.experiments.contract import draw_up
+    from atomgraft.experiments.folders import inputs_of
     from atomgraft.results.contract import write_contract
 
     screen = console(quiet=as_json)
+    if write is not None:
+        refuse_taken_file(write, overwrite=overwrite, inputs=inputs_of(asked.run))
     with calm():
         contract = draw_up(
             asked.run,

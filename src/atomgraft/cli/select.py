@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atomgraft.cli.options import Head, Json
+from atomgraft.cli.options import Head, Json, Overwrite
 from atomgraft.cli.trust import TrustFiles, TrustNamed, trust_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from atomgraft.labelling.collecting import Collected
     from atomgraft.results.selection import SelectionResult
 
 NAME = "select"
@@ -85,6 +86,7 @@ def command(
         Path | None,
         typer.Option(help="Read finished labels back into this file (.extxyz)."),
     ] = None,
+    overwrite: Overwrite = False,
     head: Head = None,
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
@@ -93,13 +95,14 @@ def command(
     """Propose structures, choose those worth a label, write them with DFT inputs."""
     from atomgraft.cli.screen import calm, console, print_json, stage_screen
     from atomgraft.core.errors import BadInputError
-    from atomgraft.experiments.select import select
+    from atomgraft.experiments.select import collect_labels, select
     from atomgraft.experiments.select_spec import parse_select
     from atomgraft.report.selection_page import write_selection_page
 
     screen = console(quiet=as_json)
     if collect is not None:
-        _collect(Path(structure), collect, screen, as_json=as_json)
+        collected = collect_labels(Path(structure), collect, overwrite=overwrite)
+        _print_collected(screen, collected, collect, as_json=as_json)
         return
     if model is None:
         raise BadInputError(
@@ -169,13 +172,13 @@ def print_selection(screen: "Console", result: "SelectionResult") -> None:
     screen.print(table)
 
 
-def _collect(folder: Path, target: Path, screen: "Console", *, as_json: bool) -> None:
+def _print_collected(
+    screen: "Console", collected: "Collected", target: Path, *, as_json: bool
+) -> None:
     import json
 
     from atomgraft.cli.screen import print_json
-    from atomgraft.experiments.select import collect_labels
 
-    collected = collect_labels(folder, target)
     n, missing = len(collected.structures), list(collected.missing)
     screen.print(f"{n} structures labelled by {collected.program}: {target}")
     if missing:

@@ -4,13 +4,15 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
+import secrets
 import shlex
 import shutil
 import stat
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol, runtime_checkable
 
 from atomgraft.core.errors import BadInputError, StorageError
 
@@ -22,30 +24,122 @@ LOCK_PAUSE = 0.2
 """Seconds between two tries to hold a folder."""
 
 
+@runtime_checkable
+class Guard(Protocol):
+    """Knows which files of a folder are ours to replace."""
+
+    def claim(self, name: str, content: bytes | str | None) -> bool:
+        """Allow a file to be written and remember it, or tell that it need not be."""
+        ...
+
+
+_guards: dict[Path, tuple[int, Guard]] = {}
+"""Folders that this process holds, with its number: a fork holds none of them."""
+
+
+@contextlib.contextmanager
+def guarded(folder: Path, guard: Guard) -> Generator[None]:
+    """Ask a guard before anything is written in a folder.
+
+    Parameters
+    ----------
+    folder
+        It exists and is held by this process.
+    guard
+        Is asked for every file below it that has no nearer guard.
+    """
+    key = folder.resolve()
+    _guards[key] = (os.getpid(), guard)
+    try:
+        yield
+    finally:
+        del _guards[key]
+
+
+def guard_of(path: Path) -> tuple[Guard, str] | None:
+    """Return the nearest guard of a file or folder, and its path below the guard's.
+
+    Links below the guard's folder are not followed: what they point to counts as
+    inside, so that the guard sees them.
+    """
+    whole = path.absolute()
+    for parent in whole.parents:
+        name = whole.relative_to(parent)
+        number, guard = _guards.get(parent.resolve(), (0, None))
+        if guard is not None and number == os.getpid() and ".." not in name.parts:
+            return guard, name.as_posix()
+    return None
+
+
+def _may_write(path: Path, content: bytes | str | None) -> bool:
+    found = guard_of(path)
+    return found is None or found[0].claim(found[1], content)
+
+
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace `path` by `content` in one step: temporary file, fsync, rename.
+
+    In a folder that this process holds, only what atomgraft wrote there is replaced.
+    Text that somebody has changed since is not; bytes are not compared.
+
+    Raises
+    ------
+    BadInputError
+        `path` is not ours to replace.
+    StorageError
+        The disk is full or the folder cannot be written; `path` is as it was.
+    """
+    if _may_write(path, content):
+        data = content.encode() if isinstance(content, str) else content
+        replace_file(path, data)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` in one step, and ask no guard.
 
     Raises
     ------
     StorageError
         The disk is full or the folder cannot be written; `path` is as it was.
     """
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    own = f".atomgraft-{os.getpid()}-{secrets.token_hex(4)}.part"
+    temporary = path.with_name(own)
     try:
-        with temporary.open("wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise _failure(path, error) from error
+        raise _failure(path, error, left=_left_behind(temporary)) from error
+
+
+def _left_behind(temporary: Path) -> str:
+    """Remove a temporary file of ours; say so where it stays."""
+    try:
+        if os.path.lexists(temporary):
+            temporary.unlink()
+    except OSError as error:
+        return f"; {temporary} stays behind ({error.strerror or error})"
+    return ""
+
+
+_LEFTOVER = re.compile(r"\.atomgraft-\d+-[0-9a-f]{8}\.part")
+
+
+def is_leftover(path: Path) -> bool:
+    """Tell whether a file is named as our temporary files are.
+
+    Examples
+    --------
+    >>> is_leftover(Path(".atomgraft-12-0123abcd.part")), is_leftover(Path(".big.part"))
+    (True, False)
+    """
+    return _LEFTOVER.fullmatch(path.name) is not None
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files of a process that died while it wrote.
+    """Remove temporary files of a process of ours that died while it wrote.
 
     Parameters
     ----------
@@ -58,10 +152,25 @@ def remove_leftovers(folder: Path) -> None:
         The folder cannot be written.
     """
     try:
-        for path in folder.glob(".*.part"):
-            path.unlink(missing_ok=True)
+        for path in folder.glob(".atomgraft-*.part"):
+            if is_leftover(path) and path.is_file() and not path.is_symlink():
+                path.unlink()
     except OSError as error:
         raise _failure(folder, error) from error
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file that is there.
+
+    Raises
+    ------
+    StorageError
+        It cannot be removed.
+    """
+    try:
+        path.unlink()
+    except OSError as error:
+        raise _failure(path, error) from error
 
 
 def is_file(path: Path) -> bool:
@@ -102,9 +211,13 @@ def append_line(path: Path, line: str) -> None:
 
     Raises
     ------
+    BadInputError
+        `path` is not ours to change.
     StorageError
         The disk is full or the folder cannot be written.
     """
+    if not _may_write(path, None):
+        return
     try:
         with path.open("a") as stream:
             stream.write(line + "\n")
@@ -287,9 +400,9 @@ def _takes(stream: IO[str]) -> bool:
     return True
 
 
-def _failure(path: Path, error: OSError) -> StorageError:
+def _failure(path: Path, error: OSError, left: str = "") -> StorageError:
     return StorageError(
-        f"Cannot write {path}: {error.strerror or error}.",
+        f"Cannot write {path}: {error.strerror or error}{left}.",
         "A folder on a disk with free space, which this user may write, is needed.",
         "Free some space or give another folder; what was there before is unchanged.",
     )

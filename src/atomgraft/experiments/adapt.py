@@ -7,20 +7,12 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from atomgraft.adaptation.graft import GRAFT, GraftCard, HeadCard, write_graft
+from atomgraft.core.outputs import examine, held, list_folder
 from atomgraft.core.provenance import now
-from atomgraft.core.storage import (
-    locked,
-    make_folder,
-    remove_leftovers,
-    write_atomically,
-)
+from atomgraft.core.storage import write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
-from atomgraft.experiments.folders import (
-    clear,
-    earlier_sessions,
-    finished_run,
-    refuse_own_base,
-)
+from atomgraft.experiments.baseline import SCRATCH
+from atomgraft.experiments.folders import earlier_sessions, finished_run, inputs_of
 from atomgraft.experiments.inputs import Inputs, data_card, read_inputs
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.setup import Setup, set_up
@@ -101,23 +93,22 @@ def adapt(
     """
     clock = Clock(started=now(), counter=time.perf_counter())
     listener = observer or AdaptSilence()
+    read = inputs_of(spec)
+    examine(folder, "adapt", inputs=read, fresh=fresh)
     inputs = read_inputs(spec, trust=trust)
-    refuse_own_base(spec, folder)
     setup = set_up(spec, inputs)
     terms = terms_of(spec, inputs, setup)
     if planned is not None:
         hold_to(planned, terms)
     fabric = make_fabric(spec.device)
-    make_folder(folder)
-    with locked(folder) if fabric.is_global_zero else contextlib.nullcontext():
-        if fresh and fabric.is_global_zero:
-            clear(folder)
+    holding = held(folder, "adapt", inputs=read, fresh=fresh)
+    with holding if fabric.is_global_zero else contextlib.nullcontext():
         fabric.barrier()
         if not fresh and (done := finished_run(folder, spec, inputs)) is not None:
             listener.on_notice(f"{folder} is finished already; nothing to do.")
             return done
         if fabric.is_global_zero:
-            remove_leftovers(folder)
+            list_folder(folder / SCRATCH)
             write_atomically(folder / SPEC, spec_text(spec))
         for notice in inputs.notices:
             listener.on_notice(notice)

@@ -18,8 +18,9 @@ from atomgraft.core.errors import (
     MissingExtraError,
     StorageError,
 )
+from atomgraft.core.outputs import held, list_folder
 from atomgraft.core.signals import stopped_by_signal
-from atomgraft.core.storage import is_file, locked, make_folder, write_atomically
+from atomgraft.core.storage import is_file, make_folder, write_atomically
 from atomgraft.experiments.clusters import (
     ClusterPlan,
     local_workers,
@@ -174,6 +175,7 @@ def run_campaign(
     make_folder(folder)
     if plan.scheduler is not None and (risk := exposure(plan.scheduler)) is not None:
         listener.on_notice(risk)
+    list_folder(*(folder / cell.name for cell in cells))
     with stopped_by_signal() as stop, opened(plan, n_workers=n_workers) as client:
         n_done = len(cells) - len(waiting)
         listener.on_campaign(n_done, len(cells), n_workers if is_local else None)
@@ -200,12 +202,13 @@ def stored_outcome(folder: Path, cell: Cell) -> Outcome:
 def _forget_failures(folder: Path, cells: Sequence[Cell]) -> None:
     for cell in cells:
         if stored_outcome(folder, cell).status == "failed":
-            (folder / cell.name / RECORD).unlink()
+            with held(folder / cell.name, "cell") as place:
+                place.remove(RECORD)
 
 
 def _store(folder: Path, identity: str, outcome: Outcome) -> None:
     record = {"identity": identity, "outcome": dataclasses.asdict(outcome)}
-    write_atomically(folder / RECORD, json.dumps(record, indent=1) + "\n")
+    write_atomically(folder / RECORD, json.dumps(record, indent=1).encode() + b"\n")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -219,8 +222,7 @@ class _Job:
     def __call__(self, cell: Cell) -> Outcome:
         """Do one cell, unless a worker that was given up has done it meanwhile."""
         place = self.folder / cell.name
-        make_folder(place)
-        with locked(place, patience=LOCK_PATIENCE):
+        with held(place, "cell", patience=LOCK_PATIENCE):
             stored = stored_outcome(self.folder, cell)
             if stored.status != "open":
                 return stored

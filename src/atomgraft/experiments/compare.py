@@ -1,21 +1,15 @@
 """Which recipe, how many labels, which learning rate: measured on the user's data."""
 
 import dataclasses
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
-from atomgraft.core.storage import (
-    is_file,
-    locked,
-    make_folder,
-    remove_leftovers,
-    write_atomically,
-)
+from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.evaluation.advice import Judge, advise, front_points, nothing_yet
 from atomgraft.evaluation.learning_curves import learning_curve
@@ -33,7 +27,6 @@ from atomgraft.experiments.campaign import (
 )
 from atomgraft.experiments.clusters import ClusterPlan
 from atomgraft.experiments.compare_plan import (
-    DATA,
     CellMaker,
     Material,
     PlannedCell,
@@ -50,6 +43,7 @@ from atomgraft.experiments.compare_spec import (
     read_compare_spec,
 )
 from atomgraft.experiments.compared_cell import do_cell
+from atomgraft.experiments.folders import inputs_of
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.results.comparison import (
     Advice,
@@ -63,12 +57,10 @@ from atomgraft.results.comparison import (
     Target,
 )
 from atomgraft.results.comparison_files import (
-    COMPARISON,
     has_comparison,
     read_comparison,
     write_comparison,
 )
-from atomgraft.results.files import RESULT
 from atomgraft.results.provenance import Provenance
 from atomgraft.training.devices import resolve_device
 
@@ -179,13 +171,8 @@ def compare(
     """
     clock = Clock(started=now(), counter=time.perf_counter())
     spec = plan.spec
-    _refuse_run_folder(folder)
-    make_folder(folder)
-    with locked(folder):
-        if fresh:
-            _clear(folder)
+    with held(folder, "compare", inputs=inputs_of(spec), fresh=fresh):
         _refuse_other_campaign(folder, plan)
-        remove_leftovers(folder)
         write_atomically(folder / COMPARE_SPEC, compare_spec_text(spec))
         maker = CellMaker(spec=spec, material=plan.material, folder=folder, trust=trust)
         maker.write_data(plan.cells)
@@ -209,16 +196,6 @@ def compare(
     return comparison
 
 
-def _refuse_run_folder(folder: Path) -> None:
-    """Check that the folder is not that of a single run."""
-    if is_file(folder / RESULT):
-        raise BadInputError(
-            f"{folder} holds a run of 'atomgraft adapt'.",
-            "A comparison needs a folder of its own.",
-            "Give another folder with --out.",
-        )
-
-
 def _refuse_other_campaign(folder: Path, plan: ComparePlan) -> None:
     """Check that what is in the folder belongs to the same data, base and budget."""
     stored = folder / COMPARE_SPEC
@@ -238,13 +215,6 @@ def _refuse_other_campaign(folder: Path, plan: ComparePlan) -> None:
             "sizes, learning rates and seeds may be added.",
             "Give another folder with --out, or --fresh to throw the old one away.",
         )
-
-
-def _clear(folder: Path) -> None:
-    for name in (CELLS, DATA):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (COMPARE_SPEC, COMPARISON, "report.html"):
-        (folder / name).unlink(missing_ok=True)
 
 
 def conclude(

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from atomgraft.core.environments import python_for
+from atomgraft.core.outputs import list_folder
 from atomgraft.core.trust import Trust
 from atomgraft.experiments.adapt import adapt
 from atomgraft.experiments.elsewhere import call_elsewhere
@@ -63,6 +64,7 @@ def do_cell(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:
     MissingExtraError
         The framework is neither here nor in an environment that is kept.
     """
+    list_folder(folder / RUN)
     python = python_for(payload["framework"])
     if python == Path(sys.executable):
         return adapted_and_proved(folder, payload)

@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
+from atomgraft.core.outputs import examine
 from atomgraft.core.provenance import now
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.experiments.baseline import SCRATCH, scratch_spec
-from atomgraft.experiments.folders import finished_run, refuse_own_base
+from atomgraft.experiments.folders import finished_run, inputs_of
 from atomgraft.experiments.inputs import Inputs, read_inputs
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.setup import Setup, set_up
@@ -68,8 +69,8 @@ def draw_up(
         It would fail in its first steps.
     """
     clock = Clock(started=now(), counter=time.perf_counter())
+    examine(folder, "adapt", inputs=inputs_of(spec), fresh=fresh)
     inputs = read_inputs(spec, trust=trust)
-    refuse_own_base(spec, folder)
     setup = set_up(spec, inputs)
     fabric = make_fabric(spec.device)
     notices = list(inputs.notices)

@@ -1,60 +1,74 @@
-"""The folder of a run: one run, its own files, and nothing overwritten."""
+"""The folder of a run: what it reads, and whether it is finished."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from atomgraft.adaptation.graft import GRAFT
+from pydantic import BaseModel
+
 from atomgraft.core.errors import BadInputError
-from atomgraft.experiments.baseline import SCRATCH
-from atomgraft.experiments.inputs import Inputs
+from atomgraft.experiments.inputs import Inputs, origins_of
 from atomgraft.experiments.spec import SPEC, RunSpec, read_spec
 from atomgraft.experiments.terms import data_cards
 from atomgraft.results.files import RESULT, read_result
 from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import DataCard, RunResult
-from atomgraft.training.checkpoint import CHECKPOINT, METRICS
+from atomgraft.training.checkpoint import CHECKPOINT
 
-MERGED = ("merged.pth", "merged.safetensors")
+INPUT_KEYS = frozenset(
+    {
+        "base",
+        "born",
+        "committee",
+        "crystal",
+        "files",
+        "folder",
+        "known",
+        "model",
+        "models",
+        "outputs",
+        "pool",
+        "structure",
+        "test",
+        "train",
+        "validation",
+    }
+)
+"""Keys of specs, at any depth, under which files, folders and models are named."""
 
-OWN_FILES = (CHECKPOINT, METRICS, GRAFT, RESULT, SPEC, "report.html", *MERGED)
-"""What a run writes, and what --fresh removes."""
 
-
-def clear(folder: Path) -> None:
-    """Remove what a run and its baseline have written.
-
-    Parameters
-    ----------
-    folder
-        Of the run; other files in it stay.
-    """
-    for place in (folder, folder / SCRATCH):
-        for name in OWN_FILES:
-            (place / name).unlink(missing_ok=True)
-
-
-def refuse_own_base(spec: RunSpec, folder: Path) -> None:
-    """Check that a run does not overwrite the run it starts from.
+def inputs_of(spec: BaseModel) -> tuple[str, ...]:
+    """Return everything that a spec reads: files, folders, names of models.
 
     Parameters
     ----------
     spec
-        The run.
-    folder
-        Where it would be written.
+        Of any verb.
+
+    Returns
+    -------
+    :
+        With each run folder, what its graft grew on.
 
     Raises
     ------
     BadInputError
-        It does.
+        A graft names itself as its base.
     """
-    own = {folder.resolve(), (folder / SCRATCH).resolve()}
-    if Path(spec.base).resolve() in own:
-        raise BadInputError(
-            f"{folder} is the run to start from and the run to write.",
-            "One folder holds one run.",
-            "Give another folder with --out.",
-        )
+    named = _named(spec.model_dump(mode="json"), is_input=False)
+    return tuple(dict.fromkeys(one for name in named for one in origins_of(name)))
+
+
+def _named(part: object, *, is_input: bool) -> list[str]:
+    """Return the texts below keys that name inputs."""
+    if isinstance(part, dict):
+        return [
+            one
+            for key, value in part.items()
+            for one in _named(value, is_input=is_input or key in INPUT_KEYS)
+        ]
+    if isinstance(part, list | tuple):
+        return [one for value in part for one in _named(value, is_input=is_input)]
+    return [part] if is_input and isinstance(part, str) else []
 
 
 def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | None:

@@ -103,14 +103,42 @@ def load_base(
     Raises
     ------
     BadInputError
-        There is no such potential.
+        There is no such potential, or a graft names itself as its base.
     """
     if not is_folder(Path(name)):
         return load_potential(name, head=head, trust=is_trusted(name, trust))
+    origins_of(name)
     card = read_card(Path(name) / GRAFT)
     if head in {None, card.head}:
         return merged_run(Path(name), trust=trust)
     return merged_run(Path(name), head=head, trust=trust)
+
+
+def origins_of(name: str) -> tuple[str, ...]:
+    """Return a model with everything that its graft grew on, the nearest first.
+
+    Parameters
+    ----------
+    name
+        As for :func:`load_base`; what is no run folder has no graft.
+
+    Raises
+    ------
+    BadInputError
+        A graft grew on itself, as its card says.
+    """
+    found, seen = [name], set[Path]()
+    while (graft := Path(found[-1]) / GRAFT).is_file() and is_folder(Path(found[-1])):
+        if graft.resolve() in seen:
+            raise BadInputError(
+                f"The graft in {found[-1]} names itself as its base"
+                + (f", by way of {found[-2]}." if found[-2] != found[-1] else "."),
+                "A graft grows on another model.",
+                "Put back the run as 'atomgraft adapt' wrote it, or make it again.",
+            )
+        seen.add(graft.resolve())
+        found.append(read_card(graft).base)
+    return tuple(found)
 
 
 def merged_run(
@@ -147,6 +175,7 @@ def merged_run(
             f"Its further heads: {known}.",
             "Leave --head out for the one that the run was made for.",
         )
+    origins_of(str(folder))
     source = load_base(card.base, head=card.head, trust=trust)
     adapted = load_graft(folder / GRAFT, source)
     adapted.movement.retreat(1 - share)

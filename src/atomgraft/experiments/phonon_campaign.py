@@ -1,7 +1,6 @@
 """A campaign over materials: adapt, judge, scale, and the table with its bill."""
 
 import dataclasses
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,13 +9,12 @@ from typing import Any
 import yaml
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.outputs import held
 from atomgraft.core.provenance import fingerprint, now
 from atomgraft.core.storage import (
     is_file,
     is_folder,
-    locked,
     make_folder,
-    remove_leftovers,
     write_atomically,
 )
 from atomgraft.core.trust import NO_TRUST, Trust
@@ -30,6 +28,7 @@ from atomgraft.experiments.campaign import (
 )
 from atomgraft.experiments.clusters import ClusterPlan
 from atomgraft.experiments.compared_cell import RUN, CellPayload
+from atomgraft.experiments.folders import inputs_of
 from atomgraft.experiments.phonon_campaign_cells import (
     JudgePayload,
     PseudoPayload,
@@ -60,14 +59,12 @@ from atomgraft.report.campaign_tables import (
     mean_of,
     rows_of,
 )
-from atomgraft.results.files import RESULT
 from atomgraft.results.phonon_campaign import (
     GLOBAL_SCALAR,
     OWN_SCALAR,
     PhononCampaign,
 )
 from atomgraft.results.phonon_campaign_files import (
-    CAMPAIGN,
     has_phonon_campaign,
     read_phonon_campaign,
     write_phonon_campaign,
@@ -124,13 +121,8 @@ def run_phonon_campaign(
     """
     clock = Clock(started=now(), counter=time.perf_counter())
     spec = plan.spec
-    _refuse_run_folder(folder)
-    make_folder(folder)
-    with locked(folder):
-        if fresh:
-            _clear(folder)
+    with held(folder, "campaign", inputs=inputs_of(spec), fresh=fresh):
         _refuse_other_campaign(folder, plan)
-        remove_leftovers(folder)
         write_atomically(folder / CAMPAIGN_SPEC, campaign_spec_text(spec))
         maker = _CellMaker(plan=plan, folder=folder.resolve(), trust=trust)
         maker.write_labels()
@@ -161,16 +153,6 @@ def run_phonon_campaign(
     return campaign
 
 
-def _refuse_run_folder(folder: Path) -> None:
-    """Check that the folder is not that of a single run."""
-    if is_file(folder / RESULT):
-        raise BadInputError(
-            f"{folder} holds a run of 'atomgraft adapt'.",
-            "A campaign needs a folder of its own.",
-            "Give another folder with --out.",
-        )
-
-
 def _refuse_other_campaign(folder: Path, plan: CampaignPlan) -> None:
     stored = folder / CAMPAIGN_SPEC
     if not is_file(stored) or not (folder / CELLS).exists():
@@ -182,13 +164,6 @@ def _refuse_other_campaign(folder: Path, plan: CampaignPlan) -> None:
             "recipes and seeds may be added.",
             "Give another folder with --out, or --fresh to throw the old one away.",
         )
-
-
-def _clear(folder: Path) -> None:
-    for name in (CELLS, DATA):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (CAMPAIGN_SPEC, CAMPAIGN, "report.html"):
-        (folder / name).unlink(missing_ok=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

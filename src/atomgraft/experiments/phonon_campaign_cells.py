@@ -1,6 +1,7 @@
 """The cells of a campaign over materials: adapt, judge one material, scale the base."""
 
 import dataclasses
+import io
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -13,10 +14,10 @@ from jaxtyping import Float
 
 from atomgraft.core.environments import python_for
 from atomgraft.core.errors import StorageError
+from atomgraft.core.outputs import held
 from atomgraft.core.storage import (
     is_file,
     is_folder,
-    remove_folder,
     write_atomically,
 )
 from atomgraft.core.trust import Trust
@@ -200,7 +201,8 @@ def train(folder: Path, told: Document) -> Document:
     marker, run = folder / OWNER, folder / compared_cell.RUN
     owner = marker.read_text().strip() if is_file(marker) else None
     if owner != payload.identity and is_folder(run):
-        remove_folder(run)
+        with held(run, "adapt", fresh=True):
+            pass  # a run of other labels
     write_atomically(marker, payload.identity + "\n")
     cell, n_pseudo = payload.cell, 0
     if payload.pseudo is not None:
@@ -318,7 +320,9 @@ def judge(folder: Path, told: Document) -> Document:
     )
     seconds = time.perf_counter() - started
     if payload.run is None and reference is not None:
-        np.save(folder / FORCES, judged.harmonics[name].forces)
+        content = io.BytesIO()
+        np.save(content, judged.harmonics[name].forces)
+        write_atomically(folder / FORCES, content.getvalue())
     row = _row(judged, name)
     return {
         "row": {**row, "seconds": seconds, "n_threads": torch.get_num_threads()},

@@ -10,20 +10,15 @@ import yaml
 
 from atomgraft.adaptation.graft import GRAFT
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.outputs import examine, held
 from atomgraft.core.provenance import file_fingerprint, fingerprint, now
-from atomgraft.core.storage import (
-    is_file,
-    locked,
-    make_folder,
-    refuse_taken_name,
-    remove_leftovers,
-    write_atomically,
-)
+from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.evaluation.phonon_errors import ROOM_TEMPERATURE
 from atomgraft.evaluation.phonons import Judged, Question, judge_crystal
 from atomgraft.evaluation.softening import known_factor
 from atomgraft.experiments.crystals import Crystal, read_crystal
+from atomgraft.experiments.folders import inputs_of
 from atomgraft.experiments.phonon_heat import Heated, with_heat
 from atomgraft.experiments.phonon_records import (
     phonon_notices,
@@ -89,7 +84,8 @@ def compute_phonons(
         The crystal fell apart, or a model predicts no finite forces.
     """
     clock = Clock(started=now(), counter=time.perf_counter())
-    refuse_taken_name(folder)
+    read = inputs_of(spec)
+    examine(folder, "phonons", inputs=read, fresh=fresh)
     keep_freed_buffers()
     crystal = read_crystal(
         spec.crystal, outputs=spec.outputs, born=spec.born, symprec=spec.symprec
@@ -105,9 +101,10 @@ def compute_phonons(
     result, judged = phonons_of(spec, crystal, models, titles=titles, progress=progress)
     session = provenance("phonons", clock, place, spec.dtype)
     result = result.model_copy(update={"provenance": (session,)})
-    _write(
-        folder, {"identity": spec.identity(), "inputs": inputs}, spec, result, judged
-    )
+    head = {"identity": spec.identity(), "inputs": inputs}
+    with held(folder, "phonons", inputs=read, fresh=fresh) as place:
+        place.remove(PHONONS)  # whoever stops this half-way leaves no result
+        _write(folder, head, spec, result, judged)
     return result
 
 
@@ -225,21 +222,13 @@ def _write(
     result: PhononResult,
     judged: Judged,
 ) -> None:
-    """Write result, spec, and each contestant as a file of phonopy.
-
-    An earlier result goes first: whoever stops this half-way leaves none.
-    """
-    make_folder(folder)
-    with locked(folder):
-        remove_leftovers(folder)
-        for one in (folder / PHONONS, *folder.glob(SAVED.format("*"))):
-            one.unlink(missing_ok=True)
-        for name, harmonic in judged.harmonics.items():
-            _save(folder / SAVED.format(name), harmonic.phonon)
-        document = {**head, **spec.model_dump(mode="json")}
-        text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-        write_atomically(folder / SPEC, text)
-        write_phonons(folder, result)
+    """Write each contestant as a file of phonopy, spec, and result."""
+    for name, harmonic in judged.harmonics.items():
+        _save(folder / SAVED.format(name), harmonic.phonon)
+    document = {**head, **spec.model_dump(mode="json")}
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    write_atomically(folder / SPEC, text)
+    write_phonons(folder, result)
 
 
 def _save(path: Path, phonon: "Phonopy") -> None:

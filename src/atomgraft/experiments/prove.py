@@ -11,9 +11,9 @@ from ase.data import atomic_numbers
 
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card, write_errors
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
 from atomgraft.core.seeding import numpy_generator
-from atomgraft.core.storage import locked
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.checks.findings import refuse_errors
 from atomgraft.data.checks.repeats import check_repeats
@@ -93,7 +93,7 @@ def prove(
     """
     clock = Clock(started=now(), counter=time.perf_counter())
     require_finished(folder)
-    with locked(folder):
+    with held(folder, None):
         spec, result = read_spec(folder / SPEC), read_result(folder)
         _refuse_changed_spec(folder, spec, result)
         base = load_base(spec.base, head=spec.head, trust=trust)
@@ -168,7 +168,7 @@ def prove_vibrations(
     """
     clock = Clock(started=now(), counter=time.perf_counter())
     require_finished(folder)
-    with locked(folder):
+    with held(folder, None):
         spec, result = read_spec(folder / SPEC), read_result(folder)
         chosen = read_crystals(crystals, (*spec.train, *test))
         base = load_base(spec.base, head=spec.head, trust=trust)

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.outputs import examine, held
+from atomgraft.core.overlap import refuse_taken_file
 from atomgraft.core.provenance import now
 from atomgraft.core.seeding import numpy_generator
-from atomgraft.core.storage import locked, make_folder
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
+from atomgraft.experiments.folders import inputs_of
 from atomgraft.experiments.inputs import base_card, load_base
 from atomgraft.experiments.select_pool import Pool, gather
 from atomgraft.experiments.select_spec import SelectSpec
@@ -68,6 +70,8 @@ def select(
         Something cannot be used as it is; nothing is written.
     """
     clock = Clock(started=now(), counter=time.perf_counter())
+    read = inputs_of(spec)
+    examine(folder, "select", inputs=read)
     _refuse_earlier(folder)
     models = [
         load_base(spec.model, head=spec.head, trust=trust),
@@ -83,8 +87,7 @@ def select(
         generator=numpy_generator(spec.seed, "select", "pick"),
     )
     chosen = [labelled_atoms(pool.proposals[one.index]) for one in picks]
-    make_folder(folder)
-    with locked(folder):
+    with held(folder, "select", inputs=read):
         write_exactly(folder / STRUCTURES, chosen)
         notes = write_inputs(folder, chosen, spec.inputs, spec.settings())
         dtype = str(models[0].dtype).removeprefix("torch.")
@@ -186,7 +189,7 @@ def _map(pool: Pool, picks: Sequence[Pick]) -> PoolMap:
     )
 
 
-def collect_labels(folder: Path, target: Path) -> Collected:
+def collect_labels(folder: Path, target: Path, *, overwrite: bool = False) -> Collected:
     """Read the finished labels of a selection back and write them as one file.
 
     Parameters
@@ -195,6 +198,8 @@ def collect_labels(folder: Path, target: Path) -> Collected:
         Of the selection.
     target
         The file; ends in ``.extxyz``.
+    overwrite
+        Replace a file that is there and no part of the selection.
 
     Raises
     ------
@@ -209,6 +214,7 @@ def collect_labels(folder: Path, target: Path) -> Collected:
             "A file ending in .extxyz is needed.",
             f"Write for example --collect {target.with_suffix('.extxyz')}.",
         )
+    refuse_taken_file(target, overwrite=overwrite, inputs=[folder])
     collected = collect(folder, read_structures([folder / STRUCTURES]))
     write_exactly(target, collected.structures)
     return collected

@@ -9,11 +9,13 @@ import numpy as np
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.outputs import examine, held
 from atomgraft.core.provenance import now
-from atomgraft.core.storage import is_file, locked, make_folder, remove_leftovers
+from atomgraft.core.storage import is_file
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.experiments.crystals import Crystal, read_crystal
+from atomgraft.experiments.folders import inputs_of
 from atomgraft.experiments.inputs import base_card, load_base
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.stabilise_engine import RememberingEngine
@@ -86,6 +88,8 @@ def stabilise(
     import torch
 
     clock = Clock(started=now(), counter=time.perf_counter())
+    read = inputs_of(spec)
+    examine(folder, "stabilise", inputs=read)
     crystal = read_crystal(spec.crystal)
     base = load_base(spec.model, head=spec.head, trust=trust)
     weights = base.weights_hash()
@@ -109,9 +113,7 @@ def stabilise(
         model=base_card(base, weights),
         settings=_settings(spec, phonon),
     )
-    make_folder(folder)
-    with locked(folder):
-        remove_leftovers(folder)
+    with held(folder, "stabilise", inputs=read):
         writer = _Writer(folder, result, clock, potential, progress)
         engine = RememberingEngine(
             potential=potential,

@@ -139,10 +139,10 @@ class RememberingEngine:
             try:
                 return json.loads(path.read_text())
             except ValueError:  # broken by hand: compute it again
-                path.unlink()
+                pass
         document = compute()
         make_folder(place)
-        write_atomically(path, json.dumps(document))
+        write_atomically(path, json.dumps(document).encode())
         return document
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.outputs import write_beside
 from atomgraft.report.blocks import Alert, Block, Code, Facts, Note, Section
 from atomgraft.report.campaign_figures import parity_figure
 from atomgraft.report.campaign_tables import (
@@ -66,7 +66,7 @@ def write_campaign_page(folder: Path, campaign: PhononCampaign) -> Path:
         The folder cannot be written; an older page is left as it was.
     """
     path = folder / PAGE
-    write_atomically(path, campaign_page_text(campaign))
+    write_beside(path, campaign_page_text(campaign))
     return path
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.outputs import write_beside
 from atomgraft.report.blocks import Block, Code, Facts, Section
 from atomgraft.report.compare_figures import front_figure, learning_figure
 from atomgraft.report.compare_tables import (
@@ -53,7 +53,7 @@ def write_compare_page(folder: Path, comparison: Comparison) -> Path:
         The folder cannot be written; an older page is left as it was.
     """
     path = folder / PAGE
-    write_atomically(path, compare_page_text(comparison))
+    write_beside(path, compare_page_text(comparison))
     return path
 
 

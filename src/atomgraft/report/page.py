@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.outputs import write_beside
 from atomgraft.report.document import Cover, Mark, document_text
 from atomgraft.report.phonon_sections import phonon_sections
 from atomgraft.report.record import record_sections
@@ -48,7 +48,7 @@ def write_page(folder: Path, result: RunResult) -> Path:
         The folder cannot be written; an older page is left as it was.
     """
     path = folder / PAGE
-    write_atomically(path, page_text(result))
+    write_beside(path, page_text(result))
     return path
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.outputs import write_beside
 from atomgraft.report.blocks import Block, Section
 from atomgraft.report.document import Cover, Mark, document_text
 from atomgraft.report.page import MARKS, PARTIAL
@@ -51,7 +51,7 @@ def write_phonon_page(folder: Path, result: PhononResult) -> Path:
         The folder cannot be written; an older page is left as it was.
     """
     path = folder / PHONON_PAGE
-    write_atomically(path, phonon_page_text(result))
+    write_beside(path, phonon_page_text(result))
     return path
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.outputs import write_beside
 from atomgraft.report.axes import PLOTLY_SYMBOLS, axis, figure, layout
 from atomgraft.report.blocks import (
     Block,
@@ -55,7 +55,7 @@ def write_selection_page(folder: Path, result: SelectionResult) -> Path:
         The folder cannot be written; an older page is left as it was.
     """
     path = folder / PAGE
-    write_atomically(path, selection_page_text(result))
+    write_beside(path, selection_page_text(result))
     return path
 
 

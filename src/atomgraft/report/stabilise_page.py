@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.outputs import write_beside
 from atomgraft.report.blocks import Block, Facts, Note, Section, Table
 from atomgraft.report.document import Cover, Mark, document_text
 from atomgraft.report.page import PAGE
@@ -44,7 +44,7 @@ def write_stabilise_page(folder: Path, result: StabiliseResult) -> Path:
         The folder cannot be written; an older page is left as it was.
     """
     path = folder / PAGE
-    write_atomically(path, stabilise_page_text(result))
+    write_beside(path, stabilise_page_text(result))
     return path
 
 

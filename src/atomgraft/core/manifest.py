@@ -1,0 +1,132 @@
+"""The list of what atomgraft wrote in a folder, kept in the folder itself."""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.storage import LOCK, is_leftover, replace_file
+
+MANIFEST = ".atomgraft.json"
+
+FORMAT = 1
+
+LARGEST = 64 * 2**20
+"""Bytes of a manifest that are read; a campaign of 10,000 cells lists 1 MB."""
+
+
+Sums = tuple[str, ...]
+"""SHA-256 sums that a file may have; none at all: its content is not compared."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class Manifest:
+    """What one verb wrote in one folder.
+
+    Parameters
+    ----------
+    verb
+        Which verb.
+    files
+        By their paths below the folder, with slashes.
+    folders
+        Paths of folders below that have a list of their own.
+    """
+
+    verb: str
+    files: dict[str, Sums] = dataclasses.field(default_factory=dict[str, Sums])
+    folders: set[str] = dataclasses.field(default_factory=set[str])
+
+    def write(self, folder: Path) -> None:
+        """Write the list into its folder, whole or not at all.
+
+        Raises
+        ------
+        StorageError
+            The folder cannot be written; an older list is left as it was.
+        """
+        document = {
+            "format": FORMAT,
+            "verb": self.verb,
+            "folders": sorted(self.folders),
+            "files": {name: list(sums) for name, sums in sorted(self.files.items())},
+        }
+        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        replace_file(folder / MANIFEST, text.encode())
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Read the list of a folder, if there is one.
+
+    Raises
+    ------
+    BadInputError
+        It is there and cannot be used.
+    """
+    path = folder / MANIFEST
+    if path.is_symlink():
+        raise _unusable(path, "it is a link")
+    try:
+        if not path.is_file():
+            return None
+        if path.stat().st_size > LARGEST:
+            raise _unusable(path, "it is too large")
+        return _parsed(json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _unusable(path, str(error).splitlines()[0]) from error
+
+
+def _parsed(document: Any) -> Manifest:  # noqa: ANN401 - whatever the file holds
+    if document["format"] != FORMAT:
+        raise ValueError(f"it has format {document['format']!r}")
+    files = {
+        _inside(name): tuple(str(one) for one in sums)
+        for name, sums in dict(document["files"]).items()
+    }
+    folders = {_inside(name) for name in list(document["folders"])}
+    return Manifest(verb=str(document["verb"]), files=files, folders=folders)
+
+
+def _inside(name: Any) -> str:  # noqa: ANN401 - whatever the file holds
+    """Return a path that stays below its folder.
+
+    Raises
+    ------
+    ValueError
+        It does not, or it is none.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
+        raise ValueError(f"it lists {name!r}")
+    return str(path)
+
+
+def _unusable(path: Path, reason: str) -> BadInputError:
+    return BadInputError(
+        f"{path} cannot be used: {reason}.",
+        "It lists what atomgraft wrote in this folder and may replace.",
+        "Give another folder with --out; nothing here has been changed.",
+    )
+
+
+def sum_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def others_in(folder: Path) -> list[str]:
+    """Return the names in a folder, without an empty lock and our temporary files."""
+    return sorted(
+        one.name for one in folder.iterdir() if not _is_trace(one) and one.name
+    )
+
+
+def _is_trace(path: Path) -> bool:
+    """Tell whether a file says no more than that atomgraft has been here."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    is_lock = path.name == LOCK and path.stat().st_size == 0
+    return is_lock or is_leftover(path)
