@@ -44,8 +44,8 @@ def copied(finished, tmp_path):
 def test_what_a_run_leaves(finished):
     names = {one.name for one in finished.iterdir()}
     assert names == {
-        ".lock", "checkpoint.pt", "graft.safetensors", "metrics.jsonl",
-        "result.json", "scratch", "spec.yaml",
+        ".atomgraft.json", ".lock", "checkpoint.pt", "graft.safetensors",
+        "metrics.jsonl", "result.json", "scratch", "spec.yaml",
     }  # fmt: skip
     document = json.loads((finished / "result.json").read_text())
     assert document["finished"] is True

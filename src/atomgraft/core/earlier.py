@@ -67,7 +67,7 @@ FILES: dict[str, Sequence[str]] = {
     "adapt": RUN,
     "compare": (
         "compare.yaml",
-        "comparison.json",
+        "compare.json",
         "report.html",
         "data/fingerprint",
         "data/train-n*-s*.extxyz",

@@ -114,15 +114,16 @@ def test_a_place_that_cannot_be_written_is_told(write, path, tmp_path):
 
 
 def test_leftovers_are_temporary_files_only(tmp_path):
-    kept = {".lock", "a.part", ".a.json", "checkpoint.pt"}
-    for name in (*kept, ".result.json.12.part", ".graft.safetensors.9.part"):
+    kept = {".lock", "a.part", ".a.json", "checkpoint.pt", ".big.part", ".a.12.part"}
+    kept |= {".atomgraft-1-notes.part", ".atomgraft-1-0123abcd.part.gz"}
+    for name in (*kept, ".atomgraft-12-0123abcd.part", ".atomgraft-9-00000000.part"):
         (tmp_path / name).touch()
     remove_leftovers(tmp_path)
     assert set(names_in(tmp_path)) == kept
 
 
 def test_leftovers_that_stay_are_told(tmp_path, monkeypatch):
-    (tmp_path / ".a.1.part").touch()
+    (tmp_path / ".atomgraft-1-0123abcd.part").touch()
     monkeypatch.setattr(Path, "unlink", failing)
     with pytest.raises(StorageError):
         remove_leftovers(tmp_path)
