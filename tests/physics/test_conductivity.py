@@ -115,7 +115,7 @@ def test_isotopes_scatter(silicon):
 def test_least_squares_on_random_displacements_finds_the_same(potential, silicon):
     from ase import Atoms
 
-    from atomgraft.lattice.cells import to_ase
+    from atomgraft.data.phonopy_files import to_ase
     from atomgraft.lattice.forces import forces_of_supercells
 
     phonons = prepare_third_order(_harmonic(potential))
@@ -220,6 +220,33 @@ def test_a_model_is_compared_on_the_supercells_of_dft(shared_data):
     errors = compare_conductivities(*records)
     assert 0 < errors.sre <= errors.srme <= 2
     assert records[0].n_supercells == records[1].n_supercells == 30
+
+
+@pytest.fixture(scope="module")
+def pairs_file(potential, tmp_path_factory):
+    """Let phono3py write a calculation with pairs of displaced atoms, close ones."""
+    near = anharmonic(potential, cutoff=3.0)
+    path = tmp_path_factory.mktemp("pairs") / "phono3py_params.yaml"
+    near.phonons.save(path, settings={"force_sets": True})
+    return path
+
+
+def test_pairs_give_what_phono3py_gives(pairs_file, potential):
+    import phono3py
+
+    reference = read_third_order(pairs_file)
+    known = phono3py.load(pairs_file, fc_calculator="traditional", log_level=0)
+    known.symmetrize_fc3()
+    ours, theirs = (
+        np.asarray(one.fc3) for one in (reference.anharmonic.phonons, known)
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-6 * np.abs(theirs).max())
+    model = anharmonic_on_reference(potential, reference)
+    assert model.n_supercells == reference.anharmonic.n_supercells
+    np.testing.assert_allclose(
+        np.asarray(model.phonons.fc3), ours, atol=1e-4 * np.abs(ours).max()
+    )
+    assert model.cutoff == reference.anharmonic.cutoff == 3.0
 
 
 @pytest.mark.parametrize("frames", ["@:100", "@:400"])

@@ -11,7 +11,7 @@ import dataclasses
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from ase import Atoms
@@ -353,20 +353,26 @@ class _Crystal:
 
 
 def space_group(rest: Atoms, symprec: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the space group; operations keep every magnetic moment as it is."""
+    """Return the space group; with magnetic moments, the magnetic one.
+
+    An operation that turns every moment over counts with time reversal, which forces do
+    not see.
+    """
     import spglib
 
     nothing = np.zeros((0, 3, 3), dtype=np.int64), np.zeros((0, 3))
-    moments = _moments(rest)
-    if moments.ndim > 1 or not rest.pbc.all():
+    if not rest.pbc.all():
         return nothing
-    kinds = np.unique(np.stack([rest.numbers, moments]), axis=1, return_inverse=True)
-    cell = (rest.cell.array, rest.get_scaled_positions(), np.ravel(kinds[1]))
+    moments = _moments(rest)
+    cell = (rest.cell.array, rest.get_scaled_positions(), rest.numbers)
+    search: Any = spglib.get_symmetry_dataset
+    if moments.any():
+        cell, search = (*cell, moments), spglib.get_magnetic_symmetry_dataset
     failure = getattr(spglib.error, "SpglibError", ValueError)  # raised since 2.7
     found = None
     with warnings.catch_warnings(), contextlib.suppress(failure):
         warnings.simplefilter("ignore", DeprecationWarning)  # raised, once phonopy asks
-        found = spglib.get_symmetry_dataset(cell, symprec=symprec)  # pyright: ignore[reportArgumentType] - arrays are taken
+        found = search(cell, symprec=symprec)
     if found is None:
         return nothing
     return np.asarray(found.rotations), np.asarray(found.translations)

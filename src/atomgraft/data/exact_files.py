@@ -1,6 +1,6 @@
 """Labelled structures on disk to the last digit, so that a subset is what it was."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +27,16 @@ KEPT = ("config_type", CALCULATION, *GROUP_KEYS)
 """Entries of ``info``, besides labels, that mean something to atomgraft."""
 
 
+MOMENTS = "initial_magmoms"
+"""ASE's name for magnetic moments: numbers, or vectors."""
+
+
 def write_exactly(path: Path, structures: Sequence[Atoms]) -> None:
     """Write extended XYZ that reads back with the same bits, whole or not at all.
 
     ASE writes eight decimals, which makes every structure a slightly different one;
-    here each number has as many digits as it needs. Kept are geometry, labels,
-    displacements and the entries of ``info`` in `KEPT`.
+    here each number has as many digits as it needs. Kept are geometry, magnetic
+    moments, labels, displacements and the entries of ``info`` in `KEPT`.
 
     Parameters
     ----------
@@ -63,8 +67,11 @@ def write_exactly(path: Path, structures: Sequence[Atoms]) -> None:
 def _frame(atoms: Atoms) -> str:
     arrays = {FORCES: forces_of(atoms), DISPLACEMENT: atoms.arrays.get(DISPLACEMENT)}
     there = {name: one for name, one in arrays.items() if one is not None}
+    if np.any(moments := atoms.get_initial_magnetic_moments()):
+        there[MOMENTS] = moments.reshape(len(atoms), -1)
     rows = np.concatenate([atoms.positions, *there.values()], axis=1)
-    lines = [str(len(atoms)), _comment(atoms, list(there))]
+    widths = {name: one.shape[1] for name, one in there.items()}
+    lines = [str(len(atoms)), _comment(atoms, widths)]
     lines += [
         f"{symbol} {_numbers(row)}"
         for symbol, row in zip(atoms.symbols, rows, strict=True)
@@ -72,11 +79,11 @@ def _frame(atoms: Atoms) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _comment(atoms: Atoms, arrays: Sequence[str]) -> str:
+def _comment(atoms: Atoms, widths: Mapping[str, int]) -> str:
     parts: list[str] = []
     if atoms.cell.array.any():
         parts.append(f'Lattice="{_numbers(atoms.cell.array.ravel())}"')
-    columns = "".join(f":{name}:R:3" for name in arrays)
+    columns = "".join(f":{name}:R:{width}" for name, width in widths.items())
     parts.append(f"Properties=species:S:1:pos:R:3{columns}")
     energy, stress = energy_of(atoms), stress_of(atoms)
     if energy is not None:

@@ -23,7 +23,8 @@ def force_sets_of_frames(frames: Sequence[Atoms], name: str) -> ForceSets:
     """Take frames of one supercell for a finite-displacement calculation.
 
     The first frame must be the undisplaced supercell; its forces are taken off those of
-    the others. The symmetry is found from it, so that it is its own unit cell.
+    the others. The symmetry is found from it and
+    its magnetic moments, so that it is its own unit cell.
 
     Parameters
     ----------
@@ -50,6 +51,8 @@ def force_sets_of_frames(frames: Sequence[Atoms], name: str) -> ForceSets:
     _refuse_strangers(vectors, name)
     moved = np.abs(vectors).max(axis=(1, 2)) > STILL
     plain = Atoms(ideal.numbers, ideal.positions, cell=ideal.cell, pbc=True)
+    if np.any(moments := ideal.get_initial_magnetic_moments()):
+        plain.set_initial_magnetic_moments(moments)
     energies = [energy_of(atoms) for atoms in frames[1:]]
     found = ForceSets(
         name=name,
@@ -64,7 +67,8 @@ def force_sets_of_frames(frames: Sequence[Atoms], name: str) -> ForceSets:
         born=None,
         content="",
     )
-    parts = (plain.numbers, plain.positions, plain.cell.array)
+    parts = [plain.numbers, plain.positions, plain.cell.array]
+    parts += [moments] if np.any(moments) else []
     content = fingerprint(
         np.ascontiguousarray(one, dtype=np.float64).tobytes()
         for one in (*parts, found.displacements, found.forces)

@@ -18,56 +18,32 @@ from jaxtyping import Float, Int
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.storage import is_file, is_folder
-from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
-from atomgraft.data.force_sets_file import (
-    FORCE_SETS,
-    displacements_of,
-    entries_of,
-    has_forces,
-    with_force_sets,
+from atomgraft.data.force_files import (
+    COMPRESSIONS,
+    chosen_force_file,
+    force_file_name,
+    is_force_file,
+    with_force_file,
     with_forces_beside,
 )
 from atomgraft.data.labels import energy_of, forces_of
 from atomgraft.data.phonopy_files import (
-    SUPERCELLS,
-    check_units,
-    displaced_in,
-    read_document,
-    structure_in,
-    unreadable,
+    SETS,
+    BornCharges,
+    PhonopyCalculation,
+    chosen_set,
+    read_calculation,
 )
+from atomgraft.data.phonopy_units import ANGSTROM_EV, FileUnits
 from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import Source, parse_source
+from atomgraft.data.supercell_sets import SupercellSet, unreadable, with_forces
 
 NAMES = ("phonopy_params.yaml", "phonopy_disp.yaml", "phonopy.yaml")
 """Files that phonopy writes, in the order in which they are looked for."""
 
-COMPRESSIONS = ("", ".xz", ".gz")
-
-COULOMB = HARTREE_IN_EV * BOHR_IN_ANGSTROM
-"""e²/4πε₀ in eV Å, which phonopy's files may leave out."""
-
 SAME_PLACE = 1e-3
 """Å; a structure whose atoms are further off is another structure."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class BornCharges:
-    """What long-range electrostatics need.
-
-    Parameters
-    ----------
-    charges
-        Of the atoms of the primitive cell, e.
-    dielectric
-        High-frequency constant.
-    factor
-        phonopy's conversion of units.
-    """
-
-    charges: Float[np.ndarray, "atoms 3 3"]
-    dielectric: Float[np.ndarray, "3 3"]
-    factor: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,7 +55,8 @@ class ForceSets:
     name
         Of the file, its suffixes left out.
     unit_cell, ideal
-        The cell that was given to phonopy, and the supercell without displacements.
+        The cell that was given to phonopy, and the supercell without displacements;
+        both with the magnetic moments of the file.
     supercell_matrix, primitive_matrix
         phonopy's.
     displacements
@@ -96,6 +73,11 @@ class ForceSets:
         Hash of all of it.
     is_phono3py
         The file is of phono3py, which has displacements of third order.
+    units
+        Of the file; a BORN file beside it has the same.
+    pairs
+        phono3py's own mapping where pairs of atoms are displaced, in Å, with forces;
+        `displacements` are those of one atom alone.
     """
 
     name: str
@@ -110,6 +92,8 @@ class ForceSets:
     born: BornCharges | None
     content: str
     is_phono3py: bool = False
+    units: FileUnits = ANGSTROM_EV
+    pairs: Any = None
 
 
 def read_force_sets(
@@ -124,9 +108,9 @@ def read_force_sets(
         takes the first ten supercells, ``file.yaml#dataset`` chooses a set where
         phono3py's file has two (the one of second order if none is named).
     outputs
-        Where the forces are if the file has none: one ``FORCE_SETS``, or the outputs of
-        the calculations in the order of the displacements. None looks for
-        ``FORCE_SETS`` beside the file.
+        Where the forces are if the file has none: ``FORCE_SETS`` (``FORCES_FC2`` and
+        ``FORCES_FC3`` of phono3py), or the outputs of the calculations in the order of
+        the displacements. None looks for the former beside the file.
 
     Raises
     ------
@@ -134,44 +118,46 @@ def read_force_sets(
         Something is missing, or its parts do not fit.
     """
     source = parse_source(_file_of(path))
-    document = read_document(source)
-    check_units(document, source)
-    name = source.dataset or _set_of(document)
-    ideal = structure_in(document, SUPERCELLS.get(name, "supercell"), source)
-    document = _with_forces(document, name, ideal, source, outputs)
-    displaced = displaced_in(document, name, len(ideal), source)
-    displacements, forces, energies = (
-        None if one is None else one[source.frames] for one in displaced
-    )
-    assert displacements is not None
-    assert forces is not None
-    if not len(displacements):
-        raise BadInputError(
-            f"There is no supercell behind '@{source.selection}' of {source.path}.",
-            f"It holds {len(displaced[0])}, counted from zero.",
-            "Choose among them, or leave the part behind @ out.",
-        )
-    _refuse_other_supercell(document, name, ideal, source)
-    matrix = "primitive_matrix"
+    calculation = read_calculation(source)
+    displaced = _with_forces(calculation, source, outputs)
+    frames = _frames(displaced, source)
+    forces, energies = displaced.forces, displaced.energies
+    assert forces is not None  # refused above
+    unit_cell, matrix = _cell_and_matrix(calculation, displaced, source)
+    displacements = displaced.displacements[frames]
     found = ForceSets(
         name=source.path.name.partition(".")[0],
-        unit_cell=structure_in(document, "unit_cell", source),
-        ideal=ideal,
-        supercell_matrix=np.rint(
-            _matrix(document, _key("supercell_matrix", name, document), source)
-        ).astype(int),
-        primitive_matrix=_matrix(document, matrix, source)
-        if document.get(matrix)
-        else "auto",
+        unit_cell=unit_cell,
+        ideal=displaced.ideal,
+        supercell_matrix=matrix,
+        primitive_matrix=calculation.primitive_matrix,
         displacements=displacements,
-        forces=forces,
-        energies=energies,
+        forces=forces[frames],
+        energies=None if energies is None else energies[frames],
         is_single=bool((np.abs(displacements).max(axis=2) > 0).sum(axis=1).max() == 1),
-        born=_born(document, source),
+        born=calculation.born,
         content="",
-        is_phono3py="phono3py" in document,
+        is_phono3py=calculation.is_phono3py,
+        units=calculation.units,
+        pairs=_pairs_with_forces(displaced),
     )
     return dataclasses.replace(found, content=_content(found))
+
+
+def _frames(displaced: SupercellSet, source: Source) -> Int[np.ndarray, " frames"]:
+    """Return the numbers of the supercells that were asked for, pairs left out."""
+    if displaced.forces is None:
+        raise unreadable(source, f"has no forces in its {displaced.name}")
+    if not len(displaced.displacements):
+        raise unreadable(source, f"has no {displaced.name} with displacements")
+    frames = np.arange(displaced.n_single)[source.frames]
+    if not len(frames):
+        raise BadInputError(
+            f"There is no supercell behind '@{source.selection}' of {source.path}.",
+            f"It holds {displaced.n_single}, counted from zero.",
+            "Choose among them, or leave the part behind @ out.",
+        )
+    return frames
 
 
 def is_phonopy_calculation(path: Path | str) -> bool:
@@ -197,49 +183,52 @@ def _file_of(path: Path | str, *, must_exist: bool = True) -> Path | str:
     )
 
 
-def _set_of(document: Mapping[str, Any]) -> str:
-    """Return the set of second order: phono3py's own one if it is there."""
-    return "phonon_dataset" if "phonon_dataset" in document else "dataset"
-
-
-def _key(base: str, name: str, document: Mapping[str, Any]) -> str:
-    """Return the name of what belongs to a set of displacements."""
-    key = f"phonon_{base}"
-    return key if name == "phonon_dataset" and key in document else base
-
-
 def _with_forces(
-    document: dict[str, Any],
-    name: str,
-    ideal: Atoms,
-    source: Source,
-    outputs: Sequence[Path | str],
-) -> dict[str, Any]:
-    """Put forces into the document where it has none."""
+    calculation: PhonopyCalculation, source: Source, outputs: Sequence[Path | str]
+) -> SupercellSet:
+    """Return the set that was asked for, with the forces of other files if need be."""
+    is_phono3py = calculation.is_phono3py
+    name = source.dataset or calculation.second_order
+    displaced = chosen_set(calculation, name, source)
     if not outputs:
-        return with_forces_beside(document, name, ideal, source)
-    if has_forces(document, name):
+        found = with_forces_beside(
+            displaced, calculation.units, source, is_phono3py=is_phono3py
+        )
+        if found.forces is None and source.dataset is None:
+            # phono3py writes displacements of second order that nobody computed
+            return with_forces_beside(
+                calculation.sets[SETS[0]],
+                calculation.units,
+                source,
+                is_phono3py=is_phono3py,
+            )
+        return found
+    if displaced.forces is not None:
         raise BadInputError(
             f"{source.path} holds forces, and others were given.",
             "One set of forces is needed.",
             "Leave the other files out, or give phonopy_disp.yaml, which has none.",
         )
     files = [Path(one) for one in outputs]
-    if [one.name.startswith(FORCE_SETS) for one in files] == [True]:
-        return with_force_sets(document, name, ideal, source, files[0])
-    entries = entries_of(document, name)
-    return document | {name: _from_outputs(entries, ideal, source, files)}
+    if not all(map(is_force_file, files)):
+        return _from_outputs(displaced, source, files)
+    file = chosen_force_file(files, name, is_phono3py=is_phono3py)
+    if file is None:
+        needed = force_file_name(name, is_phono3py=is_phono3py)
+        raise BadInputError(
+            f"{', '.join(map(str, files))} came for the {name} of {source.path}.",
+            f"One {needed} is needed.",
+            f"Give it: --forces {needed}",
+        )
+    return with_force_file(displaced, calculation.units, source, file)
 
 
 def _from_outputs(
-    entries: Any,  # noqa: ANN401 - as it stands in YAML
-    ideal: Atoms,
-    source: Source,
-    files: Sequence[Path],
-) -> Any:  # noqa: ANN401
+    displaced: SupercellSet, source: Source, files: Sequence[Path]
+) -> SupercellSet:
     """Take the forces from the outputs of the calculations, each checked."""
     frames = [read_structures([f"{file}@-1"])[0] for file in files]
-    displacements = displacements_of(entries, ideal, source)
+    displacements = displaced.displacements
     if len(frames) != len(displacements):
         raise BadInputError(
             f"{len(frames)} outputs were given for {len(displacements)} displacements "
@@ -248,14 +237,14 @@ def _from_outputs(
             "Name them in order, for example disp-{001..006}/vasprun.xml.",
         )
     for i, atoms in enumerate(frames):
-        _refuse_other_structure(atoms, ideal, displacements[i], files[i])
-    return {
-        "displacements": displacements,
-        "forces": [forces_of(atoms) for atoms in frames],
-        "supercell_energies": None
-        if any(energy_of(atoms) is None for atoms in frames)
-        else [energy_of(atoms) for atoms in frames],
-    }
+        _refuse_other_structure(atoms, displaced.ideal, displacements[i], files[i])
+    energies = [energy_of(atoms) for atoms in frames]
+    return with_forces(
+        displaced,
+        np.array([forces_of(atoms) for atoms in frames]),
+        None if None in energies else np.array(energies, dtype=float),
+        source,
+    )
 
 
 def _refuse_other_structure(
@@ -288,12 +277,15 @@ def _refuse_other_structure(
         )
 
 
-def _refuse_other_supercell(
-    document: Mapping[str, Any], name: str, ideal: Atoms, source: Source
-) -> None:
-    """Check that the supercell is the one that unit cell and matrix give."""
-    unit = structure_in(document, "unit_cell", source)
-    matrix = _matrix(document, _key("supercell_matrix", name, document), source)
+def _cell_and_matrix(
+    calculation: PhonopyCalculation, displaced: SupercellSet, source: Source
+) -> tuple[Atoms, Int[np.ndarray, "3 3"]]:
+    """Return unit cell and matrix; check that they make the supercell."""
+    unit, matrix, ideal = calculation.unit_cell, displaced.matrix, displaced.ideal
+    if unit is None:
+        raise unreadable(source, "has no usable unit_cell")
+    if matrix is None:
+        raise unreadable(source, "has no usable supercell_matrix")
     expected = round(abs(float(np.linalg.det(matrix)))) * len(unit)
     cell = matrix.T @ unit.cell.array
     if expected != len(ideal) or not np.allclose(cell, ideal.cell.array, atol=1e-3):
@@ -302,46 +294,22 @@ def _refuse_other_supercell(
             f"has a supercell of {len(ideal)} atoms, and unit cell and matrix make one "
             f"of {expected}, or of another shape",
         )
+    return unit, matrix
 
 
-def _matrix(
-    document: Mapping[str, Any], key: str, source: Source
-) -> Float[np.ndarray, "3 3"]:
-    try:
-        matrix = np.asarray(document[key], dtype=float)
-    except (KeyError, TypeError, ValueError) as error:
-        raise unreadable(source, f"has no usable {key}") from error
-    if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
-        raise unreadable(source, f"has a {key} of shape {matrix.shape}")
-    return matrix
-
-
-def _born(document: Mapping[str, Any], source: Source) -> BornCharges | None:
-    charges = document.get("nac")
-    if charges is None:
+def _pairs_with_forces(displaced: SupercellSet) -> Any:  # noqa: ANN401 - phono3py's
+    """Return phono3py's mapping of pairs with a force for every supercell."""
+    if displaced.pairs is None or displaced.forces is None:
         return None
-    try:
-        found = BornCharges(
-            charges=np.asarray(charges["born_effective_charge"], dtype=float),
-            dielectric=np.asarray(charges["dielectric_constant"], dtype=float),
-            factor=float(charges.get("unit_conversion_factor", COULOMB)),
-        )
-        n_atoms = len(document[_primitive_key(document)]["points"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise unreadable(
-            source, f"has Born charges that are no numbers ({error})"
-        ) from error
-    if found.charges.shape != (n_atoms, 3, 3) or found.dielectric.shape != (3, 3):
-        raise unreadable(
-            source,
-            f"has Born charges for {len(found.charges)} atoms and a primitive cell of "
-            f"{n_atoms}",
-        )
-    return found
+    forces, is_evaluated = iter(displaced.forces), iter(displaced.is_evaluated)
 
+    def labelled(one: Mapping[str, Any]) -> dict[str, Any]:
+        return {**one, "forces": next(forces), "included": bool(next(is_evaluated))}
 
-def _primitive_key(document: Mapping[str, Any]) -> str:
-    return "primitive_cell" if "primitive_cell" in document else "unit_cell"
+    firsts = [labelled(one) for one in displaced.pairs["first_atoms"]]
+    for one in firsts:
+        one["second_atoms"] = [labelled(other) for other in one["second_atoms"]]
+    return {**displaced.pairs, "first_atoms": firsts}
 
 
 def _content(found: ForceSets) -> str:
@@ -353,6 +321,14 @@ def _content(found: ForceSets) -> str:
         found.displacements,
         found.forces,
     ]
+    if found.unit_cell.has("initial_magmoms"):
+        arrays.append(found.unit_cell.get_initial_magnetic_moments())
+    if found.pairs is not None:
+        arrays += [
+            one["forces"]
+            for first in found.pairs["first_atoms"]
+            for one in first["second_atoms"]
+        ]
     if found.born is not None:
         arrays += [found.born.charges, found.born.dielectric]
     return fingerprint(

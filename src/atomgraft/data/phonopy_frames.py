@@ -1,23 +1,16 @@
 """Displaced supercells with forces as labelled frames, from phonopy's files."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from ase import Atoms
 
-from atomgraft.core.errors import BadInputError
 from atomgraft.data.differences import DISPLACEMENT, SYMMETRY_TOLERANCE
-from atomgraft.data.force_sets_file import with_forces_beside
+from atomgraft.data.force_files import with_forces_beside
 from atomgraft.data.label_keys import ENERGY_KEYS, FORCES_KEYS
-from atomgraft.data.phonopy_files import (
-    SUPERCELLS,
-    check_units,
-    displaced_in,
-    read_document,
-    structure_in,
-)
+from atomgraft.data.phonopy_files import SETS, chosen_set, read_calculation
 from atomgraft.data.sources import Source
+from atomgraft.data.supercell_sets import unreadable
 
 DISPLACEMENT_RMS = "displacement_rms"
 """Root mean square over all Cartesian components of the displacement, Å."""
@@ -39,35 +32,25 @@ def read_phonopy(source: Source) -> Iterator[tuple[int, Atoms]]:
     BadInputError
         The file is no phonopy file, has no forces, or its parts do not fit.
     """
-    document = read_document(source)
-    check_units(document, source)
-    name = source.dataset or "dataset"
-    if name not in SUPERCELLS:
-        raise BadInputError(
-            f"{source.path} was asked for its {name!r}.",
-            f"A phonopy file can have {' and '.join(SUPERCELLS)}.",
-            f"Write {source.path}#phonon_dataset, or leave the part behind # out.",
-        )
-    ideal = structure_in(document, SUPERCELLS[name], source)
-    document = with_forces_beside(document, name, ideal, source)
-    displacements, forces, energies = displaced_in(document, name, len(ideal), source)
-    tolerance = _symmetry_tolerance(document)
-    for i in range(len(displacements))[source.frames]:
-        atoms = ideal.copy()
-        atoms.positions += displacements[i]
-        atoms.arrays[DISPLACEMENT] = displacements[i].copy()
-        atoms.arrays[FORCES_KEYS[0]] = forces[i]
-        if energies is not None:
-            atoms.info[ENERGY_KEYS[0]] = float(energies[i])
+    calculation = read_calculation(source)
+    displaced = with_forces_beside(
+        chosen_set(calculation, source.dataset or SETS[0], source),
+        calculation.units,
+        source,
+        is_phono3py=calculation.is_phono3py,
+    )
+    if displaced.forces is None:
+        raise unreadable(source, f"has no forces in its {displaced.name}")
+    for i in np.flatnonzero(displaced.is_evaluated)[source.frames]:
+        displacement = displaced.displacements[i]
+        atoms = displaced.ideal.copy()
+        atoms.positions += displacement
+        atoms.arrays[DISPLACEMENT] = displacement.copy()
+        atoms.arrays[FORCES_KEYS[0]] = displaced.forces[i]
+        if displaced.energies is not None:
+            atoms.info[ENERGY_KEYS[0]] = float(displaced.energies[i])
         atoms.info["config_type"] = "phonopy"
-        if tolerance is not None:
-            atoms.info[SYMMETRY_TOLERANCE] = tolerance
-        atoms.info[DISPLACEMENT_RMS] = float(np.sqrt(np.mean(displacements[i] ** 2)))
-        yield i, atoms
-
-
-def _symmetry_tolerance(document: Mapping[str, Any]) -> float | None:
-    """Return the tolerance, Å, with which displacements were left out as equivalent."""
-    program = document.get("phonopy") or document.get("phono3py") or {}
-    stated = program.get("symmetry_tolerance") if isinstance(program, dict) else None
-    return stated if isinstance(stated, float) and 0 < stated < 1 else None
+        if calculation.symmetry_tolerance is not None:
+            atoms.info[SYMMETRY_TOLERANCE] = calculation.symmetry_tolerance
+        atoms.info[DISPLACEMENT_RMS] = float(np.sqrt(np.mean(displacement**2)))
+        yield int(i), atoms

@@ -136,6 +136,8 @@ def _displaced(
         pbc=frame.pbc,
         info={CALCULATION: PSEUDO},
     )
+    if frame.has("initial_magmoms"):  # they tell atoms apart, for partners
+        found.set_initial_magnetic_moments(frame.get_initial_magnetic_moments())
     if SYMMETRY_TOLERANCE in frame.info:
         found.info[SYMMETRY_TOLERANCE] = frame.info[SYMMETRY_TOLERANCE]
     found.arrays[DISPLACEMENT] = sign * displacement

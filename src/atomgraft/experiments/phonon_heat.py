@@ -2,14 +2,15 @@
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.phonopy_files import to_ase
 from atomgraft.evaluation.phonons import Judged
 from atomgraft.experiments.phonon_setup import Prepared, Progress
 from atomgraft.experiments.phonon_spec import PhononSpec
-from atomgraft.lattice.cells import to_ase
 from atomgraft.lattice.conductivity import (
     compare_conductivities,
     conductivity_of,
@@ -156,7 +157,13 @@ def _third_order(heated: Heated) -> ThirdOrderReference | None:
     """Return the reference's third order, or none where it is a phonopy file."""
     if heated.found.crystal.reference is None or not heated.found.crystal.is_phono3py:
         return None
-    return read_third_order(heated.spec.crystal, symprec=heated.spec.symprec)
+    spec = heated.spec
+    return read_third_order(
+        spec.crystal,
+        outputs=spec.outputs,
+        born=None if spec.born is None else Path(spec.born),
+        symprec=spec.symprec,
+    )
 
 
 def _anharmonic(

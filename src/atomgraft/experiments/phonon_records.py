@@ -9,10 +9,11 @@ from atomgraft.core.provenance import package_versions
 from atomgraft.evaluation.phonons import Judged
 from atomgraft.experiments.phonon_setup import Prepared
 from atomgraft.experiments.phonon_spec import PhononSpec
-from atomgraft.lattice.cells import to_ase
+from atomgraft.lattice.charges import charge_doubts
 from atomgraft.lattice.harmonic import SYMMETRISATIONS
-from atomgraft.lattice.relaxation import FMAX, Relaxation, space_group
+from atomgraft.lattice.relaxation import FMAX, Relaxation
 from atomgraft.lattice.supercells import all_displacements
+from atomgraft.lattice.symmetry import named_group, symmetry_notices
 from atomgraft.results.phonons import (
     REFERENCE,
     Matrix,
@@ -49,7 +50,7 @@ def phonon_settings(
     if not found.relaxations and not has_reference:
         geometry = "given"
     return PhononSettings(
-        space_group=space_group(to_ase(phonon.unitcell), spec.symprec),
+        space_group=named_group(phonon, spec.symprec),
         n_atoms_primitive=len(phonon.primitive),
         n_atoms_supercell=len(phonon.supercell),
         supercell_matrix=_matrix(np.asarray(phonon.supercell_matrix, dtype=float)),
@@ -132,6 +133,8 @@ def _of_geometry(found: Prepared, spectra: Sequence[Spectrum]) -> Iterator[str]:
             "do not apply: nothing is compared with DFT. Leave --relax out for that."
         )
     phonon = next(iter(found.phonons.values()))
+    yield from symmetry_notices(phonon)
+    yield from charge_doubts(phonon)
     if phonon.nac_params is None and len(set(phonon.primitive.numbers)) > 1:
         yield (
             "No Born charges: longitudinal and transverse optic modes are not split at "

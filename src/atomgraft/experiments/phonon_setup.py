@@ -12,10 +12,11 @@ from jaxtyping import Int
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.trust import Trust
+from atomgraft.data.phonopy_units import ANGSTROM_EV
 from atomgraft.experiments.crystals import Crystal
 from atomgraft.experiments.inputs import load_base
 from atomgraft.experiments.phonon_spec import PhononSpec
-from atomgraft.lattice.reference import put_charges
+from atomgraft.lattice.charges import put_charges, read_born
 from atomgraft.lattice.relaxation import Relaxation, refuse_other_group, relax
 from atomgraft.lattice.supercells import prepare, supercell_by_length
 from atomgraft.models.base import AbstractPotential
@@ -154,7 +155,8 @@ def _displaced(spec: PhononSpec, crystal: Crystal, atoms: Atoms) -> "Phonopy":
         symprec=spec.symprec,
     )
     if spec.born is not None:
-        put_charges(phonon, Path(spec.born))
+        units = ANGSTROM_EV if known is None else known.sets.units
+        put_charges(phonon, read_born(phonon, Path(spec.born), units), spec.born)
     elif known is not None:
         phonon.nac_params = known.phonon.nac_params
     return phonon

@@ -1,8 +1,7 @@
-"""Structures of ASE and of phonopy, one into the other."""
+"""Structures of ASE as phonopy keeps them."""
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from ase import Atoms
 
 if TYPE_CHECKING:
@@ -12,6 +11,9 @@ if TYPE_CHECKING:
 
 def to_phonopy(atoms: Atoms) -> "PhonopyAtoms":
     """Return a structure as phonopy keeps it, with ASE's masses.
+
+    Magnetic moments, of numbers or of vectors, lower the symmetry that phonopy finds;
+    where all are zero there are none.
 
     Parameters
     ----------
@@ -26,31 +28,11 @@ def to_phonopy(atoms: Atoms) -> "PhonopyAtoms":
     """
     from phonopy.structure.atoms import PhonopyAtoms
 
+    moments = atoms.get_initial_magnetic_moments()
     return PhonopyAtoms(
         numbers=atoms.numbers,
         cell=atoms.cell.array,
         scaled_positions=atoms.get_scaled_positions(wrap=False),
         masses=atoms.get_masses(),
-    )
-
-
-def to_ase(cell: "PhonopyAtoms") -> Atoms:
-    """Return a structure of phonopy as ASE keeps it, in the same order of atoms.
-
-    Parameters
-    ----------
-    cell
-        Unit cell, primitive cell or supercell.
-
-    Examples
-    --------
-    >>> from ase.build import bulk
-    >>> bool(to_ase(to_phonopy(bulk("Si"))) == bulk("Si"))
-    True
-    """
-    return Atoms(
-        numbers=np.asarray(cell.numbers),
-        cell=np.asarray(cell.cell),
-        scaled_positions=np.asarray(cell.scaled_positions),
-        pbc=True,
+        magnetic_moments=moments if moments.any() else None,
     )

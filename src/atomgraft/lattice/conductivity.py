@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.lattice.symmetry import symmetry_notices
 from atomgraft.lattice.third_order import Anharmonic
 from atomgraft.metrics.conductivity import (
     WORST,
@@ -156,6 +157,7 @@ def conductivity_record(found: Conductivity, crystal: Anharmonic) -> Conductivit
             f"; the crystal is unstable ({minimum:.2f} THz), and modes with imaginary "
             "frequencies were left out: this is no conductivity of a crystal"
         )
+    note = "; ".join([note, *map(_as_clause, symmetry_notices(crystal.phonons))])
     return ConductivityRecord(
         temperatures=tuple(found.temperatures.tolist()),
         conductivity=_rows(found.conductivity),
@@ -174,6 +176,10 @@ def conductivity_record(found: Conductivity, crystal: Anharmonic) -> Conductivit
         residual_force=crystal.residual,
         note=note,
     )
+
+
+def _as_clause(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:].rstrip(".")
 
 
 def _rows(array: Float[np.ndarray, "rows columns"]) -> tuple[tuple[float, ...], ...]:

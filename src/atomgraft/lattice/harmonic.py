@@ -10,6 +10,7 @@ they are often larger than what a displacement of 0.01 Å does.
 """
 
 import dataclasses
+import warnings
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -133,9 +134,7 @@ def with_forces(
             "Give the forces of exactly these supercells, in their order.",
         )
     shifted = forces if undisplaced is None else forces - undisplaced
-    copy = phonon.replicate()
-    copy.nac_params = phonon.nac_params
-    copy.dataset = phonon.dataset
+    copy = _copy(phonon)
     copy.forces = shifted
     is_single = "first_atoms" in (phonon.dataset or {})
     _solve(copy, "traditional" if is_single else "symfc")
@@ -147,6 +146,16 @@ def with_forces(
         residual=None if undisplaced is None else _largest(undisplaced),
         drift=drift,
     )
+
+
+def _copy(phonon: "Phonopy") -> "Phonopy":
+    """Return a crystal with the same displacements and charges."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # on symmetry, see symmetry.py
+        copy = phonon.replicate()
+    copy.nac_params = phonon.nac_params
+    copy.dataset = phonon.dataset
+    return copy
 
 
 def _solve(phonon: "Phonopy", solver: Literal["traditional", "symfc"]) -> None:
@@ -214,9 +223,7 @@ def scaled(harmonic: Harmonic, factor: float) -> Harmonic:
     """
     if not factor > 0:
         raise ValueError(f"force constants times {factor} are no crystal")
-    copy = harmonic.phonon.replicate()
-    copy.nac_params = harmonic.phonon.nac_params
-    copy.dataset = harmonic.phonon.dataset
+    copy = _copy(harmonic.phonon)
     copy.force_constants = np.asarray(harmonic.phonon.force_constants) * factor
     return dataclasses.replace(
         harmonic,

@@ -21,7 +21,7 @@ from ase import Atoms
 from ase.build import make_supercell
 from jaxtyping import Complex, Float, Int
 
-from atomgraft.lattice.cells import to_ase
+from atomgraft.data.phonopy_files import to_ase
 
 if TYPE_CHECKING:
     from atomgraft.lattice.cells import Phonopy

@@ -16,6 +16,7 @@ from atomgraft.data.force_sets import (
 )
 from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import parse_source
+from atomgraft.lattice.charges import put_charges, read_born
 from atomgraft.lattice.harmonic import Harmonic, with_forces
 from atomgraft.lattice.supercells import SYMPREC, crystal
 
@@ -102,50 +103,14 @@ def reference_of(
         sets.unit_cell, sets.supercell_matrix, sets.primitive_matrix, symprec
     )
     refuse_other_order(phonon.supercell, sets)
-    phonon.dataset = _dataset(sets)
+    phonon.dataset = dataset_of(sets)
     if born is not None:
-        put_charges(phonon, born)
+        put_charges(phonon, read_born(phonon, born, sets.units), str(born))
     elif sets.born is not None:
-        phonon.nac_params = {
-            "born": sets.born.charges,
-            "dielectric": sets.born.dielectric,
-            "factor": sets.born.factor,
-        }
+        put_charges(phonon, sets.born, sets.name)
     return PhononReference(
         sets=sets, phonon=phonon, harmonic=with_forces(phonon, sets.forces)
     )
-
-
-def put_charges(phonon: "Phonopy", born: Path) -> None:
-    """Read Born charges and dielectric constant for a crystal.
-
-    Parameters
-    ----------
-    phonon
-        Changed in place.
-    born
-        phonopy's BORN file.
-
-    Raises
-    ------
-    BadInputError
-        The file cannot be read, or is of another cell.
-    """
-    from phonopy.file_IO import parse_BORN
-
-    n_atoms = len(phonon.primitive)
-    try:
-        charges = parse_BORN(phonon.primitive, filename=born)
-    except (OSError, ValueError, RuntimeError, IndexError, AssertionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BadInputError(
-            f"{born} gives no Born charges for a primitive cell of {n_atoms} atoms"
-            f"{f': {reason}' if reason else ''}.",
-            "phonopy's BORN file of this crystal is needed: dielectric constant and the"
-            " charges of the symmetry-distinct atoms.",
-            "Make it again with phonopy-vasp-born, or leave it out.",
-        ) from error
-    phonon.nac_params = charges
 
 
 def refuse_other_order(supercell: "PhonopyAtoms", sets: ForceSets) -> None:
@@ -180,7 +145,14 @@ def refuse_other_order(supercell: "PhonopyAtoms", sets: ForceSets) -> None:
         )
 
 
-def _dataset(sets: ForceSets) -> Any:  # noqa: ANN401 - a mapping of phonopy's own
+def dataset_of(sets: ForceSets) -> Any:  # noqa: ANN401 - a mapping of phonopy's own
+    """Return displacements and forces as phonopy keeps them.
+
+    Parameters
+    ----------
+    sets
+        Of one displaced atom, or of all atoms.
+    """
     if not sets.is_single:
         return {"displacements": sets.displacements, "forces": sets.forces}
     atoms = np.abs(sets.displacements).max(axis=2).argmax(axis=1)

@@ -9,7 +9,8 @@ from ase import Atoms
 from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.lattice.cells import to_ase, to_phonopy
+from atomgraft.data.phonopy_files import to_ase
+from atomgraft.lattice.cells import to_phonopy
 
 if TYPE_CHECKING:
     from phonopy import Phonopy
@@ -85,7 +86,6 @@ def prepare(
     >>> [len(atoms) for atoms in displaced_supercells(phonon)]
     [16]
     """
-    require_crystal(unitcell)
     n_cells = round(float(np.linalg.det(supercell)))
     if n_cells < 1:
         raise BadInputError(
@@ -121,17 +121,39 @@ def crystal(
         phonopy's.
     symprec
         Tolerance of the symmetry search, Å.
+
+    Raises
+    ------
+    BadInputError
+        The structure is not periodic, atoms coincide, or the matrices do not fit it.
     """
     from phonopy import Phonopy
 
-    with warnings.catch_warnings():  # that ``auto`` is not what it was in version 3
-        warnings.filterwarnings("ignore", message=".*primitive_matrix.*")
-        return Phonopy(
-            to_phonopy(unitcell),
-            supercell_matrix=supercell_matrix,
-            primitive_matrix=primitive_matrix,
-            symprec=symprec,
+    require_crystal(unitcell)
+    try:
+        with warnings.catch_warnings():  # what they say is for notices to say
+            warnings.simplefilter("ignore")
+            return Phonopy(
+                to_phonopy(unitcell),
+                supercell_matrix=supercell_matrix,
+                primitive_matrix=primitive_matrix,
+                symprec=symprec,
+            )
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        rows = (
+            primitive_matrix
+            if isinstance(primitive_matrix, str)
+            else np.round(primitive_matrix, 4).tolist()
         )
+        raise BadInputError(
+            f"phonopy cannot build {unitcell.get_chemical_formula()} with supercell "
+            f"{np.asarray(supercell_matrix).tolist()} and primitive matrix {rows}: "
+            f"{reason}.",
+            "A primitive cell that repeats to the unit cell, and atoms whose symmetry "
+            "can be found, are needed.",
+            "Correct primitive_matrix (auto finds it), or look at the structure.",
+        ) from error
 
 
 def require_crystal(atoms: Atoms) -> None:

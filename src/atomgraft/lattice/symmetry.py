@@ -1,13 +1,20 @@
-"""Space groups and standard cells, as spglib finds them."""
+"""Space groups and standard cells, as spglib finds them, and what moments change."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError
+
+if TYPE_CHECKING:
+    from phono3py import Phono3py
+    from phonopy import Phonopy
+
+EVEN_MOMENTS = 1e-3
+"""Relative; moments that add up to less are those of an antiferromagnet."""
 
 EXACT_SYMPREC = 1e-3
 """Å; for crystals that are symmetric to the last digit, or broken by more than this."""
@@ -109,8 +116,8 @@ def _searched(search: Callable[..., Any], cell: Any, symprec: float) -> Any:  # 
 def images_of_atoms(atoms: Atoms, symprec: float) -> Int[np.ndarray, " atoms"]:
     """Return how many atoms of a cell are images of each by symmetry, itself included.
 
-    Atoms of different magnetic moments are no images of each other; where moments are
-    vectors, and where no symmetry is found, every atom is its own alone.
+    Operations that turn magnetic moments over count with time reversal, as in phonopy.
+    Where no symmetry is found, every atom is its own image alone.
 
     Parameters
     ----------
@@ -127,16 +134,13 @@ def images_of_atoms(atoms: Atoms, symprec: float) -> Int[np.ndarray, " atoms"]:
     """
     import spglib
 
-    alone = np.ones(len(atoms), dtype=int)
     moments = atoms.get_initial_magnetic_moments()
-    if moments.ndim > 1:
-        return alone
-    both = np.stack([atoms.numbers, moments])
-    kinds = np.unique(both, axis=1, return_inverse=True)[1].ravel()
-    cell: Any = (atoms.cell.array, atoms.get_scaled_positions(), kinds)
-    found = _searched(spglib.get_symmetry_dataset, cell, symprec)
+    cell, search = _cell(atoms), spglib.get_symmetry_dataset
+    if moments.any():
+        cell, search = (*cell, moments), spglib.get_magnetic_symmetry_dataset
+    found = _searched(search, cell, symprec)
     if found is None:
-        return alone
+        return np.ones(len(atoms), dtype=int)
     classes = np.asarray(found.equivalent_atoms)
     return np.bincount(classes)[classes]
 
@@ -164,3 +168,99 @@ def spglib_group(atoms: Atoms, symprec: float) -> tuple[str, int]:
         return "P1", 1
     symbol, _, number = str(found).partition(" ")
     return symbol, int(number.strip("()"))
+
+
+def magnetic_order(moments: Float[np.ndarray, "..."]) -> str | None:
+    """Return the order of magnetic moments in a word; none where all are zero.
+
+    Parameters
+    ----------
+    moments
+        A number or a vector for each atom, Bohr magnetons.
+
+    Examples
+    --------
+    >>> magnetic_order(np.array([2.0, -2.0, 0.0]))
+    'antiferromagnetic'
+    """
+    if not np.any(moments):
+        return None
+    if moments.ndim > 1:
+        return "non-collinear"
+    if (moments >= 0).all() or (moments <= 0).all():
+        return "ferromagnetic"
+    is_even = abs(moments.sum()) < EVEN_MOMENTS * np.abs(moments).sum()
+    return "antiferromagnetic" if is_even else "ferrimagnetic"
+
+
+def named_group(phonon: "Phonopy", symprec: float) -> str:
+    """Return the space group of a crystal without moments, and its magnetic order.
+
+    Parameters
+    ----------
+    phonon
+        The crystal.
+    symprec
+        Å
+    """
+    cell = phonon.unitcell
+    atoms = Atoms(
+        cell.numbers, cell=cell.cell, scaled_positions=cell.scaled_positions, pbc=True
+    )
+    symbol, number = spglib_group(atoms, symprec)
+    order = None
+    if cell.magnetic_moments is not None:
+        order = magnetic_order(np.asarray(cell.magnetic_moments))
+    return f"{symbol} ({number})" + (f", {order}" if order else "")
+
+
+def symmetry_notices(phonon: "Phonopy | Phono3py") -> Iterator[str]:
+    """Yield what a reader must know of the symmetry that force constants have.
+
+    Parameters
+    ----------
+    phonon
+        The crystal, its supercell and its primitive cell.
+    """
+    moments = phonon.unitcell.magnetic_moments
+    if moments is not None and (order := magnetic_order(np.asarray(moments))):
+        yield from _of_moments(phonon, order)
+    full, own = phonon.primitive_symmetry, phonon.symmetry
+    if len(own.pointgroup_operations) != len(full.pointgroup_operations):
+        yield (
+            f"The supercell has the point group {own.pointgroup_symbol}, the primitive "
+            f"cell {full.pointgroup_symbol}: force constants lack symmetry of the "
+            "crystal, and q-points that are equivalent in it have different "
+            "frequencies, of which the mesh takes one. Take a supercell of the same "
+            "shape, such as 2 2 2."
+        )
+
+
+def _of_moments(phonon: "Phonopy | Phono3py", order: str) -> Iterator[str]:
+    """Say what magnetic moments do to the symmetry of a crystal, if anything."""
+    import spglib
+
+    with_moments = phonon.symmetry
+    cell: Any = phonon.supercell.totuple()[:3]
+    found = _searched(spglib.get_symmetry_dataset, cell, with_moments.tolerance)
+    without = "1" if found is None else found.pointgroup.strip()
+    bns = ""
+    number = getattr(with_moments.dataset, "uni_number", None)
+    if number is not None and (kind := spglib.get_magnetic_spacegroup_type(number)):
+        bns = f", magnetic space group {kind.bns_number} (BNS)"
+    has_fewer = found is not None and len(with_moments.pointgroup_operations) < len(
+        np.unique(found.rotations, axis=0)
+    )
+    effect = (
+        f"symmetry lowered by moments, point group {with_moments.pointgroup_symbol} in "
+        f"place of {without}"
+        if has_fewer
+        else f"moments keep the point group {with_moments.pointgroup_symbol}"
+    )
+    if order == "ferromagnetic" and not has_fewer:
+        return
+    yield (
+        f"The crystal is {order}: {effect}{bns}. Displacements and force constants have"
+        " the symmetry with moments, as in phonopy. Models know no moments: what only "
+        "moments split, they do not."
+    )

@@ -8,9 +8,12 @@ how they scatter each other. They need supercells in which two atoms are displac
 which there are many: how many is known before any is evaluated.
 """
 
+import contextlib
 import copy
 import dataclasses
 import importlib.util
+import io
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,13 +21,14 @@ from ase import Atoms
 from jaxtyping import Bool, Float, Int
 
 from atomgraft.core.errors import BadInputError, MissingExtraError
-from atomgraft.lattice.cells import to_ase
+from atomgraft.data.phonopy_files import to_ase
 from atomgraft.lattice.forces import Progress, forces_of_supercells
 from atomgraft.lattice.harmonic import Harmonic
 from atomgraft.models.base import AbstractPotential
 
 if TYPE_CHECKING:
     from phono3py import Phono3py
+    from phonopy.structure.atoms import PhonopyAtoms
 
 DISTANCE = 0.03
 """Å; phono3py's default: the third order shows beyond 0.01 Å."""
@@ -139,12 +143,10 @@ def prepare_third_order(
     57
     """
     require_phono3py()
-    from phono3py import Phono3py
-
     settings = settings or ThirdOrderSettings()
     second = harmonic.phonon
     own = settings.supercell
-    phonons = Phono3py(
+    phonons = phono3py_of(
         second.unitcell,
         supercell_matrix=second.supercell_matrix if own is None else own.T,
         primitive_matrix=second.primitive_matrix,
@@ -158,6 +160,25 @@ def prepare_third_order(
     phonons.fc2 = np.array(second.force_constants, dtype=float, order="C")
     _refuse_too_many(phonons, settings)
     return phonons
+
+
+def phono3py_of(unitcell: "PhonopyAtoms", **more: Any) -> "Phono3py":  # noqa: ANN401
+    """Return phono3py's object of a crystal, without what it prints of symmetry.
+
+    Notices say it; on the standard output it would stand in the middle of JSON.
+
+    Parameters
+    ----------
+    unitcell
+        Periodic in all directions.
+    more
+        phono3py's own arguments.
+    """
+    from phono3py import Phono3py
+
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        return Phono3py(unitcell, **more)
 
 
 def _refuse_too_many(phonons: "Phono3py", settings: ThirdOrderSettings) -> None:
@@ -290,9 +311,7 @@ def with_least_squares(
     solved.produce_fc3(fc_calculator="symfc")
     _refuse_undetermined(phonons, forces, np.asarray(solved.fc3))
     if second_forces is not None:
-        _refuse_other_shape(second_forces, phonons.phonon_displacements)
-        solved.phonon_forces = second_forces
-        solved.produce_fc2(fc_calculator="symfc")
+        _find_second_order(solved, second_forces)
     return Anharmonic(
         phonons=solved,
         n_supercells=len(forces),
@@ -300,6 +319,66 @@ def with_least_squares(
         solver="least squares over displaced supercells (symfc)",
         distance=float(np.linalg.norm(phonons.displacements, axis=2).max()),
     )
+
+
+def with_finite_differences(
+    phonons: "Phono3py",
+    forces: Float[np.ndarray, "frames atoms 3"],
+    second_forces: Float[np.ndarray, "others more 3"] | None,
+    *,
+    residual: float | None = None,
+) -> Anharmonic:
+    """Return the force constants that follow from one and two displaced atoms.
+
+    Parameters
+    ----------
+    phonons
+        With displacements of pairs of atoms; not changed.
+    forces
+        On all supercells of third order, those of one displaced atom first; zeros for
+        pairs that are not evaluated, eV/Å.
+    second_forces
+        On those of second order; none where there is no set of its own.
+    residual
+        Largest force on an atom of the undisplaced supercell, eV/Å.
+
+    Raises
+    ------
+    BadInputError
+        There are not as many forces as displacements and atoms.
+    """
+    _refuse_other_shape(forces, phonons.displacements)
+    solved = copy.deepcopy(phonons)
+    solved.forces = forces
+    solved.produce_fc3()
+    solved.symmetrize_fc3()
+    if second_forces is not None:
+        _find_second_order(solved, second_forces)
+    elif solved.fc2 is not None:
+        solved.symmetrize_fc2()
+    dataset: Any = phonons.dataset
+    return Anharmonic(
+        phonons=solved,
+        n_supercells=int(is_evaluated(phonons).sum()),
+        residual=residual,
+        solver="finite differences of one and two displaced atoms, symmetrised",
+        distance=float(np.linalg.norm(phonons.displacements, axis=2).max()),
+        cutoff=dataset.get("cutoff_distance"),
+    )
+
+
+def _find_second_order(
+    solved: "Phono3py", forces: Float[np.ndarray, "frames atoms 3"]
+) -> None:
+    """Find force constants of second order from a set of their own."""
+    _refuse_other_shape(forces, solved.phonon_displacements)
+    dataset: Any = solved.phonon_dataset
+    solved.phonon_forces = forces
+    if "first_atoms" in dataset:
+        solved.produce_fc2()
+        solved.symmetrize_fc2()
+    else:
+        solved.produce_fc2(fc_calculator="symfc")
 
 
 def _refuse_undetermined(

@@ -108,7 +108,10 @@ def test_magnetic_moments_take_symmetry_away():
     assert find_partners([frame], "auto") != [None]
     frame.set_initial_magnetic_moments([2.0, 2.0, -2.0, 2.0, 2.0, 2.0])
     assert find_partners([frame], "auto") == [None]
-    frame.arrays["initial_magmoms"] = np.ones((6, 3))
+    frame.arrays["initial_magmoms"] = np.ones((6, 3))  # inversion leaves them alike
+    assert find_partners([frame], "auto") != [None]
+    lots = np.random.default_rng(0).normal(size=(6, 3))
+    frame.arrays["initial_magmoms"] = lots
     assert find_partners([frame], "auto") == [None]
 
 

@@ -11,11 +11,11 @@ from ase.io import read, write
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.force_sets import (
-    COULOMB,
     is_phonopy_calculation,
     read_force_sets,
 )
 from atomgraft.data.labels import forces_of
+from atomgraft.data.phonopy_files import COULOMB
 from atomgraft.data.readers import read_structures
 from atomgraft.lattice.harmonic import with_forces
 from atomgraft.lattice.supercells import all_displacements

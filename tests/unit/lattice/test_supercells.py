@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.lattice.cells import to_ase, to_phonopy
+from atomgraft.data.phonopy_files import to_ase
+from atomgraft.lattice.cells import to_phonopy
 from atomgraft.lattice.supercells import (
     MAX_ATOMS,
     all_displacements,

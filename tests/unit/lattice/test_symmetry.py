@@ -96,7 +96,9 @@ def test_what_has_no_symmetry_to_find_is_refused(make):
         (None, [2, 2]),
         ([2.0, 2.0], [2, 2]),
         ([2.0, 1.0], [1, 1]),
-        ([[0.0, 0.0, 2.0], [0.0, 0.0, 2.0]], [1, 1]),
+        ([2.0, -2.0], [2, 2]),
+        ([[0.0, 0.0, 2.0], [0.0, 0.0, 2.0]], [2, 2]),
+        ([[0.0, 0.0, 2.0], [0.0, 1.0, 0.0]], [1, 1]),
     ],
 )
 def test_atoms_of_one_orbit_are_images_unless_their_moments_differ(moments, images):
