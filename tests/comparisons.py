@@ -49,8 +49,8 @@ def score(model, quantity, value, **more):
     return Score(**given | more)
 
 
-def scores_of(error, drift):
-    """Return the rows of one proved run."""
+def scores_of(error, drift, choosing=None):
+    """Return the rows of one proved run; `choosing` is its error on validation."""
     rows = [score("base", "forces", BASE_FORCES), score("adapted", "forces", error)]
     rows += [
         score(model, "energy", value, metric=metric)
@@ -58,6 +58,18 @@ def scores_of(error, drift):
         for metric in ("mae", "mae_aligned")
     ]
     rows.append(score("adapted", "stress", error / 100))
+    rows += [
+        score(
+            "adapted", quantity, factor * (choosing or error), suite="validation", n=8
+        )
+        for quantity, factor in (("forces", 1.0), ("stress", 0.01))
+    ]
+    rows.append(
+        score(
+            "adapted", "energy", (choosing or error) / 4, suite="validation",
+            metric="mae_aligned", n=8,
+        )
+    )  # fmt: skip
     rows += [
         score("adapted", "forces", drift * part, suite="forgetting", metric="drift")
         if group is None
@@ -74,14 +86,14 @@ def scores_of(error, drift):
     return tuple(rows)
 
 
-def cell(contestant, n_labels, seed, *, error, drift=1.0, **more):
+def cell(contestant, n_labels, seed, *, error, drift=1.0, choosing=None, **more):
     given = {
         "name": f"{contestant}-n{n_labels}-s{seed}",
         "contestant": contestant,
         "n_labels": n_labels,
         "seed": seed,
         "status": "done",
-        "scores": scores_of(error, drift),
+        "scores": scores_of(error, drift, choosing),
         "n_trainable": 1234,
         "n_steps": 100,
         "seconds": 2.5,

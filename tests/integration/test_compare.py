@@ -107,6 +107,22 @@ def test_training_sets_are_the_pool_to_the_last_bit(done):
     assert {structures_fingerprint([one]) for one in drawn} < known
 
 
+def test_the_structures_that_choose_were_measured_and_not_trained_on(done):
+    aside = read_structures([done / "data" / "validation.extxyz"])
+    known = {structures_fingerprint([one]) for one in aside}
+    drawn = read_structures([done / "data" / "train-n8-s0.extxyz"])
+    assert not any(structures_fingerprint([one]) in known for one in drawn)
+    for cell in read_comparison(done).cells:
+        [error] = [
+            one
+            for one in cell.scores
+            if (one.suite, one.quantity, one.metric) == ("validation", "forces", "mae")
+        ]
+        assert (error.model, error.n, len(aside)) == ("adapted", 5, 5)
+        result = read_result(done / "cells" / cell.name / "run")
+        assert {card.role for card in result.data} == {"train", "test"}
+
+
 def test_no_place_of_this_machine_is_told(done):
     text = (done / "compare.json").read_text() + (done / "compare.yaml").read_text()
     document = json.loads((done / "compare.json").read_text())
@@ -204,7 +220,8 @@ def test_flags_alone_are_enough(tmp_path, capsys, monkeypatch):
     assert run(command) == 0
     told = capsys.readouterr().err
     assert "16 cells" in told
-    assert "12, 25, 50, 100 labels" in told
+    assert "10, 20, 40, 80 labels" in told
+    assert "20 of 100 structures of the pool are kept aside" in " ".join(told.split())
     assert "7 steps" in told
     assert list(tmp_path.iterdir()) == []
 
@@ -223,7 +240,7 @@ def refused(capsys, command, *said):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"sizes": [2, 900]}, "the pool holds 25"),
+        ({"sizes": [2, 900]}, "the pool holds 20"),
         ({"recipes": ["lorra"]}, "Did you mean 'lora'"),
         ({"recipes": []}, "recipes"),
         ({"base": "pair:sw-s"}, "pair:sw-s"),

@@ -50,7 +50,8 @@ def command(
         list[str] | None, typer.Option(help="Held-out structures that judge.")
     ] = None,
     validation: Annotated[
-        list[str] | None, typer.Option(help="Files that decide which weights are kept.")
+        list[str] | None,
+        typer.Option(help="Files whose errors choose what is recommended."),
     ] = None,
     recipe: Annotated[
         list[str] | None, typer.Option(help="Recipe that takes part; repeat.")

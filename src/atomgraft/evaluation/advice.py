@@ -8,6 +8,7 @@ import numpy as np
 from atomgraft.evaluation import labels
 from atomgraft.evaluation.score_table import figure
 from atomgraft.evaluation.seed_summaries import SummaryTable, errors_by_seed
+from atomgraft.evaluation.verdict import MIN_GAIN
 from atomgraft.metrics.pareto import pareto_front
 from atomgraft.metrics.power_law import FAR
 from atomgraft.metrics.student import student_interval
@@ -19,6 +20,7 @@ from atomgraft.results.comparison import (
     Curve,
     FrontPoint,
     Interval,
+    Outcome,
     StopRule,
     Summary,
     Target,
@@ -73,9 +75,15 @@ class Judge:
         self.curves = {one.contestant: one for one in curves}
         self.n_labels = table.largest() or 0
         errors = {name: table.error(name, self.n_labels) for name in self.contestants}
-        known = {name: one for name, one in errors.items() if one is not None}
-        self.ranked = sorted(known, key=lambda name: known[name].value)
-        self.errors = known
+        self.errors = {name: one for name, one in errors.items() if one is not None}
+        found = {name: table.choosing(name, self.n_labels) for name in self.errors}
+        self.choosing = {name: one for name, one in found.items() if one is not None}
+        self.can_choose = len(self.errors) == 1 or self.choosing.keys() == found.keys()
+        self.ranked = (
+            sorted(self.choosing, key=lambda name: self.choosing[name].value)
+            if len(self.errors) > 1 and self.can_choose
+            else list(self.errors)
+        )
 
     def base_error(self, contestant: str) -> Score | None:
         """Return the target error of the base that a contestant starts from."""
@@ -89,30 +97,40 @@ class Judge:
                 return score
         return None
 
+    def seeds(self, contestant: str) -> dict[int, float]:
+        """Return the error that chooses at the largest size, by seed."""
+        return self._by_seed(contestant, labels.VALIDATION)
+
+    def judged_seeds(self, contestant: str) -> dict[int, float]:
+        """Return the error on the test structures at the largest size, by seed."""
+        return self._by_seed(contestant, labels.SUITE)
+
+    def _by_seed(self, contestant: str, suite: str) -> dict[int, float]:
+        found = errors_by_seed(self.cells, self.target, contestant, suite)
+        return {
+            seed: errors[self.n_labels]
+            for seed, errors in sorted(found.items())
+            if self.n_labels in errors
+        }
+
     def ratio_interval(self, rival: str, leader: str) -> Interval | None:
         """Return the 95 % interval of rival's error over leader's, seed by seed.
 
         The same seed is the same training set, so the pairing removes what is easy or
-        hard about it.
+        hard about it. The errors are those on the validation structures.
         """
-        found = [
-            errors_by_seed(self.cells, self.target, name) for name in (rival, leader)
-        ]
-        pairs = [
-            (found[0][seed][self.n_labels], found[1][seed][self.n_labels])
-            for seed in sorted(found[0].keys() & found[1].keys())
-            if all(self.n_labels in one[seed] for one in found)
-        ]
-        if any(one <= 0 for pair in pairs for one in pair):
+        one, other = self.seeds(rival), self.seeds(leader)
+        pairs = [(one[seed], other[seed]) for seed in one.keys() & other.keys()]
+        if not pairs or any(value <= 0 for pair in pairs for value in pair):
             return None
-        interval = student_interval(np.log([one / other for one, other in pairs]))
+        interval = student_interval(np.log([first / second for first, second in pairs]))
         if interval is None:
             return None
         return math.exp(interval[0]), math.exp(interval[1])
 
     def is_tied(self, rival: str, leader: str) -> bool:
         """Tell whether a rival is as good as the leader, for all that can be told."""
-        one, best = self.errors[rival], self.errors[leader]
+        one, best = self.choosing[rival], self.choosing[leader]
         if one.value > (1 + TIED) * best.value:
             return False
         interval = self.ratio_interval(rival, leader)
@@ -122,13 +140,33 @@ class Judge:
             return True
         return one.interval[0] <= best.interval[1]
 
-    def choice(self) -> str:
+    def is_behind(self, rival: str, choice: str) -> bool:
+        """Tell whether chance alone would hardly put a rival behind the choice.
+
+        Where there is no interval over seeds, every seed of the rival has to err more
+        than every seed of the choice; one seed shows nothing.
+        """
+        interval = self.ratio_interval(rival, choice)
+        if interval is not None:
+            return interval[0] > 1
+        theirs, mine = self.seeds(rival), self.seeds(choice)
+        several = min(len(theirs), len(mine)) > 1
+        return several and min(theirs.values()) > max(mine.values())
+
+    def choice(self) -> str | None:
         """Return the one that forgets least among those that are as good as the best.
 
-        A model from fresh weights has nothing to forget and everything forgotten: it
-        is chosen only if it is the best and alone.
+        Who is good is asked of the validation structures: whoever the test structures
+        had picked would look better on them than it is. Without validation structures
+        there is no choice, unless there is nobody to choose between. A model from fresh
+        weights has nothing to forget and everything forgotten: it is chosen only if it
+        is the best and alone.
         """
+        if not self.can_choose:
+            return None
         leader = self.ranked[0]
+        if len(self.ranked) == 1:
+            return leader
         tied = [name for name in self.ranked if self.is_tied(name, leader)]
 
         def forgotten(name: str) -> tuple[bool, float]:
@@ -136,6 +174,54 @@ class Judge:
             return drift is None, math.inf if drift is None else drift.value
 
         return min(tied, key=forgotten)
+
+    def is_clear_gain(self, choice: str, base: Score) -> bool:
+        """Tell whether every seed is better than the base, beyond chance.
+
+        Parameters
+        ----------
+        choice
+            Whose.
+        base
+            Error of the base on the test structures.
+        """
+        seeds = self.judged_seeds(choice)
+        if not all(error < base.value for error in seeds.values()):
+            return False
+        error = self.errors[choice]
+        if error.interval is not None and error.interval_over == "seeds":
+            return error.interval[1] < base.value
+        changes = self._changes(choice)
+        if changes:
+            return all(high < 0 for _, high in changes)
+        if error.interval is not None and base.interval is not None:
+            return error.interval[1] < base.interval[0]
+        return len(seeds) > 1
+
+    def _changes(self, contestant: str) -> list[Interval]:
+        """Return the intervals of the paired change from the base, one a seed."""
+        asked = (labels.SUITE, self.target.quantity, f"{self.target.metric}_change")
+        return [
+            score.interval
+            for cell in self.cells
+            if (cell.contestant, cell.n_labels) == (contestant, self.n_labels)
+            for score in cell.scores
+            if (score.suite, score.quantity, score.metric) == asked
+            and (score.model, score.group) == ("adapted", None)
+            and score.interval is not None
+        ]
+
+    def n_validation(self) -> int:
+        """Return the number of validation structures; zero without any."""
+        return max(
+            (
+                score.n
+                for cell in self.cells
+                for score in cell.scores
+                if score.suite == labels.VALIDATION
+            ),
+            default=0,
+        )
 
 
 def front_points(judge: Judge) -> tuple[FrontPoint, ...]:
@@ -203,34 +289,90 @@ def advise(
     target_error
         To reach, in the target's unit.
     """
-    if not judge.ranked:
+    if not judge.errors:
         return nothing_yet(judge.cells)
     choice = judge.choice()
-    error, base = judge.errors[choice], judge.base_error(choice)
+    if choice is None:
+        return _no_choice(judge)
     rule, stop = stop_rule(judge.curves.get(choice), judge.target, more, worthwhile)
+    outcome, headline = _conclusion(judge, choice)
     evidence = [
+        *_chosen_by(judge, choice),
         *_leaders(judge, choice),
         *_forgetting(judge, choice),
-        *_selection(judge, choice),
         *stop,
         *_target_labels(judge.curves.get(choice), judge.target, target_error),
         *_caveats(judge),
     ]
-    if base is not None and error.value >= base.value:
-        return Advice(
-            choice=None,
-            headline=f"Keep the base: with {_labels(judge.n_labels)}, no recipe lowers "
-            f"its {_name(judge.target)} of {_of(base)}.",
-            sentences=(f"The best is {choice}, {_of(error)}.", *evidence),
-            more_labels=rule,
-        )
-    against = "" if base is None else f"; the base has {_of(base)}"
+    if outcome != "take":
+        evidence.insert(0, f"{choice} has {_of(judge.errors[choice])}.")
     return Advice(
-        choice=choice,
-        headline=f"Take {choice}: with {_labels(judge.n_labels)} its "
-        f"{_name(judge.target)} is {_of(error)}{against}.",
+        choice=choice if outcome == "take" else None,
+        outcome=outcome,
+        headline=headline,
         sentences=tuple(evidence),
         more_labels=rule,
+    )
+
+
+def _conclusion(judge: Judge, choice: str) -> tuple[Outcome, str]:
+    """Compare the choice with its base on the test structures, and say what to do."""
+    error, base = judge.errors[choice], judge.base_error(choice)
+    name, with_labels = _name(judge.target), f"with {_labels(judge.n_labels)}"
+    if base is None:
+        told = f"Take {choice}: {with_labels} its {name} is {_of(error)}."
+        return "take", told + _rivals(judge, choice)
+    gain = 1 - error.value / base.value if base.value else 0.0
+    if gain <= 0:
+        return "keep", (
+            f"Keep the base: {with_labels}, {choice} does not lower its {name} of "
+            f"{_of(base)}."
+        )
+    if gain < MIN_GAIN:
+        return "keep", (
+            f"Keep the base: {with_labels}, {choice} lowers its {name} of {_of(base)} "
+            f"by {100 * gain:.2g} %, and {100 * MIN_GAIN:g} % is the least that counts "
+            "as a gain."
+        )
+    against = f"{with_labels} its {name} is {_of(error)}; the base has {_of(base)}"
+    if not judge.is_clear_gain(choice, base):
+        return "unclear", (
+            f"Unclear whether {choice} is better than the base: {against}. More seeds "
+            "and more test structures would tell."
+        )
+    return "take", f"Take {choice}: {against}.{_rivals(judge, choice)}"
+
+
+def _rivals(judge: Judge, choice: str) -> str:
+    """Name those that the seeds do not tell from the choice."""
+    if len(judge.ranked) == 1:
+        return ""
+    others = [name for name in judge.ranked if name != choice]
+    close = [name for name in others if not judge.is_behind(name, choice)]
+    if not close:
+        return ""
+    n_seeds = judge.errors[choice].n_seeds
+    seeds = "one seed does" if n_seeds == 1 else f"{n_seeds} seeds do"
+    return f" From {' and '.join(close)}, {seeds} not tell it."
+
+
+def _no_choice(judge: Judge) -> Advice:
+    """Say why nothing is recommended where only the test structures could choose."""
+    found = [f"{name}: {_of(error)}." for name, error in judge.errors.items()]
+    return Advice(
+        choice=None,
+        outcome="unclear",
+        headline="No recommendation: there are no validation structures to choose on.",
+        sentences=(
+            "The test structures judge and must not choose: whoever they picked would "
+            "look better on them than it is. Name other structures with --validation, "
+            "or give a larger pool.",
+            f"With {_labels(judge.n_labels)}, the {_name(judge.target)} on the test "
+            "structures is:",
+            *found,
+            *_caveats(judge),
+        ),
+        more_labels="unclear",
     )
 
 
@@ -246,6 +388,7 @@ def nothing_yet(cells: Sequence[ComparedCell]) -> Advice:
     sentences = tuple(dict.fromkeys(f"{c.name}: {c.reason}" for c in failed[:3]))
     return Advice(
         choice=None,
+        outcome="unclear",
         headline="Every cell failed." if failed and len(failed) == len(cells)
         else "Nothing to recommend yet.",
         sentences=sentences or ("No cell of the table is done; run it again.",),
@@ -271,8 +414,25 @@ def _labels(n: int) -> str:
     return f"{n} label{'s' * (n != 1)}"
 
 
+def _chosen_by(judge: Judge, choice: str) -> list[str]:
+    """Say what the choice rests on, and what it cost."""
+    if len(judge.ranked) == 1:
+        return []
+    errors = ", ".join(f"{name} {_of(judge.choosing[name])}" for name in judge.ranked)
+    told = [
+        f"Chosen by the error on {judge.n_validation()} validation structures, which "
+        f"no cell trained on: {errors}. They are labels too, beside the "
+        f"{judge.n_labels} of a training set."
+    ]
+    if choice != judge.ranked[0]:
+        told.append(
+            f"{choice} is not ahead there by its mean; among equals it forgets least."
+        )
+    return told
+
+
 def _leaders(judge: Judge, choice: str) -> list[str]:
-    """Compare the choice with every other contestant."""
+    """Compare the choice with every other contestant on the test structures."""
     told: list[str] = []
     mine = judge.errors[choice].value
     for name in judge.ranked:
@@ -280,19 +440,13 @@ def _leaders(judge: Judge, choice: str) -> list[str]:
             continue
         error = judge.errors[name]
         if judge.is_tied(name, judge.ranked[0]):
-            verdict = "as good, for all these seeds can tell"
+            verdict = "as good on validation, for all these seeds can tell"
         elif mine > 0:
             verdict = f"{figure(error.value / mine)} times as much"
         else:
             verdict = "more"
-        told.append(f"{name}: {_of(error)}, {verdict}{_drift_words(judge, name)}")
-    is_best = choice == judge.ranked[0]
-    tied = [n for n in judge.ranked[1:] if judge.is_tied(n, judge.ranked[0])]
-    if tied and not is_best:
-        told.insert(
-            0, f"{choice} is not ahead by its mean; among equals it forgets least"
-        )
-    return [f"{one}." for one in told]
+        told.append(f"{name}: {_of(error)}, {verdict}{_drift_words(judge, name)}.")
+    return told
 
 
 def _drift_words(judge: Judge, name: str) -> str:
@@ -307,22 +461,6 @@ def _forgetting(judge: Judge, choice: str) -> list[str]:
     where = "without any trained element" if judge.target.drift_group == "far" else ""
     crystals = " ".join(f"On crystals {where}".split())
     return [f"{crystals} the forces of {choice} moved by {_of(drift)} from the base."]
-
-
-def _selection(judge: Judge, choice: str) -> list[str]:
-    """Say where the choice itself makes its number look better than it is."""
-    rates = {
-        one.factor
-        for one in judge.contestants.values()
-        if one.recipe == judge.contestants[choice].recipe
-    }
-    if len(rates) < 2:
-        return []
-    rate = figure(judge.contestants[choice].learning_rate)
-    return [
-        f"Its learning rate, {rate}, was chosen among {len(rates)} on these very test "
-        "structures: expect slightly more on new ones."
-    ]
 
 
 def stop_rule(

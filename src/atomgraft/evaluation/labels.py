@@ -21,6 +21,10 @@ from atomgraft.results.schema import ModelName, Score
 
 SUITE = "labels"
 
+VALIDATION = "validation"
+"""The suite of the same errors on structures that choose between models, and that judge
+none of them."""
+
 SMALLEST_DIRECTED_FORCE = 1.0
 """meV/Å; below it, the direction of a reference force is numerical noise."""
 

@@ -20,6 +20,7 @@ from atomgraft.results.schema import Score
 
 SUMMARISED = {
     labels.SUITE: frozenset({"mae", "mae_aligned", "rmse", "rmse_aligned"}),
+    labels.VALIDATION: frozenset({"mae", "mae_aligned"}),
     forgetting.SUITE: frozenset({"drift"}),
 }
 """Metrics that are summarised, by suite; all are zero or more, smaller is better."""
@@ -191,6 +192,12 @@ class SummaryTable:
             if (row.suite, row.quantity, row.metric, row.group)
             == (labels.SUITE, target.quantity, target.metric, None)
         }
+        self._choosing = {
+            (row.contestant, row.n_labels): row
+            for row in summaries
+            if (row.suite, row.quantity, row.metric, row.group)
+            == (labels.VALIDATION, target.quantity, target.metric, None)
+        }
         self._drifts = {
             (row.contestant, row.n_labels): row
             for row in summaries
@@ -202,6 +209,10 @@ class SummaryTable:
         """Return the target error, or none where it was not measured."""
         return self._errors.get((contestant, n_labels))
 
+    def choosing(self, contestant: str, n_labels: int) -> Summary | None:
+        """Return the same error on the validation structures, or none."""
+        return self._choosing.get((contestant, n_labels))
+
     def drift(self, contestant: str, n_labels: int) -> Summary | None:
         """Return the forgetting, or none where it was not measured."""
         return self._drifts.get((contestant, n_labels))
@@ -212,7 +223,10 @@ class SummaryTable:
 
 
 def errors_by_seed(
-    cells: Sequence[ComparedCell], target: Target, contestant: str
+    cells: Sequence[ComparedCell],
+    target: Target,
+    contestant: str,
+    suite: str = labels.SUITE,
 ) -> dict[int, dict[int, float]]:
     """Return the target error of each done cell, by seed and then by size.
 
@@ -224,13 +238,15 @@ def errors_by_seed(
         Which error.
     contestant
         Whose.
+    suite
+        On the test structures, or on those that choose.
     """
     found: dict[int, dict[int, float]] = defaultdict(dict)
     for cell in cells:
         if cell.status == "done" and cell.contestant == contestant:
             for score in cell.scores:
                 said = (score.model, score.suite, score.quantity, score.metric)
-                asked = ("adapted", labels.SUITE, target.quantity, target.metric)
+                asked = ("adapted", suite, target.quantity, target.metric)
                 if said == asked and score.group is None:
                     found[cell.seed][cell.n_labels] = score.value
     return dict(found)

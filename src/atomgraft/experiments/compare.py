@@ -207,7 +207,10 @@ def _refuse_other_campaign(folder: Path, plan: ComparePlan) -> None:
     if read_compare_spec(stored).frame() != plan.spec.frame():
         what = "another comparison"
     elif known is not None and known != plan.material.fingerprint:
-        what = "this comparison, and its data or base have changed since"
+        what = (
+            "this comparison, and its data, base or validation structures have changed "
+            "since"
+        )
     if what is not None:
         raise BadInputError(
             f"{folder} holds {what}.",

@@ -19,7 +19,13 @@ from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
-from atomgraft.data.subsets import geometric_sizes, nested_order, require_sizes
+from atomgraft.data.splits import split_off
+from atomgraft.data.subsets import (
+    geometric_sizes,
+    nested_order,
+    require_sizes,
+    share_to_choose,
+)
 from atomgraft.experiments.campaign import Cell
 from atomgraft.experiments.compare_spec import CompareSpec, Entrant, parse_compare_spec
 from atomgraft.experiments.compared_cell import CellPayload
@@ -51,7 +57,7 @@ class Material:
     pool
         Structures to draw training sets from.
     validation
-        Decide which weights are kept; may be empty.
+        Decide which contestant is recommended, and nothing else; may be empty.
     test
         Held out.
     bases
@@ -139,6 +145,9 @@ def read_material(spec: CompareSpec, *, trust: Trust) -> Material:
     bases = _examined(spec, structures, trust=trust)
     for _, told in bases.values():
         notices += [one for one in told if one not in notices]
+    if not validation:
+        structures, note = _with_validation(spec, structures)
+        notices.append(note)
     return Material(
         pool=structures.pool,
         validation=structures.validation,
@@ -154,6 +163,27 @@ class _Structures(NamedTuple):
     pool: tuple[Atoms, ...]
     validation: tuple[Atoms, ...]
     test: tuple[Atoms, ...]
+
+
+def _with_validation(
+    spec: CompareSpec, structures: _Structures
+) -> tuple[_Structures, str]:
+    """Keep a share of the pool aside, the same for every size, recipe and seed."""
+    fraction = spec.validation_fraction
+    if fraction == "auto":
+        fraction = share_to_choose(len(structures.pool))
+    rng = numpy_generator(0, "validation")
+    split = split_off(structures.pool, fraction, rng, differences="never")
+    if not split.split_off:
+        return structures, (
+            f"No validation structures are kept aside. {split.note} Among several "
+            "recipes, none will be recommended; --validation names structures for that."
+        )
+    return structures._replace(pool=split.kept, validation=split.split_off), (
+        f"{len(split.split_off)} of {len(structures.pool)} structures of the pool are "
+        "kept aside for validation: no cell trains on them, and their errors alone "
+        "decide which recipe is recommended."
+    )
 
 
 Examined = tuple[BaseCard, tuple[str, ...]]
@@ -272,7 +302,8 @@ def sizes_of(spec: CompareSpec, material: Material) -> tuple[int, ...]:
     n_pool = len(material.pool)
     if spec.sizes == "auto":
         return geometric_sizes(n_pool)
-    require_sizes(spec.sizes, n_pool)
+    n_aside = 0 if spec.validation else len(material.validation)
+    require_sizes(spec.sizes, n_pool, n_aside=n_aside)
     return tuple(sorted(spec.sizes))
 
 
@@ -377,7 +408,6 @@ class CellMaker:
             A point of the grid.
         """
         data = (self.folder / DATA).resolve()
-        has_validation = bool(self.material.validation)
         base = planned.contestant.base
         is_path = is_file(Path(base)) or is_folder(Path(base))
         run = self.spec.run_of(
@@ -386,11 +416,12 @@ class CellMaker:
             factor=planned.contestant.factor,
             seed=planned.seed,
             train=(str(data / planned.training_file),),
-            validation=(str(data / VALIDATION),) if has_validation else (),
         )
+        has_validation = bool(self.material.validation)
         payload = CellPayload(
             run=run.model_dump(mode="json"),
             test=(str(data / TEST),),
+            validation=(str(data / VALIDATION),) if has_validation else (),
             framework=self.material.bases[base].framework,
             trust=self.trust,
         )
@@ -431,7 +462,7 @@ def data_cards(spec: CompareSpec, material: Material) -> tuple[DataCard, ...]:
     """
     sets = {
         "train": (spec.train, material.pool),
-        "validation": (spec.validation, material.validation),
+        "validation": (spec.validation or spec.train, material.validation),
         "test": (spec.test, material.test),
     }
     return tuple(

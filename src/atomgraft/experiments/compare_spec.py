@@ -38,8 +38,11 @@ QUESTIONS = frozenset({"quantity", "more_labels", "target_error", "worthwhile"})
 """Keys that say what is asked of the cells, and change none of them."""
 
 RESERVED = frozenset(
-    {"base", "head", "train", "validation", "recipe", "seed", "dtype", "device"}
-)
+    {
+        "base", "head", "train", "validation", "validation_fraction", "recipe", "seed",
+        "dtype", "device",
+    }
+)  # fmt: skip
 """Keys of a run that the comparison sets itself, the same for all recipes."""
 
 Texts = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -91,8 +94,12 @@ class CompareSpec(BaseModel):
     test: Texts
     """Held-out structures, the same for every cell."""
     validation: tuple[str, ...] = ()
-    """Files that decide which weights are kept; none splits off a tenth of each
-    training set from 40 structures on."""
+    """Files whose errors decide which contestant is recommended; none keeps a share of
+    the pool aside. They decide nothing else: every cell keeps the weights of its last
+    step."""
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
+    """Share of the pool that is kept aside where no validation file is given; ``auto``:
+    a fifth, five structures at least, none of a pool of fewer than ten."""
     energy_key: str | None = None
     forces_key: str | None = None
     stress_key: str | None = None
@@ -165,7 +172,12 @@ class CompareSpec(BaseModel):
     def _refuse_impossible_cells(self) -> "CompareSpec":
         """Check that every recipe makes a valid run."""
         for entrant in self.recipes:
-            self.run_of(entrant, self.base[0], factor=1.0, seed=0)
+            run = self.run_of(entrant, self.base[0], factor=1.0, seed=0)
+            if run.training.patience is not None:
+                raise ValueError(
+                    "every cell makes the same number of steps and keeps the last "
+                    "weights; leave 'patience' out"
+                )
         return self
 
     def run_of(
@@ -176,9 +188,12 @@ class CompareSpec(BaseModel):
         factor: float,
         seed: int,
         train: tuple[str, ...] = ("pool",),
-        validation: tuple[str, ...] = (),
     ) -> RunSpec:
-        """Return the run of one cell.
+        """Return the run of one cell: the same protocol for every number of labels.
+
+        Everything in `train` is trained on, and the weights of the last step are kept:
+        a model of ten labels whose weights twenty others have picked would not say what
+        ten labels bring.
 
         Parameters
         ----------
@@ -190,7 +205,7 @@ class CompareSpec(BaseModel):
             Times the recipe's own learning rate.
         seed
             Of everything random.
-        train, validation
+        train
             Files with labels under the canonical keys.
 
         Raises
@@ -203,7 +218,7 @@ class CompareSpec(BaseModel):
             "base": base,
             "head": self.head,
             "train": train,
-            "validation": validation,
+            "validation_fraction": 0.0,
             "recipe": entrant.recipe,
             "training": self._budget(entrant, settings.pop("training", None)),
             "seed": seed,

@@ -7,14 +7,21 @@ from typing import Any
 
 import torch
 
+from atomgraft.adaptation.graft import GRAFT, load_graft
 from atomgraft.core.environments import python_for
 from atomgraft.core.outputs import list_folder
+from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.trust import Trust
+from atomgraft.data.readers import read_structures
+from atomgraft.evaluation import labels
 from atomgraft.experiments.adapt import adapt
 from atomgraft.experiments.elsewhere import call_elsewhere
+from atomgraft.experiments.inputs import load_base
 from atomgraft.experiments.prove import prove
 from atomgraft.experiments.spec import SPEC, RunSpec, parse_spec, read_spec
+from atomgraft.models.prediction import predict_structures
 from atomgraft.results.schema import RunResult, Score
+from atomgraft.training.devices import resolve_device
 
 RUN = "run"
 """Folder of the run inside its cell; the cell has a lock of its own."""
@@ -37,12 +44,15 @@ class CellPayload:
         Of the base: decides which Python runs it.
     trust
         Which checkpoints may run code.
+    validation
+        Files of structures that choose between cells; none of them is trained on.
     """
 
     run: dict[str, Any]
     test: tuple[str, ...]
     framework: str
     trust: Trust
+    validation: tuple[str, ...] = ()
 
 
 def do_cell(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +118,26 @@ def adapted_and_proved(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:
     result = prove(
         run, told.test, device=spec.device, default_labels=True, trust=told.trust
     )
-    return row_of(result)
+    row = row_of(result)
+    if told.validation:
+        rows = _validated(run, spec, told)
+        row["scores"] += [one.model_dump(mode="json") for one in rows]
+    return row
+
+
+def _validated(run: Path, spec: RunSpec, told: CellPayload) -> list[Score]:
+    """Return the errors of the adapted model on the structures that choose."""
+    structures = read_structures(told.validation)
+    base = load_base(spec.base, head=spec.head, trust=told.trust)
+    base = base.clone(device=resolve_device(spec.device))
+    model = load_graft(run / GRAFT, base).merged()
+    predictions = list(predict_structures(model, structures))
+    rng = numpy_generator(spec.seed, labels.VALIDATION)
+    return [
+        score.model_copy(update={"suite": labels.VALIDATION})
+        for score in labels.label_scores("adapted", predictions, structures, rng)
+        if score.group is None
+    ]
 
 
 def _is_of_another(run: Path, spec: RunSpec) -> bool:

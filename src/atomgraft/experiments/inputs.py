@@ -34,10 +34,8 @@ from atomgraft.models.prediction import predict_structures
 from atomgraft.results.files import read_result
 from atomgraft.results.schema import BaseCard, DataCard, DifferenceRecord
 
-SPLIT_FROM = 40
-"""Structures from which a validation set is split off without being asked."""
-
 AUTO_FRACTION = 0.1
+"""Split off where training may end early: something has to say when."""
 
 CHECKED_ATOMS = 256
 """Atoms on which the base is compared with the labels before a run."""
@@ -375,7 +373,7 @@ def _split(
 ) -> tuple[Sequence[Atoms], Sequence[Atoms], str | None]:
     fraction = spec.validation_fraction
     if fraction == "auto":
-        fraction = AUTO_FRACTION if len(train) >= SPLIT_FROM else 0.0
+        fraction = 0.0 if spec.training.patience is None else AUTO_FRACTION
     if fraction == 0:
         return train, (), None
     split = split_off(

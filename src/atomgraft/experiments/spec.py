@@ -63,10 +63,11 @@ class RunSpec(BaseModel):
     train: Annotated[tuple[str, ...], Field(min_length=1)]
     """Files of labelled structures; ``file@0:10`` chooses frames."""
     validation: tuple[str, ...] = ()
-    """Files that decide which weights are kept; none splits them off."""
+    """Files that decide which weights are kept; without validation those of the last
+    step are."""
     validation_fraction: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
-    """Share split off where no validation file is given; ``auto``: a tenth from 40
-    structures on, none below."""
+    """Share split off where no validation file is given; ``auto``: none, whatever the
+    number of structures, but a tenth where ``training.patience`` may end a run."""
     energy_key: str | None = None
     forces_key: str | None = None
     stress_key: str | None = None

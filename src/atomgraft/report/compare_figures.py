@@ -13,6 +13,7 @@ from atomgraft.report.axes import (
 from atomgraft.report.blocks import Figure, LegendEntry, Plot, PlotlyFigure
 from atomgraft.report.compare_tables import (
     base_score,
+    choosing_summary,
     curve_table,
     target_name,
     target_summary,
@@ -50,7 +51,9 @@ def shown_contestants(comparison: Comparison) -> set[str]:
     best: dict[tuple[str, str], tuple[float, str]] = {}
     for one in comparison.contestants:
         for n in reversed(comparison.sizes):
-            found = target_summary(comparison, one.name, n)
+            found = choosing_summary(comparison, one.name, n) or target_summary(
+                comparison, one.name, n
+            )
             if found is not None:
                 stem = (one.base, one.name.split(" ×")[0])
                 best[stem] = min(

@@ -34,6 +34,8 @@ MARKS = {
 
 NO_CHOICE = Mark(name="failed", word="No gain")
 
+UNCLEAR = Mark(name="open", word="Unclear")
+
 OPEN = Mark(name="open", word="Not finished")
 
 
@@ -74,7 +76,8 @@ def compare_page_text(comparison: Comparison) -> str:
 
 def _cover(comparison: Comparison) -> Cover:
     advice = comparison.advice
-    mark = MARKS[advice.more_labels] if advice.choice else NO_CHOICE
+    without = UNCLEAR if advice.outcome == "unclear" else NO_CHOICE
+    mark = MARKS[advice.more_labels] if advice.choice else without
     n_open = sum(cell.status == "open" for cell in comparison.cells)
     warning = (
         "This comparison has not finished.",
@@ -102,6 +105,7 @@ def _key_facts(comparison: Comparison) -> tuple[tuple[str, str], ...]:
         ("Base", ", ".join(dict.fromkeys(c.base for c in comparison.contestants))),
         ("Cells done", f"{len(done)} of {len(comparison.cells)}"),
         ("Pool", counted(roles.get("train", 0), "structure")),
+        ("Chosen on", counted(roles.get("validation", 0), "structure")),
         ("Judged on", counted(roles.get("test", 0), "structure")),
         ("Steps a cell", count_text(comparison.spec["training"]["steps"])),
         ("Training time in all", duration_text(seconds)),

@@ -32,15 +32,24 @@ def target_summary(
     comparison: Comparison, contestant: str, n_labels: int
 ) -> Summary | None:
     """Return the target error of a contestant at a size, or none."""
+    return _summary_in(comparison, contestant, n_labels, "labels")
+
+
+def choosing_summary(
+    comparison: Comparison, contestant: str, n_labels: int
+) -> Summary | None:
+    """Return the same error on the validation structures, or none."""
+    return _summary_in(comparison, contestant, n_labels, "validation")
+
+
+def _summary_in(
+    comparison: Comparison, contestant: str, n_labels: int, suite: str
+) -> Summary | None:
     target = comparison.target
     if target is None:
         return None
-    return find_summary(
-        comparison.summaries,
-        contestant,
-        n_labels,
-        ("labels", target.quantity, target.metric, None),
-    )
+    question = (suite, target.quantity, target.metric, None)
+    return find_summary(comparison.summaries, contestant, n_labels, question)
 
 
 def find_summary(

@@ -7,12 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import BaseCard, DataCard, Score
 
-COMPARISON_VERSION = 1
+COMPARISON_VERSION = 2
 
 Interval = tuple[float, float]
 
 StopRule = Literal["worthwhile", "stop", "unclear"]
 """Whether the next batch of labels is worth it."""
+
+Outcome = Literal["take", "keep", "unclear"]
+"""Of a comparison: take the choice, keep the base, or nothing can be said."""
 
 IntervalOver = Literal["seeds", "structures"]
 """What an interval is over: structures where there is a single seed."""
@@ -51,7 +54,8 @@ class ComparedCell(_Record):
     reason: str | None = None
     """Why it failed or is open, in words."""
     scores: tuple[Score, ...] = ()
-    """Overall errors, and drift overall, near and far; ``adapted`` and ``base``."""
+    """Overall errors, and drift overall, near and far; ``adapted`` and ``base``. Errors
+    on the structures that choose have the suite ``validation``."""
     n_trainable: int | None = None
     n_steps: int | None = None
     seconds: float | None = None
@@ -120,7 +124,10 @@ class Advice(_Record):
     """What a person should do."""
 
     choice: str | None
-    """Name of a contestant; none where nothing can be recommended."""
+    """Name of a contestant, by its error on the validation structures; none where
+    nothing can be recommended."""
+    outcome: Outcome | None = None
+    """None in files of version 1."""
     headline: str
     sentences: tuple[str, ...]
     more_labels: StopRule

@@ -1,13 +1,20 @@
 """Read and write ``compare.json``; old files are upgraded one version at a time."""
 
 from pathlib import Path
+from typing import Any
 
 from atomgraft.results.comparison import COMPARISON_VERSION, Comparison
 from atomgraft.results.documents import ResultFile, Upgrade
 
 COMPARISON = "compare.json"
 
-UPGRADES: dict[int, Upgrade] = {}
+
+def _with_outcome(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 has errors that choose, and the outcome of the advice."""
+    return known | {"schema_version": 2}
+
+
+UPGRADES: dict[int, Upgrade] = {1: _with_outcome}
 """Version *n* to the step that makes a version *n* + 1 document of it."""
 
 

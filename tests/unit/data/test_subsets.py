@@ -11,6 +11,7 @@ from atomgraft.data.subsets import (
     geometric_sizes,
     nested_order,
     require_sizes,
+    share_to_choose,
 )
 
 
@@ -37,6 +38,19 @@ def test_an_order_is_a_function_of_its_seed():
     )
     assert first == again != other
     assert sorted(first) == list(range(50))
+
+
+@given(st.integers(1, 500))
+def test_what_is_kept_aside_leaves_most(n_pool):
+    n_aside = round(n_pool * share_to_choose(n_pool))
+    assert n_aside <= n_pool / 2
+    assert n_aside == 0 or n_aside >= 5
+    assert (n_aside == 0) == (n_pool < 10)
+
+
+def test_what_is_kept_aside_is_named():
+    with pytest.raises(BadInputError, match="2 more are kept aside for validation"):
+        require_sizes((9,), 8, n_aside=2)
 
 
 def test_too_large_a_size_is_refused():

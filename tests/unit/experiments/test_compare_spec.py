@@ -66,6 +66,12 @@ def test_a_spec_survives_its_file(tmp_path):
         ({"more_labels": 0}, "greater than or equal to 1"),
         ({"colour": "red"}, "no known key"),
         ({"training": {"stepps": 3}}, "no known key"),
+        ({"training": {"patience": 3}}, "leave 'patience' out"),
+        ({"validation_fraction": 1.0}, "less than 1"),
+        (
+            {"recipes": [{"recipe": "full", "settings": {"validation_fraction": 0.5}}]},
+            "same for all",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, said):
@@ -146,6 +152,8 @@ def test_a_campaign_may_grow_and_be_asked_more(changes):
         {"base": "pair:lj-ar"},
         {"dtype": "float64"},
         {"stress_unit": "GPa"},
+        {"validation": "other.xyz"},
+        {"validation_fraction": 0.5},
     ],
 )
 def test_another_frame_is_another_campaign(changes):

@@ -14,7 +14,6 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.data.labels import ENERGY, FORCES
 from atomgraft.data.readers import read_structures
 from atomgraft.experiments.inputs import (
-    SPLIT_FROM,
     base_card,
     data_card,
     knowledge_of,
@@ -136,12 +135,19 @@ def test_inputs_are_in_the_precision_of_the_run(write):
         assert (len(one.train), one.validation) == (4, ())
 
 
-def test_a_tenth_is_split_off_from_forty_on(write):
-    few = read_inputs(spec_of(write(crystals(SPLIT_FROM - 1))))
-    many = read_inputs(spec_of(write(crystals(SPLIT_FROM))))
-    asked = read_inputs(spec_of(write(crystals(10)), validation_fraction=0.2))
-    sizes = [(len(one.train), len(one.validation)) for one in (few, many, asked)]
-    assert sizes == [(39, 0), (36, 4), (8, 2)]
+@pytest.mark.parametrize("n", [4, 39, 40, 41])
+def test_everything_is_trained_on_whatever_there_is(n, write):
+    """A rule that changes with the number of structures bends a learning curve."""
+    found = read_inputs(spec_of(write(crystals(n))))
+    assert (len(found.train), len(found.validation)) == (n, 0)
+
+
+def test_validation_is_split_off_where_it_was_asked_for(write):
+    path = write(crystals(10))
+    asked = read_inputs(spec_of(path, validation_fraction=0.2))
+    patient = read_inputs(spec_of(path, training={"steps": 2, "patience": 3}))
+    sizes = [(len(one.train), len(one.validation)) for one in (asked, patient)]
+    assert sizes == [(8, 2), (9, 1)]
 
 
 def test_clean_data_need_no_notice_and_warnings_become_one(write):
