@@ -81,6 +81,20 @@ def command(
     k_spacing: Annotated[
         float, typer.Option(help="Distance of k-points, 1/Å, with 2π.")
     ] = 0.25,
+    spin: Annotated[
+        bool | None,
+        typer.Option(
+            "--spin/--no-spin",
+            help="Spin-polarised inputs; by elements and moments unless given.",
+        ),
+    ] = None,
+    hubbard: Annotated[
+        bool | None,
+        typer.Option(
+            "--hubbard/--no-hubbard",
+            help="+U as in the Materials Project; as the model's data unless given.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     collect: Annotated[
         Path | None,
@@ -129,6 +143,8 @@ def command(
         "functional": functional,
         "cutoff": cutoff,
         "k_spacing": k_spacing,
+        "spin": spin,
+        "hubbard": hubbard,
         "seed": seed,
     }
     if kinds is not None:

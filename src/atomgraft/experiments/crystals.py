@@ -124,7 +124,10 @@ def _structure(source: Source) -> Atoms:
     found = structures[0]
     if not np.isfinite(found.positions).all():
         raise _unreadable(path, ValueError("a position is not finite"))
-    return Atoms(found.numbers, found.positions, cell=found.cell, pbc=found.pbc)
+    atoms = Atoms(found.numbers, found.positions, cell=found.cell, pbc=found.pbc)
+    if found.has("initial_magmoms"):
+        atoms.set_initial_magnetic_moments(found.get_initial_magnetic_moments())
+    return atoms
 
 
 def _unreadable(path: Path, error: Exception) -> BadInputError:

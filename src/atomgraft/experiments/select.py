@@ -89,7 +89,9 @@ def select(
     chosen = [labelled_atoms(pool.proposals[one.index]) for one in picks]
     with held(folder, "select", inputs=read):
         write_exactly(folder / STRUCTURES, chosen)
-        notes = write_inputs(folder, chosen, spec.inputs, spec.settings())
+        notes = write_inputs(
+            folder, chosen, spec.inputs, spec.settings(models[0].card.level)
+        )
         dtype = str(models[0].dtype).removeprefix("torch.")
         origin = provenance("select", clock, models[0].device, dtype)
         result = _result(spec, models, pool, picks, notes, origin)

@@ -9,6 +9,7 @@ from atomgraft.experiments.spec import problems_of
 from atomgraft.labelling.dft_inputs import PROGRAMS, DftSettings
 from atomgraft.labelling.kinds import KINDS, Amounts, parse_kinds
 from atomgraft.labelling.picking import Rule
+from atomgraft.models.levels import LevelOfTheory
 
 
 class SelectSpec(BaseModel):
@@ -42,6 +43,10 @@ class SelectSpec(BaseModel):
     functional: str = DftSettings.functional
     cutoff: float = DftSettings.cutoff
     k_spacing: float = DftSettings.k_spacing
+    spin: bool | None = None
+    """Spin-polarised inputs; none decides by elements and moments."""
+    hubbard: bool | None = None
+    """+U as in the Materials Project; none does as the model's own data."""
     seed: Annotated[int, Field(ge=0)] = 0
 
     def amounts(self) -> Amounts:
@@ -53,10 +58,21 @@ class SelectSpec(BaseModel):
             distance=self.distance,
         )
 
-    def settings(self) -> DftSettings:
-        """Return what the programs that label are told."""
+    def settings(self, level: LevelOfTheory | None = None) -> DftSettings:
+        """Return what the programs that label are told.
+
+        Parameters
+        ----------
+        level
+            Level of theory of the model's own data; none is unknown.
+        """
         return DftSettings(
-            functional=self.functional, cutoff=self.cutoff, k_spacing=self.k_spacing
+            functional=self.functional,
+            cutoff=self.cutoff,
+            k_spacing=self.k_spacing,
+            spin=self.spin,
+            hubbard=self.hubbard,
+            level=level,
         )
 
 

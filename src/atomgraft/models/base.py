@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
+from atomgraft.models.levels import LevelOfTheory
 
 Role = str
 """The part of a model that a parameter plays; the constants below, or
@@ -137,6 +138,8 @@ class PotentialCard:
         Licence of the weights, as far as it is known.
     head
         The head, modality or fidelity that predictions come from.
+    level
+        The level of theory of its training data; none where it is unknown.
     is_untrained
         Whether the weights are fresh, so that predictions mean nothing.
     """
@@ -145,6 +148,7 @@ class PotentialCard:
     framework: str
     licence: str
     head: str | None = None
+    level: LevelOfTheory | None = None
     is_untrained: bool = False
 
 

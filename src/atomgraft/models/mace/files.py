@@ -21,6 +21,7 @@ from atomgraft.core.frameworks import require_framework
 from atomgraft.core.storage import is_file
 from atomgraft.models.base import PotentialCard
 from atomgraft.models.checkpoints import read_checkpoint
+from atomgraft.models.levels import level_of_theory
 from atomgraft.models.mace.potential import MacePotential
 from atomgraft.models.presets import check_preset
 
@@ -125,6 +126,7 @@ def load_mace(
                 if key in PUBLISHED
                 else "not stated by the file",
                 head=head,
+                level=level_of_theory(name, head),
             ),
         )
 

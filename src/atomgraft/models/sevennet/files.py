@@ -17,6 +17,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.frameworks import require_framework
 from atomgraft.models.base import PotentialCard
 from atomgraft.models.checkpoints import read_checkpoint
+from atomgraft.models.levels import level_of_theory
 from atomgraft.models.presets import check_preset
 from atomgraft.models.sevennet.potential import SevenNetPotential, Source
 
@@ -89,6 +90,7 @@ def load_sevennet(
             framework="sevennet",
             licence=LICENCES.get(name.lower(), "not stated by the file"),
             head=head,
+            level=level_of_theory(name, head),
         ),
     )
 
