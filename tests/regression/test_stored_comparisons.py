@@ -60,7 +60,7 @@ def test_folders_tell_what_they_hold(folder, tmp_path_factory):
     ("text", "said"),
     [
         ("{", "not a readable comparison"),
-        ("[]", "version None"),
+        ("[]", "where keys are needed"),
         ('{"schema_version": 99}', "version 99"),
         ('{"schema_version": true}', "version True"),
         ('{"schema_version": 1}', "not a readable comparison"),

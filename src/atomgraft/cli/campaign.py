@@ -209,15 +209,16 @@ def _composed(
     path: Path | None, given: dict[str, Any], steps: int | None
 ) -> "PhononCampaignSpec":
     """Return the spec of a file and the flags; flags win."""
-    from atomgraft.experiments.phonon_campaign_spec import parse_campaign_spec
-    from atomgraft.experiments.spec import read_document
+    from atomgraft.core.yaml_files import read_settings
 
     document, origin = {}, "The command line"
     if path is not None:
-        document = read_document(path)
+        document = read_settings(path)  # refused before the heavy imports
         origin = f"{path} with the command line"
-        if not isinstance(document, dict):
-            return parse_campaign_spec(document, origin)
+    from atomgraft.experiments.phonon_campaign_spec import parse_campaign_spec
+
+    if not isinstance(document, dict):
+        return parse_campaign_spec(document, origin)
     return parse_campaign_spec(with_flags(document, given, steps), origin)
 
 

@@ -165,13 +165,16 @@ def _composed(
     path: Path | None, given: dict[str, Any], steps: int | None
 ) -> "CompareSpec":
     """Return the spec of a file, a folder, or the flags alone; flags win."""
+    from atomgraft.core.yaml_files import read_settings
+
+    if path is not None and not path.is_dir():
+        read_settings(path)  # a broken file is refused before the heavy imports
     from atomgraft.experiments.compare_spec import COMPARE_SPEC, parse_compare_spec
-    from atomgraft.experiments.spec import read_document
 
     document, origin = {}, "The command line"
     if path is not None:
         file = path / COMPARE_SPEC if path.is_dir() else path
-        document = read_document(file)
+        document = read_settings(file)
         origin = f"{file} with the command line" if given else str(file)
         if not isinstance(document, dict):
             return parse_compare_spec(document, origin)

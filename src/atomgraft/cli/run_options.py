@@ -184,20 +184,17 @@ def _asked(
 def _composed(path: Path | None, given: dict[str, Any]) -> "RunSpec":
     """Return the spec of a file, a folder, or the flags alone; flags win."""
     from atomgraft.core.errors import BadInputError
-    from atomgraft.experiments.spec import (
-        SPEC,
-        parse_spec,
-        read_document,
-        read_spec,
-    )
+    from atomgraft.core.yaml_files import read_settings
+
+    if path is not None and not path.is_dir():
+        read_settings(path)  # a broken file is refused before the heavy imports
+    from atomgraft.experiments.spec import SPEC, parse_spec
 
     if path is None:
         return parse_spec({"recipe": "lora", **given}, "The command line")
     file = path / SPEC if path.is_dir() else path
-    if not given:
-        return read_spec(file)
-    document = read_document(file)
-    if not isinstance(document, dict):
+    document = read_settings(file)
+    if not given or not isinstance(document, dict):
         return parse_spec(document, str(file))
     own = [key for key in ("axes", "learning_rate") if document.get(key) is not None]
     if own and given.get("recipe", document.get("recipe")) != document.get("recipe"):

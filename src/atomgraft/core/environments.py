@@ -16,6 +16,7 @@ from atomgraft.core.frameworks import (
     is_installed,
     missing,
 )
+from atomgraft.core.json_files import read_json
 from atomgraft.core.storage import exposure, locked, remove_folder
 
 LOCATION = "ATOMGRAFT_ENVIRONMENTS"
@@ -169,11 +170,13 @@ def find_environment(framework: str) -> Environment | None:
         One of `FRAMEWORKS`.
     """
     try:
-        text = (environments_folder() / framework / STAMP).read_text()
-        document: dict[str, Any] = json.loads(text)
+        stamp = environments_folder() / framework / STAMP
+        document = read_json(stamp, title="environment", remedy=IN_USE)
         arguments = tuple(document.pop("arguments"))
+        if not all(isinstance(one, str) for one in (*arguments, *document.values())):
+            return None
         return Environment(arguments=arguments, **document)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (BadInputError, KeyError, TypeError):
         return None  # never finished, or spoilt: 'env add' makes it anew
 
 

@@ -174,7 +174,7 @@ def remove_file(path: Path) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether a path is a file; a name too long for the disk is none.
+    """Tell whether a path is a file; a name that no disk can hold is none.
 
     Examples
     --------
@@ -183,15 +183,15 @@ def is_file(path: Path) -> bool:
     """
     try:
         return path.is_file()
-    except OSError:
+    except (OSError, ValueError):  # too long, or with a zero byte
         return False
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether a path is a folder; a name too long for the disk is none."""
+    """Tell whether a path is a folder; a name that no disk can hold is none."""
     try:
         return path.is_dir()
-    except OSError:
+    except (OSError, ValueError):  # too long, or with a zero byte
         return False
 
 

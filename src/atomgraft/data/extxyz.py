@@ -10,8 +10,8 @@ from ase import Atoms
 from ase.io.extxyz import key_val_str_to_dict
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.reading import MAX_BYTES, is_compressed, read_lines
 from atomgraft.data.sources import Source
-from atomgraft.data.streams import MAX_BYTES, is_compressed, read_lines
 
 BYTES_PER_ATOM = 8
 """The shortest line of an atom, ``H 0 0 0``, with its end."""

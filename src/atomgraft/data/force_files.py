@@ -16,7 +16,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_file
 from atomgraft.data.phonopy_units import FileUnits
 from atomgraft.data.sources import Source
-from atomgraft.data.streams import read_text
+from atomgraft.core.reading import read_text
 from atomgraft.data.supercell_sets import SupercellSet, checked, set_from, with_forces
 
 FORCE_FILES = ("FORCE_SETS", "FORCES_FC2", "FORCES_FC3")

@@ -16,23 +16,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import yaml
 from ase import Atoms
 from ase.data import atomic_masses
 from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError, MissingExtraError
 from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
+from atomgraft.core.yaml_files import read_yaml
 from atomgraft.data.phonopy_units import FileUnits, units_of
 from atomgraft.data.sources import Source
-from atomgraft.data.streams import read_text
 from atomgraft.data.supercell_sets import SupercellSet, checked, set_from, unreadable
 
 if TYPE_CHECKING:
     from phonopy.structure.atoms import PhonopyAtoms
-
-MAX_BYTES = 512 * 1024**2
-"""Parsed YAML takes about twenty times its size in memory."""
 
 SETS = ("dataset", "phonon_dataset")
 """Sets of displacements that a file can have; the second is phono3py's alone."""
@@ -130,15 +126,7 @@ def read_document(source: Source) -> dict[str, Any]:
     BadInputError
         It is no YAML with keys.
     """
-    text = read_text(source.path, max_bytes=MAX_BYTES)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        document = yaml.load(text, Loader=loader)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise unreadable(source, f"is not readable YAML ({reason})") from error
-    except (ValueError, RecursionError) as error:
-        raise unreadable(source, f"is not readable YAML ({error})") from error
+    document = read_yaml(source.path)
     if not isinstance(document, dict):
         raise unreadable(source, "is YAML, but holds no keys")
     return document

@@ -7,6 +7,7 @@ from typing import Unpack
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.reading import empty, format_suffix, is_compressed, read_lines
 from atomgraft.data.ase_files import read_database, read_output
 from atomgraft.data.canonical import LABEL_KEYS, RESERVED, canonical
 from atomgraft.data.extxyz import read_extxyz
@@ -14,7 +15,6 @@ from atomgraft.data.file_kinds import HEAD_BYTES, FileKind, kind_of_file, kind_o
 from atomgraft.data.label_keys import LabelKeys, LabelOptions
 from atomgraft.data.phonopy_frames import read_phonopy
 from atomgraft.data.sources import Source, parse_source
-from atomgraft.data.streams import empty, format_suffix, is_compressed, read_lines
 
 READABLE = (
     ".extxyz and .xyz (also .gz, .xz), phonopy .yaml (also .xz, .gz), ASE .db, .json"

@@ -206,13 +206,19 @@ def _stream_records(job: Job, outcome: Fit) -> tuple[StreamRecord, ...]:
 
 def _curve(folder: Path) -> tuple[CurvePoint, ...]:
     """Return the learning curve, thinned but with every validation."""
-    records = read_metrics(folder)
+    records = [one for one in read_metrics(folder) if _is_point(one)]
     stride = max(1, len(records) // MAX_CURVE_POINTS)
     return tuple(
         _point(record)
         for i, record in enumerate(records)
         if i % stride == 0 or record.get("validation") or i == len(records) - 1
     )
+
+
+def _is_point(record: Mapping[str, Any]) -> bool:
+    """Tell whether a line of the log has its numbers; someone may have edited it."""
+    numbers = [record.get(name) for name in ("learning_rate", "loss")]
+    return all(isinstance(one, int | float) for one in numbers)
 
 
 def _point(record: Mapping[str, Any]) -> CurvePoint:

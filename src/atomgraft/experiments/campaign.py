@@ -12,12 +12,16 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from pydantic import TypeAdapter, ValidationError
+
 from atomgraft.core.errors import (
     AtomgraftError,
+    BadInputError,
     LostProcessError,
     MissingExtraError,
     StorageError,
 )
+from atomgraft.core.json_files import read_json
 from atomgraft.core.outputs import held, list_folder
 from atomgraft.core.signals import stopped_by_signal
 from atomgraft.core.storage import is_file, make_folder, write_atomically
@@ -191,11 +195,11 @@ def stored_outcome(folder: Path, cell: Cell) -> Outcome:
     if not is_file(path):
         return NOT_RUN
     try:
-        record = json.loads(path.read_text())
+        record = read_json(path, title="cell", remedy="Run it again.", finite=False)
         if record["identity"] != cell.identity:
             return NOT_RUN
-        return Outcome(**record["outcome"])
-    except (ValueError, KeyError, TypeError):  # broken by hand: do it again
+        return TypeAdapter(Outcome).validate_python(record["outcome"])
+    except (BadInputError, KeyError, ValidationError):  # broken by hand: do it again
         return NOT_RUN
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
+from atomgraft.core.reading import read_text
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.evaluation.advice import Judge, advise, front_points, nothing_yet
@@ -202,7 +203,7 @@ def _refuse_other_campaign(folder: Path, plan: ComparePlan) -> None:
     if not is_file(stored):
         return
     fingerprint = folder / FINGERPRINT
-    known = fingerprint.read_text().strip() if is_file(fingerprint) else None
+    known = read_text(fingerprint).strip() if is_file(fingerprint) else None
     what = None
     if read_compare_spec(stored).frame() != plan.spec.frame():
         what = "another comparison"

@@ -17,13 +17,13 @@ from pydantic import (
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
+from atomgraft.core.yaml_files import read_settings
 from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
 from atomgraft.experiments.spec import (
     LATER_KEYS,
     RunSpec,
     parse_spec,
     problems_of,
-    read_document,
 )
 from atomgraft.training.plan import Plan
 
@@ -321,7 +321,7 @@ def read_compare_spec(path: Path) -> CompareSpec:
     BadInputError
         The file cannot be read or is no valid spec.
     """
-    return parse_compare_spec(read_document(path), str(path))
+    return parse_compare_spec(read_settings(path), str(path))
 
 
 def compare_spec_text(spec: CompareSpec) -> str:

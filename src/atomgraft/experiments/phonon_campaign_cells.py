@@ -15,6 +15,7 @@ from jaxtyping import Float
 from atomgraft.core.environments import python_for
 from atomgraft.core.errors import StorageError
 from atomgraft.core.outputs import held
+from atomgraft.core.reading import read_text
 from atomgraft.core.storage import (
     is_file,
     is_folder,
@@ -199,7 +200,7 @@ def train(folder: Path, told: Document) -> Document:
     """
     payload = TrainPayload(**told)
     marker, run = folder / OWNER, folder / compared_cell.RUN
-    owner = marker.read_text().strip() if is_file(marker) else None
+    owner = read_text(marker).strip() if is_file(marker) else None
     if owner != payload.identity and is_folder(run):
         with held(run, "adapt", fresh=True):
             pass  # a run of other labels

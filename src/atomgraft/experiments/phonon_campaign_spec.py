@@ -16,9 +16,10 @@ from pydantic import (
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
+from atomgraft.core.yaml_files import read_settings
 from atomgraft.experiments.compare_spec import CompareSpec, Entrant
 from atomgraft.experiments.phonon_spec import MeshCount, PhononSpec, Positive
-from atomgraft.experiments.spec import RunSpec, problems_of, read_document
+from atomgraft.experiments.spec import RunSpec, problems_of
 from atomgraft.results.phonon_campaign import FIXED, Mode
 from atomgraft.training.plan import Plan
 
@@ -218,7 +219,7 @@ def read_campaign_spec(path: Path) -> PhononCampaignSpec:
     BadInputError
         The file cannot be read or is no valid spec.
     """
-    return parse_campaign_spec(read_document(path), str(path))
+    return parse_campaign_spec(read_settings(path), str(path))
 
 
 def campaign_spec_text(spec: PhononCampaignSpec) -> str:

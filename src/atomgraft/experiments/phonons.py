@@ -14,6 +14,7 @@ from atomgraft.core.outputs import examine, held
 from atomgraft.core.provenance import file_fingerprint, fingerprint, now
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
+from atomgraft.core.yaml_files import read_settings
 from atomgraft.evaluation.phonon_errors import ROOM_TEMPERATURE
 from atomgraft.evaluation.phonons import Judged, Question, judge_crystal
 from atomgraft.evaluation.softening import known_factor
@@ -126,10 +127,7 @@ def _finished(spec: PhononSpec, inputs: str, folder: Path) -> PhononResult | Non
     stored = folder / SPEC
     if not is_file(stored) or not is_file(folder / PHONONS):
         return None
-    try:
-        known = yaml.safe_load(stored.read_text())
-    except (yaml.YAMLError, ValueError):
-        known = None
+    known = read_settings(stored)
     known = known if isinstance(known, dict) else {}
     is_other = known.get("identity") != spec.identity()
     if is_other or known.get("inputs", inputs) != inputs:

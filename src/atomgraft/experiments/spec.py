@@ -13,6 +13,7 @@ from atomgraft.adaptation.movement import TARGET
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
+from atomgraft.core.yaml_files import read_settings
 from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
 from atomgraft.training.plan import Plan
 from atomgraft.training.streams import AS_OFTEN, Knobs
@@ -25,6 +26,8 @@ REHEARSAL = "rehearsal"
 
 ONE_OR_MORE = frozenset({"train", "validation", "accept"})
 """Keys that take one text for a list of one."""
+MAX_SHOWN = 100
+"""Characters of a wrong value that a message repeats."""
 
 RESERVED_HEADS = frozenset({TARGET, SOURCE, REHEARSAL})
 
@@ -236,7 +239,9 @@ def _problem(error: Any) -> str:  # noqa: ANN401 - a pydantic error mapping
         return f"'{place}' is no known key"
     if error["type"] == "missing":
         return f"'{place}' is missing"
-    return f"'{place}' is {error['input']!r}: {error['msg'].lower()}"
+    given = repr(error["input"])
+    shown = given if len(given) <= MAX_SHOWN else f"{given[:MAX_SHOWN]}..."
+    return f"'{place}' is {shown}: {error['msg'].lower()}"
 
 
 def read_spec(path: Path) -> RunSpec:
@@ -247,26 +252,7 @@ def read_spec(path: Path) -> RunSpec:
     BadInputError
         The file cannot be read or is no valid spec.
     """
-    return parse_spec(read_document(path), str(path))
-
-
-def read_document(path: Path) -> object:
-    """Read YAML.
-
-    Raises
-    ------
-    BadInputError
-        The file cannot be read.
-    """
-    try:
-        return yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise BadInputError(
-            f"{path} cannot be read: {reason}.",
-            "A YAML file that describes a run is needed.",
-            "Check the path and the indentation.",
-        ) from error
+    return parse_spec(read_settings(path), str(path))
 
 
 def spec_text(spec: RunSpec) -> str:

@@ -1,5 +1,6 @@
 """A potential that remembers on disk what it was asked, so that a descent can go on."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase import Atoms
 
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.json_files import read_json
 from atomgraft.core.properties import Property
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.storage import is_file, make_folder, write_atomically
@@ -136,10 +139,8 @@ class RememberingEngine:
         name = fingerprint(str(one).encode() for one in (*asked, key))[:24]
         path = place / f"{kind}-{name}.json"
         if is_file(path):
-            try:
-                return json.loads(path.read_text())
-            except ValueError:  # broken by hand: compute it again
-                pass
+            with contextlib.suppress(BadInputError):  # broken by hand: compute it again
+                return read_json(path, title="answer", remedy="Remove it.")
         document = compute()
         make_folder(place)
         write_atomically(path, json.dumps(document).encode())

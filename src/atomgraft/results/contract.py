@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.json_files import read_json
 from atomgraft.core.storage import is_file, write_atomically
+from atomgraft.results.documents import validated
 from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import (
     BaseCard,
@@ -128,14 +130,9 @@ def read_contract(path: Path) -> Contract:
             "A contract as 'atomgraft plan --write' makes it is needed.",
             "Check the path, or plan the run first.",
         )
-    try:
-        return Contract.model_validate(json.loads(path.read_text()))
-    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
-        raise BadInputError(
-            f"{path} is no contract: {str(error).splitlines()[0]}.",
-            "A file as this version's 'atomgraft plan --write' makes it is needed.",
-            "Plan the run again.",
-        ) from error
+    remedy = "Plan the run again: atomgraft plan ... --write."
+    document = read_json(path, title="contract", remedy=remedy)
+    return validated(Contract, document, str(path), "contract", remedy)
 
 
 def differences(planned: Terms, found: Terms) -> tuple[str, ...]:

@@ -1,14 +1,14 @@
 """One kind of result file: how it is written, found, read and upgraded."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.json_files import read_json
 from atomgraft.core.storage import is_file, is_folder, write_atomically
 
 Record = TypeVar("Record", bound=BaseModel)
@@ -79,32 +79,74 @@ class ResultFile(Generic[Record]):
                 f"A folder made by '{self.command}' is needed.",
                 self.missing,
             )
-        try:
-            document = self._upgraded(json.loads(path.read_text()))
-            return self.record.model_validate(document)
-        except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
-            reason = str(error).splitlines()[0]
+        document = read_json(path, title=self.title, remedy=self.broken)
+        return self.parse(document, str(path))
+
+    def parse(self, document: dict[str, Any], origin: str) -> Record:
+        """Return the record that a document holds, upgraded to today's schema.
+
+        Parameters
+        ----------
+        document
+            As it stands in the file.
+        origin
+            Where it came from, for messages.
+
+        Raises
+        ------
+        BadInputError
+            It is broken, or comes from a newer atomgraft.
+        """
+        version = document.get("schema_version")
+        if type(version) is not int or not 1 <= version <= self.version:  # no True
             raise BadInputError(
-                f"{path} is not a readable {self.title}: {reason}.",
-                "A file as atomgraft wrote it is needed.",
-                self.broken,
-            ) from error
+                f"The {self.title} has schema version {repr(version)[:20]}.",
+                f"This atomgraft reads versions 1 to {self.version}.",
+                "Update atomgraft: pip install -U atomgraft.",
+            )
+        try:
+            for step in range(version, self.version):
+                document = self.upgrades[step](document)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise unfit(origin, self.title, repr(error), self.broken) from error
+        return validated(self.record, document, origin, self.title, self.broken)
 
     def _place(self, folder: Path) -> Path:
         return folder / self.file if is_folder(folder) else folder
 
-    def _upgraded(self, document: object) -> dict[str, Any]:
-        known: dict[str, Any] = (
-            cast("dict[str, Any]", document) if isinstance(document, dict) else {}
-        )
-        version = known.get("schema_version")
-        if type(version) is not int or not 1 <= version <= self.version:  # no True
-            raise BadInputError(
-                f"The {self.title} has schema version {version!r}.",
-                f"This atomgraft reads versions up to {self.version}.",
-                "Update atomgraft: pip install -U atomgraft.",
-            )
-        while version < self.version:
-            known = self.upgrades[version](known)
-            version += 1
-        return known
+
+def validated(
+    record: type[Record], document: dict[str, Any], origin: str, title: str, remedy: str
+) -> Record:
+    """Return the record that a document holds.
+
+    Parameters
+    ----------
+    record
+        What it should be.
+    document
+        In the schema of today.
+    origin, title, remedy
+        For messages: where it came from, what it should be, what to do.
+
+    Raises
+    ------
+    BadInputError
+        A key is unknown or missing, or a value is none that it may have.
+    """
+    try:
+        return record.model_validate(document)
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        reason = f"'{place[:100]}': {first['msg'].lower()}"
+        raise unfit(origin, title, reason, remedy) from error
+
+
+def unfit(origin: str, title: str, reason: str, remedy: str) -> BadInputError:
+    """Return the error for a document of other content than its file should have."""
+    return BadInputError(
+        f"{origin} is not a readable {title}: {reason[:200]}.",
+        "A file as atomgraft wrote it is needed.",
+        remedy,
+    )

@@ -1,14 +1,9 @@
 """Read and write ``result.json``; old files are upgraded one version at a time."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from pydantic import ValidationError
-
-from atomgraft.core.errors import BadInputError
-from atomgraft.core.storage import is_file, is_folder, write_atomically
+from atomgraft.results.documents import ResultFile, Upgrade
 from atomgraft.results.schema import SCHEMA_VERSION, RunResult
 
 RESULT = "result.json"
@@ -29,12 +24,25 @@ def _with_scales(known: dict[str, Any]) -> dict[str, Any]:
     return known | {"schema_version": 4}
 
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+UPGRADES: dict[int, Upgrade] = {
     1: _with_streams,
     2: _with_phonons,
     3: _with_scales,
 }
 """Version *n* to the step that makes a version *n* + 1 document of it."""
+
+
+def _kind(folder: Path) -> ResultFile[RunResult]:
+    return ResultFile(
+        file=RESULT,
+        record=RunResult,
+        version=SCHEMA_VERSION,
+        upgrades=UPGRADES,
+        title="result",
+        command="atomgraft adapt",
+        missing=f"Run 'atomgraft adapt --out {folder}' or check the path.",
+        broken="Run the command that made it again.",
+    )
 
 
 def write_result(folder: Path, result: RunResult) -> Path:
@@ -45,56 +53,15 @@ def write_result(folder: Path, result: RunResult) -> Path:
     StorageError
         The folder cannot be written; an older result is left as it was.
     """
-    path = folder / RESULT
-    write_atomically(path, result.model_dump_json(indent=1) + "\n")
-    return path
+    return _kind(folder).write(folder, result)
 
 
 def read_result(folder: Path) -> RunResult:
-    """Read the result of a run folder, upgraded to today's schema.
+    """Read the result of a run folder, or of the file, upgraded to today's schema.
 
     Raises
     ------
     BadInputError
         There is none, it is broken, or it comes from a newer atomgraft.
     """
-    path = folder / RESULT if is_folder(folder) else folder
-    if not is_file(path):
-        raise BadInputError(
-            f"{folder} holds no {RESULT}.",
-            "A folder made by 'atomgraft adapt' that has finished is needed.",
-            f"Run 'atomgraft adapt --out {folder}' or check the path.",
-        )
-    try:
-        return RunResult.model_validate(upgraded(json.loads(path.read_text())))
-    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise BadInputError(
-            f"{path} is not a readable result: {reason}.",
-            "A result file as atomgraft wrote it is needed.",
-            "Run the command that made it again.",
-        ) from error
-
-
-def upgraded(document: object) -> dict[str, Any]:
-    """Return a result document in today's schema.
-
-    Raises
-    ------
-    BadInputError
-        The document is no result, or of a version this atomgraft does not know.
-    """
-    known: dict[str, Any] = (
-        cast("dict[str, Any]", document) if isinstance(document, dict) else {}
-    )
-    version = known.get("schema_version")
-    if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:  # no True
-        raise BadInputError(
-            f"The result has schema version {version!r}.",
-            f"This atomgraft reads versions 1 to {SCHEMA_VERSION}.",
-            "Update atomgraft: pip install -U atomgraft.",
-        )
-    while version < SCHEMA_VERSION:
-        known = UPGRADES[version](known)
-        version += 1
-    return known
+    return _kind(folder).read(folder)

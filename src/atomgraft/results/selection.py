@@ -1,13 +1,14 @@
 """The shape of ``select.json``: which structures to label, and why these."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.json_files import read_json
 from atomgraft.core.storage import is_file, is_folder, write_atomically
+from atomgraft.results.documents import validated
 from atomgraft.results.schema import BaseCard, Provenance
 
 SELECTION = "select.json"
@@ -162,11 +163,6 @@ def read_selection(folder: Path) -> SelectionResult:
             "The folder of an 'atomgraft select' is needed.",
             f"Run 'atomgraft select ... --out {folder}', or check the path.",
         )
-    try:
-        return SelectionResult.model_validate(json.loads(path.read_text()))
-    except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
-        raise BadInputError(
-            f"{path} is no selection: {str(error).splitlines()[0]}.",
-            "A file as this version's 'atomgraft select' makes it is needed.",
-            "Make the selection again.",
-        ) from error
+    remedy = "Make the selection again: atomgraft select."
+    document = read_json(path, title="selection", remedy=remedy)
+    return validated(SelectionResult, document, str(path), "selection", remedy)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,9 @@ import torch
 from torch import Tensor
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.json_files import parse_json
+from atomgraft.core.reading import read_log
+from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.models.checkpoints import read_checkpoint
 
 CHECKPOINT = "checkpoint.pt"
@@ -124,10 +125,10 @@ def truncate_metrics(folder: Path, step: int) -> None:
         The folder cannot be written.
     """
     path = folder / METRICS
-    if path.exists():
+    if is_file(path):
         kept = [
             line
-            for line in path.read_text().splitlines()
+            for line in read_log(path)
             if (record := _record(line)) is not None and record["step"] <= step
         ]
         write_atomically(path, "".join(line + "\n" for line in kept))
@@ -136,16 +137,16 @@ def truncate_metrics(folder: Path, step: int) -> None:
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
     """Return the logged lines of a run; a line cut off by a crash is left out."""
     path = folder / METRICS
-    if not path.exists():
+    if not is_file(path):
         return []
-    records = map(_record, path.read_text().splitlines())
+    records = map(_record, read_log(path))
     return [record for record in records if record is not None]
 
 
 def _record(line: str) -> dict[str, Any] | None:
     """Return a logged line; none where a crash or another program left rubbish."""
     try:
-        record = json.loads(line)
-    except json.JSONDecodeError:
+        record = parse_json(line, finite=False)
+    except ValueError:
         return None
-    return record if isinstance(record, dict) and "step" in record else None
+    return record if type(record.get("step")) is int else None

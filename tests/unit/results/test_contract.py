@@ -70,7 +70,7 @@ def test_where_it_runs_is_free():
 def test_what_is_no_contract_is_refused(tmp_path, text):
     path = tmp_path / "plan.json"
     path.write_text(text)
-    with pytest.raises(BadInputError, match="is no contract"):
+    with pytest.raises(BadInputError, match="is not a readable contract"):
         read_contract(path)
 
 
@@ -79,7 +79,7 @@ def test_a_later_version_is_refused(tmp_path):
     later = f'"contract_version":{CONTRACT_VERSION + 1}'
     text = make_contract().model_dump_json()
     path.write_text(text.replace(f'"contract_version":{CONTRACT_VERSION}', later))
-    with pytest.raises(BadInputError, match="is no contract"):
+    with pytest.raises(BadInputError, match="is not a readable contract"):
         read_contract(path)
 
 

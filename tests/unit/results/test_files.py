@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from atomgraft.core.errors import BadInputError, StorageError
 from atomgraft.results import files
-from atomgraft.results.files import RESULT, read_result, upgraded, write_result
+from atomgraft.results.files import RESULT, read_result, write_result
 from atomgraft.results.schema import SCHEMA_VERSION, RunResult, Score
 from tests.unit.report.example_result import make_failed, make_result, make_unproved
 
@@ -141,15 +141,17 @@ def test_where_no_result_is_the_command_is_told(name, tmp_path):
 @pytest.mark.parametrize(
     "version", [SCHEMA_VERSION + 1, 0, -1, None, "1", 1.0, True], ids=repr
 )
-def test_a_version_that_is_none_of_ours_is_refused(version):
+def test_a_version_that_is_none_of_ours_is_refused(version, tmp_path):
+    write_document(tmp_path, document(schema_version=version))
     with pytest.raises(BadInputError, match="schema version"):
-        upgraded(document(schema_version=version))
+        read_result(tmp_path)
 
 
-@pytest.mark.parametrize("content", [[], "text", 3, None], ids=repr)
-def test_a_document_that_is_no_result_is_refused(content):
-    with pytest.raises(BadInputError, match="schema version None"):
-        upgraded(content)
+@pytest.mark.parametrize("content", ["[]", '"text"', "3", "null"])
+def test_a_document_that_is_no_result_is_refused(content, tmp_path):
+    write_document(tmp_path, content)
+    with pytest.raises(BadInputError, match="not a readable result"):
+        read_result(tmp_path)
 
 
 def test_every_old_version_has_its_step():
