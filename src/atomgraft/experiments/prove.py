@@ -1,6 +1,7 @@
 """The proof of a run: held-out errors, forgetting and consistency, side by side."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card, write_errors
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
 from atomgraft.core.seeding import numpy_generator
@@ -45,8 +46,21 @@ from atomgraft.experiments.spec import SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.lattice.forces import require_known
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.files import read_result, write_result
-from atomgraft.results.schema import ModelName, RunResult
+from atomgraft.results.schema import (
+    DataCard,
+    ModelName,
+    MovedWeights,
+    RunResult,
+    Score,
+)
 from atomgraft.training.devices import DeviceName, resolve_device
+
+LABELS = "labels"
+"""The suite that held-out structures answer."""
+
+SAME_CHANGE = 1e-5
+"""Share by which the movement of the same weights may differ between machines, where
+low-rank deltas are multiplied out in another order."""
 
 LEAKS = ("split-leak", "trajectory-leak")
 """Findings about structures that are related to trained ones."""
@@ -109,27 +123,33 @@ def prove(
             seed=spec.seed,
             progress=progress,
         )
-        vibrations = tuple(one for one in result.scores if one.suite == PHONONS)
-        scores = found.scores + vibrations  # they do not depend on the test files
-        kept = tuple(card for card in result.data if card.role != "test")
-        cards = (data_card("test", test, structures),) if structures else ()
         moved = moved_weights(models["base"], models["adapted"])
+        result = judge.without_stale(moved)
+        stands = not structures and any(one.suite == LABELS for one in result.scores)
+        cards = tuple(one for one in result.data if one.role != "test" or stands)
+        cards += (data_card("test", test, structures),) if structures else ()
+        scores = _joined(result.scores if stands else (), found.scores)
+        scores += tuple(one for one in result.scores if one.suite == PHONONS)
+        earlier = (one for one in result.provenance if one.verb != "prove" or stands)
+        session = provenance("prove", clock, models["base"].device, spec.dtype)
         result = result.model_copy(
             update={
-                "data": kept + cards,
+                "data": cards,
                 "scores": scores,
-                "parity": found.parity,
+                "parity": result.parity if stands else found.parity,
                 "moved": moved,
                 "verdict": verdict(scores, moved=moved),
-                "provenance": (
-                    *(one for one in result.provenance if one.verb != "prove"),
-                    provenance("prove", clock, models["base"].device, spec.dtype),
-                ),
+                "provenance": (*earlier, session),
             }
         )
         write_result(folder, result)
         write_errors(folder / GRAFT, _card_errors(result))
         return result
+
+
+def _joined(stored: Sequence[Score], new: Sequence[Score]) -> tuple[Score, ...]:
+    """Return the scores of held-out labels that stand, before what is new."""
+    return (*(one for one in stored if one.suite == LABELS), *new)
 
 
 def prove_vibrations(
@@ -178,9 +198,9 @@ def prove_vibrations(
         models, _ = _contestants(folder, base, spec, resolve_device(device))
         phonons = prove_phonons(models, chosen, progress=progress)
         rows = phonon_scores(phonons, numpy_generator(spec.seed, "phonons"))
+        moved = moved_weights(models["base"], models["adapted"])
         others = (one for one in result.scores if one.suite != PHONONS)
         scores = (*others, *rows)
-        moved = moved_weights(models["base"], models["adapted"])
         session = provenance("phonons", clock, models["base"].device, "float64")
         earlier = (one for one in result.provenance if one.verb != "phonons")
         result = result.model_copy(
@@ -206,6 +226,14 @@ def _card_errors(result: RunResult) -> dict[str, dict[str, float | str]]:
     }
 
 
+def _is_same(one: MovedWeights | None, other: MovedWeights) -> bool:
+    """Tell whether weights have moved as they had; unknown means yes."""
+    if one is None:
+        return True
+    change = abs(one.relative_change - other.relative_change)
+    return change <= SAME_CHANGE * other.relative_change
+
+
 def _ignore(_text: str) -> None:
     """Tell nobody."""
 
@@ -229,6 +257,52 @@ class _Judge:
     result: RunResult
     base: AbstractPotential
     notify: Callable[[str], None]
+
+    def without_stale(self, moved: MovedWeights) -> RunResult:
+        """Return the result without answers that no longer belong to the run.
+
+        Parameters
+        ----------
+        moved
+            What the weights are today.
+        """
+        result, dropped, why = self.result, set[str](), ""
+        if not _is_same(result.moved, moved):
+            dropped |= {one.suite for one in result.scores}
+            why = "the graft is another than the one they judged"
+        elif any(self._has_changed(one) for one in result.data if one.role == "test"):
+            dropped, why = {LABELS}, "their files have changed since"
+        if not dropped:
+            return result
+        self.notify(
+            f"Earlier answers are dropped ({', '.join(sorted(dropped))}): {why}."
+        )
+        has_labels = LABELS not in dropped
+        return result.model_copy(
+            update={
+                "scores": tuple(
+                    one for one in result.scores if one.suite not in dropped
+                ),
+                "data": tuple(
+                    one for one in result.data if one.role != "test" or has_labels
+                ),
+                "parity": result.parity if has_labels else (),
+                "phonons": () if PHONONS in dropped else result.phonons,
+            }
+        )
+
+    def _has_changed(self, card: DataCard) -> bool:
+        """Tell whether test files hold other structures now; gone ones do not."""
+        is_there = False
+        for read in (functools.partial(read_files, self.spec), read_structures):
+            try:
+                found = structures_fingerprint(read(card.files))
+            except AtomgraftError:
+                continue
+            if found == card.fingerprint:
+                return False
+            is_there = True
+        return is_there
 
     def held_out(self, files: Sequence[str], *, default_labels: bool) -> list[Atoms]:
         """Read and check the structures that judge."""
