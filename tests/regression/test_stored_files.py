@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ase.build import bulk
 
-from atomgraft.adaptation.graft import load_graft, read_card
+from atomgraft.adaptation.graft import load_graft, read_card, write_errors
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 from atomgraft.report.page import write_page
@@ -19,9 +20,16 @@ STORED = Path(__file__).parent / "stored"
 RESULTS = sorted(STORED.glob("result-*.json"))
 GRAFT = STORED / "graft-1.safetensors"
 ENERGIES = STORED / "energies-1.json"
+ROUNDED = STORED / "graft-2.safetensors"
+ROUNDED_ENERGIES = json.loads((STORED / "energies-2.json").read_text())
+"""Of a graft in float32 with references of -7,890 and -535,001 eV: what it predicted
+itself, and a copy of it in float64."""
 
 ROUND_OFF = 1e-12
 """Relative: the same formula in float64, summed in another order by another machine."""
+
+FLOAT32_INTERACTIONS = 1e-5
+"""eV: interactions of eight atoms, in float32."""
 
 BASE_HASH = "d8c4028568e4ca97a103ae2f10ae6456aca09bf2a834e0f42e065bf770c09b59"
 """Of `pair:sw-si` in version 0.1.0; grafts are pinned to it."""
@@ -108,6 +116,37 @@ def test_the_stored_energies_are_the_graft_s():
     wanted = json.loads(ENERGIES.read_text())
     for name, energy in energies_of(load_potential("pair:sw-si")).items():
         assert abs(energy - wanted[name]) > 1
+
+
+@pytest.mark.parametrize("head", ROUNDED_ENERGIES)
+def test_a_graft_whose_references_were_rounded_predicts_what_it_did(head):
+    """Rounded references are kept; that energies were rounded as well is not."""
+    wanted = ROUNDED_ENERGIES[head]
+    merged = load_graft(ROUNDED, load_potential("pair:sw-si")).merged(head)
+    assert merged.weights_hash() == wanted["weights_hash"]
+    exact = energies_of(merged.clone(dtype=torch.float64))
+    assert exact == pytest.approx(wanted["float64"], rel=ROUND_OFF)
+    now = energies_of(merged)
+    assert now == pytest.approx(exact, abs=FLOAT32_INTERACTIONS)
+    for name, energy in wanted["float32"].items():
+        spacing = float(np.spacing(np.float32(abs(energy))))
+        assert abs(now[name] - energy) < 2 * spacing
+
+
+def test_the_references_of_that_graft_were_rounded():
+    """The negative control: a shift of format 3 is what its card says."""
+    shift = read_card(ROUNDED).heads["other"].reference_shifts["Si"]
+    merged = load_graft(ROUNDED, load_potential("pair:sw-si")).merged("other")
+    assert abs(float(merged.reference_table()[14]) - shift) > 0.01
+
+
+def test_errors_on_the_card_of_an_old_graft_leave_its_format(tmp_path):
+    path = tmp_path / ROUNDED.name
+    path.write_bytes(ROUNDED.read_bytes())
+    write_errors(path, {"forces": {"mae": 1.0, "unit": "meV/Å", "n": 1}})
+    assert read_card(path).format == 2
+    merged = load_graft(path, load_potential("pair:sw-si")).merged()
+    assert merged.weights_hash() == ROUNDED_ENERGIES["target"]["weights_hash"]
 
 
 if __name__ == "__main__":

@@ -224,7 +224,7 @@ def _importance(
 
 
 def shift_references(potential: AbstractPotential, shifts: Mapping[int, float]) -> None:
-    """Add to the reference energies of `potential`, in place.
+    """Add to the reference energies of `potential`, in place and in float64.
 
     Parameters
     ----------
@@ -233,8 +233,4 @@ def shift_references(potential: AbstractPotential, shifts: Mapping[int, float]) 
     shifts
         eV per atom, by atomic number.
     """
-    if not shifts:
-        return
-    with torch.no_grad():
-        for name, value in potential.with_shifted_references(shifts).items():
-            potential.module.get_parameter(name).copy_(value)
+    potential.add_references(shifts)

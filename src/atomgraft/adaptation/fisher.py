@@ -81,7 +81,7 @@ def _derivatives(
     signs = torch.randint(0, 2, shape, generator=generator).to(prediction.forces)
     n_atoms = len(graph.numbers)
     outputs = (
-        prediction.energy.sum() / n_atoms,
+        prediction.interaction.sum() / n_atoms,
         ((2 * signs - 1) * prediction.forces).sum() / (3 * n_atoms) ** 0.5,
     )
     leaves = list(weights.values())

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from atomgraft.adaptation.axes import Axes
 from atomgraft.adaptation.base import Adapted, HeadStart, adapt_potential
+from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import write_atomically
 from atomgraft.models.base import AbstractPotential
@@ -25,7 +26,9 @@ FORMAT = 3
 
 READABLE = (1, 2, 3)
 """Format 1 had no further heads. Up to format 2, deltas of matrices that a parameter
-stores as outputs by inputs had A at the outputs and B at the inputs."""
+stores as outputs by inputs had A at the outputs and B at the inputs, and reference
+energies were rounded to the precision of the weights that were trained beside them;
+since 3 they are added in float64."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,8 @@ class GraftCard:
         Held-out errors, if they are known.
     heads
         Further heads that were trained beside it, by name.
+    format
+        Of the file; see `READABLE`.
     """
 
     base: str
@@ -88,6 +93,7 @@ class GraftCard:
     dtype: Literal["float32", "float64"]
     errors: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     heads: Mapping[str, HeadCard] = dataclasses.field(default_factory=dict)
+    format: int = FORMAT
 
 
 def write_graft(path: Path, adapted: Adapted, card: GraftCard) -> int:
@@ -102,7 +108,7 @@ def write_graft(path: Path, adapted: Adapted, card: GraftCard) -> int:
         name: tensor.detach().cpu().contiguous()
         for name, tensor in adapted.movement.named_trainables().items()
     }
-    document = {"format": FORMAT, **dataclasses.asdict(card)}
+    document = dataclasses.asdict(card)
     content = save(tensors, metadata={CARD_KEY: json.dumps(document)})
     write_atomically(path, content)
     return len(content)
@@ -126,7 +132,7 @@ def write_errors(path: Path, errors: Mapping[str, Any]) -> None:
         The folder cannot be written.
     """
     card = dataclasses.replace(read_card(path), errors=errors)
-    document = {"format": _document(path)["format"], **dataclasses.asdict(card)}
+    document = dataclasses.asdict(card)
     content = save(load_file(path), metadata={CARD_KEY: json.dumps(document)})
     write_atomically(path, content)
 
@@ -146,8 +152,10 @@ def read_card(path: Path) -> GraftCard:
             "Check the path, or wait until the run has finished.",
         )
     try:
-        document = _document(path)
-        if document.pop("format") not in READABLE:
+        with safe_open(path, framework="pt") as stream:
+            metadata: Mapping[str, str] = stream.metadata() or {}
+        document = json.loads(metadata[CARD_KEY])
+        if document["format"] not in READABLE:
             raise ValueError("its card has another format")  # noqa: TRY301
         return TypeAdapter(GraftCard).validate_python(document)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
@@ -156,13 +164,6 @@ def read_card(path: Path) -> GraftCard:
             f"A safetensors file with a card of format 1 to {FORMAT} is needed.",
             "Use a graft.safetensors written by this version of atomgraft.",
         ) from error
-
-
-def _document(path: Path) -> dict[str, Any]:
-    """Return the card of a graft as it stands in the file."""
-    with safe_open(path, framework="pt") as stream:
-        metadata: Mapping[str, str] = stream.metadata() or {}
-    return json.loads(metadata[CARD_KEY])
 
 
 def load_graft(path: Path, base: AbstractPotential) -> Adapted:
@@ -189,22 +190,41 @@ def load_graft(path: Path, base: AbstractPotential) -> Adapted:
             "A graft fits the exact weights it was trained on.",
             f"Give --base {card.base}, in the version it had then.",
         )
-    source = base.clone(dtype=getattr(torch, card.dtype), device=base.device)
+    heads = {
+        name: HeadStart(
+            source_head=head.source_head,
+            reference_shifts=_shifts(head.reference_shifts, path),
+        )
+        for name, head in card.heads.items()
+    }
+    shifts = _shifts(card.reference_shifts, path)
     adapted = adapt_potential(
-        source,
+        base.clone(dtype=getattr(torch, card.dtype), device=base.device),
         _axes(card, path),
-        reference_shifts=_shifts(card.reference_shifts, path),
+        reference_shifts=shifts,
         seed=card.seed,
-        heads={
-            name: HeadStart(
-                source_head=head.source_head,
-                reference_shifts=_shifts(head.reference_shifts, path),
-            )
-            for name, head in card.heads.items()
-        },
+        heads=heads,
     )
-    _fill(adapted, path)
+    if card.format < 3:
+        starts = {TARGET: HeadStart(reference_shifts=shifts), **heads}
+        for name, start in starts.items():
+            _round_references(adapted.source_of(name), base, start.reference_shifts)
+    _fill(adapted, path, card.format)
     return adapted
+
+
+def _round_references(
+    potential: AbstractPotential, base: AbstractPotential, shifts: Mapping[int, float]
+) -> None:
+    """Shift reference energies in the weights, rounded as these are, in place.
+
+    So did the versions that wrote formats 1 and 2, and they trained the other weights
+    beside what came of it.
+    """
+    potential.added_references = base.added_references
+    with torch.no_grad():
+        for name, value in potential.with_shifted_references(shifts).items():
+            potential.module.get_parameter(name).copy_(value)
 
 
 def _axes(card: GraftCard, path: Path) -> Axes:
@@ -221,10 +241,10 @@ def _shifts(by_symbol: Mapping[str, float], path: Path) -> dict[int, float]:
     return {atomic_numbers[symbol]: shift for symbol, shift in by_symbol.items()}
 
 
-def _fill(adapted: Adapted, path: Path) -> None:
+def _fill(adapted: Adapted, path: Path, written_as: int) -> None:
     trainables = adapted.movement.named_trainables()
     stored = load_file(path)
-    if _document(path)["format"] < 3:
+    if written_as < 3:
         stored = _turned(stored, adapted.movement.transposed())
     shapes = {name: one.shape for name, one in stored.items()}
     wanted = {name: one.shape for name, one in trainables.items()}

@@ -35,7 +35,6 @@ import torch
 from ase import Atoms
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import functional_call
 
 from atomgraft.adaptation.movement import AbstractMovement
 from atomgraft.core.errors import BadInputError
@@ -44,7 +43,11 @@ from atomgraft.data.labels import energy_of, forces_of
 from atomgraft.data.reference_energies import count_elements
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.graph import Graph, find_neighbours, make_graph
-from atomgraft.models.prediction import batches_by_atoms
+from atomgraft.models.prediction import (
+    batches_by_atoms,
+    interaction_energies,
+    reference_sums,
+)
 
 MAX_ATOMS = 256
 """Atoms of structures that are worked on together."""
@@ -295,6 +298,7 @@ def _rows(
         forces = -_gradient(energies.sum(), positions)
         columns = torch.stack([-_gradient(one, positions) for one in features], dim=-1)
     sizes = [len(atoms) for atoms in group]
+    totals = energies.detach().double() + reference_sums(potential, graph)
     return [
         _Rows(
             energy=float(energy),
@@ -303,7 +307,7 @@ def _rows(
             forces_rows=some_columns.double().cpu().numpy(),
         )
         for energy, row, some_forces, some_columns in zip(
-            energies.detach(),
+            totals,
             own,
             forces.split(sizes),
             columns.split(sizes),
@@ -319,14 +323,14 @@ def _energies_at(
     graph: Graph,
     positions: Tensor,
 ) -> Tensor:
-    """Return the energy of each structure with the readout changed by c."""
+    """Return the interactions of each structure with the readout changed by c."""
     weights = {
         name: potential.module.get_parameter(name).detach()
         + torch.tensordot(c, one, dims=1)
         for name, one in directions.items()
     }
     moved = dataclasses.replace(graph, positions=positions)
-    atom_energies = functional_call(potential.module, weights, (moved,))
+    atom_energies = interaction_energies(potential, moved, weights)
     empty = atom_energies.new_zeros(graph.n_structures)
     return empty.index_add(0, graph.owner, atom_energies)
 

@@ -34,7 +34,8 @@ def command(
     """Merge base and graft into a model that the framework itself loads."""
     from atomgraft.cli.screen import calm, console, print_json
     from atomgraft.experiments.inputs import merged_run, require_finished
-    from atomgraft.experiments.merge import write_merged
+    from atomgraft.experiments.merge import exported_note, write_merged
+    from atomgraft.experiments.references import MEV_PER_ATOM
 
     screen = console(quiet=as_json)
     require_finished(folder)
@@ -45,6 +46,13 @@ def command(
     screen.print(
         f"{merged.card.framework} model with the graft inside: {path}", markup=False
     )
+    if note := exported_note(merged):
+        screen.print(note, markup=False)
     if as_json:
-        document = {"file": str(path), "weights_hash": merged.weights_hash()}
+        document = {
+            "file": str(path),
+            "weights_hash": merged.weights_hash(),
+            "energy_rounding": merged.exported_rounding() * MEV_PER_ATOM,  # meV/atom
+            "note": note,
+        }
         print_json(json.dumps(document, indent=1))

@@ -6,7 +6,8 @@ from tempfile import TemporaryDirectory
 from atomgraft.core.outputs import held, write_alone
 from atomgraft.core.storage import write_atomically
 from atomgraft.experiments.inputs import origins_of
-from atomgraft.models.base import AbstractPotential
+from atomgraft.experiments.references import MEV_PER_ATOM
+from atomgraft.models.base import NEGLIGIBLE_ROUNDING, AbstractPotential
 
 MERGED = "merged"
 """Of the file in the folder of the run, before the ending that its format adds."""
@@ -50,3 +51,31 @@ def write_merged(
         read = origins_of(str(folder))
         write_alone(path, content, overwrite=overwrite, inputs=read)
     return path
+
+
+def exported_note(potential: AbstractPotential) -> str | None:
+    """Return what an exported file loses of large reference energies, in words.
+
+    Examples
+    --------
+    >>> from atomgraft.models.pair import stillinger_weber
+    >>> exported_note(stillinger_weber(["Si"])) is None
+    True
+    """
+    largest = float(potential.reference_table().abs().max())
+    size = f"reference energies of up to {largest:,.0f} eV/atom"
+    precision = str(potential.exported_dtype()).removeprefix("torch.")
+    if (rounding := potential.exported_rounding()) > NEGLIGIBLE_ROUNDING:
+        return (
+            f"{potential.card.framework} adds {size} in {precision}: energies that it "
+            f"computes from this file are rounded to about "
+            f"{rounding * MEV_PER_ATOM:.2g} meV/atom, in sums over many atoms to more. "
+            "Forces and stresses are exact, and so are energies where atomgraft reads "
+            "the file."
+        )
+    if potential.exported_dtype() != potential.dtype:
+        return (
+            f"The file is in {precision}, so that {size} stay exact; evaluate it in "
+            "that precision."
+        )
+    return None

@@ -15,7 +15,7 @@ from atomgraft.data.reference_energies import (
     count_elements,
     fit_reference_shifts,
 )
-from atomgraft.models.base import AbstractPotential
+from atomgraft.models.base import NEGLIGIBLE_ROUNDING, AbstractPotential
 from atomgraft.models.graph import find_neighbours, make_graph
 from atomgraft.models.prediction import batches_by_atoms, predict
 from atomgraft.results.schema import ReferenceRefit
@@ -61,7 +61,9 @@ def refit_references(
     residuals = labels - _energies(base, labelled)
     compositions, elements = count_elements(labelled)
     fit = fit_reference_shifts(residuals, compositions, elements)
-    return dict(fit.shifts), _record(fit)
+    shifted = base.clone(device=base.device)
+    shifted.add_references(fit.shifts)
+    return dict(fit.shifts), _record(fit, shifted.rounding_in(torch.float32))
 
 
 def _energies(base: AbstractPotential, structures: Sequence[Atoms]) -> np.ndarray:
@@ -76,12 +78,18 @@ def _energies(base: AbstractPotential, structures: Sequence[Atoms]) -> np.ndarra
     return np.concatenate(energies)
 
 
-def _record(fit: ReferenceFit) -> ReferenceRefit:
+def _record(fit: ReferenceFit, rounding: float) -> ReferenceRefit:
+    """Return the record of a fit to energies that float32 would round, eV per atom."""
     note = f"fitted to {fit.n_structures} energies, per-atom least squares in float64"
     if not fit.is_identifiable:
         note += (
             "; the compositions cannot tell the elements apart, so the smallest shifts "
             "that fit are taken: energies of other compositions keep an unknown offset"
+        )
+    if rounding > NEGLIGIBLE_ROUNDING:
+        note += (
+            f"; kept in float64 beside the weights: float32 would round energies to "
+            f"{rounding * MEV_PER_ATOM:.2g} meV/atom"
         )
     return ReferenceRefit(
         was_refitted=True,

@@ -112,7 +112,7 @@ class RememberingEngine:
             )
             energy = predict(self.potential, graph, frozenset({Property.ENERGY})).energy
             sizes = [len(atoms) for atoms in group]
-            found += (energy.double().cpu().numpy() / sizes).tolist()
+            found += (energy.cpu().numpy() / sizes).tolist()
         return found
 
     def _forces(self, cells: Sequence[Atoms]) -> list[Any]:

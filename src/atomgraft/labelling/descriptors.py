@@ -20,11 +20,10 @@ import torch
 from ase import Atoms
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.func import functional_call
 
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.graph import Graph, find_neighbours, make_graph
-from atomgraft.models.prediction import batches_by_atoms
+from atomgraft.models.prediction import batches_by_atoms, interaction_energies
 
 MAX_ATOMS = 256
 """Atoms that are described together."""
@@ -202,7 +201,7 @@ def _atom_energies(
     }
     for name, one in directions.items():
         weights[name] = weights[name] + torch.tensordot(c, one, dims=1)
-    return functional_call(potential.module, weights, (graph,))
+    return interaction_energies(potential, graph, weights)
 
 
 def _graph(potential: AbstractPotential, group: Sequence[Atoms]) -> Graph:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
+from ase.data import chemical_symbols
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -24,6 +26,12 @@ RADIAL_BASIS: Role = "radial_basis"
 READOUT: Role = "readout"
 REFERENCE_ENERGIES: Role = "reference_energies"
 SCALE: Role = "scale"
+
+N_ELEMENTS = len(chemical_symbols)
+"""Atomic numbers that ASE knows, zero included."""
+
+UNROUNDED = "reference energies beside the weights"
+"""Their name in a hash of weights, where there are any."""
 
 
 def interaction(i: int) -> Role:
@@ -152,6 +160,9 @@ class PotentialCard:
     is_untrained: bool = False
 
 
+NEGLIGIBLE_ROUNDING = 1e-5
+"""eV per atom: a hundredth of what the best potentials get wrong."""
+
 Self = TypeVar("Self", bound="AbstractPotential")
 """typing.Self is not understood by run-time type checkers."""
 
@@ -160,9 +171,15 @@ class AbstractPotential(abc.ABC):
     """An interatomic potential of any framework.
 
     `module` maps a :class:`~atomgraft.models.graph.Graph` to the energy of each
-    atom (eV, reference energies included), differentiable in positions and cells
-    and in every parameter. Forces and stresses are derived in one place,
-    :mod:`atomgraft.models.prediction`, for all frameworks alike.
+    atom (eV, the reference energies of its own weights included), differentiable in
+    positions and cells and in every parameter. Forces and stresses are derived in one
+    place, :mod:`atomgraft.models.prediction`, for all frameworks alike.
+
+    A reference energy may be a million times larger than what a material changes, so
+    it takes no part in single precision. `added_references` holds in float64 what a
+    refit adds to the parameter of the weights, which stays as it is, and what the
+    precision of that parameter rounds off; the sum of both is added to energies in
+    float64, after the module was evaluated without either.
 
     Attributes
     ----------
@@ -176,6 +193,9 @@ class AbstractPotential(abc.ABC):
         ``forward(graph) -> Float[Tensor, "atoms"]``, eV.
     roles
         Names of the parameters by role; each parameter plays one role.
+    added_references
+        eV, float64, in the shape of the parameter that holds reference energies;
+        none where there is nothing to add.
     """
 
     card: PotentialCard
@@ -183,20 +203,116 @@ class AbstractPotential(abc.ABC):
     elements: frozenset[int]
     module: nn.Module
     roles: Mapping[Role, tuple[str, ...]]
+    added_references: Tensor | None = None
 
     @abc.abstractmethod
     def blocks(self, parameter: str) -> tuple[Block, ...]:
         """Return the matrices a parameter consists of; none if it holds no matrix."""
 
     @abc.abstractmethod
+    def reference_places(self) -> tuple[str, Mapping[int, int]]:
+        """Return where the weights hold reference energies.
+
+        Returns
+        -------
+        str
+            The parameter; a number in it is added to the energy of every atom of an
+            element.
+        Mapping[int, int]
+            The place in the flattened parameter, by atomic number.
+        """
+
     def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
-        """Return new values for the parameters that hold reference energies.
+        """Return the parameter that holds reference energies with shifts added.
+
+        It is as precise as the weights are: for what :meth:`add_references` does, no
+        number of the weights changes.
 
         Parameters
         ----------
         shifts
             eV per atom, by atomic number, to add.
+
+        Raises
+        ------
+        BadInputError
+            A shift is given for an element that the potential does not know.
         """
+        name, _ = self.reference_places()
+        own = self.module.get_parameter(name).detach()
+        values = own.clone(memory_format=torch.contiguous_format)
+        self._add(values, shifts)
+        return {name: values}
+
+    def add_references(self, shifts: Mapping[int, float]) -> None:
+        """Add to the reference energies, in float64 and in place; no weight changes.
+
+        Parameters
+        ----------
+        shifts
+            eV per atom, by atomic number.
+
+        Raises
+        ------
+        BadInputError
+            A shift is given for an element that the potential does not know.
+        """
+        if shifts:
+            added = self._added().contiguous()
+            self._add(added, shifts)
+            self.added_references = added
+
+    def keep_references(self, exact: Tensor) -> None:
+        """Take reference energies to the last digit, whatever the weights can hold.
+
+        Parameters
+        ----------
+        exact
+            eV, float64, in the shape of the parameter.
+        """
+        own = self._own_references()
+        rest = exact.to(own) - own
+        self.added_references = rest if bool(rest.any()) else None
+
+    def exact_references(self) -> Tensor:
+        """Return reference energies in the shape of their parameter, eV, float64."""
+        return self._own_references() + self._added()
+
+    def reference_table(self) -> Float[Tensor, " numbers"]:
+        """Return the reference energy of each element, eV, float64.
+
+        The index is the atomic number; what the potential does not know is zero.
+        """
+        _, places = self.reference_places()
+        exact = self.exact_references().flatten()
+        table = exact.new_zeros(N_ELEMENTS)
+        table[list(places)] = exact[list(places.values())]
+        return table
+
+    def _own_references(self) -> Tensor:
+        name, _ = self.reference_places()
+        return self.module.get_parameter(name).detach().double()
+
+    def _added(self) -> Tensor:
+        """Return a copy of what is added outside the weights, or zeros."""
+        own = self._own_references()
+        if self.added_references is None:
+            return torch.zeros_like(own)
+        return self.added_references.to(own, copy=True)
+
+    def _add(self, values: Tensor, shifts: Mapping[int, float]) -> None:
+        """Add shifts to values in the shape of the parameter, in place."""
+        _, places = self.reference_places()
+        unknown = sorted(shifts.keys() - places.keys())
+        if unknown:
+            raise BadInputError(
+                f"Reference shifts are given for the atomic numbers {unknown}.",
+                f"{self.card.name} knows {sorted(places)}.",
+                "Leave the others out.",
+            )
+        flat = values.view(-1)
+        for number, shift in shifts.items():
+            flat[places[number]] += shift
 
     def readout_directions(self) -> dict[str, Tensor]:
         """Return changes of readout weights in which atom energies are linear.
@@ -233,7 +349,39 @@ class AbstractPotential(abc.ABC):
 
     @abc.abstractmethod
     def export(self, path: Path) -> Path:
-        """Write the model as a plain file of its framework; return the file."""
+        """Write the model as a plain file of its framework; return the file.
+
+        Reference energies are those of :meth:`exact_references`, as precise as the
+        format can hold them.
+        """
+
+    def exported_dtype(self) -> torch.dtype:
+        """Return the precision in which a framework evaluates an exported file."""
+        return self.dtype
+
+    def exported_rounding(self) -> float:
+        """Return to what a framework rounds energies from an exported file.
+
+        Where it adds reference energies in its own precision, they are known to the
+        distance between two numbers of their size; eV per atom.
+        """
+        return self.rounding_in(self.exported_dtype())
+
+    def rounding_in(self, dtype: torch.dtype) -> float:
+        """Return the distance between numbers as large as reference energies.
+
+        Parameters
+        ----------
+        dtype
+            The precision of these numbers.
+
+        Returns
+        -------
+        float
+            eV per atom, at the largest reference energy.
+        """
+        largest = self.reference_table().abs().max().cpu().to(dtype)
+        return float(np.spacing(largest.numpy()))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -256,6 +404,8 @@ class AbstractPotential(abc.ABC):
         other.module = copy.deepcopy(self.module).to(
             device=device, dtype=dtype or self.dtype
         )
+        if other.dtype != self.dtype:
+            other.keep_references(self.exact_references())
         return other
 
     def parameters_of(self, role: Role) -> tuple[str, ...]:
@@ -301,8 +451,19 @@ class AbstractPotential(abc.ABC):
                 ).to(flat)
 
     def weights_hash(self) -> str:
-        """Return the SHA-256 of all parameters: names, shapes, types and values."""
-        return weights_fingerprint(dict(self.module.named_parameters()))
+        """Return the SHA-256 of all parameters: names, shapes, types and values.
+
+        Reference energies count in full, wherever they are kept: first as the weights
+        would hold them, then what that rounds off.
+        """
+        weights: dict[str, Tensor] = dict(self.module.named_parameters())
+        if self.added_references is not None:
+            name, _ = self.reference_places()
+            exact = self.exact_references()
+            weights[name] = exact.to(weights[name])
+            rest = exact - weights[name].double()
+            weights |= {UNROUNDED: rest} if bool(rest.any()) else {}
+        return weights_fingerprint(weights)
 
 
 def weights_fingerprint(weights: Mapping[str, Float[Tensor, "..."]]) -> str:

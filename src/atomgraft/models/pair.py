@@ -17,6 +17,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.registry import Registry
 from atomgraft.core.storage import with_ending, write_atomically
 from atomgraft.models.base import (
+    N_ELEMENTS,
     READOUT,
     REFERENCE_ENERGIES,
     AbstractPotential,
@@ -32,9 +33,6 @@ from atomgraft.models.classical import (
     geometric_mean,
 )
 from atomgraft.models.graph import Graph
-
-N_ELEMENTS = 119
-"""Atomic numbers that ASE knows, zero included."""
 
 REFERENCES = "reference_energies"
 
@@ -171,25 +169,14 @@ class PairPotential(AbstractPotential):
             ),
         )
 
-    def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
-        """Return the reference energies plus `shifts`.
+    def reference_places(self) -> tuple[str, Mapping[int, int]]:
+        """Return the place of each element in the order of the law's parameters."""
+        numbers = _atomic_numbers(self.symbols)
+        return REFERENCES, {number: row for row, number in enumerate(numbers)}
 
-        Raises
-        ------
-        BadInputError
-            A shift is given for an element without parameters.
-        """
-        unknown = sorted(set(shifts) - self.elements)
-        if unknown:
-            raise BadInputError(
-                f"Reference shifts are given for the atomic numbers {unknown}.",
-                f"{self.card.name} knows {sorted(self.elements)}.",
-                "Leave the others out.",
-            )
-        values = self.module.get_parameter(REFERENCES).detach().clone()
-        for row, number in enumerate(_atomic_numbers(self.symbols)):
-            values[row] += shifts.get(number, 0.0)
-        return {REFERENCES: values}
+    def exported_rounding(self) -> float:
+        """Return zero: the file keeps reference energies in float64."""
+        return 0.0
 
     def export(self, path: Path) -> Path:
         """Write one safetensors file that :func:`load_pair` reads back."""
@@ -201,9 +188,11 @@ class PairPotential(AbstractPotential):
             cutoff=self.cutoff,
             onset=self.onset,
         )
+        state: dict[str, Tensor] = self.module.state_dict()
+        if self.added_references is not None:
+            state[REFERENCES] = self.exact_references()
         weights = {
-            name: value.detach().cpu().contiguous()
-            for name, value in self.module.state_dict().items()
+            name: value.detach().cpu().contiguous() for name, value in state.items()
         }
         path = with_ending(path, ".safetensors")
         content = safetensors.torch.save(weights, {CARD: card.model_dump_json()})
@@ -404,6 +393,7 @@ def _rebuilt(card: PairCard, weights: Mapping[str, Tensor]) -> PairPotential:
     _fill(law, own)
     potential = PairPotential(card.name, card.elements, law)
     _fill(potential.module, weights)
+    potential.keep_references(weights[REFERENCES].double())
     return potential
 
 

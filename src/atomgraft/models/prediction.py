@@ -1,4 +1,10 @@
-"""Energies, forces and stresses from atom energies, for every framework alike."""
+"""Energies, forces and stresses from atom energies, for every framework alike.
+
+An energy has two parts. Interactions are what the module computes, in its precision,
+with its reference energies taken out. Reference energies are a number for each element,
+summed in float64: of all-electron totals they are all but a millionth, so that float32
+would round away what is to be learned.
+"""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +29,10 @@ class Prediction:
 
     Parameters
     ----------
-    energy
-        eV
+    interaction
+        Energy without reference energies, eV, in the potential's precision.
+    references
+        Sum of the reference energies, eV, float64.
     forces
         eV/Å; none if not wanted.
     stress
@@ -32,9 +40,15 @@ class Prediction:
         wanted.
     """
 
-    energy: Float[Tensor, " structures"]
+    interaction: Float[Tensor, " structures"]
+    references: Float[Tensor, " structures"]
     forces: Float[Tensor, "atoms 3"] | None = None
     stress: Float[Tensor, "structures 6"] | None = None
+
+    @property
+    def energy(self) -> Float[Tensor, " structures"]:
+        """Energy, eV, float64."""
+        return self.interaction.double() + self.references
 
 
 def predict(
@@ -66,7 +80,7 @@ def predict(
     """
     with torch.enable_grad():  # from the strain on, or forces vanish under no_grad
         graph, positions, strain = _strained(graph, wanted)
-        atom_energies = functional_call(potential.module, dict(weights or {}), (graph,))
+        atom_energies = interaction_energies(potential, graph, weights or {})
         energy = atom_energies.new_zeros(graph.n_structures).index_add(
             0, graph.owner, atom_energies
         )
@@ -79,12 +93,51 @@ def predict(
             )
         )
     return Prediction(
-        energy=energy if for_training else energy.detach(),
+        interaction=energy if for_training else energy.detach(),
+        references=reference_sums(potential, graph),
         forces=None if positions is None else -gradients[id(positions)],
         stress=None
         if strain is None
         else _voigt(gradients[id(strain)]) / graph.volumes[:, None],
     )
+
+
+def interaction_energies(
+    potential: AbstractPotential, graph: Graph, weights: Mapping[str, Tensor]
+) -> Float[Tensor, " atoms"]:
+    """Return the energy of each atom without its reference energy, eV.
+
+    Parameters
+    ----------
+    potential
+        Its own weights are used where `weights` names none.
+    graph
+        On the potential's device and of its floating-point type.
+    weights
+        Parameters to use in place of the potential's own. Reference energies among
+        them count by how much they differ from the potential's.
+    """
+    name, _ = potential.reference_places()
+    own = potential.module.get_parameter(name)
+    moved = weights.get(name, own) - own.detach()
+    return functional_call(potential.module, {**weights, name: moved}, (graph,))
+
+
+def reference_sums(
+    potential: AbstractPotential, graph: Graph
+) -> Float[Tensor, " structures"]:
+    """Return the sum of each structure's reference energies, eV, float64.
+
+    Parameters
+    ----------
+    potential
+        Whose.
+    graph
+        On its device.
+    """
+    references = potential.reference_table()[graph.numbers]
+    empty = references.new_zeros(graph.n_structures)
+    return empty.index_add(0, graph.owner, references)
 
 
 def _strained(
@@ -182,7 +235,7 @@ def predict_structures(
 def _split(prediction: Prediction, n_atoms: list[int]) -> Iterator[StructurePrediction]:
     assert prediction.forces is not None
     assert prediction.stress is not None
-    energies = prediction.energy.double().cpu().numpy()
+    energies = prediction.energy.cpu().numpy()
     forces = prediction.forces.detach().double().cpu().split(n_atoms)
     stresses = prediction.stress.detach().double().cpu().numpy()
     for energy, force, stress in zip(energies, forces, stresses, strict=True):

@@ -39,7 +39,7 @@ def check_dtype_kept(
     for dtype in (torch.float32, torch.float64):
         copy = potential.clone(dtype=dtype, device=potential.device)
         prediction = predict(copy, graph_of(copy, structures.all()))
-        tensors = (prediction.energy, prediction.forces, prediction.stress)
+        tensors = (prediction.interaction, prediction.forces, prediction.stress)
         kinds = {str(one.dtype) for one in tensors if one is not None}
         if copy.dtype != dtype or kinds != {str(dtype)}:
             raise AssertionError(f"a copy in {dtype} computes in {sorted(kinds)}")
@@ -214,10 +214,47 @@ def check_reference_shift(
         tolerances.round_off,
     )
     for what, other in (
-        ("shifted references", dataclasses.replace(after, energy=before.energy)),
+        (
+            "shifted references",
+            dataclasses.replace(after, interaction=before.interaction),
+        ),
         ("own references after shifted ones", predict(double, graph)),
     ):
         _assert_same_graph_prediction(what, other, before, tolerances.round_off)
+
+
+def check_large_references(
+    potential: AbstractPotential, structures: TrialStructures, tolerances: Tolerances
+) -> None:
+    """Require that in float32 references of a million eV cost no digit of anything.
+
+    Whether they were added to the model or stand in its weights, what the material
+    changes has the same bits, on a CPU, and energies gain the exact sums.
+    """
+    single = potential.clone(dtype=torch.float32)
+    numbers = sorted({int(one) for atoms in structures.all() for one in atoms.numbers})
+    graph = graph_of(single, structures.all())
+    before = predict(single, graph)
+    shifts = {number: -1e5 - 12345.678901 * number for number in numbers}
+    added, inside = single.clone(), single.clone()
+    added.add_references(shifts)
+    for name, value in single.with_shifted_references(shifts).items():
+        inside.module.get_parameter(name).data = value
+    for model in (added, inside):
+        after = predict(model, graph)
+        for field in ("interaction", "forces", "stress"):
+            if not torch.equal(getattr(after, field), getattr(before, field)):
+                raise AssertionError(f"large references change the {field}")
+        table = (model.reference_table() - single.reference_table()).tolist()
+        assert_close(
+            "energies gained by large references, eV",
+            after.energy - before.energy,
+            [sum(table[one] for one in atoms.numbers) for atoms in structures.all()],
+            tolerances.exact,
+        )
+    kept = (added.reference_table() - single.reference_table())[numbers]
+    expected = [shifts[number] for number in numbers]
+    assert_close("large references, eV", kept, expected, tolerances.exact)
 
 
 def check_given_weights(

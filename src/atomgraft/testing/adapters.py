@@ -37,6 +37,7 @@ _CHECKS: tuple[Check, ...] = (
     adapter_weights.check_blocks,
     adapter_weights.check_row_keys,
     adapter_weights.check_reference_shift,
+    adapter_weights.check_large_references,
     adapter_weights.check_given_weights,
 )
 

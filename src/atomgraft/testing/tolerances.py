@@ -20,6 +20,9 @@ class Tolerances:
     ----------
     round_off
         The same terms added in another order: batches, permutations, supercells.
+    exact
+        Sums in float64 that a file may not round: sixteen digits, of which sums over
+        atoms cost two.
     rotation
         Frameworks keep Clebsch-Gordan tables and spherical-harmonic constants with
         seven to ten digits.
@@ -47,6 +50,7 @@ class Tolerances:
     """
 
     round_off: float = 1e-9
+    exact: float = 1e-14
     rotation: float = 1e-6
     difference: float = 1e-6
     loss_slope: float = 1e-4

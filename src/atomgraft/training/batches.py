@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from ase import Atoms
+from jaxtyping import Float
 
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.data.differences import Partner
@@ -33,6 +34,10 @@ class TrainingSet:
         Where the tensors go.
     partners
         Of each structure that trains as a force difference; none for nobody.
+    references
+        Reference energy of each element by atomic number, eV: taken off the labels
+        in float64, before they become tensors of any precision. None takes off
+        nothing.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class TrainingSet:
         dtype: torch.dtype,
         device: torch.device | str = "cpu",
         partners: Sequence[Partner | None] | None = None,
+        references: Float[np.ndarray, " numbers"] | None = None,
     ) -> None:
         self.structures = list(structures)
         self.partners = list(partners or [None] * len(structures))
@@ -50,6 +56,7 @@ class TrainingSet:
         self._sizes = [len(atoms) for atoms in structures]
         self.dtype = dtype
         self.device = device
+        self._references = references
         self._neighbours: list[Neighbours] = [
             find_neighbours(atoms, cutoff) for atoms in structures
         ]
@@ -71,7 +78,12 @@ class TrainingSet:
             device=self.device,
         )
         chosen = [self._labelled[i] for i in indices]
-        targets = make_targets(chosen, dtype=self.dtype, device=self.device)
+        targets = make_targets(
+            chosen,
+            dtype=self.dtype,
+            device=self.device,
+            references=self._references,
+        )
         sizes = [self._sizes[i] for i in seen]
         first = dict(zip(seen, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
         response = make_response(

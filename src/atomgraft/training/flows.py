@@ -72,9 +72,7 @@ class Flow:
         return scales.get(name, scales[kind_of(name).value])
 
 
-def make_flows(
-    streams: Sequence[Stream], plan: Plan, potential: AbstractPotential
-) -> list[Flow]:
+def make_flows(streams: Sequence[Stream], plan: Plan, adapted: Adapted) -> list[Flow]:
     """Build the neighbour lists of all streams.
 
     Parameters
@@ -83,17 +81,15 @@ def make_flows(
         The target's first.
     plan
         Gives the objective where a stream has none.
-    potential
-        Gives cutoff, precision and device.
+    adapted
+        Gives cutoff, precision and device, and the reference energies of each head.
     """
     ratios = relative_ratios(streams)
     return [
         Flow(
             stream=stream,
-            train=_prepared(stream.train, stream, plan.differences, potential),
-            validation=_prepared(
-                stream.validation, stream, plan.differences, potential
-            ),
+            train=_prepared(stream.train, stream, plan.differences, adapted),
+            validation=_prepared(stream.validation, stream, plan.differences, adapted),
             ratio=ratios[stream.name],
             # one stream alone needs no common measure
             objective=stream.objective_in(plan) if len(streams) > 1 else plan.objective,
@@ -106,12 +102,14 @@ def _prepared(
     structures: Sequence[Atoms],
     stream: Stream,
     mode: Mode,
-    potential: AbstractPotential,
+    adapted: Adapted,
 ) -> TrainingSet:
     """Return structures with neighbours and partners; rehearsed ones have none."""
+    potential = adapted.source_of(stream.head)
     return TrainingSet(
         structures,
         potential.cutoff,
+        references=potential.reference_table().cpu().numpy(),
         dtype=potential.dtype,
         device=potential.device,
         partners=find_partners(structures, "never" if stream.is_rehearsal else mode),
@@ -156,7 +154,7 @@ def _units(flow: Flow, start: AbstractPotential, seed: int) -> Units:
     for group in flow.train.groups(sample, EVALUATION_ATOMS):
         graph, targets = flow.train.batch(group)
         with torch.no_grad():
-            energy = predict(start, graph, frozenset()).energy[: len(group)]
+            energy = predict(start, graph, frozenset()).interaction[: len(group)]
         energies.append(residual(energy / targets.n_atoms, targets.energy))
         labels.append(targets)
     return units_of(energies, labels, flow.train.frequencies(sample))

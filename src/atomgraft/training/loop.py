@@ -181,10 +181,9 @@ class _Trainer:
     def __init__(self, job: Job, fabric: Fabric, observer: Observer) -> None:
         self.job, self.fabric, self.observer = job, fabric, observer
         self.plan = job.plan
-        potential = job.adapted.potential
-        for one in (potential, *job.adapted.others.values()):
+        for one in (job.adapted.potential, *job.adapted.others.values()):
             one.module.to(fabric.device)
-        self.flows = make_flows(job.streams(), self.plan, potential)
+        self.flows = make_flows(job.streams(), self.plan, job.adapted)
         self.trainables = job.adapted.movement.named_trainables()
         module = GraftedModule(
             job.adapted,

@@ -37,7 +37,7 @@ class GraftedModule(nn.Module):
     def forward(
         self, graph_fields: tuple[Tensor, ...], stream: str
     ) -> tuple[Tensor, ...]:
-        """Return energy, forces, stress and penalty.
+        """Return interaction energy, forces, stress and penalty.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class GraftedModule(nn.Module):
             weights=weights,
             for_training=torch.is_grad_enabled(),
         )
-        energy = prediction.energy
+        energy = prediction.interaction
         forces, stress = prediction.forces, prediction.stress
         zero = energy.new_zeros
         return (

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 import torch
 from ase import Atoms
+from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
@@ -70,7 +71,8 @@ class Targets(NamedTuple):
     Parameters
     ----------
     energy
-        eV per atom, shape (structures,).
+        Of the interactions: without reference energies, eV per atom, shape
+        (structures,).
     forces
         eV/Å, shape (atoms, 3).
     stress
@@ -97,6 +99,7 @@ def make_targets(
     *,
     dtype: torch.dtype,
     device: torch.device | str = "cpu",
+    references: Float[np.ndarray, " numbers"] | None = None,
 ) -> Targets:
     """Collect the labels of structures.
 
@@ -108,9 +111,12 @@ def make_targets(
         Of the labels.
     device
         Where the tensors live.
+    references
+        Reference energy of each element by atomic number, eV: taken off the labels
+        in float64, before they become tensors of any precision.
     """
     n_atoms = np.array([len(atoms) for atoms in structures])
-    energies = [energy_of(atoms) for atoms in structures]
+    energies = [_interaction_of(atoms, references) for atoms in structures]
     forces = [forces_of(atoms) for atoms in structures]
     stresses = [stress_of(atoms) for atoms in structures]
     nan = np.nan
@@ -142,6 +148,16 @@ def make_targets(
     )
 
 
+def _interaction_of(
+    atoms: Atoms, references: Float[np.ndarray, " numbers"] | None
+) -> float | None:
+    """Return the labelled energy without reference energies, eV, or none."""
+    energy = energy_of(atoms)
+    if energy is None or references is None:
+        return energy
+    return energy - float(references[atoms.numbers].sum())
+
+
 class Residual(NamedTuple):
     """Predicted minus reference of one property.
 
@@ -169,7 +185,7 @@ def residuals_of(
     Parameters
     ----------
     energy
-        eV, shape (structures,); those of partners stand last.
+        Of the interactions, eV, shape (structures,); those of partners stand last.
     forces
         eV/Å, shape (atoms, 3).
     stress

@@ -183,7 +183,7 @@ def _validation_seconds(job: Job, fabric: Fabric) -> float:
     if not parts:
         return 0.0
     shown = [stream for stream, _ in parts]
-    flows = make_flows(shown, job.plan, job.adapted.potential)
+    flows = make_flows(shown, job.plan, job.adapted)
     wanted = {flow.name: (flow.stream.head, flow.objective.wanted) for flow in flows}
     module = GraftedModule(job.adapted, wanted).to(fabric.device)
     seconds = 0.0

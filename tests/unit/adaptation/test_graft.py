@@ -98,8 +98,8 @@ def test_a_graft_of_format_2_keeps_its_weights(tmp_path):
         first, *rest = old.values()
         delta = first @ rest[0] if rest else first
         expected[parameter] = source + delta / n_in**0.5
-    document = {"format": 2, **dataclasses.asdict(card_of("lora", base))}
-    document |= {"head": base.card.head}
+    document = dataclasses.asdict(card_of("lora", base))
+    document |= {"format": 2, "head": base.card.head}
     save_file(tensors, tmp_path / GRAFT, metadata={CARD_KEY: json.dumps(document)})
     weights = load_graft(tmp_path / GRAFT, base).movement.weights()
     assert expected
@@ -109,7 +109,7 @@ def test_a_graft_of_format_2_keeps_its_weights(tmp_path):
 
 def test_errors_on_the_card_leave_the_format_as_it_is(graft):
     tensors, card = load_file(graft), read_card(graft)
-    document = {"format": 2, **dataclasses.asdict(card)}
+    document = dataclasses.asdict(card) | {"format": 2}
     save_file(tensors, graft, metadata={CARD_KEY: json.dumps(document)})
     write_errors(graft, {"forces": 1.0})
     with safe_open(graft, framework="pt") as stream:

@@ -4,7 +4,13 @@ import torch
 from ase import Atoms
 from torch import nn
 
-from atomgraft.models.base import READOUT, AbstractPotential, Block, PotentialCard
+from atomgraft.models.base import (
+    READOUT,
+    REFERENCE_ENERGIES,
+    AbstractPotential,
+    Block,
+    PotentialCard,
+)
 
 
 class Springs(nn.Module):
@@ -19,6 +25,7 @@ class Springs(nn.Module):
         self.cutoff = cutoff
         self.broken = broken
         self.strength = nn.Parameter(torch.tensor([0.05], dtype=torch.float64))
+        self.references = nn.Parameter(torch.zeros(119, dtype=torch.float64))
 
     def forward(self, graph):
         vectors = graph.edge_vectors()
@@ -30,8 +37,7 @@ class Springs(nn.Module):
             pair = pair * (1 + vectors[:, 0] ** 2)
         if self.broken == "poisoned":
             pair = pair * torch.nan
-        zero = graph.positions.new_zeros(len(graph.numbers))
-        return zero.index_add(0, centre, pair)
+        return self.references[graph.numbers].index_add(0, centre, pair)
 
 
 class Toy(AbstractPotential):
@@ -40,13 +46,13 @@ class Toy(AbstractPotential):
         self.cutoff = cutoff
         self.elements = frozenset(elements)
         self.module = Springs(cutoff, broken)
-        self.roles = {READOUT: ("strength",)}
+        self.roles = {READOUT: ("strength",), REFERENCE_ENERGIES: ("references",)}
 
     def blocks(self, parameter) -> tuple[Block, ...]:
         return ()
 
-    def with_shifted_references(self, shifts):
-        return {}
+    def reference_places(self):
+        return "references", {number: number for number in self.elements}
 
     def export(self, path):
         raise NotImplementedError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from atomgraft.adaptation.axes import Axes, WholeWeights
+from atomgraft.adaptation.axes import Axes, PseudoLabels, WholeWeights
 from atomgraft.adaptation.base import HeadStart
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.differences import DISPLACEMENT, find_partners, require_partners
@@ -31,7 +31,6 @@ from tests.displaced import (
     along,
     displaced,
     forces_at,
-    potential,
     rest,
     symmetric_field,
 )
@@ -220,12 +219,20 @@ def streams_of(target, other, *, is_rehearsal=False):
     ]
 
 
+def with_two_heads():
+    """Return an adaptation with a further head and with the source's."""
+    axes = Axes(moves=WholeWeights(), rehearses=PseudoLabels(own_readout=False))
+    base = in_precision(NAME, torch.float64)
+    return adapted_by(axes, base, heads={"pbe": HeadStart()})
+
+
 @pytest.mark.parametrize("is_rehearsal", [True, False])
 def test_rehearsed_frames_never_train_as_differences(is_rehearsal):
     """What is rehearsed says how the source is, forces at rest included."""
     frames = [taught(along(0)), taught(along(2)), taught(-along(2))]
     streams = streams_of(frames, frames, is_rehearsal=is_rehearsal)
-    target, other = make_flows(streams, Plan(batch_size=2, steps=2), potential())
+    plan = Plan(batch_size=2, steps=2)
+    target, other = make_flows(streams, plan, with_two_heads())
     assert [one.kind for one in target.train.partners] == [
         "symmetry", "opposite", "opposite",
     ]  # fmt: skip
@@ -242,7 +249,8 @@ def test_rehearsed_frames_never_train_as_differences(is_rehearsal):
 def test_each_stream_finds_its_partners_among_its_own():
     """The opposite frame in another stream is of another level of theory."""
     streams = streams_of([taught(along(2))], [taught(-along(2)), taught(along(0))])
-    target, other = make_flows(streams, Plan(batch_size=1, steps=1), potential())
+    plan = Plan(batch_size=1, steps=1)
+    target, other = make_flows(streams, plan, with_two_heads())
     assert target.train.partners == [None]
     assert [one and one.kind for one in other.train.partners] == [None, "symmetry"]
 
@@ -250,12 +258,9 @@ def test_each_stream_finds_its_partners_among_its_own():
 def test_units_of_differences_belong_to_the_stream_that_has_them():
     plain = taught(along(0))
     del plain.arrays[DISPLACEMENT]
-    axes = Axes(moves=WholeWeights())
-    adapted = adapted_by(
-        axes, in_precision(NAME, torch.float64), heads={"pbe": HeadStart()}
-    )
+    adapted = with_two_heads()
     streams = streams_of([plain], [taught(along(0)), taught(along(1))])
-    flows = make_flows(streams, Plan(batch_size=1, steps=1), potential())
+    flows = make_flows(streams, Plan(batch_size=1, steps=1), adapted)
     scales = units_of_flows(flows, adapted, 0)
     assert DIFFERENCES not in scales["target"]
     label = HARDER * (forces_at(along(0)) - forces_at(-along(0))) / 2
@@ -267,10 +272,7 @@ def test_units_of_differences_belong_to_the_stream_that_has_them():
 def test_a_run_with_one_displaced_head_ends_and_tells_its_errors(tmp_path):
     plain = taught(along(0))
     del plain.arrays[DISPLACEMENT]
-    axes = Axes(moves=WholeWeights())
-    adapted = adapted_by(
-        axes, in_precision(NAME, torch.float64), heads={"pbe": HeadStart()}
-    )
+    adapted = with_two_heads()
     listener = Listener()
     job = job_for(adapted, [plain, plain], tmp_path, steps=2, validate_every=1)
     other = streams_of([], [taught(along(0)), taught(along(1))])[1]

@@ -104,10 +104,9 @@ class MorsePotential(AbstractPotential):
             return (Block(offset=0, rows=1, columns=1, scale=1.0),)
         return ()
 
-    def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
-        """Return the reference energy with its shift added, eV."""
-        shift = shifts.get(atomic_numbers[self.symbol], 0.0)
-        return {"references": self.module.get_parameter("references").detach() + shift}
+    def reference_places(self) -> tuple[str, Mapping[int, int]]:
+        """Return where the reference energy of the metal stands."""
+        return "references", {atomic_numbers[self.symbol]: 0}
 
     def export(self, path: Path) -> Path:
         """Write a file that ends in .morse; return it."""

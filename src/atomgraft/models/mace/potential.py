@@ -15,6 +15,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import with_ending, write_atomically
 from atomgraft.models.base import (
     EMBEDDING,
+    NEGLIGIBLE_ROUNDING,
     RADIAL_BASIS,
     READOUT,
     REFERENCE_ENERGIES,
@@ -124,6 +125,8 @@ class MacePotential(AbstractPotential):
         self.module = MaceEnergies(network, self.head)
         self.module.requires_grad_(requires_grad=True)
         self.roles = _roles(self.module)
+        energies = network.get_buffer(REFERENCE.removeprefix(PREFIX))
+        self.keep_references(energies.double())  # a file may hold them alone in float64
 
     def blocks(self, parameter: str) -> tuple[Block, ...]:
         """Return irreps paths, radial layers, or the terms of a contraction.
@@ -155,13 +158,12 @@ class MacePotential(AbstractPotential):
         n_each = readout.hidden_irreps.dim // readout.num_heads
         return {0: [head for head in self.heads for _ in range(n_each)]}
 
-    def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
-        """Return reference energies of the head with `shifts` (eV) added."""
-        current = self.module.get_parameter(REFERENCE).detach().clone()
-        own = current[self.head] if current.dim() == 2 else current
-        for number, shift in shifts.items():
-            own[self.numbers.index(number)] += shift
-        return {REFERENCE: current}
+    def reference_places(self) -> tuple[str, Mapping[int, int]]:
+        """Return the place of each element, in the row of the head."""
+        first = 0
+        if self.module.get_parameter(REFERENCE).dim() == 2:
+            first = self.head * len(self.numbers)
+        return REFERENCE, {Z: first + column for column, Z in enumerate(self.numbers)}
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -205,13 +207,23 @@ class MacePotential(AbstractPotential):
         first = self.head * n_own if n_shares > 1 else 0
         return torch.arange(first, first + n_own)
 
+    def exported_dtype(self) -> torch.dtype:
+        """Return float64 where our precision would round reference energies."""
+        is_rounded = self.rounding_in(self.dtype) > NEGLIGIBLE_ROUNDING
+        return torch.float64 if is_rounded else self.dtype
+
     def export(self, path: Path) -> Path:
-        """Write a ``.model`` file that mace-torch itself reads, in our precision."""
-        network = copy.deepcopy(self.plain).to(self.dtype)
+        """Write a ``.model`` file that mace-torch itself reads.
+
+        It is in our precision, or in float64 where float32 would round reference
+        energies: mace-torch evaluates a model in the precision of its weights.
+        """
+        network = copy.deepcopy(self.plain).to(self.exported_dtype())
         tensors = dict(network.named_parameters()) | dict(network.named_buffers())
         with torch.no_grad():
             for name, value in self.module.named_parameters():
                 tensors[name.removeprefix(PREFIX)].copy_(value)
+            tensors[REFERENCE.removeprefix(PREFIX)].copy_(self.exact_references())
         buffer = io.BytesIO()
         torch.save(network, buffer)
         path = with_ending(path, ".model")

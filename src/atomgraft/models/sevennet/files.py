@@ -19,7 +19,11 @@ from atomgraft.models.base import PotentialCard
 from atomgraft.models.checkpoints import read_checkpoint
 from atomgraft.models.levels import level_of_theory
 from atomgraft.models.presets import check_preset
-from atomgraft.models.sevennet.potential import SevenNetPotential, Source
+from atomgraft.models.sevennet.potential import (
+    REFERENCE,
+    SevenNetPotential,
+    Source,
+)
 
 NAMES = (
     "7net-0",
@@ -82,7 +86,7 @@ def load_sevennet(
             "Check that this is the checkpoint and not a deployed model.",
         )
     network, config = _built(document, path)
-    return SevenNetPotential(
+    potential = SevenNetPotential(
         _with_species_references(network, config),
         Source(config=config, modalities=config.get("_modal_map") or {}),
         PotentialCard(
@@ -93,6 +97,10 @@ def load_sevennet(
             level=level_of_theory(name, head),
         ),
     )
+    shift = document["model_state_dict"].get(REFERENCE)
+    if isinstance(shift, torch.Tensor) and shift.dtype == torch.float64:
+        potential.keep_references(shift)  # SevenNet's model has rounded them
+    return potential
 
 
 def _built(

@@ -120,15 +120,15 @@ class SevenNetPotential(AbstractPotential):
             )
         return keys
 
-    def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
-        """Return the shift tensor with `shifts` (eV, by atomic number) added."""
-        current = self.module.get_parameter(REFERENCE).detach().clone()
-        per_modality = current.dim() == 2
-        for number, shift in shifts.items():
-            column = self.type_map[number]
-            place = (self.modality, column) if per_modality else (column,)
-            current[place] += shift
-        return {REFERENCE: current}
+    def reference_places(self) -> tuple[str, Mapping[int, int]]:
+        """Return the place of each element in the shift, in the row of the modality."""
+        shift = self.module.get_parameter(REFERENCE)
+        first = 0
+        if shift.dim() == 2:
+            assert self.modality is not None
+            first = self.modality * shift.shape[1]
+        places = {number: first + column for number, column in self.type_map.items()}
+        return REFERENCE, places
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -162,8 +162,14 @@ class SevenNetPotential(AbstractPotential):
         return {names[0]: directions.flatten(1)}
 
     def export(self, path: Path) -> Path:
-        """Write a checkpoint that SevenNet itself reads (ASE, LAMMPS, training)."""
+        """Write a checkpoint that SevenNet itself reads (ASE, LAMMPS, training).
+
+        SevenNet takes the reference energies, in float64 where float32 would round
+        them, into a parameter in float32, and adds and sums in float32.
+        """
         state = self.module.state_dict()
+        if self.added_references is not None:
+            state[REFERENCE] = self.exact_references()
         weights = {name: state[name].detach().cpu() for name in self.state_names}
         buffer = io.BytesIO()
         torch.save(

@@ -11,9 +11,9 @@ from atomgraft.adaptation.axes import LowRankDeltas
 from atomgraft.adaptation.movement import coverage, make_movement
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.seeding import torch_generator
-from atomgraft.models.base import READOUT, REFERENCE_ENERGIES
+from atomgraft.models.base import READOUT, REFERENCE_ENERGIES, PotentialCard
 from atomgraft.models.mace.files import load_mace, with_mace
-from atomgraft.models.mace.potential import REFERENCE
+from atomgraft.models.mace.potential import REFERENCE, MacePotential
 from atomgraft.models.prediction import predict, predict_structures
 from atomgraft.testing import structures_for
 from atomgraft.testing.measuring import graph_of
@@ -243,3 +243,56 @@ def test_a_parameter_without_a_role_is_reported(monkeypatch):
     monkeypatch.setattr("tests.mace_models.network", lambda *_: odd)
     with pytest.raises(BadInputError, match="'surprise'"):
         potential("residual")
+
+
+# Reference energies
+
+
+def with_gold(dtype=torch.float32):
+    adapter = potential("two heads").clone(dtype=dtype)
+    adapter.add_references({14: -535000.987654321})
+    return adapter
+
+
+def test_large_references_are_added_for_one_head():
+    before, after = potential("two heads").clone(dtype=torch.float32), with_gold()
+    assert torch.equal(
+        before.for_head("PBE").reference_table(),
+        after.for_head("PBE").reference_table(),
+    )
+    change = after.reference_table() - before.reference_table()
+    assert float(change[14]) == pytest.approx(-535000.987654321, abs=1e-9)
+    assert int(change.count_nonzero()) == 1
+
+
+def test_a_file_with_large_references_is_in_float64_and_exact_in_mace(tmp_path):
+    adapter = with_gold()
+    assert adapter.exported_rounding() < 1e-9
+    path = adapter.export(tmp_path / "gold")
+    with with_mace():
+        plain = torch.load(path, weights_only=False)
+    assert {one.dtype for one in plain.parameters()} == {torch.float64}
+    assert_same_as_mace(adapter.clone(dtype=torch.float64), plain, torch.float64)
+    again = load_mace(str(path), head=adapter.card.head, trust=True)
+    assert torch.equal(again.reference_table(), adapter.reference_table())
+
+
+def test_a_file_with_small_references_keeps_its_precision(tmp_path):
+    adapter = potential("two heads").clone(dtype=torch.float32)
+    assert 0 < adapter.exported_rounding() < 1e-5
+    path = adapter.export(tmp_path / "small")
+    assert load_mace(str(path), head=adapter.card.head, trust=True).dtype == (
+        torch.float32
+    )
+
+
+def test_energies_that_a_file_alone_holds_in_float64_are_kept():
+    plain = copy.deepcopy(network("residual")).float()
+    exact = plain.atomic_energies_fn.atomic_energies.double() - 535000.987654321
+    plain.atomic_energies_fn.atomic_energies = exact
+    adapter = MacePotential(
+        plain, PotentialCard(name="x", framework="mace", licence="")
+    )
+    assert adapter.dtype == torch.float32
+    found = adapter.exact_references()
+    assert torch.equal(found, exact)
