@@ -118,9 +118,8 @@ class Judge:
 
         model = load_graft(folder / GRAFT, self.base).merged()
         shifts = read_card(folder / GRAFT).reference_shifts
-        rng = np.random.default_rng(0)
         return (
-            *label_scores("adapted", self._predict(model, test), test, rng),
+            *label_scores("adapted", self._predict(model, test), test),
             *forgetting_scores(
                 "adapted",
                 self.known,
@@ -128,7 +127,6 @@ class Judge:
                 self.crystals,
                 reference_shifts={atomic_numbers[k]: v for k, v in shifts.items()},
                 training_elements={int(Z) for one in train for Z in one.numbers},
-                rng=rng,
             ),
         )
 
@@ -136,8 +134,7 @@ class Judge:
         """Return what the base makes of the held-out frames."""
         from atomgraft.evaluation.labels import label_scores
 
-        rng = np.random.default_rng(0)
-        return label_scores("base", self._predict(self.base, test), test, rng)
+        return label_scores("base", self._predict(self.base, test), test)
 
 
 def run_one(judge: Judge, task: tuple[int, str, str], out: Path) -> None:

@@ -183,7 +183,6 @@ class Judge:
             self.crystals,
             reference_shifts={atomic_numbers[k]: v for k, v in shifts.items()},
             training_elements=elements,
-            rng=np.random.default_rng(0),
         )
         return {
             one.group or "all": one.value
@@ -287,14 +286,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def summary(rows: Sequence[dict]) -> dict:
-    """Return means over materials with bootstrap intervals, slope and stability."""
-    from atomgraft.metrics.intervals import bootstrap_interval
+    """Return means over materials with intervals, slope and stability."""
+    from atomgraft.metrics.intervals import mean_interval
     from atomgraft.metrics.phonons import confusion
 
     errors = np.array([row["mae"] for row in rows])
-    interval = bootstrap_interval(
-        errors, np.ones(len(errors)), np.random.default_rng(0)
-    )
+    interval = mean_interval(errors, np.ones(len(errors))).interval
     found = confusion(
         [row["minimum"] < -THRESHOLD for row in rows],
         [row["minimum_dft"] < -THRESHOLD for row in rows],
@@ -321,14 +318,20 @@ def global_rows(rows: Sequence[dict]) -> list[dict]:
     return changed
 
 
+def with_interval(mean: float, interval: tuple[float, float] | None) -> str:
+    """Return a mean and, for five materials or more, its interval."""
+    if interval is None:
+        return f"{mean:.3f}"
+    return f"{mean:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
 def table_line(name: str, found: dict, more: Sequence[str]) -> str:
     """Return one line of the table."""
-    low, high = found["interval"]
     hits, false, missed, _ = found["confusion"]
     cells = [
         name,
         str(found["n"]),
-        f"{found['mean']:.3f} [{low:.3f}, {high:.3f}]",
+        with_interval(found["mean"], found["interval"]),
         f"{found['median']:.3f}",
         f"{found['slope']:.3f}",
         f"{found['f1']:.3f} ({hits}/{false}/{missed})",

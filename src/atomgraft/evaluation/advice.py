@@ -405,9 +405,12 @@ def _name(target: Target) -> str:
 
 def _of(row: Summary | Score) -> str:
     value = f"{figure(row.value)} {row.unit}"
-    if row.interval is None:
-        return value
-    return f"{value} [{figure(row.interval[0])}, {figure(row.interval[1])}]"
+    if row.interval is not None:
+        return f"{value} [{figure(row.interval[0])}, {figure(row.interval[1])}]"
+    if isinstance(row, Summary) and row.range is not None:
+        low, high = map(figure, row.range)
+        return f"{value} ({low} to {high} over {row.n_seeds} seeds)"
+    return value
 
 
 def _labels(n: int) -> str:

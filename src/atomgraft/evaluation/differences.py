@@ -10,7 +10,8 @@ from jaxtyping import Float
 
 from atomgraft.core.properties import PROPERTIES, Property
 from atomgraft.data.labels import energy_of, forces_of, stress_of
-from atomgraft.metrics.intervals import bootstrap_interval
+from atomgraft.evaluation.sureness import sureness_fields
+from atomgraft.evaluation.trajectories import Relatives
 from atomgraft.models.prediction import StructurePrediction
 from atomgraft.results.schema import ModelName, Score
 
@@ -132,7 +133,7 @@ def score(
     *,
     model: ModelName,
     suite: str,
-    rng: np.random.Generator,
+    relatives: Relatives | None = None,
     group: str | None = None,
 ) -> Score:
     """Return the mean absolute or root mean square difference with its interval.
@@ -148,8 +149,8 @@ def score(
         Whose predictions these are.
     suite
         The suite of the row.
-    rng
-        Source of the resamples.
+    relatives
+        Which structures belong together; none: these are crystals, each by itself.
     group
         The subset that `differences` belongs to.
     """
@@ -163,7 +164,9 @@ def score(
         metric=metric,
         value=float(np.sqrt(mean)) if is_squared else mean,
         unit=PROPERTIES[differences.quantity].report_unit,
-        interval=bootstrap_interval(sums, counts, rng, is_squared=is_squared),
         n=len(differences.frames),
         group=group,
+        **sureness_fields(
+            sums, counts, differences.frames, relatives, is_squared=is_squared
+        ),
     )

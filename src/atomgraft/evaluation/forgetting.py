@@ -24,7 +24,6 @@ def forgetting_scores(
     *,
     reference_shifts: Mapping[int, float],
     training_elements: Collection[int],
-    rng: np.random.Generator,
 ) -> tuple[Score, ...]:
     """Return the drift of a model from its source on the crystals.
 
@@ -52,8 +51,6 @@ def forgetting_scores(
         of the source.
     training_elements
         Atomic numbers of the training set.
-    rng
-        Source of the bootstrap.
 
     Examples
     --------
@@ -69,7 +66,6 @@ def forgetting_scores(
     ...     [atoms],
     ...     reference_shifts={1: -0.5},
     ...     training_elements={1},
-    ...     rng=np.random.default_rng(0),
     ... )
     >>> rows[0].metric, rows[0].value, rows[0].unit
     ('drift', 250.0, 'meV/atom')
@@ -80,7 +76,7 @@ def forgetting_scores(
         drift = _differences(
             source_predictions, predictions, crystals, quantity, reference_shifts
         )
-        rows.append(score(drift, "drift", model=model, suite=SUITE, rng=rng))
+        rows.append(score(drift, "drift", model=model, suite=SUITE))
         rows.append(_worst(drift, crystals, model))
         rows += [
             score(
@@ -88,7 +84,6 @@ def forgetting_scores(
                 "drift",
                 model=model,
                 suite=SUITE,
-                rng=rng,
                 group=group,
             )
             for group, frames in groups

@@ -15,7 +15,8 @@ from atomgraft.evaluation.differences import (
     labelled_values,
     score,
 )
-from atomgraft.metrics.intervals import paired_bootstrap_interval
+from atomgraft.evaluation.sureness import sureness_fields
+from atomgraft.evaluation.trajectories import Relatives, find_relatives
 from atomgraft.models.prediction import StructurePrediction
 from atomgraft.results.schema import ModelName, Score
 
@@ -33,7 +34,6 @@ def label_scores(
     model: ModelName,
     predictions: Sequence[StructurePrediction],
     structures: Sequence[Atoms],
-    rng: np.random.Generator,
 ) -> tuple[Score, ...]:
     """Return the errors of one model on labelled structures.
 
@@ -51,8 +51,6 @@ def label_scores(
         One for each structure, in order.
     structures
         With labels.
-    rng
-        Source of the bootstrap.
 
     Examples
     --------
@@ -60,23 +58,24 @@ def label_scores(
     >>> wrong = StructurePrediction(
     ...     energy=-1.5, forces=np.zeros((1, 3)), stress=np.zeros(6)
     ... )
-    >>> row = label_scores("base", [wrong], [atoms], np.random.default_rng(0))[0]
+    >>> row = label_scores("base", [wrong], [atoms])[0]
     >>> row.metric, row.value, row.unit
     ('mae', 500.0, 'meV/atom')
     """
     rows: list[Score] = []
+    relatives = find_relatives(structures)
     for quantity in Property:
         differences = label_differences(predictions, structures, quantity)
         if not differences.frames:
             continue
-        rows += _errors(differences, model, rng, None)
+        rows += _errors(differences, model, relatives, None)
         flat = aligned(differences, structures)
-        rows += [] if flat is None else _aligned_errors(flat, model, rng)
+        rows += [] if flat is None else _aligned_errors(flat, model, relatives)
         if quantity is Property.FORCES:
             rows += _force_shape(differences, structures, model)
         for group, frames in _groups(structures):
             part = differences.of(frames)
-            rows += _errors(part, model, rng, group) if part.frames else []
+            rows += _errors(part, model, relatives, group) if part.frames else []
     return tuple(rows)
 
 
@@ -85,14 +84,13 @@ def label_changes(
     base_predictions: Sequence[StructurePrediction],
     predictions: Sequence[StructurePrediction],
     structures: Sequence[Atoms],
-    rng: np.random.Generator,
 ) -> tuple[Score, ...]:
     """Return by how much the error of a model differs from the base's.
 
     The rows are called ``mae_change`` (and ``mae_aligned_change``): error of the
     model minus error of the base, negative where the model is better. Both are
-    measured on the same resampled structures, so the interval is that of the
-    difference, and is narrower than the intervals of the two errors suggest.
+    measured on the same structures, so the interval is that of the difference, and is
+    narrower than the intervals of the two errors suggest.
 
     Parameters
     ----------
@@ -104,8 +102,6 @@ def label_changes(
         One for each structure, in order.
     structures
         With labels.
-    rng
-        Source of the bootstrap.
 
     Examples
     --------
@@ -114,24 +110,24 @@ def label_changes(
     ...     StructurePrediction(energy=E, forces=np.zeros((1, 3)), stress=np.zeros(6))
     ...     for E in (-1.5, -1.0)
     ... )
-    >>> rng = np.random.default_rng(0)
-    >>> label_changes("adapted", [wrong], [right], [atoms], rng)[0].value
+    >>> label_changes("adapted", [wrong], [right], [atoms])[0].value
     -500.0
     """
     rows: list[Score] = []
+    relatives = find_relatives(structures)
     for quantity in Property:
         before = label_differences(base_predictions, structures, quantity)
         after = label_differences(predictions, structures, quantity)
         if not after.frames:
             continue
-        rows.append(_change(before, after, "mae_change", model, rng))
+        rows.append(_change(before, after, "mae_change", model, relatives))
         flat_before, flat_after = (
             aligned(before, structures),
             aligned(after, structures),
         )
         if flat_before is not None and flat_after is not None:
             rows.append(
-                _change(flat_before, flat_after, "mae_aligned_change", model, rng)
+                _change(flat_before, flat_after, "mae_aligned_change", model, relatives)
             )
     return tuple(rows)
 
@@ -139,20 +135,27 @@ def label_changes(
 def _errors(
     differences: Differences,
     model: ModelName,
-    rng: np.random.Generator,
+    relatives: Relatives,
     group: str | None,
 ) -> list[Score]:
     return [
-        score(differences, metric, model=model, suite=SUITE, rng=rng, group=group)
+        score(
+            differences,
+            metric,
+            model=model,
+            suite=SUITE,
+            relatives=relatives,
+            group=group,
+        )
         for metric in ("mae", "rmse")
     ]
 
 
 def _aligned_errors(
-    differences: Differences, model: ModelName, rng: np.random.Generator
+    differences: Differences, model: ModelName, relatives: Relatives
 ) -> list[Score]:
     return [
-        score(differences, metric, model=model, suite=SUITE, rng=rng)
+        score(differences, metric, model=model, suite=SUITE, relatives=relatives)
         for metric in ("mae_aligned", "rmse_aligned")
     ]
 
@@ -162,7 +165,7 @@ def _change(
     after: Differences,
     metric: Literal["mae_change", "mae_aligned_change"],
     model: ModelName,
-    rng: np.random.Generator,
+    relatives: Relatives,
 ) -> Score:
     counts = after.counts()
     old, new = before.sums(is_squared=False), after.sums(is_squared=False)
@@ -173,8 +176,8 @@ def _change(
         metric=metric,
         value=float((new.sum() - old.sum()) / counts.sum()),
         unit=PROPERTIES[after.quantity].report_unit,
-        interval=paired_bootstrap_interval(old, new, counts, rng),
         n=len(after.frames),
+        **sureness_fields(new - old, counts, after.frames, relatives, is_signed=True),
     )
 
 

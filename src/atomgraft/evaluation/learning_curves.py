@@ -9,6 +9,7 @@ from jaxtyping import Float
 from atomgraft.evaluation.score_table import figure
 from atomgraft.metrics.power_law import (
     FAR,
+    FEWEST_SEEDS,
     MIN_SIZES,
     PowerLaw,
     fit_power_law,
@@ -24,6 +25,10 @@ Errors = Float[np.ndarray, "seeds sizes"]
 class LearningCurve:
     """A law, its intervals, and what it says.
 
+    From three seeds on, intervals are over seeds. Of fewer, the scatter between them
+    is hardly known; then intervals come from the scatter of the sizes about parallel
+    lines in logarithms, one a seed, and say nothing of other seeds.
+
     Parameters
     ----------
     sizes
@@ -37,6 +42,7 @@ class LearningCurve:
         flat_sizes, flat_errors = self._flat(errors)
         self.has_floor = is_floor_supported(flat_sizes, flat_errors)
         self.law = self._fit(errors)
+        self.is_over_seeds = len(errors) >= FEWEST_SEEDS
 
     def _flat(
         self, errors: Errors
@@ -48,14 +54,14 @@ class LearningCurve:
 
     def exponent_interval(self) -> Interval | None:
         """Return the 95 % interval of the exponent."""
-        if len(self.errors) == 1:
+        if not self.is_over_seeds:
             found = self._line(np.array([0.0, 1.0]))
             return None if found is None else (-found[1], -found[0])
         return self._jackknife(lambda law: law.exponent)
 
     def error_interval(self, n: float) -> Interval | None:
         """Return the 95 % interval of the mean error at a number of labels."""
-        if len(self.errors) == 1:
+        if not self.is_over_seeds:
             found = self._line(np.array([1.0, math.log(n)]))
         else:
             found = self._jackknife(lambda law: math.log(law.error(n)))
@@ -72,8 +78,11 @@ class LearningCurve:
         return jackknife_interval(lambda errors: of(self._fit(errors)), self.errors)
 
     def _line(self, weights: Float[np.ndarray, "2"]) -> Interval | None:
-        x, y = (np.log(one) for one in self._flat(self.errors))
-        return line_interval(x, y, weights)
+        logarithms = np.log(self.errors)
+        levels = logarithms.mean(axis=1, keepdims=True)
+        x = np.log(self._flat(self.errors)[0])
+        y = (logarithms - levels + levels.mean()).ravel()
+        return line_interval(x, y, weights, n_lines=len(self.errors))
 
 
 def learning_curve(
@@ -175,9 +184,12 @@ def _not_falling(exponent: Interval | None) -> str:
 
 
 def _fitted(found: LearningCurve) -> str:
-    n_seeds = len(found.errors)
     kind = "power law with a floor" if found.has_floor else "power law"
-    over = f"over {n_seeds} seeds" if n_seeds > 1 else "from the scatter about the line"
+    n_seeds = len(found.errors)
+    over = f"over {n_seeds} seeds"
+    if not found.is_over_seeds:
+        lines = "line" if n_seeds == 1 else f"lines of {n_seeds} seeds"
+        over = f"from the scatter about the {lines}"
     return f"{kind} through {len(found.sizes)} sizes; intervals {over}"
 
 

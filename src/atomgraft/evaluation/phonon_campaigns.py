@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from atomgraft.core.seeding import numpy_generator
-from atomgraft.metrics.intervals import bootstrap_interval, median_interval
+from atomgraft.metrics.intervals import mean_interval, median_interval
 from atomgraft.metrics.phonons import confusion
 from atomgraft.results.phonon_campaign import (
     BASE,
@@ -98,7 +97,7 @@ def _summary(
     errors = errors_by_material(own, contestant)
     if not errors:
         return None
-    values = np.sort(list(errors.values()))  # so that intervals know no order
+    values = np.array(list(errors.values()))
     ones = np.ones(len(values))
     both = [name for name in errors if name in base]
     worst = max(errors, key=lambda name: errors[name])
@@ -109,9 +108,9 @@ def _summary(
         contestant=contestant,
         n_materials=len(errors),
         mean_mae=float(values.mean()),
-        mean_interval=bootstrap_interval(values, ones, _rng(contestant, "mean")),
+        mean_interval=mean_interval(values, ones).interval,
         median_mae=float(np.median(values)),
-        median_interval=median_interval(values, _rng(contestant, "median")),
+        median_interval=median_interval(values),
         worst_mae=errors[worst],
         worst_material=worst,
         mean_free_energy_error=statistics.fmean(free) if free else None,
@@ -126,10 +125,6 @@ def _summary(
         drift_unit=unit,
         n_failed=sum(row.status in {"failed", "open"} for row in own),
     )
-
-
-def _rng(contestant: str, what: str) -> np.random.Generator:
-    return numpy_generator(0, "campaign", contestant, what)
 
 
 def _means(

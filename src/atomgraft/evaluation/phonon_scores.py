@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from atomgraft.metrics.intervals import bootstrap_interval
+from atomgraft.evaluation.sureness import sureness_fields
 from atomgraft.results.phonons import PhononErrors, PhononResult
 from atomgraft.results.schema import ModelName, Score
 
@@ -21,7 +21,7 @@ Value = Callable[[PhononErrors], float | None]
 
 
 def phonon_scores(
-    results: Sequence[PhononResult], rng: np.random.Generator
+    results: Sequence[PhononResult],
 ) -> list[Score]:
     """Return the scores of every model over crystals with a reference.
 
@@ -29,8 +29,6 @@ def phonon_scores(
     ----------
     results
         One for each crystal; those without a reference have no errors and no row.
-    rng
-        Of the bootstrap over crystals.
     """
     rows: list[Score] = []
     for model in MODELS:
@@ -40,17 +38,15 @@ def phonon_scores(
             for row in result.errors
             if row.contestant == model and row.baseline is None
         ]
-        rows += _rows(model, FREQUENCIES, "mae", "THz", (errors, _mae), rng)
-        rows += _rows(
-            model, FREE_ENERGY, "mae", "meV/atom", (errors, _free_energy), rng
-        )
+        rows += _rows(model, FREQUENCIES, "mae", "THz", (errors, _mae))
+        rows += _rows(model, FREE_ENERGY, "mae", "meV/atom", (errors, _free_energy))
     scaled = [
         row
         for result in results
         for row in result.errors
         if row.baseline == "own scalar"
     ]
-    rows += _rows("base", FREQUENCIES, OWN_SCALAR, "THz", (scaled, _mae), rng)
+    rows += _rows("base", FREQUENCIES, OWN_SCALAR, "THz", (scaled, _mae))
     return rows
 
 
@@ -69,16 +65,12 @@ def _rows(
     metric: str,
     unit: str,
     source: tuple[Sequence[PhononErrors], Value],
-    rng: np.random.Generator,
 ) -> list[Score]:
     """Return the mean over crystals, or nothing where there is none."""
     errors, value = source
     values = np.array([one for row in errors if (one := value(row)) is not None])
     if not len(values):
         return []
-    interval = None
-    if len(values) > 1:
-        interval = bootstrap_interval(values, np.ones(len(values)), rng)
     return [
         Score(
             model=model,
@@ -87,7 +79,7 @@ def _rows(
             metric=metric,
             value=float(values.mean()),
             unit=unit,
-            interval=interval,
             n=len(values),
+            **sureness_fields(values, np.ones(len(values)), range(len(values)), None),
         )
     ]

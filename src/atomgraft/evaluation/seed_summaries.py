@@ -40,8 +40,9 @@ def summarise(cells: Sequence[ComparedCell]) -> tuple[Summary, ...]:
     """Return every quantity of every contestant and size, over the seeds.
 
     The value is the geometric mean: errors scatter by factors, not by amounts. Its
-    interval is Student's, on the logarithms. A single seed has no spread; then the
-    interval is that over the test structures, and says so.
+    interval is Student's, on the logarithms, from five seeds on; fewer have a range
+    alone. A single seed has no spread; then the interval is that over the test
+    structures, and says so.
 
     Parameters
     ----------
@@ -72,8 +73,8 @@ def summarise(cells: Sequence[ComparedCell]) -> tuple[Summary, ...]:
     ...     for seed, value in enumerate([2.0, 8.0])
     ... ]
     >>> [row] = summarise(cells)
-    >>> round(row.value, 9), row.n_seeds, row.interval_over
-    (4.0, 2, 'seeds')
+    >>> round(row.value, 9), row.n_seeds, row.range, row.interval
+    (4.0, 2, (2.0, 8.0), None)
     """
     found: dict[tuple[str, int], list[ComparedCell]] = defaultdict(list)
     for cell in cells:
@@ -98,6 +99,7 @@ def _rows(members: Sequence[ComparedCell]) -> Iterator[Summary]:
             unit=scores[0].unit,
             interval=interval,
             interval_over=over,
+            range=_range(scores),
             n_seeds=len(scores),
             **dataclasses.asdict(question),
         )
@@ -124,9 +126,15 @@ def _middle(
     if not (values > 0).all():
         return float(values.mean()), None, None
     logarithms = np.log(values)
-    interval = student_interval(logarithms)
-    ends = None if interval is None else _exponential(interval)
-    return math.exp(float(logarithms.mean())), ends, "seeds"
+    middle, interval = math.exp(float(logarithms.mean())), student_interval(logarithms)
+    if interval is None:
+        return middle, None, None
+    return middle, _exponential(interval), "seeds"
+
+
+def _range(scores: Sequence[Score]) -> Interval | None:
+    values = [score.value for score in scores]
+    return (min(values), max(values)) if len(values) > 1 else None
 
 
 def _exponential(interval: Interval) -> Interval:

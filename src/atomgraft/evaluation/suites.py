@@ -79,7 +79,7 @@ def assess(
     training_elements
         Atomic numbers of the training set: crystals with any of them are near.
     seed
-        Of the bootstrap and of the probes.
+        Of the probes.
     progress
         Called before every step.
 
@@ -133,12 +133,9 @@ class _Judged:
         scores: list[Score] = []
         parity: list[Parity] = []
         for name, predictions in found.items():
-            rng = numpy_generator(self.seed, "labels", name)
-            scores += label_scores(name, predictions, structures, rng)
+            scores += label_scores(name, predictions, structures)
             if name != "base":
-                scores += label_changes(
-                    name, found["base"], predictions, structures, rng
-                )
+                scores += label_changes(name, found["base"], predictions, structures)
             scores += rounding_scores(name, self.models[name], predictions, structures)
             parity += parity_points(name, predictions, structures)
         return scores, parity
@@ -169,7 +166,6 @@ class _Judged:
                 shared,
                 reference_shifts=reference_shifts.get(name, {}),
                 training_elements=training_elements,
-                rng=numpy_generator(self.seed, "forgetting", name),
             )
             # the base does not drift from itself: one row of zeros says it all
             scores += [

@@ -28,9 +28,6 @@ MIN_GAIN = 0.1
 """Share of the base's error that an adaptation has to remove to count as a gain. Other
 seeds, and labels of other cutoffs and k-point meshes, change errors by as much."""
 
-FEW = 5
-"""Held-out structures below which a bootstrap interval says little."""
-
 TOLERANCES = {Property.ENERGY: 0.01, Property.FORCES: 0.1, Property.STRESS: 0.001}
 """meV/atom, meV/Å, GPa: a thousand times the noise of the probes in float64, and
 still too small to matter in molecular dynamics."""
@@ -80,12 +77,7 @@ def verdict(scores: Sequence[Score], *, moved: MovedWeights | None = None) -> Ve
     judgements = [one for name in NAMES if (one := _judge(table, name)) is not None]
     lost = lost_accuracy(table)
     sentences = [*_unmoved(moved), *(_sentence(table, one) for one in judgements)]
-    if judgements and judgements[0].change.n < FEW:
-        n = judgements[0].change.n
-        sentences.append(
-            f"Only {n} held-out structure{'s' * (n > 1)}: an interval says little "
-            f"below {FEW}."
-        )
+    sentences += _without_interval(judgements)
     sentences += [*_scratch(table), *_phonons(table)]
     sentences += [] if lost is None else [lost.sentence]
     sentences += _consistency(table)
@@ -139,7 +131,7 @@ def _outcome(before: Score, change: Score, noise: float) -> Outcome:
     """Judge by the interval and by the size; without an interval nothing is clear."""
     if abs(change.value) <= noise:
         return "unchanged"
-    if change.interval is None or change.n < 2:
+    if change.interval is None:
         return "unclear"
     low, high = change.interval
     is_large = abs(change.value) >= MIN_GAIN * before.value
@@ -225,9 +217,9 @@ def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
     told = f"{name}{', best shift per element taken out' if is_aligned else ''}: "
     told += f"mean absolute error {_arrow(before, after)}, {judgement.outcome}"
     told += _why(judgement)
-    if change.interval is not None and change.n > 1:
+    if change.interval is not None:
         low, high = map(figure, change.interval)
-        told += f" (95 % interval of the change {low} to {high})"
+        told += f" (95 % interval of the change {low} to {high}{_over(change)})"
     raw = [
         table.find(model, labels.SUITE, judgement.quantity, "mae")
         for model in ("base", "adapted")
@@ -235,6 +227,25 @@ def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
     if is_aligned and raw[0] is not None and raw[1] is not None:
         told += f"; with their own references {_arrow(raw[0], raw[1])}"
     return f"{told}."
+
+
+def _over(change: Score) -> str:
+    """Say over how many independent things an interval is."""
+    if change.n_independent is None:
+        return ""
+    return f", over {change.n_independent} {change.independent}"
+
+
+def _without_interval(judgements: Sequence[_Judgement]) -> list[str]:
+    """Say once for all quantities of one kind why their changes have no interval."""
+    reasons: dict[str, list[str]] = {}
+    for one in judgements:
+        if one.change.no_interval is not None:
+            reasons.setdefault(one.change.no_interval, []).append(NAMES[one.quantity])
+    return [
+        f"No interval for the change of {_listed(names)}: {reason}."
+        for reason, names in reasons.items()
+    ]
 
 
 def _why(judgement: _Judgement) -> str:

@@ -10,7 +10,6 @@ import torch
 from atomgraft.adaptation.graft import GRAFT, load_graft
 from atomgraft.core.environments import python_for
 from atomgraft.core.outputs import list_folder
-from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.trust import Trust
 from atomgraft.data.readers import read_structures
 from atomgraft.evaluation import labels
@@ -132,10 +131,9 @@ def _validated(run: Path, spec: RunSpec, told: CellPayload) -> list[Score]:
     base = base.clone(device=resolve_device(spec.device))
     model = load_graft(run / GRAFT, base).merged()
     predictions = list(predict_structures(model, structures))
-    rng = numpy_generator(spec.seed, labels.VALIDATION)
     return [
         score.model_copy(update={"suite": labels.VALIDATION})
-        for score in labels.label_scores("adapted", predictions, structures, rng)
+        for score in labels.label_scores("adapted", predictions, structures)
         if score.group is None
     ]
 

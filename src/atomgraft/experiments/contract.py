@@ -10,7 +10,6 @@ from lightning_fabric import Fabric
 
 from atomgraft.core.outputs import examine
 from atomgraft.core.provenance import now
-from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.experiments.baseline import SCRATCH, scratch_spec
 from atomgraft.experiments.folders import finished_run, inputs_of
@@ -19,7 +18,7 @@ from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.setup import Setup, set_up
 from atomgraft.experiments.spec import SPEC, RunSpec
 from atomgraft.experiments.terms import job_of, terms_of
-from atomgraft.metrics.intervals import bootstrap_interval
+from atomgraft.metrics.intervals import mean_interval
 from atomgraft.report.wording import counted
 from atomgraft.results.contract import Contract, Cost
 from atomgraft.training.checkpoint import read_state
@@ -166,11 +165,13 @@ def _cost(
 ) -> Cost:
     """Add up what was measured."""
     times = np.array(probed.steps)
-    mean, low, high = 0.0, 0.0, 0.0
+    mean, low, high, spread = 0.0, 0.0, 0.0, "range"
     if len(times):
-        rng = numpy_generator(0, "interval of a probe")
         mean = float(times.mean())
-        low, high = bootstrap_interval(times, np.ones(len(times)), rng)
+        low, high = float(times.min()), float(times.max())
+        known = mean_interval(times, np.ones(len(times))).interval
+        if known is not None:
+            (low, high), spread = known, "95 % interval"
     started = startup + probed.preparation
     fixed = n_validations * probed.validation
     return Cost(
@@ -188,6 +189,6 @@ def _cost(
         peak_memory_mib=probed.peak_memory_mib,
         graft_bytes=graft_bytes,
         basis=f"{counted(len(times), 'step')} timed on {device.type} with "
-        f"{counted(torch.get_num_threads(), 'thread')}: their mean, its bootstrap "
-        f"interval and {MARGIN:.0%} either way",
+        f"{counted(torch.get_num_threads(), 'thread')}: their mean, its {spread} "
+        f"and {MARGIN:.0%} either way",
     )

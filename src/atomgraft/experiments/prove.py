@@ -14,7 +14,6 @@ from atomgraft.adaptation.graft import GRAFT, load_graft, read_card, write_error
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
-from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.checks.findings import refuse_errors
 from atomgraft.data.checks.repeats import check_repeats
@@ -197,7 +196,7 @@ def prove_vibrations(
             return result
         models, _ = _contestants(folder, base, spec, resolve_device(device))
         phonons = prove_phonons(models, chosen, progress=progress)
-        rows = phonon_scores(phonons, numpy_generator(spec.seed, "phonons"))
+        rows = phonon_scores(phonons)
         moved = moved_weights(models["base"], models["adapted"])
         others = (one for one in result.scores if one.suite != PHONONS)
         scores = (*others, *rows)

@@ -1,145 +1,272 @@
-"""Bootstrap intervals over structures, the unit that was drawn independently."""
+"""Intervals of means and medians that cover as often as they say.
+
+What is drawn independently is a cluster: a structure, or a trajectory of them. How
+often the intervals cover is in ``benchmarks/results/intervals.md``.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from atomgraft.metrics.stretches import independent_stretches
+from atomgraft.metrics.student import FEWEST, student_quantile
 
-def bootstrap_interval(
+Obstacle = Literal["few", "uneven", "correlated"]
+
+FEWEST_FREE = 2.0
+"""Degrees of freedom below which clusters of uneven size give no interval."""
+
+
+ROUNDING = 1e-13
+"""Deviation of a mean over the largest value that is rounding, and no spread."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sureness:
+    """How well a mean is known.
+
+    Parameters
+    ----------
+    interval
+        95 %, or none.
+    n_independent
+        Independent things that it rests on: clusters, or stretches of trajectories.
+    is_over_stretches
+        Trajectories were cut, because there are too few of them.
+    obstacle
+        Why there is no interval: too few clusters, one that outweighs the others, or
+        correlated frames of too few trajectories.
+    """
+
+    interval: tuple[float, float] | None
+    n_independent: int
+    is_over_stretches: bool = False
+    obstacle: Obstacle | None = None
+
+
+def mean_interval(
     sums: Float[np.ndarray, " frames"],
     counts: Float[np.ndarray, " frames"],
-    rng: np.random.Generator,
+    clusters: Sequence[Sequence[int]] | None = None,
     *,
-    level: float = 0.95,
-    n_resamples: int = 2000,
+    is_signed: bool = False,
     is_squared: bool = False,
-) -> tuple[float, float]:
-    """Return the percentile interval of sum(sums)/sum(counts) over resampled frames.
+) -> Sureness:
+    """Return the 95 % interval of sum(sums)/sum(counts), if it can be known.
 
-    Components of one structure are correlated, so whole structures are drawn
-    (the cluster bootstrap; Efron and Tibshirani, An Introduction to the
-    Bootstrap, 1993, ch. 8).
+    Frames of one cluster are related, so the spread is that of clusters. Where there
+    are too few, those of several frames are laid end to end and cut into stretches
+    longer than the memory of the errors (:mod:`atomgraft.metrics.stretches`).
+
+    The interval reaches as far, on each side, as the farther of two: Student's, and
+    Hall's with the skewness of the sample taken off (:func:`_ends`). Means of
+    positive errors are taken in their logarithm, where they are more nearly normal.
+    Resampling (the percentile bootstrap) misses the truth in 16 of 100 cases where
+    there are five structures and says 5.
 
     Parameters
     ----------
     sums
-        Sum of the (squared) errors of each structure.
+        Sum of the (squared) errors of each frame, or of their change.
     counts
-        Number of components of each structure.
-    rng
-        Source of the resamples.
-    level
-        Coverage of the interval.
-    n_resamples
-        Number of resamples.
+        Number of components of each frame.
+    clusters
+        Which frames are related, each in order of time; none: every frame is alone.
+    is_signed
+        The sums are changes and may be negative.
     is_squared
-        Take the root of each resampled mean, for an RMSE.
+        Take the root of the mean, for an RMSE.
 
     Raises
     ------
     ValueError
-        No structure was given.
+        No frame was given.
 
     Examples
     --------
-    >>> rng = np.random.default_rng(0)
-    >>> low, high = bootstrap_interval(np.ones(5), np.ones(5), rng)
-    >>> float(low), float(high)
-    (1.0, 1.0)
+    >>> found = mean_interval(np.arange(1.0, 7.0), np.ones(6), is_signed=True)
+    >>> low, high = found.interval
+    >>> round(low, 2), round(high, 2), found.n_independent
+    (1.54, 5.46, 6)
+    >>> mean_interval(np.ones(4), np.ones(4)).obstacle
+    'few'
     """
     if len(sums) == 0:
         raise ValueError("an interval needs at least one structure")
-    drawn = rng.integers(len(sums), size=(n_resamples, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    if is_squared:
-        means = np.sqrt(means)
-    tail = 100 * (1 - level) / 2
-    low, high = np.percentile(means, [tail, 100 - tail])
-    return float(low), float(high)
+    groups = [[i] for i in range(len(sums))] if clusters is None else clusters
+    parts = [list(group) for group in groups]
+    found = _over_clusters(sums, counts, parts, is_signed=is_signed)
+    if found.interval is None and max(map(len, parts)) > 1:
+        found = _over_stretches(sums, counts, parts, is_signed=is_signed)
+    if is_squared and found.interval is not None:
+        low, high = (math.sqrt(max(end, 0.0)) for end in found.interval)
+        found = dataclasses.replace(found, interval=(low, high))
+    return found
 
 
-def paired_bootstrap_interval(
-    before: Float[np.ndarray, " frames"],
-    after: Float[np.ndarray, " frames"],
+def _over_clusters(
+    sums: Float[np.ndarray, " frames"],
     counts: Float[np.ndarray, " frames"],
-    rng: np.random.Generator,
+    parts: Sequence[Sequence[int]],
     *,
-    level: float = 0.95,
-    n_resamples: int = 2000,
-) -> tuple[float, float]:
-    """Return the interval of the change of a mean error on the same structures.
-
-    Two models stumble over the same hard structures. Resampling both together
-    removes that common part, so the interval of the change says whether one model
-    is better, where the intervals of the two errors may overlap.
-
-    Parameters
-    ----------
-    before
-        Sum of the absolute errors of each structure, first model.
-    after
-        The same, second model.
-    counts
-        Number of components of each structure.
-    rng
-        Source of the resamples.
-    level
-        Coverage of the interval.
-    n_resamples
-        Number of resamples.
-
-    Returns
-    -------
-    :
-        Bounds of mean(after) - mean(before); both negative where the second model
-        is better.
-
-    Examples
-    --------
-    >>> before, counts = np.array([1.0, 9.0, 4.0]), np.ones(3)
-    >>> rng = np.random.default_rng(0)
-    >>> paired_bootstrap_interval(before, before - 0.5, counts, rng)
-    (-0.5, -0.5)
-    """
-    return bootstrap_interval(
-        after - before, counts, rng, level=level, n_resamples=n_resamples
+    is_signed: bool,
+) -> Sureness:
+    if len(parts) < FEWEST:
+        return Sureness(interval=None, n_independent=len(parts), obstacle="few")
+    order = np.concatenate([np.asarray(part, dtype=int) for part in parts])
+    starts = np.cumsum([0, *map(len, parts[:-1])])
+    sizes = np.add.reduceat(counts[order], starts)
+    means = np.add.reduceat(sums[order], starts) / sizes
+    weights = sizes / sizes.sum()
+    n_free = _freedom(weights)
+    if n_free < FEWEST_FREE:
+        return Sureness(interval=None, n_independent=len(parts), obstacle="uneven")
+    return Sureness(
+        interval=_ends(means, weights, n_free, is_signed=is_signed),
+        n_independent=len(parts),
     )
 
 
-def median_interval(
-    values: Float[np.ndarray, " frames"],
-    rng: np.random.Generator,
+def _over_stretches(
+    sums: Float[np.ndarray, " frames"],
+    counts: Float[np.ndarray, " frames"],
+    parts: Sequence[Sequence[int]],
     *,
-    level: float = 0.95,
-    n_resamples: int = 2000,
+    is_signed: bool,
+) -> Sureness:
+    """Lay trajectories end to end and cut them anew.
+
+    The correlation is that about the common mean, so that trajectories that differ
+    make long memories and few stretches.
+    """
+    order = np.concatenate([np.asarray(part, dtype=int) for part in parts])
+    series = sums[order] - counts[order] * (sums.sum() / counts.sum())
+    cut = independent_stretches(series)
+    if cut.bounds is None:
+        return Sureness(
+            interval=None,
+            n_independent=cut.n_independent,
+            is_over_stretches=True,
+            obstacle="correlated",
+        )
+    stretches = [part.tolist() for part in np.split(order, cut.bounds[1:-1])]
+    found = _over_clusters(sums, counts, stretches, is_signed=is_signed)
+    return dataclasses.replace(found, is_over_stretches=True)
+
+
+def _expected(
+    weights: Float[np.ndarray, " clusters"],
+) -> Float[np.ndarray, " clusters"]:
+    """Return the mean square residual of each cluster, in units of their variance."""
+    return 1 - 2 * weights + float(weights @ weights)
+
+
+def _freedom(weights: Float[np.ndarray, " clusters"]) -> float:
+    """Return the degrees of freedom that the variance of a weighted mean has.
+
+    Satterthwaite's (Biometrics Bull. 2, 110, 1946) for the variance estimate of
+    :func:`_ends`, tr(QD)² / tr(QDQD), where D holds its factors and Q is the
+    covariance of residuals, as Bell and McCaffrey (Survey Methodology 28, 169, 2002,
+    sec. 4) do for regressions. It is the number of clusters less one where all are
+    of one size.
+    """
+    square = float(weights @ weights)
+    factors = weights**2 / _expected(weights)
+    moment = [float(factors @ weights**power) for power in range(3)]
+    trace = (  # sum of factor_i factor_j (square - w_i - w_j)² over all pairs
+        (square * moment[0]) ** 2
+        + 2 * moment[2] * moment[0]
+        - 4 * square * moment[1] * moment[0]
+        + 2 * moment[1] ** 2
+    )
+    own = float(factors**2 @ (1 + 2 * (square - 2 * weights)))  # where i = j
+    return square**2 / (trace + own)
+
+
+def _ends(
+    means: Float[np.ndarray, " clusters"],
+    weights: Float[np.ndarray, " clusters"],
+    n_free: float,
+    *,
+    is_signed: bool,
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of a median.
+    """Return the ends of the interval of a weighted mean.
+
+    The variance is the sum of squared weighted residuals, each over what it is
+    expected to be (the unbiased estimate of Bell and McCaffrey, 2002, for clusters
+    of one variance). Student's interval is that of the logarithm for positive means:
+    M exp(± t s / M). Hall's undoes the skewness g of the sample of n with the
+    monotone cubic T + g T²/3 + g² T³/27 + g/6n (J. R. Stat. Soc. B 54, 221, 1992,
+    eq. 2.5), which solves in closed form.
+    """
+    n, middle = len(means), float(weights @ means)
+    moves = weights * (means - middle)
+    deviation = math.sqrt(float(moves**2 @ (1 / _expected(weights))))
+    if deviation <= ROUNDING * float(np.abs(means).max()):
+        return middle, middle
+    factor = student_quantile(n_free)
+    half = factor * deviation
+    centred = moves - moves.mean()
+    skewness = float((centred**3).mean() / (centred**2).mean() ** 1.5)
+    below, above = (
+        middle - math.sqrt(n) * deviation * _unskewed(end / math.sqrt(n), skewness, n)
+        for end in (factor, -factor)
+    )
+    if is_signed:
+        return min(middle - half, below), max(middle + half, above)
+    ratio = half / middle
+    low, high = middle * math.exp(-ratio), middle * math.exp(ratio)
+    return max(min(low, below), 0.0), max(high, above)
+
+
+def _unskewed(end: float, skewness: float, n: int) -> float:
+    """Return the studentised mean that Hall's cubic maps to `end`.
+
+    Not beyond the point at which the cubic is flat: there a few large values decide
+    the skewness, and an end could be anywhere.
+    """
+    if abs(skewness) < 1e-9:
+        return end
+    inner = max(1 + skewness * (end - skewness / (6 * n)), 0.0)
+    return 3 / skewness * (float(np.cbrt(inner)) - 1)
+
+
+def median_interval(
+    values: Float[np.ndarray, " draws"],
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of a median, or none for fewer than five values.
+
+    Order statistics, with the next inner pair mixed in so that the coverage is
+    95 % rather than more (Hettmansperger and Sheather, Stat. Probab. Lett. 4, 75,
+    1986, eq. 2.1). Free of any shape of the distribution; five values cover 93.75 %.
 
     Parameters
     ----------
     values
         One for each independent thing.
-    rng
-        Source of the resamples.
-    level
-        Coverage of the interval.
-    n_resamples
-        Number of resamples.
-
-    Raises
-    ------
-    ValueError
-        No value was given.
 
     Examples
     --------
-    >>> low, high = median_interval(np.full(5, 0.25), np.random.default_rng(0))
-    >>> float(low), float(high)
-    (0.25, 0.25)
+    >>> median_interval(np.arange(1.0, 6.0))
+    (1.0, 5.0)
+    >>> median_interval(np.arange(4.0)) is None
+    True
     """
-    if len(values) == 0:
-        raise ValueError("an interval needs at least one value")
-    drawn = rng.integers(len(values), size=(n_resamples, len(values)))
-    medians = np.median(values[drawn], axis=1)
-    tail = 100 * (1 - level) / 2
-    low, high = np.percentile(medians, [tail, 100 - tail])
+    n = len(values)
+    if n < FEWEST:
+        return None
+    ordered = np.sort(values)
+    tails = np.cumsum([math.comb(n, k) / 2**n for k in range(n // 2 + 1)])
+    coverage = 1 - 2 * tails  # of the pair of the (k + 1)th from either end
+    k = max(int((coverage >= 0.95).sum()) - 1, 0)
+    share = (coverage[k] - 0.95) / (coverage[k] - coverage[k + 1])
+    depth = k + 1
+    inward = (n - depth) * share / (depth + (n - 2 * depth) * share)
+    inward = min(max(inward, 0.0), 1.0)
+    low = (1 - inward) * ordered[k] + inward * ordered[k + 1]
+    high = (1 - inward) * ordered[n - 1 - k] + inward * ordered[n - 2 - k]
     return float(low), float(high)

@@ -34,6 +34,9 @@ FAR = 10.0
 LARGEST_SHARE = 0.999
 """Of the floor in the error at the largest size."""
 
+FEWEST_SEEDS = 3
+"""An interval over two covers too, but says nothing: Student's factor is 12.7."""
+
 _N_GRID, _N_ZOOMS = 17, 9
 
 
@@ -265,8 +268,8 @@ def jackknife_interval(
     The seeds are what was drawn independently; the sizes of one seed share their
     structures. The variance is ``(m - 1) / m * sum((e_i - mean(e))**2)`` over the m
     estimates (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, eq.
-    11.5), and the factor is Student's for m - 1 degrees of freedom. Resampling three
-    seeds instead gives intervals that hold the truth in about 70 of 100 cases.
+    11.5), and the factor is Student's for m - 1 degrees of freedom. Resampling a few
+    seeds instead gives intervals that hold the truth too rarely.
 
     Parameters
     ----------
@@ -278,10 +281,10 @@ def jackknife_interval(
     Returns
     -------
     :
-        None for a single seed, or where an estimate has no value.
+        None for fewer than three seeds, or where an estimate has no value.
     """
     m = len(errors)
-    if m < 2:
+    if m < FEWEST_SEEDS:
         return None
     left_out = np.array([estimate(np.delete(errors, i, axis=0)) for i in range(m)])
     whole = estimate(errors)
@@ -296,11 +299,13 @@ def line_interval(
     x: Float[np.ndarray, " points"],
     y: Float[np.ndarray, " points"],
     weights: Float[np.ndarray, "2"],
+    *,
+    n_lines: int = 1,
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of a combination of a line's level and slope.
 
-    What is left for a single seed: the scatter around the line, with n - 2 degrees of
-    freedom (ordinary least squares).
+    What is left for a few seeds: the scatter around the line, with n - 2 degrees of
+    freedom (ordinary least squares), one less for each further level taken out of `y`.
 
     Parameters
     ----------
@@ -311,18 +316,20 @@ def line_interval(
     weights
         Of the line at x = 0 and of its slope; ``[0, 1]`` is the slope itself and
         ``[1, x]`` the line at x.
+    n_lines
+        Parallel lines, one a seed, whose levels were taken out of `y`.
 
     Returns
     -------
     :
-        None with two points or fewer.
+        None where no point is left over.
     """
-    if len(x) < 3:
+    n_free = len(x) - 1 - n_lines
+    if n_free < 1:
         return None
     design = np.stack([np.ones_like(x), x], axis=1)
     inverse = np.linalg.inv(design.T @ design)
     line = inverse @ design.T @ y
-    n_free = len(x) - 2
     variance = float(((y - design @ line) ** 2).sum()) / n_free
     half = student_quantile(n_free) * math.sqrt(variance * weights @ inverse @ weights)
     middle = float(weights @ line)

@@ -15,6 +15,7 @@ from atomgraft.report.compare_tables import (
     base_score,
     choosing_summary,
     curve_table,
+    summary_text,
     target_name,
     target_summary,
 )
@@ -167,10 +168,10 @@ def _points(comparison: Comparison, contestant: str) -> dict[str, Any]:
         "y": [row.value for row in rows],
         "error_y": _bars(
             [row.value for row in rows],
-            [row.interval for row in rows],
+            [row.interval or row.range for row in rows],
             colour_of(comparison, contestant),
         ),
-        "text": [f"{value_text(row.value, row.interval)} {row.unit}" for row in rows],
+        "text": [f"{summary_text(row)} {row.unit}" for row in rows],
         "hovertemplate": f"{plain_text(contestant)}, %{{x}} labels: %{{text}}"
         "<extra></extra>",
         "line": {"color": f"@{colour_of(comparison, contestant)}", "width": 2},

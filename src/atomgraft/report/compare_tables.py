@@ -8,6 +8,7 @@ from atomgraft.report.wording import (
     count_text,
     duration_text,
     number_text,
+    range_text,
     value_text,
 )
 from atomgraft.results.comparison import (
@@ -119,7 +120,16 @@ def size_rows(
 
 
 def _text(row: Summary | Score | None) -> str:
+    if isinstance(row, Summary):
+        return summary_text(row)
     return MISSING if row is None else value_text(row.value, row.interval)
+
+
+def summary_text(row: Summary) -> str:
+    """Return the mean over seeds with its interval, or with the range of a few."""
+    if row.interval is None and row.range is not None:
+        return range_text(row.value, row.range)
+    return value_text(row.value, row.interval)
 
 
 def target_table(comparison: Comparison) -> Table:
@@ -129,9 +139,10 @@ def target_table(comparison: Comparison) -> Table:
     name = "" if target is None else target_name(target)
     return Table(
         caption=(
-            f"{name}: geometric mean over the seeds with the 95 % interval that they "
-            "give (over test structures where there is one seed). Every cell had the "
-            "same number of steps. The base needs no label."
+            f"{name}: geometric mean over the seeds, in brackets the 95 % interval "
+            "that they give (over test structures where there is one seed), in "
+            "parentheses the range of two to four seeds. Every cell had the same "
+            "number of steps. The base needs no label."
         ),
         columns=heads,
         rows=tuple(rows),

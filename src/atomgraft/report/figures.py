@@ -21,8 +21,8 @@ def ratio_figure(result: RunResult) -> Figure | None:
         name="ratios",
         caption=(
             "Mean absolute error on held-out structures, divided by that of the base "
-            "(dashed line); left of the line is better. Bars are 95 % bootstrap "
-            "intervals over structures. Aligned energies have the best shift per "
+            "(dashed line); left of the line is better. Bars are the 95 % "
+            "intervals of the table. Aligned energies have the best shift per "
             "element taken out, so that a mere change of reference does not count."
         ),
         plots=(

@@ -29,7 +29,7 @@ _SUITE_CAPTIONS = {
     ),
     "phonons": (
         "Errors of vibrations against the reference, mean over n crystals, with 95 % "
-        "bootstrap intervals over crystals: frequencies on the mesh, and the free "
+        "intervals over five crystals or more: frequencies on the mesh, and the free "
         "energy at 300 K of stable crystals. The base's force constants times the one "
         "number that fits them best are the baseline: an adaptation that does not beat "
         "it has learned nothing else. Crystal by crystal below."
@@ -73,13 +73,27 @@ def errors_section(result: RunResult) -> Section:
 
 def _errors_table(result: RunResult, rows: Sequence[ComparisonRow]) -> Table:
     caption = (
-        "Errors on n held-out structures, with 95 % bootstrap intervals over "
-        "structures. Aligned energies have the best shift per element taken out. The "
-        "change is adapted against base; 'within chance' means that its interval on "
-        "the same structures contains zero."
+        f"Errors on n held-out structures. {_interval_words(result)} "
+        "Aligned energies have the best shift per element taken out. The change is "
+        "adapted against base; 'within chance' means that its interval on the same "
+        "structures contains zero."
     )
     errors = [row for row in rows if row.metric not in CHANGES.values()]
     return comparison_table(errors, caption, changes_of=result)
+
+
+def _interval_words(result: RunResult) -> str:
+    """Say over what intervals are, and why there are none."""
+    asked = [one for one in result.scores if one.suite == "labels" and not one.group]
+    over = {
+        f"{one.n_independent} {one.independent}"
+        for one in asked
+        if one.interval is not None and one.independent is not None
+    }
+    missing = {one.no_interval for one in asked if one.no_interval is not None}
+    said = [f"Intervals (95 %) are over {' or '.join(sorted(over))}."] if over else []
+    said += [f"No interval: {why}." for why in sorted(missing)]
+    return " ".join(said) or "Intervals are 95 %."
 
 
 def _changes_table(rows: Sequence[ComparisonRow]) -> Table | None:

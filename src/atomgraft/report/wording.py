@@ -77,6 +77,18 @@ def value_text(value: float, interval: tuple[float, float] | None = None) -> str
     return f"{middle} [{low}, {high}]"
 
 
+def range_text(value: float, ends: tuple[float, float]) -> str:
+    """Return a value and what it lies between, which is no interval of confidence.
+
+    Examples
+    --------
+    >>> range_text(2.2841, (2.1, 2.4666))
+    '2.28 (2.10 to 2.47)'
+    """
+    text = value_text(value, ends)
+    return text.replace("[", "(").replace(", ", " to ").replace("]", ")")
+
+
 def is_plain(value: float) -> bool:
     """Tell whether a number is read best without a power of ten."""
     return value == 0 or _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN

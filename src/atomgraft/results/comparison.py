@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import BaseCard, DataCard, Score
 
-COMPARISON_VERSION = 2
+COMPARISON_VERSION = 3
 
 Interval = tuple[float, float]
 
@@ -78,8 +78,10 @@ class Summary(_Record):
     """Geometric mean over the seeds; plain mean where one of them is zero."""
     unit: str
     interval: Interval | None = None
-    """95 %"""
+    """95 %; none for two to four seeds, whose spread is hardly known."""
     interval_over: IntervalOver | None = None
+    range: Interval | None = None
+    """Smallest and largest of the seeds, where there are several."""
     n_seeds: int
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from atomgraft.results.comparison import COMPARISON_VERSION, Comparison
 from atomgraft.results.documents import ResultFile, Upgrade
+from atomgraft.results.old_intervals import FEWEST, with_sureness
 
 COMPARISON = "compare.json"
 
@@ -14,7 +15,30 @@ def _with_outcome(known: dict[str, Any]) -> dict[str, Any]:
     return known | {"schema_version": 2}
 
 
-UPGRADES: dict[int, Upgrade] = {1: _with_outcome}
+def _with_sureness(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has no interval over fewer than five seeds, and says so of scores."""
+
+    def explained(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            one | {"scores": with_sureness(one.get("scores", []))} for one in records
+        ]
+
+    def is_over_few(row: dict[str, Any]) -> bool:
+        return row.get("interval_over") == "seeds" and row["n_seeds"] < FEWEST
+
+    none = {"interval": None, "interval_over": None}
+    summaries = [
+        row | none if is_over_few(row) else row for row in known.get("summaries", [])
+    ]
+    return known | {
+        "schema_version": 3,
+        "cells": explained(known.get("cells", [])),
+        "baselines": explained(known.get("baselines", [])),
+        "summaries": summaries,
+    }
+
+
+UPGRADES: dict[int, Upgrade] = {1: _with_outcome, 2: _with_sureness}
 """Version *n* to the step that makes a version *n* + 1 document of it."""
 
 

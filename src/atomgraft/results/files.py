@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from atomgraft.results.documents import ResultFile, Upgrade
+from atomgraft.results.old_intervals import with_sureness
 from atomgraft.results.schema import SCHEMA_VERSION, RunResult
 
 RESULT = "result.json"
@@ -24,10 +25,19 @@ def _with_scales(known: dict[str, Any]) -> dict[str, Any]:
     return known | {"schema_version": 4}
 
 
+def _with_sureness(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 5 says what an interval is over, or why there is none."""
+    return known | {
+        "schema_version": 5,
+        "scores": with_sureness(known.get("scores", [])),
+    }
+
+
 UPGRADES: dict[int, Upgrade] = {
     1: _with_streams,
     2: _with_phonons,
     3: _with_scales,
+    4: _with_sureness,
 }
 """Version *n* to the step that makes a version *n* + 1 document of it."""
 

@@ -14,7 +14,7 @@ from atomgraft.results.phonons import PhononResult
 from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import BaseCard, Score
 
-CAMPAIGN_VERSION = 1
+CAMPAIGN_VERSION = 2
 
 BASE, OWN_SCALAR, GLOBAL_SCALAR = "base", "own scalar", "global scalar"
 """Contestants that stand in every table; the others are recipes."""
@@ -149,10 +149,10 @@ class CampaignSummary(_Record):
     contestant: str
     n_materials: int
     mean_mae: float
-    mean_interval: Interval
-    """95 %, bootstrap over materials."""
+    mean_interval: Interval | None
+    """95 %, over materials; none for fewer than five."""
     median_mae: float
-    median_interval: Interval
+    median_interval: Interval | None
     worst_mae: float
     worst_material: str
     mean_free_energy_error: float | None = None

@@ -1,13 +1,34 @@
 """Read and write ``campaign.json``; old files are upgraded one version at a time."""
 
 from pathlib import Path
+from typing import Any
 
 from atomgraft.results.documents import ResultFile, Upgrade
+from atomgraft.results.old_intervals import FEWEST, with_sureness
 from atomgraft.results.phonon_campaign import CAMPAIGN_VERSION, PhononCampaign
 
 CAMPAIGN = "campaign.json"
 
-UPGRADES: dict[int, Upgrade] = {}
+
+def _with_sureness(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 has no interval over fewer than five materials."""
+    trainings = [
+        one | {"drift": with_sureness(one.get("drift", []))}
+        for one in known.get("trainings", [])
+    ]
+    none = {"mean_interval": None, "median_interval": None}
+    summaries = [
+        row | none if row["n_materials"] < FEWEST else row
+        for row in known.get("summaries", [])
+    ]
+    return known | {
+        "schema_version": 2,
+        "trainings": trainings,
+        "summaries": summaries,
+    }
+
+
+UPGRADES: dict[int, Upgrade] = {1: _with_sureness}
 """Version *n* to the step that makes a version *n* + 1 document of it."""
 
 

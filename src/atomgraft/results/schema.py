@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from atomgraft.results.phonons import PhononResult
 from atomgraft.results.provenance import Provenance
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 ModelName = Literal["base", "adapted", "scratch"]
 
@@ -36,7 +36,14 @@ class Score(_Record):
     value: float
     unit: str
     interval: tuple[float, float] | None = None
-    """95 % bootstrap interval over structures, in `unit`."""
+    """95 %, in `unit`; none where it cannot be known."""
+    n_independent: int | None = None
+    """How many independent things there are, of which `interval` knows the spread."""
+    independent: str | None = None
+    """What they are: ``structures``, ``trajectories``, ``stretches`` of too few
+    trajectories, ``groups`` of related structures, ``crystals``."""
+    no_interval: str | None = None
+    """Why there is no interval, in words."""
     n: int
     """Number of structures behind the value."""
     group: str | None = None

@@ -145,11 +145,15 @@ def test_frequencies_go_with_the_root_of_force_constants():
 @given(st.lists(st.floats(0.01, 5), min_size=2, max_size=20))
 def test_a_summary_is_that_of_the_materials(errors):
     found = LEAVE_OUT.summary([row(str(i), one) for i, one in enumerate(errors)])
-    low, high = found["interval"]
     assert found["n"] == len(errors)
     assert found["mean"] == pytest.approx(statistics.fmean(errors))
     assert found["median"] == pytest.approx(statistics.median(errors))
-    assert min(errors) - 1e-9 <= low <= high <= max(errors) + 1e-9
+    if len(errors) < 5:
+        assert found["interval"] is None
+    else:
+        low, high = found["interval"]
+        assert 0 <= low <= found["mean"] * (1 + 1e-9)
+        assert high >= found["mean"] * (1 - 1e-9)
 
 
 def test_stability_is_counted_beyond_the_threshold():
@@ -176,7 +180,7 @@ def test_a_line_fills_its_heading():
     assert len(line) == len(heading)
     by_name = dict(zip(heading, line, strict=True))
     assert by_name["materials"] == "2"
-    assert by_name["frequency MAE, THz [95 %]"].startswith("0.300 [")
+    assert by_name["frequency MAE, THz [95 %]"] == "0.300"
     assert by_name["F1 (hits/false/missed)"] == "1.000 (1/0/0)"
     assert (by_name["far"], by_name["seconds"]) == ("0.5", "20")
 

@@ -14,9 +14,10 @@ GPA = 1 / 160.21766208
 
 
 def labelled_crystal(symbol="Si", *, seed=0, energy=-10.0):
-    """Two atoms with forces of about 1 eV/Å and a stress of about 1 GPa."""
+    """Two rattled atoms with forces of about 1 eV/Å and a stress of about 1 GPa."""
     rng = np.random.default_rng(seed)
     atoms = bulk(symbol, "diamond", a=5.4)
+    atoms.rattle(0.05, rng=np.random.default_rng(seed))
     set_labels(
         atoms,
         energy=energy,

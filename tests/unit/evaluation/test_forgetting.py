@@ -24,7 +24,6 @@ def drift(predictions, *, shifts=None, trained=(14,), crystals=CRYSTALS, source=
         crystals,
         reference_shifts=shifts or {},
         training_elements=trained,
-        rng=np.random.default_rng(0),
     )
 
 

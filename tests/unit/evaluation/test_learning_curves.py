@@ -83,6 +83,16 @@ def test_one_seed_has_the_scatter_about_its_line():
     assert curve.error_next_interval[0] < falling(60) < curve.error_next_interval[1]
 
 
+def test_two_seeds_have_the_scatter_about_their_lines():
+    """Levels apart by a factor of three are no scatter of the slope."""
+    found = errors(falling, seeds=(0, 1))
+    found[1] = {n: 3 * error for n, error in found[1].items()}
+    curve = learning_curve("a", found, **ASKED)
+    assert "lines of 2 seeds" in curve.reason
+    low, high = curve.exponent_interval
+    assert 0.5 < low < 0.6 < high < 0.7
+
+
 def test_a_seed_that_lacks_a_size_is_left_out():
     holes = errors(falling, seeds=(0, 1, 2, 3))
     del holes[2][20]

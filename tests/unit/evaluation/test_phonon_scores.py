@@ -1,6 +1,5 @@
 """Phonons as scores: means over crystals, and the sentence of the verdict."""
 
-import numpy as np
 import pytest
 
 from atomgraft.evaluation.phonon_scores import OWN_SCALAR, SUITE, phonon_scores
@@ -37,7 +36,7 @@ def crystal(base, adapted, own, **more):
 
 
 def scores(*crystals):
-    return phonon_scores(crystals, np.random.default_rng(0))
+    return phonon_scores(crystals)
 
 
 def values(found):
@@ -59,11 +58,20 @@ def test_means_over_crystals_by_hand():
     assert all(one.suite == SUITE for one in found)
 
 
-def test_one_crystal_has_no_interval():
-    assert all(one.interval is None for one in scores(crystal(0.4, 0.1, 0.3)))
-    both = scores(crystal(0.4, 0.1, 0.3), crystal(0.6, 0.3, 0.5))
-    low, high = next(one.interval for one in both if one.model == "adapted")
-    assert 0.1 <= low <= 0.2 <= high <= 0.3
+def test_an_interval_needs_five_crystals():
+    crystals = [crystal(0.1 * i, 0.05 * i, 0.3) for i in range(1, 6)]
+    few = [one for one in scores(*crystals[:4]) if one.quantity == "frequencies"]
+    assert all(one.interval is None for one in few)
+    assert few[0].no_interval == "4 crystals; an interval needs 5 that are independent"
+    [found] = [
+        one
+        for one in scores(*crystals)
+        if (one.model, one.quantity) == ("adapted", "frequencies")
+    ]
+    low, high = found.interval
+    assert found.value == pytest.approx(0.15)
+    assert low < found.value < high
+    assert (found.n_independent, found.independent) == (5, "crystals")
 
 
 def test_without_a_reference_there_is_no_score():

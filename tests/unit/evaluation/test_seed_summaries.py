@@ -21,13 +21,20 @@ def forces(rows):
 
 
 def test_several_seeds_have_a_geometric_mean():
-    errors = (1.0, 2.0, 4.0)
+    errors = (1.0, 1.5, 2.0, 8 / 3, 4.0)
     row = forces(summarise([cell("a", 5, i, error=e) for i, e in enumerate(errors)]))
     assert row.value == pytest.approx(2.0)
-    assert row.n_seeds == 3
+    assert row.n_seeds == 5
     assert row.interval_over == "seeds"
     low, high = student_interval(np.log(errors))
     assert row.interval == pytest.approx((math.exp(low), math.exp(high)))
+
+
+@pytest.mark.parametrize("errors", [(1.5e-2, 2.9e2), (1.0, 2.0, 4.0, 4.0)])
+def test_a_few_seeds_have_a_range_and_no_interval(errors):
+    row = forces(summarise([cell("a", 5, i, error=e) for i, e in enumerate(errors)]))
+    assert (row.interval, row.interval_over) == (None, None)
+    assert row.range == (errors[0], errors[-1])
 
 
 def test_one_seed_has_the_interval_of_its_structures():

@@ -15,7 +15,7 @@ from tests.unit.evaluation.toys import Toy, skewed
 @pytest.fixture(scope="module")
 def structures():
     """Labels that a model twice as strong as the base fits exactly."""
-    frames = [skewed(bulk("Si", cubic=True)) for _ in range(4)]
+    frames = [skewed(bulk("Si", cubic=True)) for _ in range(5)]
     for seed, atoms in enumerate(frames):
         atoms.rattle(0.05, seed=seed)
     for atoms, one in zip(

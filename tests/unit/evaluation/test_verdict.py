@@ -128,11 +128,25 @@ def test_nothing_held_out_is_no_verdict():
 
 
 def test_one_structure_proves_nothing():
-    found = verdict(held_out("forces", 21.0, 2.0, (-19.0, -19.0), n=1))
+    rows = held_out("forces", 21.0, 2.0, None, n=1)
+    why = {"no_interval": "1 structure; an interval needs 5 that are independent"}
+    rows[-1] = rows[-1].model_copy(update=why)
+    found = verdict(rows)
     assert found.took is False
     assert "unclear" in found.sentences[0]
     assert "interval of the change" not in found.sentences[0]
-    assert found.sentences[1].startswith("Only 1 held-out structure:")
+    assert found.sentences[1] == (
+        "No interval for the change of forces: 1 structure; an interval needs 5 that "
+        "are independent."
+    )
+
+
+def test_an_interval_says_what_it_is_over():
+    rows = held_out("forces", 21.0, 2.0, (-20.0, -18.0))
+    over = {"n_independent": 12, "independent": "trajectories"}
+    rows[-1] = rows[-1].model_copy(update=over)
+    said = verdict(rows).sentences[0]
+    assert "(95 % interval of the change -20.0 to -18.0, over 12 trajectories)" in said
 
 
 def test_a_new_reference_alone_is_not_taken_for_knowledge():

@@ -131,7 +131,7 @@ def coverage(interval_of, truth, law, *, n_seeds):
     return hits / N_TRIALS
 
 
-@pytest.mark.parametrize("n_seeds", [2, 3, 5])
+@pytest.mark.parametrize("n_seeds", [3, 5])
 def test_the_exponent_is_covered(n_seeds):
     law = PowerLaw(amplitude=10.0, exponent=0.6)
     found = coverage(
@@ -170,7 +170,7 @@ def test_treating_points_as_independent_does_not_cover():
 def test_the_jackknife_of_a_mean_is_students():
     from atomgraft.metrics.student import student_interval
 
-    values = np.array([[1.0], [2.0], [4.0], [4.5]])
+    values = np.array([[1.0], [2.0], [4.0], [4.5], [6.0]])
     found = jackknife_interval(lambda one: float(one.mean()), values)
     assert found == pytest.approx(student_interval(values[:, 0]))
 

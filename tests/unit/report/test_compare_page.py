@@ -140,7 +140,7 @@ def test_learning_curves_hold_their_points(whole):
     assert base["y"] == [20.0, 20.0]
 
 
-def test_bars_are_the_intervals(whole):
+def test_bars_are_the_intervals_or_the_range_of_a_few_seeds(whole):
     trace = next(t for t in traces(learning_figure(whole)) if t["name"] == "lora")
     row = next(
         s
@@ -148,8 +148,8 @@ def test_bars_are_the_intervals(whole):
         if (s.contestant, s.n_labels, s.quantity, s.suite)
         == ("lora", 40, "forces", "labels")
     )
-    assert trace["y"][-1] + trace["error_y"]["array"][-1] == row.interval[1]
-    assert trace["y"][-1] - trace["error_y"]["arrayminus"][-1] == row.interval[0]
+    assert trace["y"][-1] + trace["error_y"]["array"][-1] == row.range[1]
+    assert trace["y"][-1] - trace["error_y"]["arrayminus"][-1] == row.range[0]
 
 
 def test_a_law_that_is_not_identified_is_not_drawn():

@@ -1,0 +1,83 @@
+"""How sure a mean is, as fields of a score: an interval and over what, or why none."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from atomgraft.evaluation.trajectories import Relatives
+from atomgraft.metrics.intervals import FEWEST, Sureness, mean_interval
+
+SINGULAR = {
+    "structures": "structure",
+    "trajectories": "trajectory",
+    "groups": "group",
+    "crystals": "crystal",
+}
+
+
+def sureness_fields(
+    sums: Float[np.ndarray, " frames"],
+    counts: Float[np.ndarray, " frames"],
+    frames: Sequence[int],
+    relatives: Relatives | None,
+    *,
+    is_signed: bool = False,
+    is_squared: bool = False,
+) -> dict[str, Any]:
+    """Return ``interval``, ``n_independent``, ``independent`` and ``no_interval``.
+
+    Parameters
+    ----------
+    sums
+        As for :func:`atomgraft.metrics.intervals.mean_interval`.
+    counts
+        As there.
+    frames
+        Which structures these are, in the list that `relatives` is about.
+    relatives
+        Which structures belong together; none: these are crystals, each by itself.
+    is_signed
+        As there.
+    is_squared
+        As there.
+
+    Examples
+    --------
+    >>> found = sureness_fields(np.ones(3), np.ones(3), range(3), None)
+    >>> found["no_interval"]
+    '3 crystals; an interval needs 5 that are independent'
+    """
+    clusters = None if relatives is None else relatives.of(frames)
+    unit = "crystals" if relatives is None else relatives.unit
+    found = mean_interval(
+        sums, counts, clusters, is_signed=is_signed, is_squared=is_squared
+    )
+    n_clusters = len(frames) if clusters is None else len(clusters)
+    return {
+        "interval": found.interval,
+        "n_independent": found.n_independent,
+        "independent": "stretches" if found.is_over_stretches else unit,
+        "no_interval": _why(found, len(frames), n_clusters, unit),
+    }
+
+
+def _why(found: Sureness, n_frames: int, n_clusters: int, unit: str) -> str | None:
+    """Say why there is no interval, and what to do."""
+    one = SINGULAR[unit]
+    said = f"{n_clusters} {one if n_clusters == 1 else unit}"
+    if found.obstacle == "few":
+        return f"{said}; an interval needs {FEWEST} that are independent"
+    if found.obstacle == "uneven":
+        return (
+            f"one {one} outweighs the other {n_clusters - 1}; an interval needs "
+            f"{FEWEST} of like size"
+        )
+    if found.obstacle == "correlated":
+        return (
+            f"the {n_frames} frames are {said}, with at most {found.n_independent} "
+            "stretches that can be told to be independent; an interval needs "
+            f"{FEWEST}: add frames from other runs"
+        )
+    return None
