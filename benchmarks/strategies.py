@@ -11,8 +11,10 @@ training did not draw. Needs the data folder for KCl (``$ATOMGRAFT_DATA`` or
     python benchmarks/strategies.py table --out runs/strategies
 
 ``run`` can be stopped and started, and takes ``--materials``, ``--recipes`` and
-``--seeds``, so that several can share the work; ``table`` writes
-benchmarks/results/strategies.json, strategies.md and strategies.svg.
+``--seeds``, so that several can share the work. ``keep --recipes full readout`` takes
+the rows of the last table that no change of the code has touched; ``table`` writes
+benchmarks/results/strategies.json, strategies.md and strategies.svg, with the days of
+all rows.
 """
 
 import argparse
@@ -33,7 +35,7 @@ from ase.io import write
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from materials import frames_of, plain
+from materials import dates_of, frames_of, keep, plain
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -45,7 +47,6 @@ RECIPES = (
     "lora",
     "readout",
     "ridge",
-    "l2sp",
     "decay",
     "ewc",
     "interpolated",
@@ -54,6 +55,8 @@ RECIPES = (
     "predictions",
     "scratch",
 )
+TAKEN_OUT = ("l2sp",)
+"""Recipes that are no more; their rows stay."""
 SEEDS = (1, 2, 3)
 
 COLUMNS = (
@@ -213,11 +216,10 @@ def spread(values: Sequence[float | None], digits: str = ".3g") -> str:
 
 def table_lines(rows: list[dict]) -> list[str]:
     """Return the table: one line for each material and recipe, the base first."""
-    headings = " | ".join(heading for heading, _ in COLUMNS)
-    lines = [
-        f"| material | recipe | seeds | trained numbers | {headings} | seconds |",
-        "|---" * (5 + len(COLUMNS)) + "|",
-    ]
+    errors = [heading for heading, _ in COLUMNS]
+    before = ["material", "recipe", "seeds", "trained numbers"]
+    headings = [*before, *errors, "seconds", "made"]
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for material in N_TRAIN:
         own = [row for row in rows if row["material"] == material]
         firsts = list({row["seed"]: row for row in own}.values())
@@ -229,9 +231,9 @@ def table_lines(rows: list[dict]) -> list[str]:
             else "0"
             for _, key in COLUMNS
         ]
-        cells = [material, "base", str(len(firsts)), "0", *errors, "0"]
+        cells = [material, "base", str(len(firsts)), "0", *errors, "0", ""]
         lines.append(f"| {' | '.join(cells)} |")
-        for recipe in RECIPES:
+        for recipe in (*RECIPES, *TAKEN_OUT):
             chosen = [row for row in own if row["recipe"] == recipe]
             if chosen:
                 errors = [
@@ -241,6 +243,7 @@ def table_lines(rows: list[dict]) -> list[str]:
                 count = f"{chosen[0]['n_trainable']:,}"
                 seconds = spread([row["seconds"] for row in chosen], ".0f")
                 cells = [material, recipe, str(len(chosen)), count, *errors, seconds]
+                cells.append(dates_of(chosen))
                 lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -264,7 +267,7 @@ WIDTH, HEIGHT, MARGIN = 290, 260, 36
 def panel(material: str, rows: list[dict], place: int) -> str:
     """Return one panel; both axes are logarithmic."""
     points = {}
-    for recipe in RECIPES:
+    for recipe in (*RECIPES, *TAKEN_OUT):
         chosen = [row for row in rows if row["recipe"] == recipe]
         pairs = [
             (score(row, "adapted", COLUMNS[3][1]), score(row, "adapted", COLUMNS[0][1]))
@@ -340,6 +343,7 @@ def table(arguments: argparse.Namespace) -> None:
         "drift from the base on the shipped crystals, near those that hold a trained",
         "element and far those that do not; none of them is ever rehearsed. Seconds",
         "are those of the whole `adapt` on one thread, with other work beside it.",
+        "Intervals are ranges over seeds, whatever is said of intervals elsewhere.",
         "",
         *table_lines(rows),
     ]
@@ -352,13 +356,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["run", "table"])
+    parser.add_argument("what", choices=["run", "keep", "table"])
     parser.add_argument("--out", type=Path, default=Path("runs/strategies"))
     parser.add_argument("--materials", nargs="+", default=list(N_TRAIN))
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     arguments = parser.parse_args()
-    {"run": run, "table": table}[arguments.what](arguments)
+    if arguments.what == "keep":
+        keep(arguments, RESULTS / "strategies.json")
+    else:
+        {"run": run, "table": table}[arguments.what](arguments)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from atomgraft.testing.adaptation_trials import differing, distance
 
 WHOLE = WholeWeights()
 PLAIN = Axes(moves=WHOLE)
-PULLED = Axes(moves=WHOLE, pulls=DistanceToSource())
+PULLED = Axes(moves=WHOLE, pulls=DistanceToSource(strength=100.0))
 REHEARSED = Axes(moves=WHOLE, rehearses=PseudoLabels())
 BETWEEN = Axes(moves=WHOLE, pulls=Interpolation())
 FRESH = Axes(moves=WHOLE, starts=Start(weights="fresh"))

@@ -38,7 +38,8 @@ ADAPTERS = {
 
 LOW_RANK = LowRankDeltas()
 POINTS = {
-    "lora+l2sp": Axes(moves=LOW_RANK, pulls=DistanceToSource()),
+    "full+l2sp": Axes(moves=WholeWeights(), pulls=DistanceToSource(strength=100.0)),
+    "lora+l2sp": Axes(moves=LOW_RANK, pulls=DistanceToSource(strength=100.0)),
     "lora+ewc": Axes(moves=LOW_RANK, pulls=FisherDistance()),
     "lora+decay": Axes(moves=LOW_RANK, pulls=DecayToSource()),
     "lora+interpolation": Axes(moves=LOW_RANK, pulls=Interpolation()),

@@ -23,7 +23,7 @@ from tests.integration.processes import QUIET, call, start
 pytestmark = pytest.mark.slow
 
 GRID = {
-    "recipes": ["full", "readout", "l2sp", "scratch"],
+    "recipes": ["full", "readout", "decay", "scratch"],
     "sizes": [2, 4, 8, 16],
     "seeds": [0, 1, 2],
     "training": {"steps": 20, "batch_size": 2, "checkpoint_every": 7},

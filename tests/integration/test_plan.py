@@ -44,7 +44,7 @@ def errors(command, capsys):
     "options",
     [
         "--recipe full --steps 7",
-        "--recipe l2sp --steps 3 --no-references --batch-size 5",
+        "--recipe decay --steps 3 --no-references --batch-size 5",
         "--recipe replay --steps 4",
         "--recipe ewc --steps 2 --seed 3 --dtype float64",
     ],

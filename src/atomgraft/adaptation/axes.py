@@ -37,10 +37,15 @@ class LowRankDeltas(_Spec):
 
 
 class DistanceToSource(_Spec):
-    """Pull the weights back to the source's (L2-SP; Li et al., ICML 2018)."""
+    """Pull the weights back to the source's (L2-SP; Li et al., ICML 2018).
+
+    There is no default strength: with 7net-0 none was found that is worth what it costs
+    (``benchmarks/results/pulls.md``). An optimiser that divides gradients by their size
+    moves weights that the data hardly need by as much as the others.
+    """
 
     kind: Literal["l2sp"] = "l2sp"
-    strength: Positive = 100.0
+    strength: Positive
     """Times the mean squared distance of the moved weights to the source's."""
 
 
@@ -53,7 +58,7 @@ class FisherDistance(_Spec):
     kind: Literal["ewc"] = "ewc"
     strength: Positive = 100.0
     """Times the mean squared distance, each weight counted by its Fisher information
-    in units of the mean: as for `DistanceToSource` where all weights matter alike."""
+    in units of the mean."""
     count: Count = 64
     """Rehearsal structures on which the information is measured."""
 

@@ -31,6 +31,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, plugins: Plugins[T] | None = None) -> None:
         self.kind = kind
         self._entries: dict[str, T] = {}
+        self._retired: dict[str, tuple[str, str]] = {}
         self._plugins = plugins
 
     def add(self, name: str, entry: T) -> None:
@@ -38,6 +39,24 @@ class Registry(Generic[T]):
         if name in self._entries:
             raise ValueError(f"{self.kind} {name!r} is registered twice")
         self._entries[name] = entry
+
+    def retire(self, name: str, reason: str, instead: str) -> None:
+        """Remember an entry that is no more.
+
+        Parameters
+        ----------
+        name
+            What it was called.
+        reason
+            Why it was taken out, a sentence.
+        instead
+            What to use in its place, a sentence.
+        """
+        self._retired[name] = (reason, instead)
+
+    def is_retired(self, name: str) -> bool:
+        """Return whether there was an entry of that name."""
+        return name in self._retired
 
     def __getitem__(self, name: str) -> T:
         """Return an entry.
@@ -63,6 +82,10 @@ class Registry(Generic[T]):
         return iter(sorted({*self._entries, *(self._plugins or ())}))
 
     def _unknown(self, name: str) -> BadInputError:
+        if name in self._retired:
+            return BadInputError(
+                f"The {self.kind} {name!r} was taken out.", *self._retired[name]
+            )
         known = {entry.casefold(): entry for entry in self}
         close = difflib.get_close_matches(name.casefold(), known, n=1)
         hint = f"Did you mean {known[close[0]]!r}?" if close else "Choose one of them."

@@ -177,6 +177,8 @@ def _filled(given: dict[Any, Any]) -> dict[Any, Any]:
     if name == "custom":
         filled["recipe"] = name
         return filled
+    if RECIPES.is_retired(str(name)) and filled.get("axes") is not None:
+        return filled  # a run of before: its spec says everything
     recipe = RECIPES[str(name)]
     if filled.get("axes") is None:
         filled["axes"] = recipe.axes.model_dump()

@@ -9,7 +9,7 @@ from atomgraft.core.errors import BadInputError
 
 
 def test_the_recipes_of_the_papers_are_there():
-    papers = {"full", "lora", "readout", "ridge", "l2sp", "ewc", "replay", "scratch"}
+    papers = {"full", "lora", "readout", "ridge", "decay", "ewc", "replay", "scratch"}
     assert papers <= set(RECIPES)
 
 
@@ -31,6 +31,13 @@ def test_a_typo_is_answered_with_the_recipe_that_was_meant():
         RECIPES["loar"]
 
 
+def test_a_recipe_that_was_taken_out_says_why():
+    assert "l2sp" not in RECIPES
+    with pytest.raises(BadInputError, match="taken out") as caught:
+        RECIPES["l2sp"]
+    assert "decay" in caught.value.remedy
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -41,6 +48,7 @@ def test_a_typo_is_answered_with_the_recipe_that_was_meant():
         {"moves": {"kind": "low_rank", "alpha": float("nan")}},
         {"moves": {"kind": "wholly"}},
         {"moves": {"kind": "whole", "roles": []}},
+        {"pulls": {"kind": "l2sp"}},
         {"pulls": {"kind": "l2sp", "strength": -1.0}},
         {"pulls": {"kind": "l2sp", "strength": float("inf")}},
         {"starts": {"weights": "random"}},

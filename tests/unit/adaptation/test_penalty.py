@@ -60,7 +60,7 @@ def test_it_pulls_towards_the_source(adapted):
 
 
 def test_it_holds_low_rank_deltas_too():
-    axes = Axes(moves=LowRankDeltas(rank=1), pulls=DistanceToSource())
+    axes = Axes(moves=LowRankDeltas(rank=1), pulls=DistanceToSource(strength=1.0))
     adapted = adapted_by(axes, in_precision("pair:sw-sige", torch.float64))
     assert penalty_of(adapted) == 0.0
     move(adapted, 1.0)

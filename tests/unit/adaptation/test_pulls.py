@@ -5,7 +5,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from atomgraft.adaptation.axes import Axes, DecayToSource, FisherDistance
+from atomgraft.adaptation.axes import (
+    Axes,
+    DecayToSource,
+    DistanceToSource,
+    FisherDistance,
+)
 from atomgraft.adaptation.fisher import fisher_information
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.seeding import torch_generator
@@ -136,8 +141,11 @@ def pulled(pulls, potential, folder, rate=1e-2):
 
 def test_every_pull_pulls(potential, tmp_path):
     free = pulled(None, potential, tmp_path / "free")
-    for name in ("l2sp", "ewc", "decay", "interpolated"):
-        held = pulled(RECIPES[name].axes.pulls, potential, tmp_path / name)
+    pulls = {"l2sp": DistanceToSource(strength=100.0)} | {
+        name: RECIPES[name].axes.pulls for name in ("ewc", "decay", "interpolated")
+    }
+    for name, one in pulls.items():
+        held = pulled(one, potential, tmp_path / name)
         assert 0.0 < held < 0.999 * free, name
 
 
@@ -182,7 +190,10 @@ def test_an_interpolation_is_the_adapted_run_on_its_way_back(potential, tmp_path
     [
         ({"pulls": {"kind": "predictions"}}, "needs structures to compare on"),
         (
-            {"pulls": {"kind": "l2sp"}, "starts": {"weights": "fresh"}},
+            {
+                "pulls": {"kind": "l2sp", "strength": 1.0},
+                "starts": {"weights": "fresh"},
+            },
             "no source to be pulled back to",
         ),
         (

@@ -93,3 +93,14 @@ def test_identity_is_as_it_was_before_differences_unless_they_are_asked_for():
     asked = parsed(training={"differences": "always"})
     assert asked.identity() != plain.identity()
     assert parsed(training={"differences": "auto"}).identity() == plain.identity()
+
+
+def test_a_run_of_a_recipe_that_was_taken_out_stays_readable():
+    given = {"base": "pair:sw-si", "train": "a.extxyz", "recipe": "l2sp"}
+    with pytest.raises(BadInputError, match="taken out"):
+        parse_spec(given, "here")
+    pulls = {"kind": "l2sp", "strength": 100.0}
+    axes = {"moves": {"kind": "whole"}, "pulls": pulls}
+    spec = parse_spec({**given, "axes": axes, "learning_rate": 1e-3}, "here")
+    assert spec.recipe == "l2sp"
+    assert spec.axes.pulls.strength == 100.0

@@ -34,6 +34,8 @@ NAME = "pair:sw-si"
 
 ROUNDING = 1e-12
 
+L2SP = Axes(moves=WholeWeights(), pulls=DistanceToSource(strength=100.0))
+
 
 @pytest.fixture(scope="module")
 def frames():
@@ -217,7 +219,7 @@ OUT_OF_MEMORY = [
 ]
 
 
-@pytest.mark.parametrize("recipe", ["full", "l2sp"])
+@pytest.mark.parametrize("recipe", ["full", L2SP])
 @pytest.mark.parametrize("error", OUT_OF_MEMORY)
 @pytest.mark.parametrize("limit", [1, 2, 3, 4])
 def test_a_batch_too_large_is_split_and_equal(
