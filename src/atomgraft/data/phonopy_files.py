@@ -284,20 +284,17 @@ def _cell(
         return None
     if cell.is_site_mixture:
         raise unreadable(source, f"has atoms of two elements at one place ({name})")
+    lattice = checked(cell.cell, (3,), f"vectors of the {name}", source) * units.length
+    least, most = VOLUMES
+    volume = abs(float(np.linalg.det(lattice))) / max(1, len(cell))
+    if not least < volume < most:
+        raise unreadable(source, f"has a {name} of {volume:.3g} Å³ per atom")
     if not (np.abs(np.asarray(cell.scaled_positions)) < MOST_MULTIPLES).all():
         raise unreadable(source, f"has coordinates in its {name} that are not in it")
     atoms = to_ase(cell)
-    for values, what in (
-        (atoms.cell.array, "vectors"),
-        (atoms.positions, "coordinates"),
-        (atoms.get_initial_magnetic_moments(), "magnetic moments"),
-    ):
-        checked(values, values.shape[1:], f"{what} of the {name}", source)
-    atoms.set_cell(atoms.cell.array * units.length, scale_atoms=True)
-    least, most = VOLUMES
-    volume = float(atoms.cell.volume) / max(1, len(atoms))
-    if not least < volume < most:
-        raise unreadable(source, f"has a {name} of {volume:.3g} Å³ per atom")
+    atoms.set_cell(lattice, scale_atoms=True)
+    moments = atoms.get_initial_magnetic_moments()
+    checked(moments, moments.shape[1:], f"magnetic moments of the {name}", source)
     if not (atoms.get_masses() > 0).all() or not (atoms.get_masses() < 1e3).all():
         raise unreadable(source, f"has masses in its {name} that no atom has")
     return atoms

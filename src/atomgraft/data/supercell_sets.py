@@ -131,7 +131,7 @@ def set_from(
         is_evaluated=np.asarray(
             raw.get("is_evaluated", np.ones(len(displacements))), dtype=bool
         ),
-        pairs=_pairs_in_angstrom(dataset, units) if has_pairs else None,
+        pairs=_pairs_in_angstrom(dataset, units, source) if has_pairs else None,
     )
     forces, energies = raw.get("forces"), raw.get("supercell_energies")
     if forces is None:
@@ -248,20 +248,25 @@ def _forces_of(
     return forces
 
 
-def _pairs_in_angstrom(dataset: Mapping[str, Any], units: FileUnits) -> dict[str, Any]:
+def _pairs_in_angstrom(
+    dataset: Mapping[str, Any], units: FileUnits, source: Source
+) -> dict[str, Any]:
     """Return phono3py's mapping of pairs with lengths in Å, and without forces."""
+
+    def length(entry: Mapping[str, Any], key: str) -> dict[str, float]:
+        if key not in entry:
+            return {}
+        [value] = checked([entry[key]], (), f"{key} of a pair", source)
+        return {key: float(value) * units.length}
 
     def converted(entry: Mapping[str, Any]) -> dict[str, Any]:
         left_out = ("forces", "supercell_energy", "second_atoms")
         kept = {key: one for key, one in entry.items() if key not in left_out}
         kept["displacement"] = np.asarray(entry["displacement"]) * units.length
-        if "pair_distance" in kept:
-            kept["pair_distance"] = kept["pair_distance"] * units.length
-        return kept
+        return kept | length(entry, "pair_distance")
 
     found = {key: one for key, one in dataset.items() if key != "first_atoms"}
-    if "cutoff_distance" in found:
-        found["cutoff_distance"] = found["cutoff_distance"] * units.length
+    found |= length(dataset, "cutoff_distance")
     found["first_atoms"] = [
         converted(one)
         | {"second_atoms": [converted(other) for other in one["second_atoms"]]}

@@ -13,10 +13,14 @@ from atomgraft.data.force_sets import read_force_sets
 from atomgraft.data.labels import forces_of
 from atomgraft.data.readers import read_structures
 from atomgraft.lattice.cells import to_phonopy
+from atomgraft.lattice.reference import read_reference
 from tests.vibrations import harmonic_silicon, save, silicon, write_force_sets
 
 TEXT = 1e-9
 """eV/Å and Å; what the ten decimals and more of these files leave."""
+
+X = [0.5, 0.5, 0.0]
+"""In reciprocal vectors of a primitive cell."""
 
 HAS_FORCES = {"force_sets": True, "displacements": True}
 NO_FORCES = {"force_sets": False, "displacements": True}
@@ -260,6 +264,9 @@ BROKEN = {
     "a pair that is displaced by nothing": of_document(
         lambda document: first_pair(document).update(displacement=[0, 0, 0])
     ),
+    "a pair whose distance is a word": of_document(
+        lambda document: first_pair(document).update(pair_distance="near")
+    ),
     "a pair without forces": of_document(
         lambda document: first_pair(document).pop("forces")
     ),
@@ -279,3 +286,107 @@ def test_what_cannot_be_is_told_in_a_paragraph(make, tmp_path):
         read_force_sets(make(tmp_path))
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 900
+
+
+def whole(folder):
+    return save(harmonic_silicon().phonon, folder / "phonopy_params.yaml")
+
+
+IMPOSSIBLE = {
+    "a point that is nothing": lambda one: one["unit_cell"]["points"].append(None),
+    "displacements that are a truth": lambda one: one.update(displacements=True),
+    "no displacements": lambda one: one.pop("displacements"),
+    "a force of four": lambda one: one["displacements"][0]["forces"][0].append(0.0),
+    "a force too large": lambda one: one["displacements"][0]["forces"].__setitem__(
+        0, [1e200, 0, 0]
+    ),
+    "a primitive matrix that does not fit": lambda one: one["primitive_matrix"][
+        0
+    ].__setitem__(0, -1),
+    "a primitive matrix that is flat": lambda one: one.update(
+        primitive_matrix=[[1, 0, 0], [1, 0, 0], [0, 0, 1]]
+    ),
+    "a supercell matrix of fractions": lambda one: one.update(
+        supercell_matrix=[[1.5, 0, 0], [0, 2, 0], [0, 0, 2]]
+    ),
+    "a supercell matrix of millions": lambda one: (
+        one.update(supercell_matrix=[[10**6, 0, 0], [0, 2, 0], [0, 0, 2]]),
+        one.pop("supercell"),
+    ),
+    "a cell that is not finite": lambda one: one["unit_cell"]["lattice"].__setitem__(
+        0, [float("inf"), 0, 0]
+    ),
+    "a cell of no volume": lambda one: one["supercell"].update(lattice=[[0, 0, 0]] * 3),
+    "coordinates that are not finite": lambda one: one["unit_cell"]["points"][0].update(
+        coordinates=[float("nan"), 0, 0]
+    ),
+    "an element of no name": lambda one: one["unit_cell"]["points"][0].update(
+        symbol="Qq"
+    ),
+    "a negative mass": lambda one: one["unit_cell"]["points"][0].update(mass=-28.0),
+    "a moment of one atom alone": lambda one: one["unit_cell"]["points"][0].update(
+        magnetic_moment=1.0
+    ),
+    "an atom far away": lambda one: one["displacements"][0].update(
+        displacement=[7.0, 0, 0]
+    ),
+    "two elements at one place": lambda one: one["unit_cell"]["points"][0].update(
+        weight=0.5
+    ),
+    "a header that is a number": lambda one: one.update(phonopy=7),
+}
+
+
+@pytest.mark.parametrize("change", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_values_that_cannot_be_are_told_in_a_paragraph(change, tmp_path):
+    path = whole(tmp_path)
+    rewritten(path, change)
+    with pytest.raises(BadInputError) as error:
+        read_reference(path)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 900
+
+
+def test_masses_of_isotopes_are_kept(tmp_path):
+    def change(document):
+        for cell in ("unit_cell", "primitive_cell", "supercell"):
+            for point in document[cell]["points"]:
+                point["mass"] = 4 * 28.0855
+
+    path = whole(tmp_path)
+    before = read_reference(path).harmonic.phonon.run_qpoints([X]).frequencies
+    rewritten(path, change)
+    after = read_reference(path).harmonic.phonon.run_qpoints([X]).frequencies
+    np.testing.assert_allclose(after, np.asarray(before) / 2, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_public_files_are_what_phonopy_reads(shared_data, monkeypatch, tmp_path):
+    """Forces to the last digit, frequencies to those of two tables of masses."""
+    import phonopy
+
+    files = sorted((shared_data / "phonons").rglob("*.yaml.xz"))
+    assert len(files) > 60
+    monkeypatch.chdir(tmp_path)
+    for file in files:
+        found = read_reference(file)
+        if found.sets.is_phono3py:
+            known = loaded(file, monkeypatch)
+            has_own = known.phonon_dataset is not None
+            forces = known.phonon_forces if has_own else known.forces
+            phonon = None
+        else:
+            phonon = phonopy.load(file, produce_fc=False, log_level=0)
+            forces = phonon.forces
+        np.testing.assert_array_equal(found.sets.forces, forces, err_msg=file.name)
+        if phonon is None or not found.sets.is_single:
+            continue
+        phonon.produce_force_constants(fc_calculator="traditional")
+        phonon.symmetrize_force_constants(level=3)
+        q = [X, [0.1, 0.2, 0.3]]
+        np.testing.assert_allclose(
+            found.harmonic.phonon.run_qpoints(q).frequencies,
+            phonon.run_qpoints(q).frequencies,
+            atol=2e-3,
+            err_msg=file.name,
+        )
