@@ -17,7 +17,14 @@ from atomgraft.core.frameworks import (
     missing,
 )
 from atomgraft.core.json_files import read_json
-from atomgraft.core.storage import exposure, locked, remove_folder
+from atomgraft.core.manifest import MANIFEST, Manifest, read_manifest
+from atomgraft.core.storage import (
+    exposure,
+    locked,
+    remove_empty,
+    remove_file,
+    remove_folder,
+)
 
 LOCATION = "ATOMGRAFT_ENVIRONMENTS"
 """Variable that names the folder of all kept environments."""
@@ -288,5 +295,57 @@ def remove_environment(framework: str) -> Path:
             "See: atomgraft env list",
         )
     with locked(root, remedy=IN_USE):
-        remove_folder(home)
+        remove_made(home, find_environment(framework))
     return home
+
+
+def list_made(home: Path, folder: Path) -> None:
+    """List an environment before it is made.
+
+    Parameters
+    ----------
+    home
+        Of the environments of one framework; it is there.
+    folder
+        The new one, in it.
+    """
+    made = read_manifest(home) or Manifest(verb="env")
+    made.folders.add(folder.name)
+    made.write(home)
+
+
+def remove_made(
+    home: Path, found: Environment | None, *, kept: Environment | None = None
+) -> None:
+    """Remove environments that we made, and the folder around them if that is all.
+
+    Parameters
+    ----------
+    home
+        Of the environments of one framework.
+    found
+        The finished one, whose version may have kept no list.
+    kept
+        The one that stays.
+
+    Raises
+    ------
+    StorageError
+        Something cannot be removed.
+    """
+    if not home.is_dir():
+        return
+    made = read_manifest(home) or Manifest(verb="env")
+    if found is not None and Path(found.folder).parent == home:
+        made.folders.add(Path(found.folder).name)
+    left = set[str]() if kept is None else {Path(kept.folder).name}
+    for name in sorted(made.folders - left):
+        if (home / name).is_dir() and not (home / name).is_symlink():
+            remove_folder(home / name)
+    if kept is not None:
+        Manifest(verb="env", folders=left).write(home)
+        return
+    for name in (STAMP, MANIFEST):
+        if (home / name).is_file():
+            remove_file(home / name)
+    remove_empty(home)

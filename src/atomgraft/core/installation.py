@@ -1,6 +1,5 @@
 """Making an environment for a framework: whole, or not at all."""
 
-import contextlib
 import dataclasses
 import errno
 import functools
@@ -21,8 +20,10 @@ from atomgraft.core.environments import (
     Environment,
     environments_folder,
     find_environment,
+    list_made,
     own_requirement,
     own_version,
+    remove_made,
     variables_for,
 )
 from atomgraft.core.errors import BadInputError, StorageError
@@ -31,7 +32,6 @@ from atomgraft.core.provenance import now
 from atomgraft.core.storage import (
     locked,
     make_private_folder,
-    remove_folder,
     write_atomically,
 )
 
@@ -141,12 +141,13 @@ def add_environment(
         if kept is not None and kept.defect is None and not fresh:
             return kept
         home = root / framework
+        former = kept
+        remove_made(home, former, kept=kept)
         make_private_folder(home)
-        _remove_leftovers(home, kept)
         try:
             kept = made = _make(framework, home, do, report)
         finally:  # the former one where that failed, the new one where it did not
-            _remove_leftovers(home, kept)
+            remove_made(home, former, kept=kept)
     return made
 
 
@@ -158,6 +159,7 @@ def _make(
     An environment cannot be renamed, its programs hold its path; a pointer can.
     """
     folder = home / f"env-{secrets.token_hex(4)}"
+    list_made(home, folder)
     make_private_folder(folder)
     environment = Environment(
         framework=framework,
@@ -256,14 +258,3 @@ def _reason(lines: Sequence[str]) -> str:
     """Return the last line that calls itself an error, else the last one."""
     errors = [line for line in lines if line.startswith(("ERROR", "Error"))]
     return (errors or list(lines) or ["it said nothing"])[-1]
-
-
-def _remove_leftovers(home: Path, kept: Environment | None) -> None:
-    """Remove all but what is kept, and the folder itself where that is nothing."""
-    for path in home.glob("env-*"):
-        if kept is None or path != Path(kept.folder):
-            remove_folder(path)
-    if kept is None:
-        with contextlib.suppress(OSError):
-            (home / STAMP).unlink(missing_ok=True)  # it could not be read
-            home.rmdir()

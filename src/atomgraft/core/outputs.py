@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 from pathlib import Path, PurePosixPath
 
 from atomgraft.core.earlier import earlier_files, earlier_folders, earlier_verb
-from atomgraft.core.errors import BadInputError, StorageError
+from atomgraft.core.errors import BadInputError
 from atomgraft.core.manifest import (
     MANIFEST,
     Manifest,
@@ -26,6 +26,7 @@ from atomgraft.core.storage import (
     locked,
     make_folder,
     refuse_taken_name,
+    remove_empty,
     remove_file,
     remove_leftovers,
     write_atomically,
@@ -155,7 +156,7 @@ class Outputs:
                 if others_in(one.folder) == [MANIFEST]:
                     remove_file(one.folder / MANIFEST)
                     remove_file(one.folder / LOCK)
-            _remove_empty(one.folder)
+            remove_empty(one.folder)
         for name in self.manifest.files:
             if os.path.lexists(self.folder / name):
                 remove_file(self.folder / name)
@@ -166,7 +167,7 @@ class Outputs:
             if parent.parts
         }
         for one in sorted(parents, key=lambda path: -len(path.parts)):
-            _remove_empty(one)
+            remove_empty(one)
         left = {
             one.folder.relative_to(self.folder).as_posix()
             for one in below
@@ -237,26 +238,6 @@ def _not_ours(path: Path, *, is_changed: bool) -> BadInputError:
         "Only what atomgraft wrote in a folder is replaced.",
         "Move it elsewhere, or give another folder with --out.",
     )
-
-
-def _remove_empty(folder: Path) -> None:
-    """Remove a folder if nothing is in it.
-
-    Raises
-    ------
-    StorageError
-        It cannot be removed.
-    """
-    if folder.is_symlink() or not folder.is_dir() or any(folder.iterdir()):
-        return
-    try:
-        folder.rmdir()
-    except OSError as error:
-        raise StorageError(
-            f"Cannot remove {folder}: {error.strerror or error}.",
-            "A folder that this user may write is needed.",
-            "Look at its permissions, then repeat the command.",
-        ) from error
 
 
 def examine(

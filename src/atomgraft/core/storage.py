@@ -332,6 +332,21 @@ def remove_folder(path: Path) -> None:
         raise _failure(path, error) from error
 
 
+def remove_empty(folder: Path) -> None:
+    """Remove a folder if it is there, no link, and nothing is in it.
+
+    Raises
+    ------
+    StorageError
+        It cannot be removed.
+    """
+    try:
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()
+    except OSError as error:
+        raise _failure(folder, error) from error
+
+
 @contextlib.contextmanager
 def locked(
     folder: Path, *, remedy: str = ELSEWHERE, patience: float = 0.0

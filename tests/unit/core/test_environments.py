@@ -16,6 +16,7 @@ from atomgraft.core.environments import (
     environments_folder,
     find_environment,
     kept_environment,
+    list_made,
     own_requirement,
     own_version,
     python_for,
@@ -219,6 +220,7 @@ def test_another_python_does_not_see_our_packages(monkeypatch):
 def test_an_environment_is_removed_with_its_leftovers(root):
     keep(root)
     (root / "mace" / "env-2").mkdir()
+    list_made(root / "mace", root / "mace" / "env-2")
     keep(root, "sevennet")
     assert remove_environment("mace") == root / "mace"
     assert find_environment("mace") is None

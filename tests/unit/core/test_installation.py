@@ -3,12 +3,18 @@
 import errno
 import importlib.metadata
 import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from atomgraft.core.environments import find_environment, own_requirement
+from atomgraft.core.environments import (
+    find_environment,
+    list_made,
+    own_requirement,
+    remove_environment,
+)
 from atomgraft.core.errors import BadInputError, StorageError
 from atomgraft.core.installation import add_environment, run_aloud
 from atomgraft.core.storage import locked
@@ -160,10 +166,32 @@ def test_an_interruption_leaves_nothing(root):
 def test_leftovers_of_a_killed_process_are_removed(root):
     leftover = root / "mace" / "env-dead" / "lib"
     leftover.mkdir(parents=True)
+    list_made(root / "mace", leftover.parent)
     assert find_environment("mace") is None  # a folder alone is no environment
     made = add_environment("mace", run=Runner())
     assert not leftover.exists()
     assert find_environment("mace") == made
+
+
+def test_what_somebody_else_put_there_is_never_removed(root, tmp_path):
+    made = add_environment("mace", run=Runner())
+    mine = [
+        root / "mace" / name for name in ("env-mine/notes", "notes", "env-0123abcd")
+    ]
+    for path in mine:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "notes").write_text("mine")
+    shutil.rmtree(made.folder)
+    Path(made.folder).symlink_to(tmp_path / "elsewhere")
+    again = add_environment("mace", fresh=True, run=Runner())
+    assert not Path(again.folder).is_symlink()
+    remove_environment("mace")
+    assert find_environment("mace") is None
+    assert not Path(again.folder).exists()
+    assert [path.read_text() for path in mine] == ["mine"] * len(mine)
+    assert (tmp_path / "elsewhere" / "notes").read_text() == "mine"
 
 
 def test_two_processes_do_not_make_it_at_once(root):
