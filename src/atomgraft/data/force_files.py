@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.reading import read_text
 from atomgraft.core.storage import is_file
 from atomgraft.data.phonopy_units import FileUnits
 from atomgraft.data.sources import Source
-from atomgraft.core.reading import read_text
 from atomgraft.data.supercell_sets import SupercellSet, checked, set_from, with_forces
 
 FORCE_FILES = ("FORCE_SETS", "FORCES_FC2", "FORCES_FC3")

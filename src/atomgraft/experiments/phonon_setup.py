@@ -147,6 +147,11 @@ def _refuse_supercell(spec: PhononSpec) -> None:
 def _displaced(spec: PhononSpec, crystal: Crystal, atoms: Atoms) -> "Phonopy":
     """Return the displaced crystal; that of a reference in its supercell."""
     known = crystal.reference
+    moments = crystal.atoms.get_initial_magnetic_moments()
+    if moments.any():  # a relaxation under a model knows of none
+        atoms = atoms.copy()
+        atoms.set_initial_magnetic_moments(None)
+        atoms.set_initial_magnetic_moments(moments)
     phonon = prepare(
         atoms,
         supercell=_supercell(spec, crystal),

@@ -113,6 +113,8 @@ def _inputs(spec: PhononSpec, crystal: Crystal) -> str:
     """Return a hash of what the names in a spec stand for."""
     atoms, known = crystal.atoms, crystal.reference
     arrays = [atoms.numbers, atoms.positions, atoms.cell.array]
+    if np.any(moments := atoms.get_initial_magnetic_moments()):
+        arrays.append(moments)
     parts = [np.ascontiguousarray(one, dtype=np.float64).tobytes() for one in arrays]
     if known is not None:
         parts.append(known.sets.content.encode())

@@ -15,9 +15,9 @@ import numpy as np
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.reading import read_text
 from atomgraft.data.phonopy_files import BornCharges, charge_factor
 from atomgraft.data.phonopy_units import ANGSTROM_EV, FileUnits
-from atomgraft.core.reading import read_text
 
 if TYPE_CHECKING:
     from phono3py import Phono3py

@@ -134,7 +134,7 @@ def q_label(harmonic: Harmonic, instability: Instability) -> str:
     primitive = harmonic.phonon.primitive
     try:
         found = seekpath.get_path_orig_cell(
-            primitive.totuple(), symprec=harmonic.phonon.symmetry.tolerance
+            primitive.totuple()[:3], symprec=harmonic.phonon.symmetry.tolerance
         )
     except (ValueError, seekpath.SymmetryDetectionError):  # it has no names for it
         found = {"point_coords": {}}

@@ -5,6 +5,7 @@ suggests (Hinuma et al., Comput. Mater. Sci. 128, 140 (2017)).
 """
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -112,9 +113,12 @@ def band_path(harmonic: Harmonic, n_points: int = N_BAND_POINTS) -> BandPath:
     import seekpath
 
     primitive = harmonic.phonon.primitive
-    found = seekpath.get_path_orig_cell(
-        primitive.totuple(), symprec=harmonic.phonon.symmetry.tolerance
-    )
+    with warnings.catch_warnings():
+        # a magnetic cell may be several cells of the lattice, whose path this is then
+        warnings.simplefilter("ignore", seekpath.SupercellWarning)
+        found = seekpath.get_path_orig_cell(
+            primitive.totuple()[:3], symprec=harmonic.phonon.symmetry.tolerance
+        )
     points = {name: np.array(q) for name, q in found["point_coords"].items()}
     reciprocal = np.linalg.inv(primitive.cell)
     ends = [(points[a], points[b]) for a, b in found["path"]]

@@ -3,13 +3,20 @@
 import numpy as np
 import pytest
 import yaml
+from ase.build import bulk
 
 from atomgraft.data.differences import count_kinds, find_partners
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.force_sets import read_force_sets
 from atomgraft.data.phonopy_files import read_calculation
 from atomgraft.data.readers import read_structures
+from atomgraft.data.rehearsal.disturbances import bare
 from atomgraft.data.sources import parse_source
+from atomgraft.experiments.crystals import read_crystal
+from atomgraft.experiments.phonon_spec import PhononSpec
+from atomgraft.experiments.phonons import compute_phonons
+from atomgraft.labelling.repeats import repeated
+from atomgraft.labelling.supercells import displaced
 from atomgraft.lattice.reference import read_reference
 from atomgraft.lattice.supercells import prepare
 from atomgraft.lattice.symmetry import (
@@ -160,3 +167,33 @@ def test_partners_keep_to_the_magnetic_symmetry(magnet_file):
         lots = np.random.default_rng(0).normal(size=len(one))
         one.set_initial_magnetic_moments(lots)
     assert count_kinds(find_partners(broken, "auto"))["symmetry"] == 0
+
+
+def test_structures_keep_them_through_phonons(tmp_path):
+    """In the file that phonopy goes on from, relaxed under a model or not."""
+    argon = bulk("Ar", a=5.3, cubic=True)
+    argon.set_initial_magnetic_moments(MOMENTS)
+    write_exactly(tmp_path / "argon.extxyz", [argon])
+    for relax in (True, False):
+        spec = PhononSpec(
+            crystal=str(tmp_path / "argon.extxyz"),
+            models=("pair:lj-ar",),
+            supercell=((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+            mesh=(2, 2, 2),
+            relax=relax,
+        )
+        found = compute_phonons(spec, tmp_path / f"out-{relax}")
+        assert found.settings.space_group == "Fm-3m (225), antiferromagnetic"
+        assert any("lowered by moments" in one for one in found.notices)
+        text = (tmp_path / f"out-{relax}" / "phonopy-base.yaml").read_text()
+        assert text.count("magnetic_moment: -2.0") == 1 + 2 + 2  # in every cell
+
+
+def test_proposals_keep_them(tmp_path):
+    write_exactly(tmp_path / "iron.extxyz", [iron()])
+    read = read_crystal(str(tmp_path / "iron.extxyz")).atoms
+    twice = repeated(read, (2, 1, 1))
+    assert twice.get_initial_magnetic_moments().tolist() == [*MOMENTS, *MOMENTS]
+    assert bare(twice).get_initial_magnetic_moments().any()
+    made = displaced(read, 0.01, 9)
+    assert all(one.atoms.get_initial_magnetic_moments().any() for one in made)

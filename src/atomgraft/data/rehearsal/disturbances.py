@@ -65,8 +65,11 @@ def are_apart(atoms: Atoms) -> bool:
 
 
 def bare(atoms: Atoms) -> Atoms:
-    """Return species, positions, cell and periodic directions, and nothing else."""
-    return Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    """Return species, magnetic moments, places, cell and periodic directions alone."""
+    found = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    if atoms.has("initial_magmoms"):
+        found.set_initial_magnetic_moments(atoms.get_initial_magnetic_moments())
+    return found
 
 
 def _moved(

@@ -132,6 +132,7 @@ def _replaced(
         share = "1/2 " if is_half else ""
         words.append(f"{share}{chemical_symbols[old]}->{chemical_symbols[new]}")
     made = bare(atoms)
+    made.set_initial_magnetic_moments(None)  # they were of other elements
     made.numbers = numbers
     scale = covalent_radii[numbers].sum() / covalent_radii[atoms.numbers].sum()
     made.set_cell(atoms.cell.array * scale)
