@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from atomgraft.evaluation.advice import Judge, advise, front_points
+from atomgraft.evaluation.advice import advise, front_points
+from atomgraft.evaluation.judge import Judge
 from atomgraft.evaluation.learning_curves import learning_curve
 from atomgraft.evaluation.seed_summaries import (
     SummaryTable,
@@ -82,6 +83,10 @@ def scores_of(error, drift, choosing=None):
             group=group,
         )
         for group, part in ((None, 1.5), ("near", 2.0), ("far", 1.0))
+    ]
+    rows += [
+        score("base", "forces", 300.0, suite="forgetting", metric="spread", group=group)
+        for group in (None, "near", "far")
     ]
     return tuple(rows)
 

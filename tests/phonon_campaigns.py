@@ -67,6 +67,7 @@ def row(name, contestant, error, *, lowest=None, **more):
 def training(name, *, seed=0, n_labels=1, seconds=360.0, n_threads=1, **more):
     drift = score("adapted", "forces", 4.0, suite="forgetting", metric="drift")
     far = drift.model_copy(update={"value": 2.0, "group": "far"})
+    spread = far.model_copy(update={"model": "base", "metric": "spread", "value": 40.0})
     given = {
         "name": name,
         "contestant": "lora",
@@ -78,7 +79,7 @@ def training(name, *, seed=0, n_labels=1, seconds=360.0, n_threads=1, **more):
         "seconds": seconds,
         "n_threads": n_threads,
         "n_steps": 10,
-        "drift": (drift, far),
+        "drift": (drift, far, spread),
     }
     return CampaignTraining(**given | more)
 

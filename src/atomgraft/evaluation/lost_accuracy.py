@@ -5,18 +5,8 @@ import dataclasses
 from atomgraft.core.properties import Property
 from atomgraft.evaluation import forgetting
 from atomgraft.evaluation.score_table import ScoreTable, figure
+from atomgraft.metrics.thresholds import METASTABLE, degree_of
 from atomgraft.results.schema import Degree, Score
-
-LITTLE, SEVERE = 0.1, 0.5
-"""Drift as a share of what the base predicts. Up to a tenth is within the error of
-universal potentials themselves (their forces are soft by 10 to 20 %: Deng et al., npj
-Comput. Mater. 11, 9, 2025); a force that is off by half of its size gives no usable
-frequency or relaxed structure. Models from fresh weights come to about one."""
-
-METASTABLE = 67.0
-"""meV/atom: nine in ten of the known metastable crystals lie this close to the ground
-state (Sun et al., Sci. Adv. 2, e1600225, 2016). The size of a total energy means
-nothing, so the drift of energies is compared with what separates phases."""
 
 NAMES = {
     Property.FORCES: "forces",
@@ -31,17 +21,23 @@ class LostAccuracy:
 
     Parameters
     ----------
-    degree
-        The worst over forces, energies and stresses; none where no scale is known.
+    share
+        Drift over its scale, the largest of forces, energies and stresses; none where
+        no scale is known.
     is_elsewhere
         The crystals hold no trained element: the change cannot be learning.
     sentence
         For the reader.
     """
 
-    degree: Degree | None
+    share: float | None
     is_elsewhere: bool
     sentence: str
+
+    @property
+    def degree(self) -> Degree | None:
+        """The share in a word."""
+        return None if self.share is None else degree_of(self.share)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,23 +84,12 @@ def lost_accuracy(table: ScoreTable) -> LostAccuracy | None:
     shares = [one.share for one in drifts if one.share is not None]
     # without the forces, what is left would pass for the whole
     is_known = drifts[0].share is not None
-    degree = degree_of(max(shares)) if is_known else None
+    share = max(shares) if is_known else None
     return LostAccuracy(
-        degree=degree,
+        share=share,
         is_elsewhere=is_far or not _are_all_near(table),
-        sentence=_sentence(table, drifts, degree, is_far=is_far),
+        sentence=_sentence(table, drifts, share, is_far=is_far),
     )
-
-
-def degree_of(share: float) -> Degree:
-    """Return the degree of a drift, given as a share of its scale.
-
-    Examples
-    --------
-    >>> [degree_of(share) for share in (0.02, 0.2, 2.0)]
-    ['little', 'moderate', 'severe']
-    """
-    return "little" if share < LITTLE else "moderate" if share <= SEVERE else "severe"
 
 
 def _score(
@@ -128,7 +113,7 @@ def _are_all_near(table: ScoreTable) -> bool:
 
 
 def _sentence(
-    table: ScoreTable, drifts: list[_Drift], degree: Degree | None, *, is_far: bool
+    table: ScoreTable, drifts: list[_Drift], share: float | None, *, is_far: bool
 ) -> str:
     n = drifts[0].score.n
     crystals = f"{n} crystal{'s' * (n != 1)}"
@@ -139,8 +124,8 @@ def _sentence(
     start = (
         "How much was forgotten cannot be judged: the scores lack the size of the "
         "base's forces; 'atomgraft prove' measures it. The model"
-        if degree is None
-        else f"{degree.capitalize()} forgetting: the model"
+        if share is None
+        else f"{degree_of(share).capitalize()} forgetting: the model"
     )
     moved = ", ".join(map(_moved, drifts))
     return f"{start} moved from the base on {crystals} by {moved}{_worst(table)}."

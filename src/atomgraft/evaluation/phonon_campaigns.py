@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from atomgraft.evaluation.lost_accuracy import lost_accuracy
+from atomgraft.evaluation.score_table import ScoreTable
 from atomgraft.metrics.intervals import mean_interval, median_interval
 from atomgraft.metrics.phonons import confusion
 from atomgraft.results.phonon_campaign import (
@@ -123,6 +125,7 @@ def _summary(
         n_compared=None if contestant == BASE else len(both),
         drift=drift,
         drift_unit=unit,
+        forgotten=_forgotten(contestant, trainings),
         n_failed=sum(row.status in {"failed", "open"} for row in own),
     )
 
@@ -191,6 +194,17 @@ def _drift(
     if not found:
         return None, ""
     return statistics.fmean(value for value, _ in found), found[0][1]
+
+
+def _forgotten(contestant: str, trainings: Sequence[CampaignTraining]) -> float | None:
+    """Return the mean share of what the base knew that adaptations have lost."""
+    if contestant in FIXED:
+        return None
+    own = (one for one in trainings if one.contestant == contestant and one.drift)
+    losses = [lost_accuracy(ScoreTable(one.drift)) for one in own]
+    shares = [one.share for one in losses if one is not None]
+    known = [share for share in shares if share is not None]
+    return statistics.fmean(known) if known and len(known) == len(shares) else None
 
 
 def forces_drift(training: CampaignTraining) -> tuple[float, str] | None:

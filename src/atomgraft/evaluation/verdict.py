@@ -8,6 +8,7 @@ from atomgraft.core.properties import Property
 from atomgraft.evaluation import consistency, labels, phonon_scores, rounding
 from atomgraft.evaluation.lost_accuracy import NAMES, LostAccuracy, lost_accuracy
 from atomgraft.evaluation.score_table import ScoreTable, figure
+from atomgraft.metrics.thresholds import MIN_GAIN
 from atomgraft.results.schema import MovedWeights, Score, Verdict
 
 Outcome = Literal[
@@ -23,10 +24,6 @@ OUTCOMES: tuple[Outcome, ...] = (
     "unchanged",
 )
 """In the order of the headline."""
-
-MIN_GAIN = 0.1
-"""Share of the base's error that an adaptation has to remove to count as a gain. Other
-seeds, and labels of other cutoffs and k-point meshes, change errors by as much."""
 
 TOLERANCES = {Property.ENERGY: 0.01, Property.FORCES: 0.1, Property.STRESS: 0.001}
 """meV/atom, meV/Å, GPa: a thousand times the noise of the probes in float64, and

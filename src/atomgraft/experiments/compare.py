@@ -12,7 +12,8 @@ from atomgraft.core.provenance import now
 from atomgraft.core.reading import read_text
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
-from atomgraft.evaluation.advice import Judge, advise, front_points, nothing_yet
+from atomgraft.evaluation.advice import advise, front_points, nothing_yet
+from atomgraft.evaluation.judge import Judge
 from atomgraft.evaluation.learning_curves import learning_curve
 from atomgraft.evaluation.seed_summaries import (
     SummaryTable,

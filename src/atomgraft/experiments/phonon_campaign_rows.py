@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from atomgraft.evaluation.forgetting import SPREAD, SUITE
 from atomgraft.evaluation.phonon_bills import bills_of
 from atomgraft.evaluation.phonon_campaigns import summarise_campaign
 from atomgraft.experiments.campaign import NOT_RUN, Outcome
@@ -151,7 +152,9 @@ def _training(
         seconds=told.get("seconds"),
         n_threads=told.get("n_threads"),
         drift=tuple(
-            one for one in scores if (one.suite, one.model) == ("forgetting", "adapted")
+            one
+            for one in scores
+            if one.suite == SUITE and (one.model == "adapted" or one.metric == SPREAD)
         ),
     )
 

@@ -17,8 +17,9 @@ from atomgraft.report.campaign_tables import (
 )
 from atomgraft.report.campaign_wording import (
     best_recipe,
-    common_errors,
+    chosen_errors,
     headline,
+    is_beaten,
     is_lost,
     sentences,
     summary_of,
@@ -91,25 +92,20 @@ def mark_of(campaign: PhononCampaign) -> Mark:
     """Return the result at a glance.
 
     A graft that took has learned more than one number, is better than its labels are
-    without training, and still knows other crystals.
+    without training - each by a tenth of the error, and by a recipe that was not chosen
+    on the material - and still knows other crystals.
     """
     base, best = summary_of(campaign, BASE), best_recipe(campaign)
     if not campaign.finished:
         return OPEN
     if base is None or best is None:
         return FAILED if campaign.trainings else ZERO_SHOT
-    if not _beats(campaign, best.contestant, BASE):
+    if not is_beaten(campaign, BASE):
         return MARKS[False]
-    has_learned = all(
-        _beats(campaign, best.contestant, name) for name in (GLOBAL_SCALAR, COMPLETED)
-    )
-    return MARKS[True] if has_learned and not is_lost(best) else PARTIAL
-
-
-def _beats(campaign: PhononCampaign, one: str, other: str) -> bool:
-    """Tell whether a contestant errs less; where nothing can be said, it does."""
-    both = common_errors(campaign, one, other)
-    return both is None or both[0] < both[1]
+    has_learned = all(is_beaten(campaign, name) for name in (GLOBAL_SCALAR, COMPLETED))
+    is_chosen = bool(chosen_errors(campaign))
+    is_whole = has_learned and is_chosen and not is_lost(best)
+    return MARKS[True] if is_whole else PARTIAL
 
 
 def _cover(campaign: PhononCampaign) -> Cover:

@@ -2,6 +2,7 @@
 
 import statistics
 
+from atomgraft.metrics.thresholds import MIN_GAIN, degree_of
 from atomgraft.report.wording import counted, number_text
 from atomgraft.results.phonon_campaign import (
     BASE,
@@ -14,9 +15,6 @@ from atomgraft.results.phonon_campaign import (
     InstabilityCounts,
     PhononCampaign,
 )
-
-LOST = 1000.0
-"""meV/Å; forces of hot crystals are of this size, and a drift of it leaves nothing."""
 
 TITLES = {
     BASE: "Base",
@@ -51,10 +49,58 @@ def best_recipe(campaign: PhononCampaign) -> CampaignSummary | None:
     Only recipes that were judged on the most materials count: one that failed on the
     hard ones has no smaller error.
     """
+    return min(whole_recipes(campaign), key=lambda one: one.mean_mae, default=None)
+
+
+def whole_recipes(campaign: PhononCampaign) -> list[CampaignSummary]:
+    """Return the recipes that were judged on the most materials."""
     recipes = [one for one in campaign.summaries if one.contestant not in FIXED]
     most = max((one.n_materials for one in recipes), default=0)
-    whole = [one for one in recipes if one.n_materials == most]
-    return min(whole, key=lambda one: one.mean_mae, default=None)
+    return [one for one in recipes if one.n_materials == most]
+
+
+def chosen_errors(campaign: PhononCampaign) -> dict[str, float]:
+    """Return the error on each material of the recipe that the others choose, THz.
+
+    Whichever recipe is best on some materials looks better there than it is. So each
+    material is judged by the recipe with the smallest mean error on all others. With
+    one recipe there is no choice; with several and one material, none can be made.
+    """
+    recipes = {
+        one.contestant: _errors(campaign, one.contestant)
+        for one in whole_recipes(campaign)
+    }
+    if len(recipes) == 1:
+        return next(iter(recipes.values()))
+    shared = sorted(set.intersection(*map(set, recipes.values()))) if recipes else []
+    found: dict[str, float] = {}
+    for material in shared if len(shared) > 1 else ():
+        means = {
+            name: statistics.fmean(errors[one] for one in shared if one != material)
+            for name, errors in recipes.items()
+        }
+        found[material] = recipes[min(means, key=lambda name: means[name])][material]
+    return found
+
+
+def is_beaten(campaign: PhononCampaign, contestant: str) -> bool:
+    """Tell whether what a recipe brings beats a contestant, by a gain that counts.
+
+    Where nothing can be compared, it does: not every campaign has every baseline.
+
+    Parameters
+    ----------
+    campaign
+        With rows.
+    contestant
+        The base, or a baseline.
+    """
+    mine, theirs = chosen_errors(campaign), _errors(campaign, contestant)
+    both = mine.keys() & theirs.keys()
+    if not both:
+        return True
+    totals = [sum(part[name] for name in both) for part in (mine, theirs)]
+    return totals[0] <= (1 - MIN_GAIN) * totals[1]
 
 
 def common_errors(
@@ -108,6 +154,8 @@ def headline(campaign: PhononCampaign) -> str:
     share = 1 - mine / before if before else 0.0
     change = (
         f"{100 * share:.0f} % less than the base"
+        if share >= MIN_GAIN
+        else "hardly less than the base"
         if share > 0
         else "no less than the base"
     )
@@ -136,25 +184,59 @@ def sentences(campaign: PhononCampaign) -> tuple[str, ...]:
         return ()
     found = [_instability_sentence(campaign, best or base)]
     if best is not None:
+        found += _choice_sentences(campaign, best)
         found += [*_baseline_sentences(campaign, best), _improved_sentence(best)]
         bills = [b for b in campaign.bills if b.contestant == best.contestant]
         found += [bill_sentence(bill) for bill in bills]
         if best.drift is not None:
             found.append(
                 f"On crystals it was not trained for, forces moved by "
-                f"{number_text(best.drift)} {best.drift_unit} on average."
+                f"{number_text(best.drift)} {best.drift_unit} on average. "
+                f"{_forgetting_text(best)}"
             )
-            if is_lost(best):
-                found.append(
-                    "There it knows nothing any more: keep an adapted model for what "
-                    "it was adapted to."
-                )
     return tuple(found)
 
 
 def is_lost(one: CampaignSummary) -> bool:
-    """Return whether models have moved so far that nothing else is left in them."""
-    return one.drift is not None and one.drift > LOST
+    """Return whether models have forgotten severely, or nobody knows how much."""
+    if one.drift is None:
+        return False
+    return one.forgotten is None or degree_of(one.forgotten) == "severe"
+
+
+def _forgetting_text(one: CampaignSummary) -> str:
+    """Grade what was forgotten by the size of the base's own predictions."""
+    if one.forgotten is None:
+        return (
+            "How much was forgotten cannot be judged: the size of the base's forces "
+            "there is not known."
+        )
+    degree = degree_of(one.forgotten)
+    told = (
+        f"{degree.capitalize()} forgetting, {100 * one.forgotten:.0f} % of what the "
+        "base predicts"
+    )
+    if degree == "severe":
+        return f"{told}: keep an adapted model for what it was adapted to."
+    return f"{told}."
+
+
+def _choice_sentences(campaign: PhononCampaign, best: CampaignSummary) -> list[str]:
+    """Say what the best of several recipes owes to having been chosen here."""
+    n_recipes = len(whole_recipes(campaign))
+    if n_recipes < 2:
+        return []
+    found = chosen_errors(campaign)
+    picked = f"{title_of(best.contestant)} is the best of {n_recipes} recipes on these"
+    if not found:
+        return [
+            f"{picked} very labels, so its error is too low; with one material nothing "
+            "better can be said."
+        ]
+    return [
+        f"{picked} very materials. A recipe chosen for each by all others misses "
+        f"frequencies by {number_text(statistics.fmean(found.values()))} THz."
+    ]
 
 
 def _instability_sentence(campaign: PhononCampaign, one: CampaignSummary) -> str:
@@ -184,7 +266,10 @@ def _baseline_sentences(campaign: PhononCampaign, best: CampaignSummary) -> list
         if both is None:
             continue
         mine, theirs, _ = both
-        verdict = "beats" if mine < theirs else "does not beat"
+        verdict = "does not beat"
+        if mine < theirs:
+            is_large = mine <= (1 - MIN_GAIN) * theirs
+            verdict = "beats" if is_large else "hardly beats"
         found.append(
             f"It {verdict} the baseline '{title_of(name)}', {has_learned} "
             f"({number_text(theirs)} THz)."

@@ -15,6 +15,7 @@ from atomgraft.report.phonon_wording import (
     best_baseline,
     errors_of,
     headline,
+    is_gain,
     sentences,
 )
 from atomgraft.report.record import session_blocks
@@ -86,10 +87,10 @@ def mark_of(result: PhononResult) -> Mark:
         return (
             COMPARED if all(_agrees(result, one.is_stable) for one in found) else OTHER
         )
-    if adapted.frequency_mae >= base.frequency_mae:
+    if not is_gain(adapted, base):
         return MARKS[False]
     best = best_baseline(result)
-    is_beaten = best is not None and best.frequency_mae <= adapted.frequency_mae
+    is_beaten = best is not None and not is_gain(adapted, best)
     if is_beaten or not _agrees(result, adapted.is_stable):
         return PARTIAL
     return MARKS[True]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
+from atomgraft.metrics.thresholds import MIN_GAIN
 from atomgraft.report.phonon_contestants import (
     contestants,
     lacks_modes,
@@ -93,6 +94,11 @@ def errors_of(result: PhononResult, contestant: str) -> PhononErrors | None:
     return next(found, None)
 
 
+def is_gain(one: PhononErrors, other: PhononErrors) -> bool:
+    """Tell whether frequencies are better by a gain that counts."""
+    return one.frequency_mae <= (1 - MIN_GAIN) * other.frequency_mae
+
+
 def best_baseline(result: PhononResult) -> PhononErrors | None:
     """Return the scaled base that comes nearest to the reference, or none."""
     found = [one for one in result.errors if one.baseline is not None]
@@ -125,8 +131,13 @@ def _against_baseline(result: PhononResult, subject: PhononErrors) -> str:
     error = number_text(best.frequency_mae, digits=2)
     factor = "one number" if best.factor is None else number_text(best.factor)
     text = f"The base's force constants times {factor} reach {error} THz; "
-    if subject.frequency_mae < best.frequency_mae:
+    if is_gain(subject, best):
         return text + "the adapted model beats that."
+    if subject.frequency_mae < best.frequency_mae:
+        return text + (
+            f"the adapted model beats that by less than {100 * MIN_GAIN:g} %: it has "
+            "hardly learned more."
+        )
     return text + "an adaptation that does not beat it has learned nothing more."
 
 

@@ -14,7 +14,7 @@ from atomgraft.results.phonons import PhononResult
 from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import BaseCard, Score
 
-CAMPAIGN_VERSION = 2
+CAMPAIGN_VERSION = 3
 
 BASE, OWN_SCALAR, GLOBAL_SCALAR = "base", "own scalar", "global scalar"
 """Contestants that stand in every table; the others are recipes."""
@@ -86,7 +86,8 @@ class CampaignTraining(_Record):
     """Of training."""
     n_threads: int | None = None
     drift: tuple[Score, ...] = ()
-    """How far it moved from the base on crystals it was not trained for."""
+    """How far it moved from the base on crystals it was not trained for, and the size
+    of the base's forces and stresses there."""
 
 
 class CampaignRow(_Record):
@@ -168,6 +169,9 @@ class CampaignSummary(_Record):
     """Mean drift of forces over its adaptations, far from the trained elements where
     there are such crystals."""
     drift_unit: str = ""
+    forgotten: float | None = None
+    """Drift over its scale, the largest of forces, energies and stresses, the mean of
+    its adaptations; none where it was not measured or no scale is known."""
     n_failed: int = 0
     """Rows without numbers."""
 

@@ -28,7 +28,12 @@ def _with_sureness(known: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-UPGRADES: dict[int, Upgrade] = {1: _with_sureness}
+def _with_forgotten(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has what was forgotten as a share of what the base predicts."""
+    return known | {"schema_version": 3}
+
+
+UPGRADES: dict[int, Upgrade] = {1: _with_sureness, 2: _with_forgotten}
 """Version *n* to the step that makes a version *n* + 1 document of it."""
 
 

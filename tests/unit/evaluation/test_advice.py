@@ -104,6 +104,19 @@ def test_a_target_is_answered():
     assert "asked for" not in text_of(judged(cells)[1])
 
 
+@pytest.mark.parametrize(
+    ("drift", "degree"), [(3.0, "little"), (90.0, "moderate"), (200.0, "severe")]
+)
+def test_forgetting_is_graded_and_severe_forgetting_stands_first(drift, degree):
+    laws = {"full": {"error": lambda n: 18 / n**0.5, "drift": drift}}
+    _, advice = judged(table_of(laws))
+    assert f"{degree} forgetting, {drift / 3:.0f} % of what it predicts" in text_of(
+        advice
+    )
+    is_named = "It loses accuracy on other materials." in advice.headline
+    assert is_named is (degree == "severe")
+
+
 def two_contestants(**more):
     """Return cells in which `lucky` is ahead on the test structures alone."""
     return [

@@ -70,6 +70,19 @@ def test_free_energies_count_where_both_are_stable(summaries):
 def test_drift_is_that_far_from_the_trained_elements(summaries):
     assert (summaries["lora"].drift, summaries["lora"].drift_unit) == (2.0, "meV/Å")
     assert summaries[BASE].drift is None
+    assert summaries["lora"].forgotten == pytest.approx(2.0 / 40.0)
+    assert summaries[BASE].forgotten is None
+
+
+def test_without_the_size_of_forces_forgetting_is_not_known():
+    rows, trainings = table_of()
+    bare = [
+        one.model_copy(update={"drift": one.drift[:2]}) if i == 0 else one
+        for i, one in enumerate(trainings)
+    ]
+    found = {one.contestant: one for one in summarise_campaign(rows, bare, THRESHOLD)}
+    assert found["lora"].forgotten is None
+    assert found["lora"].drift == 2.0
 
 
 def test_seeds_are_averaged_before_materials():

@@ -2,7 +2,8 @@
 
 import pytest
 
-from atomgraft.evaluation.verdict import MIN_GAIN, verdict
+from atomgraft.evaluation.verdict import verdict
+from atomgraft.metrics.thresholds import MIN_GAIN
 from atomgraft.results.schema import MovedWeights, Score
 
 UNITS = {"energy": "meV/atom", "forces": "meV/Å", "stress": "GPa"}

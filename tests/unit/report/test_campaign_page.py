@@ -17,11 +17,17 @@ from atomgraft.report.campaign_tables import (
     summary_table,
     worst_table,
 )
-from atomgraft.report.campaign_wording import best_recipe, headline, sentences
+from atomgraft.report.campaign_wording import (
+    best_recipe,
+    chosen_errors,
+    headline,
+    sentences,
+)
 from atomgraft.report.page import MARKS, PARTIAL
 from atomgraft.results.phonon_campaign import BASE, GLOBAL_SCALAR
 from tests.comparisons import HOSTILE
 from tests.phonon_campaigns import (
+    BASE_ERRORS,
     LORA_ERRORS,
     campaign_of,
     make_campaign,
@@ -71,17 +77,67 @@ def test_the_sentences_name_baselines_instability_and_bill(whole):
     assert "Better than the base on 2 of 3 materials." in told
 
 
-@pytest.mark.parametrize(("drift", "is_lost"), [(900.0, False), (1100.0, True)])
-def test_a_model_that_has_forgotten_everything_is_told(whole, drift, is_lost):
-    """In words, and the graft has not taken as a whole."""
+@pytest.mark.parametrize(
+    ("forgotten", "told", "mark"),
+    [
+        (0.05, "Little forgetting, 5 % of what", MARKS[True]),
+        (0.4, "Moderate forgetting, 40 % of what", MARKS[True]),
+        (0.6, "Severe forgetting, 60 % of what", PARTIAL),
+        (None, "cannot be judged", PARTIAL),
+    ],
+)
+def test_forgetting_is_graded_by_the_base_itself(whole, forgotten, told, mark):
     summaries = tuple(
-        one.model_copy(update={"drift": drift, "drift_unit": "meV/Å"})
-        for one in whole.summaries
+        one.model_copy(update={"forgotten": forgotten}) for one in whole.summaries
     )
     campaign = whole.model_copy(update={"summaries": summaries})
+    assert told in " ".join(sentences(campaign))
+    assert mark_of(campaign) == mark
+
+
+def test_a_small_gain_has_not_taken(whole):
+    """Of the base, 95 % are left; of every baseline, nothing is said."""
+    rows = [row(name, BASE, error) for name, error in BASE_ERRORS.items()]
+    rows += [row(name, "lora", 0.95 * one, seed=0) for name, one in BASE_ERRORS.items()]
+    campaign = campaign_of(rows, whole.trainings)
+    assert mark_of(campaign) == MARKS[False]
+    assert "hardly less than the base" in headline(campaign)
+
+
+def two_recipes(errors, others):
+    """Return a campaign of two recipes, with their errors by material."""
+    rows = [row(name, BASE, error) for name, error in BASE_ERRORS.items()]
+    for recipe, found in (("lora", errors), ("full", others)):
+        rows += [row(name, recipe, one, seed=0) for name, one in found.items()]
+    return campaign_of(rows, [])
+
+
+def test_a_recipe_is_judged_where_it_was_not_chosen():
+    """Either is best where it was lucky: chosen by the others, the lucky one fails."""
+    lucky = {"NaCl": 0.1, "MgO": 0.4, "BaTiO3": 0.4}
+    other = {"NaCl": 0.4, "MgO": 0.1, "BaTiO3": 0.5}
+    campaign = two_recipes(lucky, other)
+    found = chosen_errors(campaign)
+    assert found == {"NaCl": 0.4, "MgO": 0.4, "BaTiO3": pytest.approx(0.4)}
+    assert best_recipe(campaign).mean_mae == pytest.approx(0.3)
     told = " ".join(sentences(campaign))
-    assert ("knows nothing any more" in told) == is_lost
-    assert mark_of(campaign) == (PARTIAL if is_lost else MARKS[True])
+    assert "lora is the best of 2 recipes on these very materials" in told
+    assert "misses frequencies by 0.400 THz" in told
+
+
+def test_a_recipe_that_is_best_everywhere_loses_nothing_by_the_choice():
+    best = {"NaCl": 0.1, "MgO": 0.1, "BaTiO3": 0.2}
+    campaign = two_recipes(best, {name: 2 * one for name, one in best.items()})
+    assert chosen_errors(campaign) == best
+
+
+def test_one_material_chooses_no_recipe():
+    campaign = two_recipes({"NaCl": 0.1}, {"NaCl": 0.2})
+    assert chosen_errors(campaign) == {}
+    assert mark_of(campaign) == PARTIAL
+    assert "with one material nothing better can be said" in " ".join(
+        sentences(campaign)
+    )
 
 
 def test_who_failed_on_the_hard_ones_is_compared_on_the_others(whole):
