@@ -9,7 +9,6 @@ What ours takes to a peer's error is read off whole runs, without interpolation.
 
 import argparse
 import json
-import random
 import re
 import statistics
 import sys
@@ -17,7 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from figure import svg
+
+from atomgraft.metrics.intervals import mean_interval
 
 RESULTS = Path(__file__).parent.parent / "results"
 PILOT = 0
@@ -27,7 +29,6 @@ BUDGET = 60.0
 """Seconds of processor time that every tool has had; see ``run.py``."""
 
 STEP_GOAL = 1.3
-N_BOOTSTRAP = 2000
 
 Curve = list[dict[str, Any]]
 
@@ -97,10 +98,12 @@ def span(values: Sequence[float | None], digits: int = 3) -> str:
     return f"{statistics.mean(known):.{digits}g} [{low:.{digits}g}, {high:.{digits}g}]"
 
 
-def excess(pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> list[float]:
+def excess(
+    pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]],
+) -> list[float | None]:
     """Return how much larger errors are than ours: mean and 95 % interval, meV/Å.
 
-    Frame by frame, the mean over the seeds; the interval is a bootstrap over frames.
+    Frame by frame, the mean over the seeds; the interval is over frames.
 
     Parameters
     ----------
@@ -109,13 +112,9 @@ def excess(pairs: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> list[float
     """
     by_frame = [[one["forces_by_frame"] for one in pair] for pair in pairs]
     by_seed = [[a - b for a, b in zip(*pair, strict=True)] for pair in by_frame]
-    frames = [statistics.mean(one) for one in zip(*by_seed, strict=True)]
-    rng = random.Random(0)
-    means = sorted(
-        statistics.mean(rng.choices(frames, k=len(frames))) for _ in range(N_BOOTSTRAP)
-    )
-    tail = N_BOOTSTRAP // 40
-    return [statistics.mean(frames), means[tail], means[-tail - 1]]
+    frames = np.array([statistics.mean(one) for one in zip(*by_seed, strict=True)])
+    found = mean_interval(frames, np.ones(len(frames)), is_signed=True)
+    return [float(frames.mean()), *(found.interval or (None, None))]
 
 
 def drift_of(point: dict[str, Any]) -> float | None:
@@ -167,8 +166,7 @@ def table_lines(rows: Sequence[dict[str, Any]], base: dict[str, Any]) -> list[st
         rate = one["name"].removeprefix(method_of(one["name"])).lstrip("-")
         keys = ("forces", "energy", "energy_aligned", "drift_far", "seconds")
         cells = [span(one[key]) for key in keys]
-        middle, low, high = one["excess"]
-        above = f"{middle:.1f} [{low:.1f}, {high:.1f}]" if any(one["excess"]) else ""
+        above = excess_text(one["excess"])
         cells[1:1] = [above]
         if tool == "atomgraft":
             cells += ["", ""]
@@ -179,6 +177,16 @@ def table_lines(rows: Sequence[dict[str, Any]], base: dict[str, Any]) -> list[st
             f"| {tool} | {method} | {len(one['seeds'])} | {' | '.join(cells)} |"
         )
     return lines
+
+
+def excess_text(excess: Sequence[float | None]) -> str:
+    """Return how much larger errors are than ours; nothing for our own."""
+    middle, low, high = excess
+    if not any(excess):
+        return ""
+    if low is None or high is None:
+        return f"{middle:.1f}"
+    return f"{middle:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def reached(one: dict[str, Any]) -> str:
@@ -205,7 +213,11 @@ def verdicts(rows: Sequence[dict[str, Any]]) -> list[str]:
         for p in peers
         if any(one is None or one < 2 for one in p["times_shorter"])
     ]
-    close = [p["name"] for p in peers if p["name"] not in worse and p["excess"][1] <= 0]
+    close = [
+        p["name"]
+        for p in peers
+        if p["name"] not in worse and not (p["excess"][1] or 0) > 0
+    ]
     lower = target("lower force MAE than every peer at equal time", worse)
     if close:
         lower += f" The interval of the difference holds zero for {', '.join(close)}."

@@ -15,7 +15,7 @@ def point(seconds, forces, far=10.0):
     return {
         "seconds": seconds,
         "forces": forces,
-        "forces_by_frame": [forces - 1, forces + 1],
+        "forces_by_frame": [forces + one for one in (-2, -1, 0, 0, 1, 2)],
         "energy": 2 * forces,
         "energy_aligned": forces,
         "drift": {"near": far, "far": far} if seconds else None,
@@ -62,16 +62,20 @@ def test_a_row_compares_the_end_of_a_peer_with_the_first_run_as_good(table):
 
 def test_what_is_above_ours_is_taken_frame_by_frame(table):
     peer, ours = rows(table)
-    assert peer["excess"] == [20.0, 20.0, 20.0]  # the same in each frame: no spread
+    assert peer["excess"] == pytest.approx(3 * [20.0])  # no spread: the same in each
     assert ours["excess"] == [0.0, 0.0, 0.0]
 
 
 def test_the_interval_holds_the_mean_and_grows_with_the_spread(table):
-    theirs = [point(10.0, 100.0) | {"forces_by_frame": [80.0, 100.0, 120.0]}]
-    mine = [point(10.0, 90.0) | {"forces_by_frame": [90.0, 90.0, 90.0]}]
+    theirs = [
+        point(10.0, 100.0) | {"forces_by_frame": [80.0, 90.0, 100.0, 110.0, 120.0]}
+    ]
+    mine = [point(10.0, 90.0) | {"forces_by_frame": 5 * [90.0]}]
     middle, low, high = table.excess([(theirs[0], mine[0])])
     assert middle == 10.0
-    assert -10.0 <= low < middle < high <= 30.0
+    assert -10.0 < low < middle < high < 30.0
+    few = [one[0] | {"forces_by_frame": [80.0, 120.0]} for one in (theirs, mine)]
+    assert table.excess([tuple(few)]) == [0.0, None, None]
 
 
 def test_one_seed_shows_no_spread(table):
@@ -99,7 +103,7 @@ def test_targets_that_a_peer_breaks_are_missed(table, peer, line):
 
 
 def test_a_gain_within_its_interval_is_called_so(table):
-    noisy = PEER[-1] | {"forces": 81.0, "forces_by_frame": [60.0, 102.0]}
+    noisy = PEER[-1] | {"forces": 81.0, "forces_by_frame": [60.0, 65, 70, 92, 97, 102]}
     line = table.verdicts(rows(table, [PEER[0], noisy]))[0]
     assert "met. The interval of the difference holds zero for mace-naive" in line
 
