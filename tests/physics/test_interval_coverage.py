@@ -1,0 +1,123 @@
+"""Do 95 % intervals hold the truth in 95 of 100 cases? On a simulation of test sets.
+
+``benchmarks/results/intervals.md`` has the whole table.
+"""
+
+import numpy as np
+import pytest
+
+from atomgraft.metrics.intervals import mean_interval
+
+N_TRIALS = 2000
+
+PROMISED = 0.02
+"""What 95 % may be off by, in a method that knows no distribution."""
+
+SAMPLING = 3.5 * np.sqrt(0.95 * 0.05 / N_TRIALS)
+"""Of the share that is found: 3.5 standard errors, 1.7 %. Eight shares are tested, so
+that one in 250 runs of other seeds would fail by chance."""
+
+TAIL = 0.025
+
+
+def ours(values, clusters=None, *, is_signed):
+    found = mean_interval(values, np.ones(len(values)), clusters, is_signed=is_signed)
+    return found.interval
+
+
+def percentile(values, rng):
+    drawn = rng.integers(len(values), size=(400, len(values)))
+    return np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
+
+
+def normal(rng, n):
+    return rng.normal(size=n)
+
+
+def skewed(rng, n):
+    return np.exp(0.5 * rng.normal(size=n))
+
+
+SHAPES = {normal: (0.0, True), skewed: (np.exp(0.125), False)}
+
+
+def shares(shape, n, interval, n_trials=N_TRIALS):
+    """Return the shares of intervals that hold the truth, lie below and above."""
+    truth, is_signed = SHAPES[shape]
+    counts = np.zeros(3)
+    for seed in range(n_trials):
+        rng = np.random.default_rng([7, n, seed])
+        low, high = interval(shape(rng, n), rng, is_signed)
+        counts += [low <= truth <= high, high < truth, low > truth]
+    return counts / n_trials
+
+
+def of_today(values, _, is_signed):
+    return ours(values, is_signed=is_signed)
+
+
+def as_before(values, rng, _):
+    return percentile(values, rng)
+
+
+@pytest.mark.parametrize("n", [5, 10, 20, 50])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_independent_structures_are_covered(shape, n):
+    held, below, above = shares(shape, n, of_today)
+    assert held == pytest.approx(0.95, abs=PROMISED + SAMPLING)
+    if shape is normal:  # a change; the promise is that of each side
+        assert max(below, above) < TAIL + SAMPLING
+
+
+@pytest.mark.parametrize("n", [5, 10])
+def test_the_percentile_bootstrap_fails_this_test(n):
+    """The negative control: what was given before."""
+    held, below, above = shares(normal, n, as_before)
+    assert held < 0.95 - PROMISED - SAMPLING
+    assert min(below, above) > TAIL + SAMPLING
+
+
+def autoregressive(rng, n, memory=0.9):
+    series, noise = [rng.normal()], rng.normal(size=n)
+    for one in noise[1:]:
+        series.append(memory * series[-1] + np.sqrt(1 - memory**2) * one)
+    return np.array(series)
+
+
+@pytest.mark.parametrize("n", [5, 10, 20, 50])
+def test_frames_of_one_trajectory_are_not_called_better_by_chance(n):
+    """One frame is 0.9 of the one before: fifty are worth less than three."""
+    n_wrong, n_given, n_naive = 0, 0, 0
+    for seed in range(400):
+        series = autoregressive(np.random.default_rng([8, n, seed]), n)
+        found = ours(series, [range(n)], is_signed=True)
+        n_given += found is not None
+        n_wrong += found is not None and found[1] < 0
+        n_naive += ours(series, is_signed=True)[1] < 0
+    assert n_given <= 0.02 * 400
+    assert n_wrong <= TAIL * 400
+    assert n_naive > 4 * TAIL * 400  # the negative control: each frame by itself
+
+
+@pytest.mark.parametrize("n_runs", [5, 20])
+def test_trajectories_are_covered_however_their_frames_are_related(n_runs):
+    n_held = 0
+    clusters = [range(10 * i, 10 * i + 10) for i in range(n_runs)]
+    for seed in range(N_TRIALS):
+        rng = np.random.default_rng([9, n_runs, seed])
+        series = np.concatenate([autoregressive(rng, 10) for _ in clusters])
+        low, high = ours(series, clusters, is_signed=True)
+        n_held += low <= 0 <= high
+    assert n_held / N_TRIALS == pytest.approx(0.95, abs=PROMISED + SAMPLING)
+
+
+def test_a_long_trajectory_is_covered():
+    """A thousand frames are worth fifty; the interval is that of their stretches."""
+    n_held, n_given = 0, 0
+    for seed in range(300):
+        series = autoregressive(np.random.default_rng([10, seed]), 1000)
+        found = ours(series, [range(1000)], is_signed=True)
+        n_given += found is not None
+        n_held += found is not None and found[0] <= 0 <= found[1]
+    assert n_given > 0.75 * 300
+    assert n_held / n_given > 0.95 - PROMISED - 3.5 * np.sqrt(0.95 * 0.05 / n_given)
