@@ -51,7 +51,7 @@ def command(
     if as_json:
         document = {
             "file": str(path),
-            "weights_hash": merged.weights_hash(),
+            "weights_hash": merged.as_exported().weights_hash(),
             "energy_rounding": merged.exported_rounding() * MEV_PER_ATOM,  # meV/atom
             "note": note,
         }

@@ -355,6 +355,13 @@ class AbstractPotential(abc.ABC):
         format can hold them.
         """
 
+    def as_exported(self: Self) -> Self:
+        """Return the model that is read from an exported file: itself, if all is kept.
+
+        Its hash is that of the file.
+        """
+        return self
+
     def exported_dtype(self) -> torch.dtype:
         """Return the precision in which a framework evaluates an exported file."""
         return self.dtype

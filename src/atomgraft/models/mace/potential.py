@@ -207,6 +207,12 @@ class MacePotential(AbstractPotential):
         first = self.head * n_own if n_shares > 1 else 0
         return torch.arange(first, first + n_own)
 
+    def as_exported(self) -> "MacePotential":
+        """Return a copy in the precision of the file, reference energies included."""
+        other = self.clone(dtype=self.exported_dtype())
+        other.keep_references(self.exact_references().to(other.dtype).double())
+        return other
+
     def exported_dtype(self) -> torch.dtype:
         """Return float64 where our precision would round reference energies."""
         is_rounded = self.rounding_in(self.dtype) > NEGLIGIBLE_ROUNDING

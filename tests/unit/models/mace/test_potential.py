@@ -275,15 +275,18 @@ def test_a_file_with_large_references_is_in_float64_and_exact_in_mace(tmp_path):
     assert_same_as_mace(adapter.clone(dtype=torch.float64), plain, torch.float64)
     again = load_mace(str(path), head=adapter.card.head, trust=True)
     assert torch.equal(again.reference_table(), adapter.reference_table())
+    assert again.weights_hash() == adapter.as_exported().weights_hash()
+    assert again.weights_hash() != adapter.weights_hash()
 
 
 def test_a_file_with_small_references_keeps_its_precision(tmp_path):
     adapter = potential("two heads").clone(dtype=torch.float32)
+    adapter.add_references({14: 0.123456789})
     assert 0 < adapter.exported_rounding() < 1e-5
     path = adapter.export(tmp_path / "small")
-    assert load_mace(str(path), head=adapter.card.head, trust=True).dtype == (
-        torch.float32
-    )
+    again = load_mace(str(path), head=adapter.card.head, trust=True)
+    assert again.dtype == torch.float32
+    assert again.weights_hash() == adapter.as_exported().weights_hash()
 
 
 def test_energies_that_a_file_alone_holds_in_float64_are_kept():
