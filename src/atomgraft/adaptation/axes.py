@@ -4,6 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+TARGET = "target"
+"""The head that a run is made for; without further heads the only one."""
+
+SOURCE = "source"
+"""The head that rehearsed structures belong to: the source's own reference energies."""
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]

@@ -8,6 +8,8 @@ from ase import Atoms
 from torch import Tensor
 
 from atomgraft.adaptation.axes import (
+    SOURCE,
+    TARGET,
     Axes,
     DecayToSource,
     DistanceToSource,
@@ -16,13 +18,10 @@ from atomgraft.adaptation.axes import (
 )
 from atomgraft.adaptation.fisher import fisher_information
 from atomgraft.adaptation.heads import make_head_movement
-from atomgraft.adaptation.movement import TARGET, AbstractMovement
+from atomgraft.adaptation.movement import AbstractMovement
 from atomgraft.adaptation.penalty import AbstractPenalty, SourceDistance
 from atomgraft.core.seeding import torch_generator
 from atomgraft.models.base import AbstractPotential, RowKey
-
-SOURCE = "source"
-"""The head that rehearsed structures belong to: the source's own reference energies."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

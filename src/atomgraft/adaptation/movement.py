@@ -7,7 +7,7 @@ from collections.abc import Sequence, Set
 import torch
 from torch import Tensor, nn
 
-from atomgraft.adaptation.axes import LowRankDeltas, WholeWeights
+from atomgraft.adaptation.axes import TARGET, LowRankDeltas, WholeWeights
 from atomgraft.core.errors import BadInputError
 from atomgraft.models.base import (
     REFERENCE_ENERGIES,
@@ -17,9 +17,6 @@ from atomgraft.models.base import (
     Role,
     RowKey,
 )
-
-TARGET = "target"
-"""The head that a run is made for; without further heads the only one."""
 
 FIXED: frozenset[Role] = frozenset({REFERENCE_ENERGIES, SCALE})
 """Roles that move only where they are asked for by name."""

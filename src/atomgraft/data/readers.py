@@ -22,7 +22,7 @@ READABLE = (
     " Quantum ESPRESSO, FHI-aims, ORCA, Gaussian, NWChem, CASTEP, GPAW and ABINIT"
 )
 
-OUTPUT_SUFFIXES = frozenset({".out", ".log", ".txt", ".castep", ".abo", ".nwo", ""})
+OUTPUT_SUFFIXES = frozenset({".out", ".log", ".txt", ".castep", ".abo", ""})
 """Names that any program may give to its output; the content says which."""
 
 

@@ -8,8 +8,8 @@ import torch
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 
+from atomgraft.adaptation.axes import TARGET
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
-from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.properties import Property
 from atomgraft.core.seeding import numpy_generator

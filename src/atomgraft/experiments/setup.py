@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from ase.data import atomic_numbers
 
-from atomgraft.adaptation.axes import SourcePredictions
-from atomgraft.adaptation.base import SOURCE, Adapted, HeadStart, adapt_potential
-from atomgraft.adaptation.movement import TARGET
+from atomgraft.adaptation.axes import SOURCE, TARGET, SourcePredictions
+from atomgraft.adaptation.base import Adapted, HeadStart, adapt_potential
 from atomgraft.adaptation.ridge import (
     RidgeFit,
     RidgeUnits,
@@ -25,7 +24,8 @@ from atomgraft.experiments.spec import REHEARSAL, RunSpec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.schema import HeadRecord, ReferenceRefit, RidgeRecord
 from atomgraft.training.loss import SCALE_FLOOR, weighed_differences
-from atomgraft.training.streams import Knobs, Stream
+from atomgraft.training.plan import Knobs
+from atomgraft.training.streams import Stream
 
 Shifts = dict[int, float]
 

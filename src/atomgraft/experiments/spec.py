@@ -7,16 +7,13 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from atomgraft.adaptation.axes import Axes
-from atomgraft.adaptation.base import SOURCE
-from atomgraft.adaptation.movement import TARGET
+from atomgraft.adaptation.axes import SOURCE, TARGET, Axes
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.yaml_files import read_settings
 from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
-from atomgraft.training.plan import Plan
-from atomgraft.training.streams import AS_OFTEN, Knobs
+from atomgraft.training.plan import AS_OFTEN, Knobs, Plan
 
 SPEC = "spec.yaml"
 

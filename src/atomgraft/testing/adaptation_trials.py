@@ -11,9 +11,8 @@ from ase import Atoms
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from atomgraft.adaptation.axes import Axes, SourcePredictions
-from atomgraft.adaptation.base import SOURCE, Adapted, adapt_potential
-from atomgraft.adaptation.movement import TARGET
+from atomgraft.adaptation.axes import SOURCE, TARGET, Axes, SourcePredictions
+from atomgraft.adaptation.base import Adapted, adapt_potential
 from atomgraft.data.labels import set_labels
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import predict_structures
@@ -21,8 +20,8 @@ from atomgraft.testing.measuring import in_double
 from atomgraft.testing.structures import structures_for
 from atomgraft.training.devices import make_fabric
 from atomgraft.training.loop import Job, fit
-from atomgraft.training.plan import Plan
-from atomgraft.training.streams import Knobs, Stream
+from atomgraft.training.plan import Knobs, Plan
+from atomgraft.training.streams import Stream
 
 HARDER = 1.3
 """Labels are the source's own predictions times this: there is something to learn."""

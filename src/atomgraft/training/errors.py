@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from atomgraft.adaptation.movement import TARGET
+from atomgraft.adaptation.axes import TARGET
 from atomgraft.core.properties import PROPERTIES, Property
 from atomgraft.training.objective import Residual, Residuals, Targets
 

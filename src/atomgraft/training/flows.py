@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import torch
 from ase import Atoms
 
+from atomgraft.adaptation.axes import TARGET
 from atomgraft.adaptation.base import Adapted
-from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.properties import Property
 from atomgraft.data.differences import Mode, find_partners
 from atomgraft.models.base import AbstractPotential
@@ -16,8 +16,8 @@ from atomgraft.training.batches import TrainingSet, indices_of_step
 from atomgraft.training.checkpoint import State
 from atomgraft.training.errors import DIFFERENCES, kind_of
 from atomgraft.training.loss import Units, units_of
-from atomgraft.training.objective import Objective, Residual, Targets, residual
-from atomgraft.training.plan import Plan
+from atomgraft.training.objective import Residual, Targets, residual
+from atomgraft.training.plan import Objective, Plan
 from atomgraft.training.streams import Stream, relative_ratios
 
 EVALUATION_ATOMS = 256

@@ -14,8 +14,8 @@ from ase import Atoms
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from atomgraft.adaptation.axes import TARGET
 from atomgraft.adaptation.base import Adapted
-from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.errors import BadInputError, NonFiniteTrainingError
 from atomgraft.core.signals import stopped_by_signal
 from atomgraft.core.storage import append_line
@@ -50,8 +50,8 @@ from atomgraft.training.loss import mean_loss
 from atomgraft.training.model import GraftedModule, as_tuple, cloned
 from atomgraft.training.objective import residuals_of
 from atomgraft.training.observer import Observer, Silence
-from atomgraft.training.plan import Plan, learning_rate_factor
-from atomgraft.training.streams import AS_OFTEN, Knobs, Stream, batch_of_step
+from atomgraft.training.plan import AS_OFTEN, Knobs, Plan, learning_rate_factor
+from atomgraft.training.streams import Stream, batch_of_step
 
 PIECE_ATOMS = 512
 """On a CPU, in one backward pass: about 8 GB with 7net-0, dense crystals."""

@@ -14,13 +14,8 @@ from atomgraft.core.properties import Property
 from atomgraft.data.differences import Partner
 from atomgraft.data.labels import forces_of
 from atomgraft.training.frequencies import frequency_of, frequency_weights
-from atomgraft.training.objective import (
-    Objective,
-    Residual,
-    Residuals,
-    Responses,
-    Targets,
-)
+from atomgraft.training.objective import Residual, Residuals, Targets
+from atomgraft.training.plan import Objective, Responses
 from atomgraft.training.responses import with_differences
 
 SCALE_FLOOR: Mapping[Property, float] = {

@@ -1,68 +1,17 @@
 """The objective: each kind of label in its own unit of error, absent labels masked."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from ase import Atoms
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from atomgraft.core.properties import Property
 from atomgraft.data.labels import energy_of, forces_of, stress_of
 from atomgraft.training.responses import Response
-
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-Responses = Literal["force", "frequency"]
-"""What an error of a force difference counts as."""
-
-
-class Objective(BaseModel):
-    """How errors of energies, forces and stresses become one number.
-
-    Each error is divided by the size of what is to be learned (`units_of_error`),
-    so that one set of weights suits soft and stiff materials; then the weights say
-    what matters more.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    energy: Weight = 0.01
-    forces: Weight = 1.0
-    stress: Weight = 0.1
-    shape: Literal["norm", "mae", "huber", "mse"] = "norm"
-    """norm: the length of each atom's force error, and the absolute error of each
-    other label; mae: absolute errors of components; huber: squared below one
-    starting error, linear above; mse: squared."""
-    responses: Responses = "force"
-    """How the error of a force difference counts. force: atom by atom, as other forces
-    do; frequency: as that of the frequency of the frame's displacement
-    (`atomgraft.training.frequencies`), one number a frame, so that stiff and soft
-    crystals, heavy and light atoms, small and large supercells count by what phonons
-    make of them. The first does better on one material; the second is made for many
-    in one run."""
-
-    @model_validator(mode="after")
-    def _wants_something(self) -> "Objective":
-        if not self.wanted:
-            raise ValueError("one weight at least must be above zero")
-        return self
-
-    @property
-    def wanted(self) -> frozenset[Property]:
-        """The properties with a weight."""
-        return frozenset(kind for kind in Property if self.weight(kind) > 0)
-
-    def weight(self, kind: Property) -> float:
-        """Return the weight of one property."""
-        return {
-            Property.ENERGY: self.energy,
-            Property.FORCES: self.forces,
-            Property.STRESS: self.stress,
-        }[kind]
 
 
 class Targets(NamedTuple):

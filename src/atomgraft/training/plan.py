@@ -3,10 +3,84 @@
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from atomgraft.core.properties import Property
 from atomgraft.data.differences import Mode
-from atomgraft.training.objective import Objective
+
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+Responses = Literal["force", "frequency"]
+"""What an error of a force difference counts as."""
+
+
+class Objective(BaseModel):
+    """How errors of energies, forces and stresses become one number.
+
+    Each error is divided by the size of what is to be learned (`units_of_error`),
+    so that one set of weights suits soft and stiff materials; then the weights say
+    what matters more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    energy: Weight = 0.01
+    forces: Weight = 1.0
+    stress: Weight = 0.1
+    shape: Literal["norm", "mae", "huber", "mse"] = "norm"
+    """norm: the length of each atom's force error, and the absolute error of each
+    other label; mae: absolute errors of components; huber: squared below one
+    starting error, linear above; mse: squared."""
+    responses: Responses = "force"
+    """How the error of a force difference counts. force: atom by atom, as other forces
+    do; frequency: as that of the frequency of the frame's displacement
+    (`atomgraft.training.frequencies`), one number a frame, so that stiff and soft
+    crystals, heavy and light atoms, small and large supercells count by what phonons
+    make of them. The first does better on one material; the second is made for many
+    in one run."""
+
+    @model_validator(mode="after")
+    def _wants_something(self) -> "Objective":
+        if not self.wanted:
+            raise ValueError("one weight at least must be above zero")
+        return self
+
+    @property
+    def wanted(self) -> frozenset[Property]:
+        """The properties with a weight."""
+        return frozenset(kind for kind in Property if self.weight(kind) > 0)
+
+    def weight(self, kind: Property) -> float:
+        """Return the weight of one property."""
+        return {
+            Property.ENERGY: self.energy,
+            Property.FORCES: self.forces,
+            Property.STRESS: self.stress,
+        }[kind]
+
+
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Knobs(BaseModel):
+    """Three separate knobs of one stream of structures."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ratio: NotNegative = 1.0
+    """Share of structures a step, relative to the other streams: how often it is
+    seen, not how much it counts."""
+    weight: NotNegative = 1.0
+    """Of its mean loss in the objective: how much it counts, not how often it is
+    seen."""
+    energy_scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """eV per atom that count as one unit of energy error; none takes the
+    root-mean-square residual at the start."""
+
+
+AS_OFTEN = Knobs()
+"""As often and as much as any other stream, energies in their own unit."""
+
 
 Count = Annotated[int, Field(ge=1)]
 

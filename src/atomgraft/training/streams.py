@@ -3,39 +3,14 @@
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Annotated
 
 from ase import Atoms
-from pydantic import BaseModel, ConfigDict, Field
 
-from atomgraft.adaptation.movement import TARGET
+from atomgraft.adaptation.axes import TARGET
 from atomgraft.core.properties import Property
 from atomgraft.data.labels import count_labels
 from atomgraft.training.batches import indices_of_place
-from atomgraft.training.objective import Objective
-from atomgraft.training.plan import Plan
-
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Knobs(BaseModel):
-    """Three separate knobs of one stream of structures."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    ratio: NotNegative = 1.0
-    """Share of structures a step, relative to the other streams: how often it is
-    seen, not how much it counts."""
-    weight: NotNegative = 1.0
-    """Of its mean loss in the objective: how much it counts, not how often it is
-    seen."""
-    energy_scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """eV per atom that count as one unit of energy error; none takes the
-    root-mean-square residual at the start."""
-
-
-AS_OFTEN = Knobs()
-"""As often and as much as any other stream, energies in their own unit."""
+from atomgraft.training.plan import AS_OFTEN, Knobs, Objective, Plan
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

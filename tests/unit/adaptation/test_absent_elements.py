@@ -5,10 +5,16 @@ import dataclasses
 import pytest
 import torch
 
-from atomgraft.adaptation.axes import Axes, LowRankDeltas, PseudoLabels, WholeWeights
-from atomgraft.adaptation.base import SOURCE, HeadStart, adapt_potential
+from atomgraft.adaptation.axes import (
+    SOURCE,
+    TARGET,
+    Axes,
+    LowRankDeltas,
+    PseudoLabels,
+    WholeWeights,
+)
+from atomgraft.adaptation.base import HeadStart, adapt_potential
 from atomgraft.adaptation.graft import GraftCard, load_graft, write_graft
-from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.errors import BadInputError
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures

@@ -3,10 +3,16 @@
 import pytest
 import torch
 
-from atomgraft.adaptation.axes import Axes, LowRankDeltas, PseudoLabels, WholeWeights
-from atomgraft.adaptation.base import SOURCE, HeadStart
+from atomgraft.adaptation.axes import (
+    SOURCE,
+    TARGET,
+    Axes,
+    LowRankDeltas,
+    PseudoLabels,
+    WholeWeights,
+)
+from atomgraft.adaptation.base import HeadStart
 from atomgraft.adaptation.heads import HeadMovement
-from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.errors import BadInputError
 from atomgraft.models.prediction import predict_structures
 from tests.trials import (

@@ -3,8 +3,7 @@
 import pytest
 from ase.io import write
 
-from atomgraft.adaptation.base import SOURCE
-from atomgraft.adaptation.movement import TARGET
+from atomgraft.adaptation.axes import SOURCE, TARGET
 from atomgraft.experiments import setup
 from atomgraft.experiments.inputs import read_inputs
 from atomgraft.experiments.setup import set_up

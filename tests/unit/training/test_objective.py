@@ -11,12 +11,8 @@ from atomgraft.core.properties import Property
 from atomgraft.data.labels import ENERGY, FORCES, STRESS
 from atomgraft.testing.adapter_symmetries import random_rotation
 from atomgraft.training.loss import SCALE_FLOOR, Units, mean_loss, units_of_error
-from atomgraft.training.objective import (
-    Objective,
-    make_targets,
-    residual,
-    residuals_of,
-)
+from atomgraft.training.objective import make_targets, residual, residuals_of
+from atomgraft.training.plan import Objective
 from tests.unit.evaluation.builders import labelled_crystals
 
 ONE = dict.fromkeys(Property, 1.0)

@@ -8,8 +8,9 @@ from ase.build import bulk
 from lightning_fabric import Fabric
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.training.plan import Knobs
 from atomgraft.training.probe import FEWEST, MOST, _heaviest, _part, _Stopwatch, probe
-from atomgraft.training.streams import Knobs, Stream
+from atomgraft.training.streams import Stream
 from tests.trials import (
     adapted_by,
     fabric,

@@ -16,7 +16,8 @@ from atomgraft.training.errors import (
 )
 from atomgraft.training.frequencies import SOFTEST, THZ
 from atomgraft.training.loss import Units, mean_loss, units_of
-from atomgraft.training.objective import Objective, residuals_of
+from atomgraft.training.objective import residuals_of
+from atomgraft.training.plan import Objective
 from tests.displaced import (
     STEP,
     along,

@@ -5,19 +5,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atomgraft.adaptation.axes import Axes, WholeWeights
-from atomgraft.adaptation.base import SOURCE, HeadStart
-from atomgraft.adaptation.movement import TARGET
+from atomgraft.adaptation.axes import SOURCE, TARGET, Axes, WholeWeights
+from atomgraft.adaptation.base import HeadStart
 from atomgraft.core.properties import Property
 from atomgraft.data.labels import FORCES, STRESS
 from atomgraft.training.batches import indices_of_step
 from atomgraft.training.checkpoint import read_state
 from atomgraft.training.loop import _Trainer, fit
 from atomgraft.training.model import GraftedModule
-from atomgraft.training.objective import Objective
 from atomgraft.training.observer import Silence
+from atomgraft.training.plan import Knobs, Objective
 from atomgraft.training.streams import (
-    Knobs,
     Stream,
     batch_of_step,
     relative_ratios,
