@@ -32,13 +32,19 @@ def command(
         print_result,
         training_screen,
     )
+    from atomgraft.experiments.run_data import read_run_data
+    from atomgraft.experiments.spec import refuse_other_spec
+
+    run, folder = asked.run, asked.folder
+    if not asked.fresh:
+        refuse_other_spec(folder, run)
+    data = read_run_data(run)  # what needs no model is refused before one is loaded
     from atomgraft.experiments.adapt import adapt
     from atomgraft.experiments.baseline import SCRATCH, scratch_spec
     from atomgraft.experiments.spec import SPEC
     from atomgraft.results.contract import read_contract
 
     screen = console(quiet=as_json)
-    run, folder = asked.run, asked.folder
     planned = None if plan is None else read_contract(plan).terms
     screen.print(f"{run.recipe} from {run.base} into {folder}", markup=False)
     with calm(), training_screen(screen) as shown:
@@ -49,6 +55,7 @@ def command(
             fresh=asked.fresh,
             planned=planned,
             observer=shown,
+            data=data,
         )
     is_finished = result.finished
     if is_finished and (asked.with_scratch or (folder / SCRATCH / SPEC).exists()):
@@ -60,6 +67,7 @@ def command(
                 trust=asked.trust,
                 fresh=asked.fresh,
                 observer=shown,
+                data=data,
             )
         is_finished = baseline.finished
     print_result(screen, result)

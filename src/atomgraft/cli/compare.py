@@ -7,6 +7,7 @@ import typer
 
 from atomgraft.cli.campaign_call import Call, Verb, with_flags
 from atomgraft.cli.options import (
+    Accept,
     EnergyKey,
     EnergyUnit,
     ForcesKey,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from atomgraft.core.trust import Trust
     from atomgraft.experiments.compare import ComparePlan
     from atomgraft.experiments.compare_spec import CompareSpec
+    from atomgraft.experiments.pool import Structures
     from atomgraft.results.comparison import Comparison
 
 NAME = "compare"
@@ -91,6 +93,7 @@ def command(
     forces_unit: ForcesUnit = None,
     stress_unit: StressUnit = None,
     stress_order: StressOrder = None,
+    accept: Accept = None,
     workers: Annotated[
         int | None,
         typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
@@ -115,8 +118,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Compare recipes, label counts and learning rates; run it again to go on."""
-    from atomgraft.experiments.clusters import parse_plan
-    from atomgraft.experiments.credentials import parse_credentials
+    from atomgraft.experiments.pool import read_pool, refuse_other_frame
 
     given = {
         "base": base,
@@ -140,10 +142,17 @@ def command(
         "forces_unit": forces_unit,
         "stress_unit": stress_unit,
         "stress_order": stress_order,
+        "accept": accept,
     }
     asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
     folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(asked)
+    if not fresh:
+        refuse_other_frame(folder, asked)
+    structures = read_pool(asked)  # what needs no model is refused before one is loaded
     allowed = trust_of(trust, trust_file, base or ())
+    from atomgraft.experiments.clusters import parse_plan
+    from atomgraft.experiments.credentials import parse_credentials
+
     call = Call(
         folder=folder,
         cluster=parse_plan(
@@ -158,7 +167,7 @@ def command(
         retry_failed=retry_failed,
         dry_run=dry_run,
     )
-    call.run(_verb(asked, folder, trust=allowed))
+    call.run(_verb(asked, folder, trust=allowed, structures=structures))
 
 
 def _composed(
@@ -187,7 +196,7 @@ def _default_folder(asked: "CompareSpec") -> Path:
 
 
 def _verb(
-    asked: "CompareSpec", folder: Path, *, trust: "Trust"
+    asked: "CompareSpec", folder: Path, *, trust: "Trust", structures: "Structures"
 ) -> "Verb[ComparePlan, Comparison]":
     from atomgraft.experiments.compare import compare, plan_comparison
     from atomgraft.experiments.folders import inputs_of
@@ -195,7 +204,7 @@ def _verb(
     return Verb(
         name=NAME,
         inputs=lambda: inputs_of(asked),
-        plan=lambda: plan_comparison(asked, trust=trust),
+        plan=lambda: plan_comparison(asked, trust=trust, structures=structures),
         notices=lambda plan: plan.material.notices,
         outline=_outline,
         run=compare,

@@ -58,3 +58,9 @@ StressOrder = Annotated[
 EnergyKey = Annotated[str | None, typer.Option(help="Key of the energy in the files.")]
 ForcesKey = Annotated[str | None, typer.Option(help="Key of the forces in the files.")]
 StressKey = Annotated[str | None, typer.Option(help="Key of the stress in the files.")]
+Accept = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A warning of check that changes what is learned, by its code; repeat."
+    ),
+]

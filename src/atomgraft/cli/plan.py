@@ -29,6 +29,12 @@ def command(
     """Say what adapt would do with the same arguments, and its cost; keep nothing."""
     from atomgraft.cli.screen import calm, console, print_json, print_notice
     from atomgraft.core.overlap import refuse_taken_file
+    from atomgraft.experiments.run_data import read_run_data
+    from atomgraft.experiments.spec import refuse_other_spec
+
+    if not asked.fresh:
+        refuse_other_spec(asked.folder, asked.run)
+    data = read_run_data(asked.run)  # refuses before a model is loaded
     from atomgraft.experiments.contract import draw_up
     from atomgraft.experiments.folders import inputs_of
     from atomgraft.results.contract import write_contract
@@ -43,6 +49,7 @@ def command(
             with_scratch=asked.with_scratch,
             trust=asked.trust,
             fresh=asked.fresh,
+            data=data,
         )
     for notice in contract.notices:
         print_notice(screen, notice)

@@ -49,6 +49,10 @@ def command(
         print_result,
         stage_screen,
     )
+    from atomgraft.experiments.held_out import refuse_early
+
+    if test:
+        refuse_early(folder, test, default_labels=default_labels)
     from atomgraft.experiments.prove import prove, prove_vibrations
     from atomgraft.report.page import write_page
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atomgraft.cli.options import (
+    Accept,
     EnergyKey,
     EnergyUnit,
     ForcesKey,
@@ -131,6 +132,7 @@ def _asked(
     forces_unit: ForcesUnit = None,
     stress_unit: StressUnit = None,
     stress_order: StressOrder = None,
+    accept: Accept = None,
     with_scratch: Annotated[
         bool,
         typer.Option(
@@ -144,6 +146,8 @@ def _asked(
     trust_file: TrustFiles = None,
 ) -> Asked:
     """Return the run that the options mean."""
+    from atomgraft.experiments.spec import with_accepted
+
     given = {
         "base": base,
         "head": head,
@@ -161,6 +165,7 @@ def _asked(
         "forces_unit": forces_unit,
         "stress_unit": stress_unit,
         "stress_order": stress_order,
+        "accept": tuple(accept) if accept else None,
     }
     nested = {
         ("training", "steps"): steps,
@@ -172,6 +177,8 @@ def _asked(
     run = _composed(spec, {key: one for key, one in given.items() if one is not None})
     run = _overridden(run, {key: one for key, one in nested.items() if one is not None})
     folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(run)
+    if not fresh:
+        run = with_accepted(run, folder)
     return Asked(
         run=run,
         folder=folder,

@@ -14,9 +14,10 @@ from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.experiments.baseline import SCRATCH
 from atomgraft.experiments.folders import earlier_sessions, finished_run, inputs_of
 from atomgraft.experiments.inputs import Inputs, data_card, read_inputs
+from atomgraft.experiments.run_data import RunData
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.setup import Setup, set_up
-from atomgraft.experiments.spec import SPEC, RunSpec, spec_text
+from atomgraft.experiments.spec import SPEC, RunSpec, refuse_other_spec, spec_text
 from atomgraft.experiments.terms import hold_to, job_of, terms_of
 from atomgraft.results.contract import Terms
 from atomgraft.results.files import write_result
@@ -64,6 +65,7 @@ def adapt(
     fresh: bool = False,
     planned: Terms | None = None,
     observer: AdaptObserver | None = None,
+    data: RunData | None = None,
 ) -> RunResult:
     """Run an adaptation, or go on with one that was interrupted.
 
@@ -81,11 +83,14 @@ def adapt(
         The terms of a contract; nothing else is done.
     observer
         Is told of every step.
+    data
+        The structures, if they were read before.
 
     Raises
     ------
     BadInputError
-        Something cannot be used as it is; nothing has been written.
+        Something cannot be used as it is, or a warning was not accepted; nothing has
+        been written.
     StorageError
         The folder cannot be written; what was there is as it was.
     NonFiniteTrainingError
@@ -95,7 +100,9 @@ def adapt(
     listener = observer or AdaptSilence()
     read = inputs_of(spec)
     examine(folder, "adapt", inputs=read, fresh=fresh)
-    inputs = read_inputs(spec, trust=trust)
+    if not fresh:
+        refuse_other_spec(folder, spec)
+    inputs = read_inputs(spec, trust=trust, data=data)
     setup = set_up(spec, inputs)
     terms = terms_of(spec, inputs, setup)
     if planned is not None:

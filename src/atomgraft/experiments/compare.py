@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
 from atomgraft.core.reading import read_text
@@ -42,10 +41,14 @@ from atomgraft.experiments.compare_spec import (
     COMPARE_SPEC,
     CompareSpec,
     compare_spec_text,
-    read_compare_spec,
 )
 from atomgraft.experiments.compared_cell import do_cell
 from atomgraft.experiments.folders import inputs_of
+from atomgraft.experiments.pool import (
+    Structures,
+    other_comparison,
+    refuse_other_frame,
+)
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.results.comparison import (
     Advice,
@@ -100,7 +103,9 @@ class ComparePlan:
         return max(1, self.sizes[-1] // 2) if asked == "auto" else asked
 
 
-def plan_comparison(spec: CompareSpec, *, trust: Trust = NO_TRUST) -> ComparePlan:
+def plan_comparison(
+    spec: CompareSpec, *, trust: Trust = NO_TRUST, structures: Structures | None = None
+) -> ComparePlan:
     """Read and check everything, and return the grid; nothing is written.
 
     Parameters
@@ -109,13 +114,15 @@ def plan_comparison(spec: CompareSpec, *, trust: Trust = NO_TRUST) -> ComparePla
         The comparison.
     trust
         Which checkpoints may run code.
+    structures
+        Pool, validation and test set, if they were read before.
 
     Raises
     ------
     BadInputError
-        Something cannot be used as it is.
+        Something cannot be used as it is, or a warning was not accepted.
     """
-    material = read_material(spec, trust=trust)
+    material = read_material(spec, trust=trust, structures=structures)
     sizes = sizes_of(spec, material)
     resolve_device(spec.device)
     return ComparePlan(
@@ -200,25 +207,15 @@ def compare(
 
 def _refuse_other_campaign(folder: Path, plan: ComparePlan) -> None:
     """Check that what is in the folder belongs to the same data, base and budget."""
-    stored = folder / COMPARE_SPEC
-    if not is_file(stored):
-        return
+    refuse_other_frame(folder, plan.spec)
     fingerprint = folder / FINGERPRINT
     known = read_text(fingerprint).strip() if is_file(fingerprint) else None
-    what = None
-    if read_compare_spec(stored).frame() != plan.spec.frame():
-        what = "another comparison"
-    elif known is not None and known != plan.material.fingerprint:
-        what = (
+    is_there = is_file(folder / COMPARE_SPEC) and known is not None
+    if is_there and known != plan.material.fingerprint:
+        raise other_comparison(
+            folder,
             "this comparison, and its data, base or validation structures have changed "
-            "since"
-        )
-    if what is not None:
-        raise BadInputError(
-            f"{folder} holds {what}.",
-            "One folder holds one base, one set of data and one budget; recipes, "
-            "sizes, learning rates and seeds may be added.",
-            "Give another folder with --out, or --fresh to throw the old one away.",
+            "since",
         )
 
 

@@ -4,21 +4,20 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ase import Atoms
 
 from atomgraft.core.environments import python_for
-from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.errors import MissingExtraError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import is_file, is_folder, make_folder
 from atomgraft.core.trust import Trust
-from atomgraft.data.checks.findings import refuse_errors
-from atomgraft.data.checks.suite import check_structures
+from atomgraft.data.checks.findings import refuse_unaccepted
+from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.labels import structures_fingerprint
-from atomgraft.data.readers import read_structures
 from atomgraft.data.splits import split_off
 from atomgraft.data.subsets import (
     geometric_sizes,
@@ -36,9 +35,9 @@ from atomgraft.experiments.inputs import (
     data_card,
     knowledge_of,
     load_base,
-    notices_of,
-    without_lone_atoms,
 )
+from atomgraft.experiments.pool import Structures, read_pool
+from atomgraft.experiments.run_data import notices_of
 from atomgraft.results.comparison import Contestant
 from atomgraft.results.schema import BaseCard, DataCard
 
@@ -120,7 +119,9 @@ class PlannedCell:
         return f"train-n{self.n_labels}-s{self.seed}.extxyz"
 
 
-def read_material(spec: CompareSpec, *, trust: Trust) -> Material:
+def read_material(
+    spec: CompareSpec, *, trust: Trust, structures: Structures | None = None
+) -> Material:
     """Read and check pool, test set and bases; nothing is written.
 
     Parameters
@@ -129,23 +130,21 @@ def read_material(spec: CompareSpec, *, trust: Trust) -> Material:
         The comparison.
     trust
         Which checkpoints may run code.
+    structures
+        Pool, validation and test set, if they were read before.
 
     Raises
     ------
     BadInputError
-        Something cannot be used as it is, or the test set leaks into the pool.
+        Something cannot be used as it is, the test set leaks into the pool, or a
+        warning was not accepted.
     """
-    pool, note = without_lone_atoms(_read(spec, spec.train))
-    validation = _read(spec, spec.validation) if spec.validation else []
-    test = _read(spec, spec.test)
-    _refuse_same(pool, test, "test")
-    _refuse_same(pool, validation, "validation")
-    notices = [note.replace("training", "the pool")] if note else []
-    structures = _Structures(tuple(pool), tuple(validation), tuple(test))
+    structures = structures or read_pool(spec)
+    notices = list(structures.notices)
     bases = _examined(spec, structures, trust=trust)
     for _, told in bases.values():
         notices += [one for one in told if one not in notices]
-    if not validation:
+    if not structures.validation:
         structures, note = _with_validation(spec, structures)
         notices.append(note)
     return Material(
@@ -157,17 +156,9 @@ def read_material(spec: CompareSpec, *, trust: Trust) -> Material:
     )
 
 
-class _Structures(NamedTuple):
-    """Pool, validation and test set."""
-
-    pool: tuple[Atoms, ...]
-    validation: tuple[Atoms, ...]
-    test: tuple[Atoms, ...]
-
-
 def _with_validation(
-    spec: CompareSpec, structures: _Structures
-) -> tuple[_Structures, str]:
+    spec: CompareSpec, structures: Structures
+) -> tuple[Structures, str]:
     """Keep a share of the pool aside, the same for every size, recipe and seed."""
     fraction = spec.validation_fraction
     if fraction == "auto":
@@ -191,7 +182,7 @@ Examined = tuple[BaseCard, tuple[str, ...]]
 
 
 def _examined(
-    spec: CompareSpec, structures: _Structures, *, trust: Trust
+    spec: CompareSpec, structures: Structures, *, trust: Trust
 ) -> dict[str, Examined]:
     """Check the data against every base, each where its framework is.
 
@@ -216,7 +207,7 @@ def _examined(
 
 
 def examine_base(
-    spec: CompareSpec, name: str, structures: _Structures, *, trust: Trust
+    spec: CompareSpec, name: str, structures: Structures, *, trust: Trust
 ) -> Examined:
     """Load a base and check the data against it.
 
@@ -239,14 +230,10 @@ def examine_base(
         Its framework is not installed here.
     """
     base = load_base(name, head=spec.head, trust=trust)
-    findings = check_structures(
-        structures.pool,
-        validation=structures.validation,
-        test=structures.test,
-        base=knowledge_of(base),
-        max_predicted_atoms=CHECKED_ATOMS,
+    findings = check_against_base(
+        structures.sets, knowledge_of(base), max_predicted_atoms=CHECKED_ATOMS
     )
-    refuse_errors(findings)
+    refuse_unaccepted(findings, spec.accept)
     return base_card(base, base.weights_hash()), tuple(notices_of(findings))
 
 
@@ -259,36 +246,11 @@ def examine_requested_base(request: dict[str, Any]) -> dict[str, Any]:
         ``spec`` as a document, ``base`` and ``trust``.
     """
     spec = parse_compare_spec(request["spec"], "The comparison")
-    pool, _ = without_lone_atoms(_read(spec, spec.train))
-    validation = _read(spec, spec.validation) if spec.validation else []
-    structures = _Structures(
-        tuple(pool), tuple(validation), tuple(_read(spec, spec.test))
-    )
+    structures = read_pool(spec)
     card, notices = examine_base(
         spec, request["base"], structures, trust=request["trust"]
     )
     return {"card": card.model_dump(mode="json"), "notices": notices}
-
-
-def _read(spec: CompareSpec, files: Sequence[str]) -> list[Atoms]:
-    return read_structures(files, **spec.labels())
-
-
-def _refuse_same(pool: Sequence[Atoms], others: Sequence[Atoms], role: str) -> None:
-    """Check that no structure of another set is in the pool, to the last digit."""
-    known = {structures_fingerprint([atoms]) for atoms in pool}
-    both = [
-        str(atoms.info.get("source"))
-        for atoms in others
-        if structures_fingerprint([atoms]) in known
-    ]
-    if both:
-        raise BadInputError(
-            f"{len(both)} {role} structures are in the pool too ({both[0]}).",
-            "Structures that judge must not be trained on.",
-            f"Give other frames with --{role}; 'file.extxyz@20:' leaves the first 20 "
-            "out.",
-        )
 
 
 def sizes_of(spec: CompareSpec, material: Material) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from atomgraft.experiments.adapt import adapt
 from atomgraft.experiments.elsewhere import call_elsewhere
 from atomgraft.experiments.inputs import load_base
 from atomgraft.experiments.prove import prove
+from atomgraft.experiments.run_data import read_run_data
 from atomgraft.experiments.spec import SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.models.prediction import predict_structures
 from atomgraft.results.schema import RunResult, Score
@@ -113,7 +114,13 @@ def adapted_and_proved(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:
     told = CellPayload(**payload)
     spec = parse_spec(told.run, "A cell of the comparison")
     run = folder / RUN
-    result = adapt(spec, run, trust=told.trust, fresh=_is_of_another(run, spec))
+    result = adapt(
+        spec,
+        run,
+        trust=told.trust,
+        fresh=_is_of_another(run, spec),
+        data=read_run_data(spec, asks=False),  # whoever planned it was asked
+    )
     result = prove(
         run, told.test, device=spec.device, default_labels=True, trust=told.trust
     )

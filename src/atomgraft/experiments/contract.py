@@ -14,6 +14,7 @@ from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.experiments.baseline import SCRATCH, scratch_spec
 from atomgraft.experiments.folders import finished_run, inputs_of
 from atomgraft.experiments.inputs import Inputs, read_inputs
+from atomgraft.experiments.run_data import RunData
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.setup import Setup, set_up
 from atomgraft.experiments.spec import SPEC, RunSpec
@@ -39,6 +40,7 @@ def draw_up(
     trust: Trust = NO_TRUST,
     fresh: bool = False,
     budget: float = BUDGET,
+    data: RunData | None = None,
 ) -> Contract:
     """Say what a run would do and what it would cost; train nothing, write nothing.
 
@@ -59,6 +61,8 @@ def draw_up(
         What an earlier run left in the folder does not count.
     budget
         Seconds of timed steps, for each of the runs.
+    data
+        The structures, if they were read before.
 
     Raises
     ------
@@ -69,7 +73,7 @@ def draw_up(
     """
     clock = Clock(started=now(), counter=time.perf_counter())
     examine(folder, "adapt", inputs=inputs_of(spec), fresh=fresh)
-    inputs = read_inputs(spec, trust=trust)
+    inputs = read_inputs(spec, trust=trust, data=data)
     setup = set_up(spec, inputs)
     fabric = make_fabric(spec.device)
     notices = list(inputs.notices)

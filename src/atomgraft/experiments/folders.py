@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.experiments.inputs import Inputs, origins_of
-from atomgraft.experiments.spec import SPEC, RunSpec, read_spec
+from atomgraft.experiments.spec import RunSpec, refuse_other_spec
 from atomgraft.experiments.terms import data_cards
 from atomgraft.results.files import RESULT, read_result
 from atomgraft.results.provenance import Provenance
@@ -88,13 +88,7 @@ def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | Non
     BadInputError
         The folder holds another run, or files behind it have changed since.
     """
-    stored = folder / SPEC
-    if stored.exists() and read_spec(stored).identity() != spec.identity():
-        raise BadInputError(
-            f"{folder} holds a run of another spec.",
-            "One folder holds one run.",
-            "Give another folder with --out, or --fresh to throw the old run away.",
-        )
+    refuse_other_spec(folder, spec)
     if not (folder / RESULT).exists():
         return None
     result = read_result(folder)

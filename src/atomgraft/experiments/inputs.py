@@ -11,22 +11,25 @@ from ase.data import atomic_numbers, chemical_symbols
 from atomgraft.adaptation.axes import TARGET
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.properties import Property
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import is_folder
 from atomgraft.core.trust import NO_TRUST, Trust, is_trusted
 from atomgraft.data.base_knowledge import BaseKnowledge
-from atomgraft.data.checks.findings import (
-    Finding,
-    is_isolated_atom,
-    refuse_errors,
-)
-from atomgraft.data.checks.suite import check_structures
+from atomgraft.data.checks.findings import Finding
+from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.labels import count_labels, structures_fingerprint
-from atomgraft.data.readers import read_structures
 from atomgraft.data.splits import split_off
 from atomgraft.experiments.differences import difference_record, notice_of
 from atomgraft.experiments.rehearsal import propose_anchors, read_rehearsal
+from atomgraft.experiments.run_data import (
+    HeadInputs,
+    RunData,
+    notices_of,
+    read_run_data,
+    require_batch,
+    require_labels,
+    without_lone_atoms,
+)
 from atomgraft.experiments.spec import RunSpec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.loading import load_potential
@@ -39,14 +42,6 @@ AUTO_FRACTION = 0.1
 
 CHECKED_ATOMS = 256
 """Atoms on which the base is compared with the labels before a run."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class HeadInputs:
-    """The labelled structures of a further head."""
-
-    train: tuple[Atoms, ...]
-    validation: tuple[Atoms, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -182,7 +177,9 @@ def merged_run(
     return merged
 
 
-def read_inputs(spec: RunSpec, *, trust: Trust = NO_TRUST) -> Inputs:
+def read_inputs(
+    spec: RunSpec, *, trust: Trust = NO_TRUST, data: RunData | None = None
+) -> Inputs:
     """Read and check base and data.
 
     Parameters
@@ -191,34 +188,29 @@ def read_inputs(spec: RunSpec, *, trust: Trust = NO_TRUST) -> Inputs:
         The run.
     trust
         Which checkpoints may run code.
+    data
+        The structures, if they were read before.
 
     Raises
     ------
     BadInputError
-        Something cannot be used as it is.
+        Something cannot be used as it is, or a warning was not accepted.
     """
+    data = data or read_run_data(spec)
     base = load_base(spec.base, head=spec.head, trust=trust)
-    everything = read_files(spec, spec.train)
-    train = [one for one in everything if one.info.get("head") not in spec.heads]
-    validation = read_files(spec, spec.validation) if spec.validation else []
-    heads = {name: _read_head(spec, name, everything, base) for name in spec.heads}
-    findings = check_structures(
-        train,
-        validation=validation,
-        base=knowledge_of(base),
-        max_predicted_atoms=CHECKED_ATOMS,
-    )
-    refuse_errors(findings)
-    notices = notices_of(findings)
-    train, note = without_lone_atoms(train)
+    findings = _check_against(spec, data, base)
+    notices = notices_of((*data.findings, *findings))
+    train, note = without_lone_atoms(list(data.own.train))
     notices += [note] if note else []
+    validation: Sequence[Atoms] = data.own.validation
     if not validation:
         train, validation, note = _split(spec, train)
         notices += [note] if note else []
-    _require_labels(spec, train, "training")
-    _require_labels(spec, validation, "validation")
-    _require_batch(spec, train)
+    require_labels(spec, train, "training")
+    require_labels(spec, validation, "validation")
+    require_batch(spec, train)
     own = HeadInputs(train=tuple(train), validation=tuple(validation))
+    heads = {name: _ready(spec, name, one) for name, one in data.heads.items()}
     differences = _differences(spec, {None: own, **heads})
     notices += map(notice_of, differences)
     working = base.clone(dtype=getattr(torch, spec.dtype))
@@ -233,6 +225,28 @@ def read_inputs(spec: RunSpec, *, trust: Trust = NO_TRUST) -> Inputs:
         rehearsal=read_rehearsal(spec, working, train),
         anchors=propose_anchors(spec, working, train),
     )
+
+
+def _check_against(
+    spec: RunSpec, data: RunData, base: AbstractPotential
+) -> tuple[Finding, ...]:
+    """Check all structures against the base; return what concerns the run's own."""
+    found = {
+        name: check_against_base(
+            sets, knowledge_of(base), max_predicted_atoms=CHECKED_ATOMS
+        )
+        for name, sets in data.sets(spec).items()
+    }
+    data.refuse([one for those in found.values() for one in those], spec.accept)
+    return found[None]
+
+
+def _ready(spec: RunSpec, name: str, head: HeadInputs) -> HeadInputs:
+    """Return what a further head trains on, once it is sure that there is some."""
+    train, _ = without_lone_atoms(list(head.train))
+    require_labels(spec, train, f"{name} training")
+    require_labels(spec, head.validation, f"{name} validation")
+    return HeadInputs(train=tuple(train), validation=head.validation)
 
 
 def _differences(
@@ -251,56 +265,6 @@ def _differences(
     return tuple(record for record in found if record is not None)
 
 
-def _read_head(
-    spec: RunSpec, name: str, shared: Sequence[Atoms], base: AbstractPotential
-) -> HeadInputs:
-    """Read and check the structures of a further head.
-
-    Parameters
-    ----------
-    spec
-        The run.
-    name
-        The head.
-    shared
-        Frames of the target's files: those that name this head belong to it.
-    base
-        The source.
-
-    Raises
-    ------
-    BadInputError
-        There are none, they cannot be used, or they have no label that counts.
-    """
-    head = spec.heads[name]
-    train = [one for one in shared if one.info.get("head") == name]
-    train += read_files(spec, head.train) if head.train else []
-    if not train:
-        raise BadInputError(
-            f"The head {name!r} has no training structures.",
-            "A head learns from labels of its own level of theory.",
-            f"Name files under heads.{name}.train, or mark frames with head={name}.",
-        )
-    validation = read_files(spec, head.validation) if head.validation else []
-    refuse_errors(
-        check_structures(
-            train,
-            validation=validation,
-            base=knowledge_of(base),
-            max_predicted_atoms=CHECKED_ATOMS,
-        )
-    )
-    train, _ = without_lone_atoms(train)
-    _require_labels(spec, train, f"{name} training")
-    _require_labels(spec, validation, f"{name} validation")
-    return HeadInputs(train=tuple(train), validation=tuple(validation))
-
-
-def read_files(spec: RunSpec, files: Sequence[str]) -> list[Atoms]:
-    """Read structures with the label keys and units of a spec."""
-    return read_structures(files, **spec.labels())
-
-
 def knowledge_of(base: AbstractPotential) -> BaseKnowledge:
     """Return what the data checks may ask a base model."""
     return BaseKnowledge(
@@ -310,62 +274,6 @@ def knowledge_of(base: AbstractPotential) -> BaseKnowledge:
         if base.card.is_untrained
         else lambda structures: predict_structures(base, structures),
     )
-
-
-def _require_labels(spec: RunSpec, structures: Sequence[Atoms], kind: str) -> None:
-    """Check that the objective finds something to compare with."""
-    if not structures:
-        return
-    count = count_labels(structures)
-    there = {
-        Property.ENERGY: count.n_energies,
-        Property.FORCES: count.n_forces,
-        Property.STRESS: count.n_stresses,
-    }
-    wanted = sorted(spec.training.objective.wanted)
-    if not any(there[one] for one in wanted):
-        raise BadInputError(
-            f"The {kind} structures have no {' or '.join(wanted)}.",
-            "Labels of a property with a weight in the objective are needed.",
-            "Give labelled structures, or other weights under training.objective.",
-        )
-
-
-def _require_batch(spec: RunSpec, train: Sequence[Atoms]) -> None:
-    size = spec.training.batch_size
-    if size != "auto" and size > len(train):
-        raise BadInputError(
-            f"Batches of {size} structures were asked for, and {len(train)} are "
-            "there to train on.",
-            "A batch holds each structure once at most.",
-            f"Ask for {len(train)} or fewer with --batch-size, or leave it out.",
-        )
-
-
-def without_lone_atoms(train: list[Atoms]) -> tuple[list[Atoms], str | None]:
-    """Leave isolated atoms out: they say nothing about the material's forces.
-
-    Returns
-    -------
-    list[Atoms]
-        The others; everything where there is nothing else.
-    str | None
-        What the user should know.
-    """
-    kept = [atoms for atoms in train if not is_isolated_atom(atoms)]
-    n_left = len(train) - len(kept)
-    if not n_left or not kept:
-        return train, None
-    return kept, f"{n_left} frames of isolated atoms are left out of training."
-
-
-def notices_of(findings: Sequence[Finding]) -> list[str]:
-    """Return the warnings among findings, in words."""
-    return [
-        f"{finding.message} {finding.remedy}"
-        for finding in findings
-        if finding.severity == "warning"
-    ]
 
 
 def _split(

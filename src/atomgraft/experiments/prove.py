@@ -16,9 +16,7 @@ from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.checks.findings import refuse_errors
-from atomgraft.data.checks.repeats import check_repeats
-from atomgraft.data.checks.suite import check_structures
-from atomgraft.data.label_keys import LabelKeys
+from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.evaluation.crystals import shipped_crystals
@@ -28,18 +26,17 @@ from atomgraft.evaluation.suites import assess
 from atomgraft.evaluation.verdict import verdict
 from atomgraft.evaluation.weights import moved_weights
 from atomgraft.experiments.baseline import SCRATCH
+from atomgraft.experiments.held_out import of_target, read_held_out
 from atomgraft.experiments.inputs import (
     CHECKED_ATOMS,
     data_card,
     knowledge_of,
     load_base,
-    notices_of,
     numbers_of,
-    read_files,
     require_finished,
-    without_lone_atoms,
 )
 from atomgraft.experiments.prove_phonons import prove_phonons, read_crystals
+from atomgraft.experiments.run_data import notices_of, read_files
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.spec import SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.lattice.forces import require_known
@@ -60,9 +57,6 @@ LABELS = "labels"
 SAME_CHANGE = 1e-5
 """Share by which the movement of the same weights may differ between machines, where
 low-rank deltas are multiplied out in another order."""
-
-LEAKS = ("split-leak", "trajectory-leak")
-"""Findings about structures that are related to trained ones."""
 
 
 def prove(
@@ -295,7 +289,8 @@ class _Judge:
         is_there = False
         for read in (functools.partial(read_files, self.spec), read_structures):
             try:
-                found = structures_fingerprint(read(card.files))
+                frames = of_target(self.spec, read(card.files))
+                found = structures_fingerprint(frames)
             except AtomgraftError:
                 continue
             if found == card.fingerprint:
@@ -305,64 +300,16 @@ class _Judge:
 
     def held_out(self, files: Sequence[str], *, default_labels: bool) -> list[Atoms]:
         """Read and check the structures that judge."""
-        if default_labels:
-            structures = read_structures(files)
-        else:
-            structures = read_files(self.spec, files)
-            for option, unit in LabelKeys(**self.spec.labels()).units().items():
-                self.notify(f"Test labels are read with {option} {unit}, as training.")
-        trained = self._trained()
-        _refuse_trained(trained, structures)
-        findings = check_structures(
-            structures,
-            base=knowledge_of(self.base),
-            max_predicted_atoms=CHECKED_ATOMS,
+        read = read_held_out(
+            self.spec, self.result, files, default_labels=default_labels
         )
-        across = check_repeats({"train": trained, "test": structures})
-        findings += tuple(one for one in across if one.code in LEAKS)
-        refuse_errors(findings)
-        for notice in notices_of(findings):
+        against = check_against_base(
+            read.sets, knowledge_of(self.base), max_predicted_atoms=CHECKED_ATOMS
+        )
+        refuse_errors(against)
+        for notice in (*read.notes, *notices_of((*read.findings, *against))):
             self.notify(notice)
-        return structures
-
-    def _trained(self) -> list[Atoms]:
-        """Read again what was trained on, and check that it is the same."""
-        spec = self.spec
-        everything = read_files(spec, (*spec.train, *spec.validation))
-        trained = [one for one in everything if one.info.get("head") not in spec.heads]
-        known = {card.role: card for card in self.result.data if card.head is None}
-        n_then = sum(
-            known[role].n_structures
-            for role in ("train", "validation")
-            if role in known
-        )
-        today, _ = without_lone_atoms(trained)
-        is_whole = "validation" not in known
-        same = structures_fingerprint(today) == known["train"].fingerprint
-        if len(today) != n_then or (is_whole and not same):
-            raise BadInputError(
-                f"The training files of the run ({', '.join(spec.train)}) have changed "
-                "since it was made.",
-                "They are read again to see that no test structure was trained on.",
-                "Put them back, or make the run again.",
-            )
-        return trained
-
-
-def _refuse_trained(trained: Sequence[Atoms], structures: Sequence[Atoms]) -> None:
-    """Check that no test structure was trained on, to the last digit."""
-    known = {structures_fingerprint([atoms]) for atoms in trained}
-    both = [
-        str(atoms.info.get("source"))
-        for atoms in structures
-        if structures_fingerprint([atoms]) in known
-    ]
-    if both:
-        raise BadInputError(
-            f"{len(both)} test structures were trained on ({both[0]}).",
-            "Structures that training has not seen are needed.",
-            "Give other frames with --test; 'file.extxyz@20:' leaves the first 20 out.",
-        )
+        return read.structures
 
 
 def _contestants(

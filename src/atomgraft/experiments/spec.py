@@ -254,6 +254,47 @@ def read_spec(path: Path) -> RunSpec:
     return parse_spec(read_settings(path), str(path))
 
 
+def refuse_other_spec(folder: Path, spec: RunSpec) -> None:
+    """Check that a folder holds no run of another spec.
+
+    Parameters
+    ----------
+    folder
+        Of a run, if it is there.
+    spec
+        The run that would be written into it.
+
+    Raises
+    ------
+    BadInputError
+        It does.
+    """
+    stored = folder / SPEC
+    if stored.exists() and read_spec(stored).identity() != spec.identity():
+        raise BadInputError(
+            f"{folder} holds a run of another spec.",
+            "One folder holds one run.",
+            "Give another folder with --out, or --fresh to throw the old run away.",
+        )
+
+
+def with_accepted(spec: RunSpec, folder: Path) -> RunSpec:
+    """Return a run with the warnings accepted when it was begun in a folder.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    folder
+        Where it may have been begun.
+    """
+    stored = folder / SPEC
+    if not stored.is_file() or read_spec(stored).identity() != spec.identity():
+        return spec
+    accepted = dict.fromkeys((*read_spec(stored).accept, *spec.accept))
+    return spec.model_copy(update={"accept": tuple(accepted)})
+
+
 def spec_text(spec: RunSpec) -> str:
     """Return the spec as YAML with every default written out."""
     document = spec.model_dump(mode="json")

@@ -21,9 +21,9 @@ from atomgraft.experiments.inputs import (
     numbers_of,
     read_inputs,
     require_finished,
-    without_lone_atoms,
 )
 from atomgraft.experiments.references import refit_references
+from atomgraft.experiments.run_data import without_lone_atoms
 from atomgraft.experiments.spec import parse_spec
 from atomgraft.models.prediction import predict_structures
 from tests.trials import NEEDS_SEVENN, loaded

@@ -180,6 +180,13 @@ def refuse_unaccepted(findings: Sequence[Finding], accepted: Sequence[str]) -> N
     BadInputError
         One of them stops the training.
     """
+    unknown = sorted(set(accepted) - CHANGES_WHAT_IS_LEARNED)
+    if unknown:
+        raise BadInputError(
+            f"'{unknown[0]}' is no finding that can be accepted.",
+            f"Known: {', '.join(sorted(CHANGES_WHAT_IS_LEARNED))}.",
+            "Choose one of them; other warnings and notes do not stop a run.",
+        )
     refuse_errors(findings)
     open_ = [
         finding

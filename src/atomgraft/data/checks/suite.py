@@ -123,16 +123,31 @@ def examine(
     if load_base is None or any(one.severity == "error" for one in findings):
         return Examination(findings=findings, regressions=(), is_compared=False)
     base = load_base()
-    structures = sets.everything
-    more = list(check_elements(structures, base))
-    compared = compare_with_base(structures, base, max_predicted_atoms)
-    if not compared.structures:
-        more += check_stress_sizes(structures)
+    compared = compare_with_base(sets.everything, base, max_predicted_atoms)
+    more = _check_against(sets, base, compared)
     return Examination(
-        findings=_sorted([*findings, *more, *_check_against(compared)]),
+        findings=_sorted([*findings, *more]),
         regressions=regressions(compared),
         is_compared=True,
     )
+
+
+def check_against_base(
+    sets: Sets, base: BaseKnowledge, *, max_predicted_atoms: int = MAX_PREDICTED_ATOMS
+) -> tuple[Finding, ...]:
+    """Return what only a base model finds, errors first.
+
+    Parameters
+    ----------
+    sets
+        The data.
+    base
+        The base model.
+    max_predicted_atoms
+        See `check_structures`.
+    """
+    compared = compare_with_base(sets.everything, base, max_predicted_atoms)
+    return _sorted(list(_check_against(sets, base, compared)))
 
 
 def check_structures(
@@ -176,7 +191,12 @@ def _sorted(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda one: SEVERITIES.index(one.severity)))
 
 
-def _check_against(compared: Compared) -> Iterator[Finding]:
+def _check_against(
+    sets: Sets, base: BaseKnowledge, compared: Compared
+) -> Iterator[Finding]:
+    yield from check_elements(sets.everything, base)
+    if not compared.structures:
+        yield from check_stress_sizes(sets.everything)
     scales = list(check_scales(compared))
     yield from scales
     if not any(one.code == "energy-scale" for one in scales):
