@@ -1,0 +1,49 @@
+"""Does one module alone write and remove files? It asks whose they are."""
+
+import ast
+
+from tests.architecture.source import modules
+
+REMOVING = {"unlink", "rmdir", "rmtree", "removedirs"}
+
+WRITING = {"write_text", "write_bytes", "savetxt"}
+
+ALLOWED = {
+    "atomgraft.core.storage",  # writes, and removes what its callers have checked
+    "atomgraft.core.reading",  # unpacks into a temporary folder of its own
+    "atomgraft.models.capacity",  # resets a counter of the kernel
+}
+
+
+def touches(tree: ast.AST) -> list[str]:
+    """Return the calls that write or remove a file by its path."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and _touches(node)
+    ]
+
+
+def _touches(call: ast.Call) -> bool:
+    name = ast.unparse(call.func).rpartition(".")[2]
+    if name in REMOVING | WRITING:
+        return True
+    modes = (*call.args, *(key.value for key in call.keywords))
+    texts = {one.value for one in modes if isinstance(one, ast.Constant)}
+    return name == "open" and any(
+        isinstance(one, str) and one[:1] in {"w", "a", "x"} and len(one) <= 3
+        for one in texts
+    )
+
+
+def test_one_module_writes_and_removes():
+    found = {one.name: touches(one.tree) for one in modules()}
+    assert found["atomgraft.core.storage"], "the ruler measures nothing"
+    others = {name: calls for name, calls in found.items() if calls}
+    assert {name: others[name] for name in others.keys() - ALLOWED} == {}
+
+
+def test_a_write_and_a_removal_are_seen():
+    """Negative control."""
+    text = "path.open('w'); open(a, mode='ab'); shutil.rmtree(b); c.unlink(); d.open()"
+    assert len(touches(ast.parse(text))) == 4
