@@ -377,10 +377,14 @@ def _target_labels(
             f"{asked} is not in sight: more than {FAR:g} times the labels there are."
         ]
     ends = curve.labels_for_target_interval
-    spread = "" if ends is None else f" (between {ends[0]:.0f} and {ends[1]:.0f})"
+    if ends is None:
+        return [
+            f"{asked} is reached by the law at about {curve.labels_for_target:.0f} "
+            "labels, but these seeds give no interval for that: do not count on it."
+        ]
     return [
-        f"{asked} should be reached at about {curve.labels_for_target:.0f} labels"
-        f"{spread}."
+        f"{asked} should be reached at about {curve.labels_for_target:.0f} labels "
+        f"(between {ends[0]:.0f} and {ends[1]:.0f})."
     ]
 
 

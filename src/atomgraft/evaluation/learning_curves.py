@@ -19,6 +19,14 @@ from atomgraft.metrics.power_law import (
 )
 from atomgraft.results.comparison import Curve, Interval
 
+WIDEST = 10.0
+"""Ratio of the ends of an interval beyond which it says nothing of an error."""
+
+TOO_WIDE = (
+    "errors scatter so much that the ends of a prediction's interval are more than a "
+    f"factor of {WIDEST:g} apart"
+)
+
 Errors = Float[np.ndarray, "seeds sizes"]
 
 
@@ -65,14 +73,13 @@ class LearningCurve:
             found = self._line(np.array([1.0, math.log(n)]))
         else:
             found = self._jackknife(lambda law: math.log(law.error(n)))
-        return None if found is None else (math.exp(found[0]), math.exp(found[1]))
+        return _informative(found)
 
     def labels_interval(self, error: float) -> Interval | None:
         """Return the 95 % interval of the labels that an error needs."""
-        found = self._jackknife(lambda law: math.log(law.labels_for(error)))
-        if found is None or found[1] > 700:
-            return None
-        return math.exp(found[0]), math.exp(found[1])
+        return _informative(
+            self._jackknife(lambda law: math.log(law.labels_for(error)))
+        )
 
     def _jackknife(self, of: Callable[[PowerLaw], float]) -> Interval | None:
         return jackknife_interval(lambda errors: of(self._fit(errors)), self.errors)
@@ -83,6 +90,13 @@ class LearningCurve:
         x = np.log(self._flat(self.errors)[0])
         y = (logarithms - levels + levels.mean()).ravel()
         return line_interval(x, y, weights, n_lines=len(self.errors))
+
+
+def _informative(logarithms: Interval | None) -> Interval | None:
+    """Return an interval from that of the logarithm, unless it says nothing."""
+    if logarithms is None or logarithms[1] - logarithms[0] > math.log(WIDEST):
+        return None
+    return math.exp(logarithms[0]), math.exp(logarithms[1])
 
 
 def learning_curve(
@@ -154,6 +168,8 @@ def learning_curve(
     if exponent is None or exponent[0] <= 0:
         return fitted.model_copy(update={"reason": _not_falling(exponent)})
     told = _predictions(found, n_now, more, target_error, worthwhile)
+    if told["error_next_interval"] is None:
+        return fitted.model_copy(update={"reason": TOO_WIDE})
     return fitted.model_copy(
         update={"is_identified": True, "reason": _fitted(found), **told}
     )

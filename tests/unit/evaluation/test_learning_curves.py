@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from atomgraft.evaluation.learning_curves import learning_curve
+from atomgraft.evaluation.learning_curves import TOO_WIDE, WIDEST, learning_curve
 from tests.comparisons import SEEDS, SIZES
 
 ASKED = {"more": 20, "target_error": None, "worthwhile": 0.05}
@@ -123,3 +123,37 @@ def test_a_target_far_away_is_not_predicted():
     curve = learning_curve("a", errors(falling, noise=0.0), **asked)
     assert curve.is_identified
     assert curve.labels_for_target is None
+
+
+@pytest.mark.parametrize("n_seeds", [1, 2, 3, 5])
+def test_no_interval_is_wider_than_what_it_could_say(n_seeds):
+    """Whatever the scatter: a prediction is known to a factor, or there is none."""
+    rng = np.random.default_rng(n_seeds)
+    asked = ASKED | {"target_error": 1.0}
+    found = [
+        learning_curve(
+            "a",
+            {
+                seed: {n: falling(n) * float(np.exp(rng.normal(0, 0.4))) for n in SIZES}
+                for seed in range(n_seeds)
+            },
+            **asked,
+        )
+        for _ in range(60)
+    ]
+    known = [one for one in found if one.is_identified]
+    assert known  # or nothing would be tested
+    assert len(known) < len(found)
+    ends = [one.error_next_interval for one in known]
+    ends += [one.labels_for_target_interval for one in known]
+    assert all(one[1] <= WIDEST * one[0] for one in ends if one is not None)
+    assert all(one.error_next_interval is not None for one in known)
+
+
+def test_scatter_that_leaves_nothing_to_say_is_named():
+    wild = {0: {5: 100.0, 10: 70.0, 20: 10.0, 40: 5.0}}
+    curve = learning_curve("a", wild, **ASKED)
+    assert curve.exponent_interval[0] > 0
+    assert curve.reason == TOO_WIDE
+    assert not curve.is_identified
+    assert curve.error_next is None
