@@ -283,7 +283,10 @@ def _forgetting(judge: Judge, choice: str) -> list[str]:
     if share is None:
         return [f"{told}."]
     degree = degree_of(share)
-    return [f"{told}: {degree} forgetting, {100 * share:.0f} % of what it predicts."]
+    return [
+        f"{told}: {degree} forgetting, {100 * share:.0f} % of its scale in the worst of "
+        "forces, energies and stresses."
+    ]
 
 
 def stop_rule(

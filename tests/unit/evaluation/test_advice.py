@@ -110,9 +110,7 @@ def test_a_target_is_answered():
 def test_forgetting_is_graded_and_severe_forgetting_stands_first(drift, degree):
     laws = {"full": {"error": lambda n: 18 / n**0.5, "drift": drift}}
     _, advice = judged(table_of(laws))
-    assert f"{degree} forgetting, {drift / 3:.0f} % of what it predicts" in text_of(
-        advice
-    )
+    assert f"{degree} forgetting, {drift / 3:.0f} % of its scale" in text_of(advice)
     is_named = "It loses accuracy on other materials." in advice.headline
     assert is_named is (degree == "severe")
 

@@ -80,9 +80,9 @@ def test_the_sentences_name_baselines_instability_and_bill(whole):
 @pytest.mark.parametrize(
     ("forgotten", "told", "mark"),
     [
-        (0.05, "Little forgetting, 5 % of what", MARKS[True]),
-        (0.4, "Moderate forgetting, 40 % of what", MARKS[True]),
-        (0.6, "Severe forgetting, 60 % of what", PARTIAL),
+        (0.05, "Little forgetting, 5 % of its scale", MARKS[True]),
+        (0.4, "Moderate forgetting, 40 % of its scale", MARKS[True]),
+        (0.6, "Severe forgetting, 60 % of its scale", PARTIAL),
         (None, "cannot be judged", PARTIAL),
     ],
 )
