@@ -3,8 +3,9 @@
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
@@ -22,7 +23,12 @@ from atomgraft.data.readers import read_structures
 from atomgraft.experiments.crystals import LABELLED, read_crystal
 from atomgraft.labelling.supercells import Team, teams_of
 from atomgraft.lattice.relaxation import space_group
+from atomgraft.lattice.supercells import crystal
+from atomgraft.lattice.symmetry import has_unlike_supercell
 from atomgraft.results.phonon_campaign import CampaignMaterial
+
+if TYPE_CHECKING:
+    from atomgraft.lattice.cells import Phonopy
 
 STRUCTURES = (".cif", ".vasp", ".poscar", ".xsf", *LABELLED)
 """Endings of files that are read as a structure; ``POSCAR`` and ``CONTCAR`` too."""
@@ -52,12 +58,18 @@ class Material:
         are written anew beside the results.
     teams
         Its displaced supercells, in the order of the file.
+    is_magnetic
+        Its file has magnetic moments.
+    has_unlike_supercell
+        The supercell of its file has another point group than the primitive cell.
     """
 
     card: CampaignMaterial
     path: str
     has_own_labels: bool
     teams: tuple[Team, ...] = ()
+    is_magnetic: bool = False
+    has_unlike_supercell: bool = False
 
     @property
     def can_be_answered(self) -> bool:
@@ -114,7 +126,23 @@ def read_materials(
     found = [_material(path, folder, symprec, known) for path in paths]
     _refuse_same_names(found)
     notices = [f"Passed over in {folder.name}: {listed(skipped)}."] if skipped else []
-    return tuple(found), tuple(notices)
+    return tuple(found), (*notices, *_of_symmetry(found))
+
+
+def _of_symmetry(found: Sequence[Material]) -> Iterator[str]:
+    """Say which materials have less symmetry than their lattice."""
+    magnetic = [one.name for one in found if one.is_magnetic]
+    if magnetic:
+        yield (
+            f"The symmetry of DFT is that with magnetic moments: {listed(magnetic)}. "
+            "Models know no moments."
+        )
+    unlike = [one.name for one in found if one.has_unlike_supercell]
+    if unlike:
+        yield (
+            "The supercell has another point group than the primitive cell, and "
+            f"equivalent q-points other frequencies: {listed(unlike)}."
+        )
 
 
 def _sorted_out(folder: Path) -> tuple[list[Path], list[str]]:
@@ -165,12 +193,28 @@ def _material(
         content=structures_fingerprint([atoms]) if sets is None else sets.content,
         reason=f"The base does not know {symbols}." if unknown else None,
     )
+    phonon = None if sets is None else _built(sets, symprec)
     return Material(
         card=card,
         path=str(path.resolve()),
         has_own_labels=sets is not None and _has_own_labels(path, sets),
         teams=() if sets is None else teams_of(sets.ideal, sets.displacements, symprec),
+        is_magnetic=bool(np.any(atoms.get_initial_magnetic_moments())),
+        has_unlike_supercell=phonon is not None and has_unlike_supercell(phonon),
     )
+
+
+def _built(sets: ForceSets, symprec: float) -> "Phonopy | None":
+    """Return the crystal of displaced supercells; none where it cannot be built.
+
+    Its own cell of the campaign says why, and the others go on.
+    """
+    try:
+        return crystal(
+            sets.unit_cell, sets.supercell_matrix, sets.primitive_matrix, symprec
+        )
+    except BadInputError:
+        return None
 
 
 def _read(path: Path, symprec: float) -> tuple[ForceSets | None, Atoms]:
@@ -178,9 +222,9 @@ def _read(path: Path, symprec: float) -> tuple[ForceSets | None, Atoms]:
     if is_phonopy_calculation(path):
         sets = read_force_sets(path)
         return sets, sets.unit_cell
-    crystal = read_crystal(str(path), symprec=symprec)
-    sets = None if crystal.reference is None else crystal.reference.sets
-    return sets, crystal.atoms
+    found = read_crystal(str(path), symprec=symprec)
+    sets = None if found.reference is None else found.reference.sets
+    return sets, found.atoms
 
 
 def _name(path: Path) -> str:

@@ -226,7 +226,7 @@ def symmetry_notices(phonon: "Phonopy | Phono3py") -> Iterator[str]:
     if moments is not None and (order := magnetic_order(np.asarray(moments))):
         yield from _of_moments(phonon, order)
     full, own = phonon.primitive_symmetry, phonon.symmetry
-    if len(own.pointgroup_operations) != len(full.pointgroup_operations):
+    if has_unlike_supercell(phonon):
         yield (
             f"The supercell has the point group {own.pointgroup_symbol}, the primitive "
             f"cell {full.pointgroup_symbol}: force constants lack symmetry of the "
@@ -234,6 +234,18 @@ def symmetry_notices(phonon: "Phonopy | Phono3py") -> Iterator[str]:
             "frequencies, of which the mesh takes one. Take a supercell of the same "
             "shape, such as 2 2 2."
         )
+
+
+def has_unlike_supercell(phonon: "Phonopy | Phono3py") -> bool:
+    """Tell whether supercell and primitive cell have different point groups.
+
+    Parameters
+    ----------
+    phonon
+        The crystal.
+    """
+    full, own = phonon.primitive_symmetry, phonon.symmetry
+    return len(own.pointgroup_operations) != len(full.pointgroup_operations)
 
 
 def _of_moments(phonon: "Phonopy | Phono3py", order: str) -> Iterator[str]:

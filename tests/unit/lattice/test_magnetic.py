@@ -13,6 +13,7 @@ from atomgraft.data.readers import read_structures
 from atomgraft.data.rehearsal.disturbances import bare
 from atomgraft.data.sources import parse_source
 from atomgraft.experiments.crystals import read_crystal
+from atomgraft.experiments.phonon_materials import read_materials
 from atomgraft.experiments.phonon_spec import PhononSpec
 from atomgraft.experiments.phonons import compute_phonons
 from atomgraft.labelling.repeats import repeated
@@ -197,3 +198,14 @@ def test_proposals_keep_them(tmp_path):
     assert bare(twice).get_initial_magnetic_moments().any()
     made = displaced(read, 0.01, 9)
     assert all(one.atoms.get_initial_magnetic_moments().any() for one in made)
+
+
+def test_a_campaign_says_which_materials_are_magnetic(magnet_file, tmp_path):
+    long = prepare(iron(None), supercell=np.diag([2, 1, 1]))
+    long.forces = np.zeros((len(long.supercells_with_displacements), 8, 3))
+    save(long, tmp_path / "long.yaml")
+    materials, notices = read_materials(tmp_path, symprec=1e-5, known=frozenset({26}))
+    assert [one.is_magnetic for one in materials] == [False, True]
+    assert [one.has_unlike_supercell for one in materials] == [True, False]
+    assert "with magnetic moments: phonopy_params" in notices[0]
+    assert "equivalent q-points other frequencies: long" in notices[1]
