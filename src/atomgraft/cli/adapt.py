@@ -32,10 +32,12 @@ def command(
         print_result,
         training_screen,
     )
+    from atomgraft.core.outputs import examine
     from atomgraft.experiments.run_data import read_run_data
     from atomgraft.experiments.spec import refuse_other_spec
 
     run, folder = asked.run, asked.folder
+    examine(folder, NAME, fresh=asked.fresh)
     if not asked.fresh:
         refuse_other_spec(folder, run)
     data = read_run_data(run)  # what needs no model is refused before one is loaded

@@ -118,6 +118,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Compare recipes, label counts and learning rates; run it again to go on."""
+    from atomgraft.core.outputs import examine
     from atomgraft.experiments.pool import read_pool, refuse_other_frame
 
     given = {
@@ -146,6 +147,7 @@ def command(
     }
     asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
     folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(asked)
+    examine(folder, NAME, fresh=fresh)
     if not fresh:
         refuse_other_frame(folder, asked)
     structures = read_pool(asked)  # what needs no model is refused before one is loaded

@@ -28,10 +28,12 @@ def command(
 ) -> None:
     """Say what adapt would do with the same arguments, and its cost; keep nothing."""
     from atomgraft.cli.screen import calm, console, print_json, print_notice
+    from atomgraft.core.outputs import examine
     from atomgraft.core.overlap import refuse_taken_file
     from atomgraft.experiments.run_data import read_run_data
     from atomgraft.experiments.spec import refuse_other_spec
 
+    examine(asked.folder, "adapt", fresh=asked.fresh)
     if not asked.fresh:
         refuse_other_spec(asked.folder, asked.run)
     data = read_run_data(asked.run)  # refuses before a model is loaded
