@@ -9,10 +9,13 @@ import pytest
 import yaml
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.readers import read_structures
 from atomgraft.experiments.adapt import adapt
+from atomgraft.experiments.inputs import knowledge_of
 from atomgraft.experiments.run_data import read_run_data
 from atomgraft.experiments.spec import parse_spec, read_spec, with_accepted
+from tests.trials import loaded
 
 BASE = "pair:sw-si"
 
@@ -188,7 +191,14 @@ def test_a_head_in_other_capitals_is_refused(tmp_path):
         read_run_data(spec)
 
 
-def test_the_demo_asks_nothing():
-    """What is shipped goes through without a word to accept."""
-    data = read_run_data(spec_of("shipped:si-train@::8"))
+@pytest.mark.parametrize(
+    "train", ["shipped:si-train@::8", "shipped:si-phonons", "shipped:si-test@::10"]
+)
+def test_what_is_shipped_asks_nothing(train):
+    """The demo and the examples go through without a word to accept."""
+    data = read_run_data(spec_of(train))
     assert [one for one in data.findings if one.severity != "note"] == []
+    found = check_against_base(
+        data.sets(spec_of(train))[None], knowledge_of(loaded(BASE))
+    )
+    assert [one for one in found if one.severity != "note"] == []

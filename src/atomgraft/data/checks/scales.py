@@ -164,9 +164,9 @@ class _Trial:
 
     def _is_of_base(self) -> bool:
         """Tell whether a distance of stresses may come from the base's own zero."""
-        labels = np.array([np.sqrt(np.mean(label**2)) for _, label, _ in self.triples])
-        ratio = float(np.median(labels / self.sizes))
-        return self.quantity == "stress" and self._is_weak() and 1 / FAR < ratio < FAR
+        labels = [float(np.sqrt(np.mean(label**2))) for _, label, _ in self.triples]
+        is_small = float(np.median(labels)) < STRONG
+        return self.quantity == "stress" and self._is_weak() and is_small
 
     def _is_weak(self) -> bool:
         """Tell whether stresses are so small that the base's own zero decides."""
