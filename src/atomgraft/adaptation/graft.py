@@ -17,7 +17,8 @@ from atomgraft.adaptation.axes import Axes
 from atomgraft.adaptation.base import Adapted, HeadStart, adapt_potential
 from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.json_files import parse_json
+from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.models.base import AbstractPotential
 
 GRAFT = "graft.safetensors"
@@ -145,7 +146,7 @@ def read_card(path: Path) -> GraftCard:
     BadInputError
         The file is absent, or no graft.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise BadInputError(
             f"{path} is not a file.",
             "A graft.safetensors written by 'atomgraft adapt' is needed.",
@@ -154,7 +155,7 @@ def read_card(path: Path) -> GraftCard:
     try:
         with safe_open(path, framework="pt") as stream:
             metadata: Mapping[str, str] = stream.metadata() or {}
-        document = json.loads(metadata[CARD_KEY])
+        document = parse_json(metadata[CARD_KEY], finite=False)
         if document["format"] not in READABLE:
             raise ValueError("its card has another format")  # noqa: TRY301
         return TypeAdapter(GraftCard).validate_python(document)

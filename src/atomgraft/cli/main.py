@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+import tempfile
+import traceback
 from typing import cast
 
 import typer
@@ -73,6 +75,14 @@ def _options(
     """Graft a pretrained atomistic model onto your material; prove that it took."""
 
 
+BUG = 70
+"""Exit code of a failure that nobody foresaw; EX_SOFTWARE of sysexits.h."""
+
+OUT_OF_MEMORY = (
+    "Error: Memory ran out. Smaller batches or structures, or a larger machine, are "
+    "needed. Try --batch-size 1, or choose structures with fewer atoms."
+)
+
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What the parser raises for options it cannot read; typer has no name for it."""
 
@@ -100,6 +110,25 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+    except MemoryError:
+        print(OUT_OF_MEMORY, file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the last net: a paragraph all the same
+        print(_bug(error), file=sys.stderr)
+        sys.exit(BUG)
+
+
+def _bug(error: Exception) -> str:
+    """Keep the traceback of a failure that nobody foresaw; return what to tell."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="atomgraft-", suffix=".txt", delete=False
+    ) as stream:
+        stream.write(f"{sys.argv}\n{''.join(traceback.format_exception(error))}")
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    return (
+        f"Error: This is a bug of atomgraft {__version__} ({reason}). No input should "
+        f"lead here. Please report it with {stream.name}, which holds the traceback."
+    )
 
 
 def _run_where_possible() -> int:

@@ -3,14 +3,28 @@
 import numpy as np
 from ase import Atoms
 from jaxtyping import Bool, Float
+from matscipy.neighbours import neighbour_list
 
 from atomgraft.core.errors import BadInputError
 
 MAX_COORDINATE = 1e5
 """Å; a larger coordinate is a broken number, and float32 would not resolve it."""
 
-MIN_VOLUME_RATIO = 1e-4
-"""Volume of the unit-length cell vectors below which they count as dependent."""
+MIN_VOLUME_RATIO = 1e-3
+"""Volume of the unit-length cell vectors below which they count as dependent; searches
+in a flatter cell take minutes."""
+
+VOLUMES = (0.5, 1e5)
+"""Å³ per atom of a crystal: hydrogen at 5 TPa has 0.5; a molecule in vacuum more."""
+
+SAME_SITE = 0.2
+"""Å; below it two atoms stand on one site."""
+
+MAX_PAIRS = 20_000_000
+"""Directed pairs within a cutoff; their list takes 1 GB, and models more of them."""
+
+MAX_BINS = 50_000_000
+"""Boxes as wide as the cutoff into which the search sorts atoms; 0.2 GB."""
 
 
 def check_geometry(atoms: Atoms, place: str) -> None:
@@ -44,6 +58,117 @@ def check_geometry(atoms: Atoms, place: str) -> None:
     _check_coordinates(atoms.positions, place, "position")
     _check_coordinates(atoms.cell.array, place, "cell vector")
     _check_cell(atoms.cell.array, atoms.pbc, place)
+    if atoms.pbc.all():
+        _check_volume(atoms, place, VOLUMES[0], np.inf)
+
+
+def check_crystal(atoms: Atoms, place: str) -> None:
+    """Refuse what is no crystal: searches for symmetry need a sane one.
+
+    Parameters
+    ----------
+    atoms
+        Its unit cell, or a supercell.
+    place
+        Where it came from, for messages.
+
+    Raises
+    ------
+    BadInputError
+        As `check_geometry`; or there is no cell, the volume is none of matter, or two
+        atoms stand on one site.
+    """
+    check_geometry(atoms, place)
+    crystal = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=True)
+    _check_cell(crystal.cell.array, np.ones(3, dtype=bool), place)
+    _check_volume(crystal, place, *VOLUMES)
+    check_neighbours(crystal, SAME_SITE, place)
+    i, j, d = neighbour_list("ijd", crystal, SAME_SITE)
+    if len(d):
+        k = int(d.argmin())
+        raise BadInputError(
+            f"{place}: atoms {i[k]} and {j[k]} are {d[k]:.2g} Å apart.",
+            f"Every atom needs a site of its own, {SAME_SITE} Å from others at least.",
+            "Remove one of the two; look for a coordinate that was lost.",
+        )
+
+
+def _check_volume(atoms: Atoms, place: str, least: float, most: float) -> None:
+    volume = float(atoms.cell.volume) / len(atoms)
+    if not least <= volume <= most:
+        bounds = f"at least {least:g}" if most == np.inf else f"{least:g} to {most:g}"
+        raise BadInputError(
+            f"{place} has {volume:.3g} Å³ per atom.",
+            f"Matter has {bounds} Å³ per atom.",
+            "Correct the cell (its unit is Å), or remove the frame.",
+        )
+
+
+def check_neighbours(atoms: Atoms, cutoff: float, place: str | None = None) -> None:
+    """Refuse a search for neighbours that would not fit in memory, before it starts.
+
+    Parameters
+    ----------
+    atoms
+        Any mixture of periodic and open directions, with independent cell vectors.
+    cutoff
+        Å
+    place
+        Where it came from, for messages; none is what the structure says of itself.
+
+    Raises
+    ------
+    BadInputError
+        More than `MAX_PAIRS` pairs are expected, or the box is too large to sort.
+
+    Examples
+    --------
+    >>> check_neighbours(Atoms("H2", positions=[[0, 0, 0], [0, 0, 1]]), 6.0)
+    """
+    if len(atoms) == 0:
+        return
+    cell = closed_cell(atoms, cutoff)
+    volume = abs(float(np.linalg.det(cell)))
+    areas = np.linalg.norm(np.cross(cell[[1, 2, 0]], cell[[2, 0, 1]]), axis=1)
+    heights = volume / areas
+    bins = np.maximum(1, np.floor(heights / cutoff))
+    images = np.prod(2 * np.ceil(cutoff / heights[atoms.pbc]) + 1)
+    fractions = np.linalg.solve(cell.T, (atoms.positions - atoms.positions[0]).T).T
+    filled = np.floor((fractions % 1.0) * bins)
+    counts = np.unique(filled, axis=0, return_counts=True)[1].astype(float)
+    sphere = 4 / 3 * np.pi * cutoff**3
+    n_pairs = float((counts**2).sum() * sphere / (volume / np.prod(bins)))
+    if max(n_pairs, float(images) * len(atoms)) > MAX_PAIRS or np.prod(bins) > MAX_BINS:
+        raise BadInputError(
+            f"{place or atoms.info.get('source') or atoms.get_chemical_formula()} has"
+            f" {len(atoms)} atoms in a box of {volume:.3g} Å³: about {n_pairs:.1g}"
+            f" neighbours within {cutoff:g} Å, sought in {np.prod(bins):.1g} boxes.",
+            f"Up to {MAX_PAIRS:.0g} neighbours and {MAX_BINS:.0g} boxes fit in memory.",
+            "Correct the cell and the positions (in Å), or take a smaller structure.",
+        )
+
+
+def closed_cell(atoms: Atoms, cutoff: float) -> Float[np.ndarray, "3 3"]:
+    """Complete the cell in open directions: the search needs a finite box.
+
+    Parameters
+    ----------
+    atoms
+        Any mixture of periodic and open directions.
+    cutoff
+        Å
+
+    Examples
+    --------
+    >>> closed_cell(Atoms("H"), 2.0).diagonal().tolist()
+    [5.0, 5.0, 5.0]
+    """
+    cell = atoms.cell.complete().array.copy()
+    extent = float(np.ptp(atoms.positions, axis=0).max()) + 2 * cutoff + 1.0
+    for axis in np.flatnonzero(~atoms.pbc):
+        length = np.linalg.norm(cell[axis])
+        cell[axis] *= extent / length
+    return cell
 
 
 def _check_coordinates(

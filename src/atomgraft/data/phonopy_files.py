@@ -23,6 +23,7 @@ from jaxtyping import Float, Int
 from atomgraft.core.errors import BadInputError, MissingExtraError
 from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
 from atomgraft.core.yaml_files import read_yaml
+from atomgraft.data.geometry import VOLUMES, check_crystal
 from atomgraft.data.phonopy_units import FileUnits, units_of
 from atomgraft.data.sources import Source
 from atomgraft.data.supercell_sets import SupercellSet, checked, set_from, unreadable
@@ -42,9 +43,6 @@ SAME_FACTOR = 0.01
 OWN_MASS = 3e-4
 """Relative; a mass that is further from the natural element's was chosen: an isotope.
 Tables of different years are closer than that."""
-
-VOLUMES = (0.5, 1e5)
-"""Å³ per atom; no crystal, and no molecule in vacuum, is outside."""
 
 MOST_MULTIPLES = 10_000
 """Largest entry of a matrix, and largest fractional coordinate."""
@@ -295,6 +293,7 @@ def _cell(
     atoms.set_cell(lattice, scale_atoms=True)
     moments = atoms.get_initial_magnetic_moments()
     checked(moments, moments.shape[1:], f"magnetic moments of the {name}", source)
+    check_crystal(atoms, f"{source.path}, its {name}")
     if not (atoms.get_masses() > 0).all() or not (atoms.get_masses() < 1e3).all():
         raise unreadable(source, f"has masses in its {name} that no atom has")
     return atoms

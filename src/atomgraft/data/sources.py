@@ -9,6 +9,9 @@ from atomgraft.core.storage import is_file, is_folder
 from atomgraft.data.file_kinds import kind_of_folder
 from atomgraft.data.shipped import PREFIX, shipped_path
 
+MAX_DIGITS = 15
+"""Of the number of a frame; no file has more."""
+
 _SLICE = re.compile(r"^(-?\d*)(:(-?\d*))?(:(-?\d*))?$")
 
 MAX_DIGITS = 18
@@ -124,6 +127,8 @@ def parse_frames(selection: str, whole: str) -> slice:
     is_long = any(len(part) > MAX_DIGITS for part in parts)
     if not parts or is_long or "-" in parts or parts[2:3] == ["0"]:
         raise _bad_selection(selection, whole)
+    if any(len(part) > MAX_DIGITS for part in parts):
+        raise _bad_selection(selection[:60], whole[:200])
     numbers = [int(part) if part else None for part in parts]
     if len(numbers) == 1:
         i = numbers[0]

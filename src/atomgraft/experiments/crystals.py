@@ -1,17 +1,22 @@
 """A crystal to be shaken: a structure, or a calculation to compare with."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 
-import numpy as np
 from ase import Atoms
 from ase.io import read
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.reading import expanded, format_suffix
 from atomgraft.data.force_sets import is_phonopy_calculation
+from atomgraft.data.geometry import check_crystal
 from atomgraft.data.shipped import PREFIX
 from atomgraft.data.sources import Source, parse_source
 from atomgraft.lattice.reference import PhononReference, read_reference
+
+MAX_BYTES = 512 * 1024**2
+"""Of a file with one crystal; outputs of programs may be as long."""
 
 LABELLED = (".extxyz", ".xyz", ".traj", ".db")
 """Formats that may hold several frames of one supercell."""
@@ -72,6 +77,7 @@ def read_crystal(
             born=None if born is None else Path(born),
             symprec=symprec,
         )
+        check_crystal(found.sets.unit_cell, path)
         return Crystal(
             name=found.sets.name,
             atoms=found.sets.unit_cell,
@@ -95,22 +101,28 @@ def _is_reference(path: str) -> bool:
     if path.startswith(PREFIX):
         return path.partition("@")[0].endswith("phonons")
     source = parse_source(path)
-    if source.path.suffix not in LABELLED:
+    if format_suffix(source.path) not in LABELLED or source.selection:
         return False
-    try:
-        frames = read(source.path, index=":2")
-    except Exception as error:
-        raise _unreadable(source.path, error) from error
-    return isinstance(frames, list) and len(frames) == 2 and not source.selection
+    return len(_frames(source.path, slice(0, 2))) == 2
+
+
+def _frames(path: Path, frames: slice) -> list[Atoms]:
+    """Read structures of any format that ASE tells from name and content."""
+    with expanded(path, max_bytes=MAX_BYTES) as plain, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of readers that guess at details
+        try:
+            found = read(plain, index=frames)
+        except Exception as error:
+            raise _unreadable(path, error) from error
+    structures = found if isinstance(found, list) else [found]
+    if not all(isinstance(one, Atoms) for one in structures):
+        raise _unreadable(path, TypeError("it holds no structures"))
+    return structures
 
 
 def _structure(source: Source) -> Atoms:
     path = source.path
-    try:
-        frames = read(path, index=source.frames)
-    except Exception as error:
-        raise _unreadable(path, error) from error
-    structures = frames if isinstance(frames, list) else [frames]
+    structures = _frames(path, source.frames)
     if not structures:
         raise _unreadable(path, IndexError("it holds no such frame"))
     if len(structures) > 1:
@@ -122,8 +134,7 @@ def _structure(source: Source) -> Atoms:
             f"Choose one: {path}@0 is the first, {path}@-1 the last.",
         )
     found = structures[0]
-    if not np.isfinite(found.positions).all():
-        raise _unreadable(path, ValueError("a position is not finite"))
+    check_crystal(found, str(path))
     atoms = Atoms(found.numbers, found.positions, cell=found.cell, pbc=found.pbc)
     if found.has("initial_magmoms"):
         atoms.set_initial_magnetic_moments(found.get_initial_magnetic_moments())

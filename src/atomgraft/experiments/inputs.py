@@ -107,6 +107,10 @@ def load_base(
     return merged_run(Path(name), head=head, trust=trust)
 
 
+MAX_GRAFTS = 16
+"""Runs that may start from each other; every one is loaded inside the next."""
+
+
 def origins_of(name: str) -> tuple[str, ...]:
     """Return a model with everything that its graft grew on, the nearest first.
 
@@ -128,6 +132,12 @@ def origins_of(name: str) -> tuple[str, ...]:
                 + (f", by way of {found[-2]}." if found[-2] != found[-1] else "."),
                 "A graft grows on another model.",
                 "Put back the run as 'atomgraft adapt' wrote it, or make it again.",
+            )
+        if len(seen) == MAX_GRAFTS:
+            raise BadInputError(
+                f"{name} is a graft on a graft on a graft ..., {MAX_GRAFTS} and more.",
+                f"Up to {MAX_GRAFTS} grafts may grow on each other.",
+                "Merge one of them (atomgraft merge) and give the merged file.",
             )
         seen.add(graft.resolve())
         found.append(read_card(graft).base)

@@ -10,7 +10,6 @@ from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.geometry import check_geometry
 from atomgraft.data.readers import read_structures
 from atomgraft.experiments.crystals import read_crystal
 from atomgraft.experiments.select_spec import SelectSpec
@@ -88,7 +87,6 @@ def gather(
         The structure, a frame or an element cannot be used.
     """
     unit = read_crystal(spec.structure).atoms
-    check_geometry(unit, spec.structure)
     crystal = repeated(unit, spec.supercell)
     for model in models:
         require_known(model, [crystal])

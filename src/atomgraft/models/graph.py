@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 from matscipy.neighbours import neighbour_list
 from torch import Tensor
 
+from atomgraft.data.geometry import check_neighbours, closed_cell
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Neighbours:
@@ -93,6 +95,11 @@ def find_neighbours(atoms: Atoms, cutoff: float) -> Neighbours:
     cutoff
         Å
 
+    Raises
+    ------
+    BadInputError
+        There would be more pairs than fit in memory.
+
     Examples
     --------
     >>> pair = Atoms("H2", positions=[[0, 0, 0], [0, 0, 1]])
@@ -104,10 +111,11 @@ def find_neighbours(atoms: Atoms, cutoff: float) -> Neighbours:
             edges=np.zeros((2, 0), dtype=np.int64),
             shifts=np.zeros((0, 3), dtype=np.int64),
         )
+    check_neighbours(atoms, cutoff)
     centre, neighbour, shifts = neighbour_list(
         "ijS",
         positions=atoms.positions,
-        cell=_closed_cell(atoms, cutoff),
+        cell=closed_cell(atoms, cutoff),
         pbc=atoms.pbc,
         cutoff=cutoff,
     )
@@ -115,16 +123,6 @@ def find_neighbours(atoms: Atoms, cutoff: float) -> Neighbours:
         edges=np.stack([centre, neighbour]).astype(np.int64),
         shifts=np.asarray(shifts, dtype=np.int64).reshape(-1, 3),
     )
-
-
-def _closed_cell(atoms: Atoms, cutoff: float) -> Float[np.ndarray, "3 3"]:
-    """Complete the cell in open directions: the search needs a finite box."""
-    cell = atoms.cell.complete().array.copy()
-    extent = float(np.ptp(atoms.positions, axis=0).max()) + 2 * cutoff + 1.0
-    for axis in np.flatnonzero(~atoms.pbc):
-        length = np.linalg.norm(cell[axis])
-        cell[axis] *= extent / length
-    return cell
 
 
 def make_graph(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-import ase.neighborlist
 import numpy as np
 from ase import Atoms
 from ase.data import covalent_radii
@@ -10,13 +9,11 @@ from jaxtyping import Float, Int
 from matscipy.neighbours import neighbour_list
 
 from atomgraft.data.checks.findings import Finding, named, place_of, places
+from atomgraft.data.geometry import SAME_SITE, check_neighbours, closed_cell
 
 CLOSE = 0.7
 """Fraction of the sum of covalent radii (Cordero et al., Dalton Trans. 2008, 2832)
 below which a pair is reported; bonds of stable matter stay above 0.8."""
-
-SAME_SITE = 0.2
-"""Å; below it two atoms stand on one site, and no labels can make sense."""
 
 
 def check_contacts(structures: Sequence[Atoms]) -> Iterator[Finding]:
@@ -100,9 +97,10 @@ def close_pairs(
     """
     radii = covalent_radii[atoms.numbers]
     cutoff = 2 * CLOSE * float(radii.max())
-    if atoms.cell.rank == 3:
-        i, j, d = neighbour_list("ijd", atoms=atoms, cutoff=cutoff)
-    else:
-        i, j, d = ase.neighborlist.neighbor_list("ijd", atoms, cutoff)
+    check_neighbours(atoms, cutoff)
+    cell = closed_cell(atoms, cutoff)
+    i, j, d = neighbour_list(
+        "ijd", positions=atoms.positions, cell=cell, pbc=atoms.pbc, cutoff=cutoff
+    )
     is_close = d < CLOSE * (radii[i] + radii[j])
     return i[is_close], j[is_close], d[is_close]
