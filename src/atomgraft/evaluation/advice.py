@@ -284,8 +284,8 @@ def _forgetting(judge: Judge, choice: str) -> list[str]:
         return [f"{told}."]
     degree = degree_of(share)
     return [
-        f"{told}: {degree} forgetting, {100 * share:.0f} % of its scale in the worst of "
-        "forces, energies and stresses."
+        f"{told}: {degree} forgetting, {100 * share:.0f} % of its scale in the worst "
+        "of forces, energies and stresses."
     ]
 
 

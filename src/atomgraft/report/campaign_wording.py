@@ -213,8 +213,8 @@ def _forgetting_text(one: CampaignSummary) -> str:
         )
     degree = degree_of(one.forgotten)
     told = (
-        f"{degree.capitalize()} forgetting, {100 * one.forgotten:.0f} % of its scale in "
-        "the worst of forces, energies and stresses"
+        f"{degree.capitalize()} forgetting, {100 * one.forgotten:.0f} % of its scale "
+        "in the worst of forces, energies and stresses"
     )
     if degree == "severe":
         return f"{told}: keep an adapted model for what it was adapted to."
