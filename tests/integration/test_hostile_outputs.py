@@ -355,6 +355,7 @@ def test_results_without_a_list_go_on(made, tmp_path, monkeypatch):
 
 def test_a_graft_that_names_itself_is_told(made, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(made / "data", "data")
     for name, base in {"run": "run", "first": "second", "second": "first"}.items():
         shutil.copytree(made / "run", name)
         graft_onto(Path(name), base)
