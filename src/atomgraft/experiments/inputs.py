@@ -12,7 +12,7 @@ from atomgraft.adaptation.axes import TARGET
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.seeding import numpy_generator
-from atomgraft.core.storage import is_folder
+from atomgraft.core.storage import is_file, is_folder
 from atomgraft.core.trust import NO_TRUST, Trust, is_trusted
 from atomgraft.data.base_knowledge import BaseKnowledge
 from atomgraft.data.checks.findings import Finding
@@ -125,7 +125,7 @@ def origins_of(name: str) -> tuple[str, ...]:
         A graft grew on itself, as its card says.
     """
     found, seen = [name], set[Path]()
-    while (graft := Path(found[-1]) / GRAFT).is_file() and is_folder(Path(found[-1])):
+    while is_file(graft := Path(found[-1]) / GRAFT):
         if graft.resolve() in seen:
             raise BadInputError(
                 f"The graft in {found[-1]} names itself as its base"
