@@ -4,7 +4,7 @@ import collections
 
 import pytest
 
-from tests.attacked import QUICK, attack, make_kit
+from tests.attacked import QUICK, SLOW, attack, make_kit
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +33,10 @@ def test_500_damaged_files(kit, tmp_path):
     assert len(outcomes) == 500
     codes = collections.Counter(one.code for one in outcomes)
     assert min(codes[0], codes[2]) > 50  # some damage is harmless, most is not
+
+
+@pytest.mark.slow
+def test_2000_damaged_files(kit, tmp_path):
+    outcomes = list(attack(kit, tmp_path, (*QUICK, *SLOW), range(1000, 3000)))
+    assert faults(outcomes) == []
+    assert len(outcomes) == 2000

@@ -7,7 +7,7 @@ negative is more stable.
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from atomgraft.results.phonons import Matrix
 from atomgraft.results.schema import BaseCard, Provenance
@@ -149,6 +149,14 @@ class StabiliseResult(_Record):
     headline: str = ""
     notices: tuple[str, ...] = ()
     provenance: tuple[Provenance, ...] = ()
+
+    @model_validator(mode="after")
+    def _refuse_strangers(self) -> "StabiliseResult":
+        """Check that every step leads from and to crystals that are there."""
+        ends = [end for step in self.steps for end in (step.parent, step.daughter)]
+        if any(not 0 <= end < len(self.crystals) for end in ends):
+            raise ValueError("a step names a crystal that is not there")
+        return self
 
     def best(self) -> CrystalRecord | None:
         """Return the crystal of lowest energy among those relaxed to the end."""

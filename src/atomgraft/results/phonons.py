@@ -7,7 +7,7 @@ heat capacities in J/K per mole of atoms. What the numbers depend on stands in
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from atomgraft.results.provenance import Provenance
 
@@ -83,6 +83,14 @@ class LegRecord(_Record):
     """THz; one row for each q-point."""
     speeds: tuple[tuple[float, ...], ...] = ()
     """Lengths of the group velocities, km/s, as `frequencies`."""
+
+    @model_validator(mode="after")
+    def _refuse_other_lengths(self) -> "LegRecord":
+        """Check that speeds, where there are any, belong to the frequencies."""
+        lengths = [len(row) for row in self.frequencies]
+        if self.speeds and [len(row) for row in self.speeds] != lengths:
+            raise ValueError("speeds and frequencies differ in number")
+        return self
 
 
 class DensityRecord(_Record):
