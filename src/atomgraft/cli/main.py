@@ -78,6 +78,9 @@ def _options(
 BUG = 70
 """Exit code of a failure that nobody foresaw; EX_SOFTWARE of sysexits.h."""
 
+LONGEST = 1900
+"""Characters of a paragraph; the list of known models takes 1,200."""
+
 OUT_OF_MEMORY = (
     "Error: Memory ran out. Smaller batches or structures, or a larger machine, are "
     "needed. Try --batch-size 1, or choose structures with fewer atoms."
@@ -102,7 +105,7 @@ def main() -> None:
                 "remedy": error.remedy,
             }
             print(json.dumps({"error": parts}))
-        text = " ".join(str(error).split())  # one paragraph, whatever came
+        text = _shortened(" ".join(str(error).split()))  # one paragraph, whatever came
         print(f"Error: {text}", file=sys.stderr)
         sys.exit(2 if isinstance(error, BadInputError) else 1)
     except typer.Abort:
@@ -116,6 +119,17 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the last net: a paragraph all the same
         print(_bug(error), file=sys.stderr)
         sys.exit(BUG)
+
+
+def _shortened(text: str) -> str:
+    """Leave out the middle of a paragraph that repeats a word of thousands of letters.
+
+    Examples
+    --------
+    >>> len(_shortened("a" * 5000))
+    1805
+    """
+    return text if len(text) <= LONGEST else f"{text[:1200]} ... {text[-600:]}"
 
 
 def _bug(error: Exception) -> str:
