@@ -96,6 +96,15 @@ def test_what_another_graft_has_shown_is_dropped_and_told(place, capsys):
     assert labels(read_result(place / "run")) == []
 
 
+def test_the_rounding_of_what_files_have_shown_is_kept(place):
+    def rounding(result):
+        return [one for one in result.scores if one.metric == "rounding"]
+
+    before = rounding(read_result(place / "run"))
+    assert run("prove run") == 0
+    assert rounding(read_result(place / "run")) == before != []
+
+
 @pytest.mark.slow
 def test_vibrations_keep_what_files_have_shown(place):
     from atomgraft.lattice.harmonic import with_forces

@@ -22,6 +22,7 @@ from atomgraft.data.readers import read_structures
 from atomgraft.evaluation.crystals import shipped_crystals
 from atomgraft.evaluation.phonon_scores import SUITE as PHONONS
 from atomgraft.evaluation.phonon_scores import phonon_scores
+from atomgraft.evaluation.rounding import METRIC as ROUNDING
 from atomgraft.evaluation.suites import assess
 from atomgraft.evaluation.verdict import verdict
 from atomgraft.evaluation.weights import moved_weights
@@ -141,8 +142,12 @@ def prove(
 
 
 def _joined(stored: Sequence[Score], new: Sequence[Score]) -> tuple[Score, ...]:
-    """Return the scores of held-out labels that stand, before what is new."""
-    return (*(one for one in stored if one.suite == LABELS), *new)
+    """Return the scores of held-out labels that stand, before what is new.
+
+    Their rounding stands with them: without it a change within it would count.
+    """
+    kept = (one for one in stored if one.suite == LABELS or one.metric == ROUNDING)
+    return (*kept, *new)
 
 
 def prove_vibrations(
