@@ -163,7 +163,8 @@ def _stress_scales() -> Iterator[Mistake]:
         yield Mistake(
             name=f"a stress in eV/A^3 that was converted from {unit}",
             right=lambda label, _, c=STRESS_UNITS[unit]: label / c,
-            remedy="Read the file without --stress-unit.",
+            remedy="Read the file without --stress-unit. If there was none, the file"
+            f" was converted twice: multiply by {1 / STRESS_UNITS[unit]:.6g}.",
             factor=STRESS_UNITS[unit],
             of_virial=False,
         )

@@ -7,7 +7,7 @@ close and the labels as they stand are far, in all structures or in a part of th
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -33,6 +33,13 @@ BETTER = 0.5
 
 TIE = 1.25
 """Mistakes within this factor of the best are named beside it."""
+
+SOFT = 0.1
+"""Distance of two mistakes from each other that the softness of a base may hide: labels
+that differ by a fifth. Such are rydberg/bohr and hartree/Å, meV/Å and kJ/mol/nm, and
+GPa and a virial in cells of about 160 Å³. Both are named."""
+
+RIVALS = "The calculation's own output says which of them it is."
 
 CORRELATED = 0.9
 """Correlation from which the slope against a base says how soft the base is."""
@@ -180,13 +187,10 @@ class _Trial:
         far = float(np.median(self.as_it_stands[strong]))
         best = None
         for has_order in (False, True):
-            found = min(
-                (one for one in self.mistakes if one.has_order == has_order),
-                key=lambda one: medians[one.name],
-                default=None,
-            )
-            if found is None:
+            tried = [one for one in self.mistakes if one.has_order == has_order]
+            if not tried:
                 continue
+            found = self._plainest(tried, medians)
             limit = far if best is None else medians[best.name]
             is_sure = (
                 not has_order or strong.sum() > 1 or medians[found.name] < SURE / 2
@@ -194,6 +198,30 @@ class _Trial:
             if medians[found.name] < min(FITS, BETTER * limit) and is_sure:
                 best = found
         return best
+
+    def _plainest(
+        self, tried: Sequence[Mistake], medians: Mapping[str, float]
+    ) -> Mistake:
+        """Return the closest mistake; a unit before a virial that looks the same."""
+        closest = min(tried, key=lambda one: medians[one.name])
+        alike = [
+            one
+            for one in tried
+            if one.factor is not None
+            and medians[one.name] < FITS
+            and self._are_alike(one, closest)
+        ]
+        if closest.factor is not None or not alike:
+            return closest
+        return min(alike, key=lambda one: medians[one.name])
+
+    def _are_alike(self, one: Mistake, other: Mistake) -> bool:
+        """Tell whether the base is too soft to tell two mistakes apart."""
+        apart = [
+            _distance(one.right(label, atoms), other.right(label, atoms))
+            for atoms, label, _ in self.triples
+        ]
+        return float(np.median(apart)) < SOFT
 
     def _is_plausible(self, mistake: Mistake, softness: float | None) -> bool:
         """Tell whether a mistake is more than an error of the base."""
@@ -333,13 +361,17 @@ class _Trial:
             for one in self.mistakes
             if one.has_order == best.has_order
             and one.name != best.name
-            and distances[one.name] < TIE * closest
+            and distances[one.name]
+            < (FITS if self._are_alike(one, best) else TIE * closest)
         ]
         frames = places(self.triples[i][0] for i in np.flatnonzero(chosen))
         far = float(np.median(self.as_it_stands[chosen]))
         slope = float(np.median(self._slopes()[chosen]))
         n_all = len(self.triples)
         is_part = len(frames) < n_all
+        remedy = best.remedy
+        if rivals:
+            remedy = f"{remedy.rstrip('.')}. {RIVALS}"
         return Finding(
             severity="error",
             code=f"{CODES[self.quantity]}-scale",
@@ -350,9 +382,9 @@ class _Trial:
             " they stand (0 equal, 1 opposite or of another size; slope of labels"
             f" against base {slope:.3g}).",
             remedy="If only these frames are wrong, convert them: an option holds for"
-            f" all files. Otherwise: {best.remedy}"
+            f" all files. Otherwise: {remedy}"
             if is_part
-            else best.remedy,
+            else remedy,
             frames=frames,
             number=slope,
         )

@@ -186,6 +186,49 @@ def test_unit_and_order_of_stresses_are_named(name, order):
     assert (f"--stress-order {order}" in finding.remedy) == (order != "voigt")
 
 
+ALIKE = {
+    "forces in rydberg/bohr": 1 / HARTREE_IN_EV,
+    "forces in hartree/Å": 1 / HARTREE_IN_EV,
+    "forces in meV/Å": 964.853,
+    "forces in kJ/mol/nm": 964.853,
+}
+
+
+@pytest.mark.parametrize("softness", [0.9, 1.0])
+@pytest.mark.parametrize("name", ALIKE)
+def test_units_that_a_soft_base_cannot_tell_apart_are_both_named(name, softness):
+    structures, base = told(softness=softness)
+    for atoms in structures:
+        atoms.arrays["REF_forces"] *= ALIKE[name]
+    assert name in only(structures, base, "forces-scale").message
+
+
+@pytest.mark.parametrize("softness", [0.85, 1.0])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_gpa_in_cells_of_about_as_many_cubic_angstrom(sign, softness):
+    """Volume times stress is almost the same number; a virial is named beside."""
+    structures, base = told(sizes=(1,), softness=softness)
+    assert {round(atoms.get_volume()) for atoms in structures} == {160}
+    for atoms in structures:
+        atoms.set_cell(atoms.cell * 1.03, scale_atoms=True)
+        atoms.info["REF_stress"] = sign * GPA * atoms.info["REF_stress"]
+    finding = only(structures, base, "stress-scale")
+    unit = "a stress in GPa" if sign > 0 else "a stress in -GPa"
+    assert f"look like {unit}" in finding.message
+    assert "under a stress's name" in finding.message
+    assert ("--stress-unit GPa" if sign > 0 else "=-GPa") in finding.remedy
+
+
+def test_a_stress_that_was_converted_twice_is_told_what_to_do():
+    structures, base = told()
+    for atoms in structures:
+        atoms.info["REF_stress"] = atoms.info["REF_stress"] / GPA
+    finding = only(structures, base, "stress-scale")
+    assert "converted from GPa" in finding.message
+    assert "without --stress-unit" in finding.remedy
+    assert "multiply by 160.218" in finding.remedy
+
+
 def test_another_order_alone_is_named():
     structures, base = told()
     places = [VOIGT.index(one) for one in components("vasp")]
