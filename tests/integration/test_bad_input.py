@@ -21,6 +21,7 @@ from tests.trials import NEEDS_SEVENN
 
 BASE = "pair:sw-si"
 OUT = "run"
+LONG = "x" * 5000
 
 RUN = {
     "base": BASE,
@@ -284,6 +285,13 @@ FLAGS = {
     "no training data": lambda: f"adapt --base {BASE} --out run",
     "unknown recipe": lambda: flags(recipe="magic"),
     "rate of zero": lambda: flags("--lr 0"),
+    "seed of twenty digits": lambda: flags("--seed 99999999999999999999"),
+    "steps of twenty digits": lambda: flags("--steps 99999999999999999999"),
+    "name that no disk holds": lambda: flags(train=LONG),
+    "base that no disk holds": lambda: flags(base=LONG),
+    "output that no disk holds": lambda: flags().replace("--out run", "--out " + LONG),
+    "name that is no text": lambda: flags(train="a\udcff.extxyz"),
+    "output that is no text": lambda: flags().replace("--out run", "--out o\udcff"),
     "negative rate": lambda: flags("--lr -1e-3"),
     "rate that is no number": lambda: flags("--lr nan"),
     "infinite rate": lambda: flags("--lr inf"),
@@ -348,6 +356,10 @@ RUNS = {
     "report on a list": lambda: folder_with(RESULT, "[]", "report run"),
     "report on a newer result": lambda: finished("report run", schema_version=99),
     "report on an unknown key": lambda: finished("report run", colour="red"),
+    "merge into a folder": lambda: finished("merge run --out ."),
+    "merge into a folder that is not there": lambda: finished(
+        "merge run --out below/model"
+    ),
     "merge nothing": lambda: "merge nothing",
     "merge an empty folder": lambda: empty_folder("merge run"),
     "merge a run that has not finished": lambda: finished("merge run", finished=False),

@@ -50,12 +50,12 @@ def numbers_of(text: str, option: str, counts: set[int]) -> list[int]:
 
     parts = text.replace(",", " ").replace("x", " ").split()
     if len(parts) not in counts or not all(
-        re.fullmatch(r"-?\d+", one) for one in parts
+        re.fullmatch(r"-?\d{1,9}", one, re.ASCII) for one in parts
     ):
         wanted = " or ".join(str(one) for one in sorted(counts))
         raise BadInputError(
-            f"{option} came as {text!r}.",
-            f"It takes {wanted} whole numbers.",
+            f"{option} came as {text[:60]!r}.",
+            f"It takes {wanted} whole numbers of up to nine digits.",
             f"Write for example {option} '2 2 2'.",
         )
     numbers = [int(one) for one in parts]

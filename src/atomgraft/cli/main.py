@@ -1,7 +1,9 @@
 """The entry point: collects the verbs and turns failures into one paragraph."""
 
+import errno
 import json
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -81,6 +83,26 @@ BUG = 70
 LONGEST = 1900
 """Characters of a paragraph; the list of known models takes 1,200."""
 
+OF_THE_SYSTEM = frozenset(
+    {
+        errno.EACCES,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.ELOOP,
+        errno.EMFILE,
+        errno.ENAMETOOLONG,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ESTALE,
+    }
+)
+"""Reasons for which a system refuses a file that a user named."""
+
+MAX_NAME = 200
+"""Characters of a name that are shown."""
+
 OUT_OF_MEMORY = (
     "Error: Memory ran out. Smaller batches or structures, or a larger machine, are "
     "needed. Try --batch-size 1, or choose structures with fewer atoms."
@@ -98,16 +120,7 @@ def main() -> None:
     try:
         sys.exit(_run_where_possible())
     except AtomgraftError as error:
-        if "--json" in sys.argv:
-            parts = {
-                "came": error.came,
-                "needed": error.needed,
-                "remedy": error.remedy,
-            }
-            print(json.dumps({"error": parts}))
-        text = _shortened(" ".join(str(error).split()))  # one paragraph, whatever came
-        print(f"Error: {text}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, BadInputError) else 1)
+        sys.exit(_told(error))
     except typer.Abort:
         print("Stopped.", file=sys.stderr)
         sys.exit(130)
@@ -117,19 +130,63 @@ def main() -> None:
         print(OUT_OF_MEMORY, file=sys.stderr)
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the last net: a paragraph all the same
+        if (refused := _refused_by_system(error)) is not None:
+            sys.exit(_told(refused))
         print(_bug(error), file=sys.stderr)
         sys.exit(BUG)
 
 
 def _shortened(text: str) -> str:
-    """Leave out the middle of a paragraph that repeats a word of thousands of letters.
+    """Cut words of thousands of letters, and leave out the middle of what is long.
 
     Examples
     --------
-    >>> len(_shortened("a" * 5000))
-    1805
+    >>> len(_shortened("a" * 5000)), len(_shortened("a " * 5000))
+    (203, 1805)
     """
+    text = re.sub(r"\S{500,}", lambda match: f"{match[0][:MAX_NAME]}...", text)
     return text if len(text) <= LONGEST else f"{text[:1200]} ... {text[-600:]}"
+
+
+def _told(error: AtomgraftError) -> int:
+    """Tell what went wrong; return the exit code."""
+    if "--json" in sys.argv:
+        parts = {"came": error.came, "needed": error.needed, "remedy": error.remedy}
+        print(json.dumps({"error": parts}))
+    text = _shortened(" ".join(str(error).split()))  # one paragraph, whatever came
+    print(f"Error: {text}", file=sys.stderr)
+    return 2 if isinstance(error, BadInputError) else 1
+
+
+def _refused_by_system(error: Exception) -> BadInputError | None:
+    """Return what the system says against a file, where no program is to blame."""
+    if isinstance(error, OSError) and error.errno in OF_THE_SYSTEM:
+        name = repr(str(error.filename or "A file"))[1:-1]
+        shown = name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}..."
+        return BadInputError(
+            f"{shown} cannot be used: {error.strerror}.",
+            "A file or folder that this system can read and write is needed.",
+            "Check the path, or give another.",
+        )
+    return None
+
+
+def _refuse_unreadable_names(arguments: list[str]) -> None:
+    """Refuse names that no text file could record.
+
+    Raises
+    ------
+    BadInputError
+        An argument holds bytes that are no UTF-8.
+    """
+    for one in arguments:
+        if not one.isprintable() and any("\ud800" <= c <= "\udfff" for c in one):
+            raise BadInputError(
+                f"The command line has {one[:MAX_NAME]!a}, with bytes that are no "
+                "UTF-8.",
+                "Names that can be written into result files are needed.",
+                "Rename the file or folder, or go by a link with another name.",
+            )
 
 
 def _bug(error: Exception) -> str:
@@ -161,8 +218,9 @@ def _run() -> int:
     Raises
     ------
     BadInputError
-        A verb, an option or a value cannot be read.
+        A verb, an option, a name or a value cannot be read.
     """
+    _refuse_unreadable_names(sys.argv[1:])
     try:
         return app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except UsageError as error:

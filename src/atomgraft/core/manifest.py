@@ -16,6 +16,8 @@ FORMAT = 1
 LARGEST = 64 * 2**20
 """Bytes of a manifest that are read; a campaign of 10,000 cells lists 1 MB."""
 
+MAX_NAME = 255
+"""Bytes of one part of a path, of which file systems take no more."""
 
 Sums = tuple[str, ...]
 """SHA-256 sums that a file may have; none at all: its content is not compared."""
@@ -98,8 +100,10 @@ def _inside(name: Any) -> str:  # noqa: ANN401 - whatever the file holds
         It does not, or it is none.
     """
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
-        raise ValueError(f"it lists {name!r}")
+    is_outside = path.is_absolute() or ".." in path.parts or not path.parts
+    is_long = any(len(part.encode()) > MAX_NAME for part in path.parts)
+    if is_outside or is_long or "\0" in name:
+        raise ValueError(f"it lists {name[:MAX_NAME]!r}")
     return str(path)
 
 

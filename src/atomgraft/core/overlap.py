@@ -100,6 +100,12 @@ def refuse_taken_file(
         It may not.
     """
     if not os.path.lexists(path):
+        if not path.parent.is_dir():
+            raise BadInputError(
+                f"{path} cannot be written: {path.parent} is not there.",
+                "A folder that is there is needed.",
+                "Make it, or give another name.",
+            )
         return
     if not path.is_file():
         raise BadInputError(

@@ -257,8 +257,12 @@ def empty(path: Path) -> BadInputError:
 
 def too_large(path: Path, max_bytes: int) -> BadInputError:
     """Return the error for a file that would not fit in memory."""
+    is_small = max_bytes < 1024**3
+    size, unit = (
+        (max_bytes / 1024**2, "MiB") if is_small else (max_bytes / 1024**3, "GiB")
+    )
     return BadInputError(
-        f"{path} holds more than {max_bytes / 1024**3:.2g} GiB.",
+        f"{path} holds more than {size:.4g} {unit}.",
         "The content is held in memory, so a file is read up to that size.",
         f"Choose a part of it ({path}@0:1000 for structures), or split the file.",
     )

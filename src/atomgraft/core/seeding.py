@@ -8,6 +8,9 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
+MAX_SEED = 2**63
+"""Seeds are below it, as whole numbers in the files that record them."""
+
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
     """Return a 63-bit seed that depends on `seed` and every part of `purpose`.

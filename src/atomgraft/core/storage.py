@@ -203,7 +203,9 @@ def with_ending(path: Path, ending: str) -> Path:
     >>> with_ending(Path("model.v2"), ".pth").name
     'model.v2.pth'
     """
-    return path if path.suffix == ending else path.with_name(path.name + ending)
+    if path.suffix == ending or not path.name:  # "." and "/" are told apart later
+        return path
+    return path.with_name(path.name + ending)
 
 
 def append_line(path: Path, line: str) -> None:

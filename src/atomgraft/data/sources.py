@@ -1,16 +1,15 @@
 """Which file, which frames and which dataset of it: ``file.extxyz@0:10``."""
 
 import dataclasses
+import os
 import re
 from pathlib import Path
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.reading import check_file
 from atomgraft.core.storage import is_file, is_folder
 from atomgraft.data.file_kinds import kind_of_folder
 from atomgraft.data.shipped import PREFIX, shipped_path
-
-MAX_DIGITS = 15
-"""Of the number of a frame; no file has more."""
 
 _SLICE = re.compile(r"^(-?\d*)(:(-?\d*))?(:(-?\d*))?$")
 
@@ -94,6 +93,8 @@ def _no_file(path: Path) -> BadInputError:
             "A file with labelled structures is needed.",
             kind.remedy.replace("FOLDER", str(path)),
         )
+    if os.path.lexists(path) and not is_folder(path):
+        check_file(path)  # says what it is instead
     what = "a folder" if is_folder(path) else "not there"
     return BadInputError(
         f"{path} is {what}.",
@@ -124,8 +125,7 @@ def parse_frames(selection: str, whole: str) -> slice:
     """
     match = _SLICE.match(selection)
     parts = selection.split(":") if match and selection else []
-    is_long = any(len(part) > MAX_DIGITS for part in parts)
-    if not parts or is_long or "-" in parts or parts[2:3] == ["0"]:
+    if not parts or "-" in parts or parts[2:3] == ["0"]:
         raise _bad_selection(selection, whole)
     if any(len(part) > MAX_DIGITS for part in parts):
         raise _bad_selection(selection[:60], whole[:200])

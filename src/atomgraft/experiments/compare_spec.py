@@ -17,6 +17,7 @@ from pydantic import (
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
+from atomgraft.core.seeding import MAX_SEED
 from atomgraft.core.yaml_files import read_settings
 from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
 from atomgraft.experiments.spec import (
@@ -124,7 +125,11 @@ class CompareSpec(BaseModel):
         tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Unique
     ] = (1.0,)
     """Times each recipe's own learning rate."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Unique] = (0, 1, 2)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=MAX_SEED)], ...], Unique] = (
+        0,
+        1,
+        2,
+    )
     """Each draws its own training sets and its own order."""
     training: Plan = Plan()
     """The same budget for every cell."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from atomgraft.core.outputs import held, write_alone
+from atomgraft.core.overlap import refuse_taken_file
 from atomgraft.core.storage import write_atomically
 from atomgraft.experiments.inputs import origins_of
 from atomgraft.experiments.references import MEV_PER_ATOM
@@ -41,6 +42,8 @@ def write_merged(
         The folder cannot be written.
     """
     place = folder / MERGED if out is None else out
+    if not place.name:  # a folder
+        refuse_taken_file(place, overwrite=overwrite)
     with TemporaryDirectory(prefix="atomgraft-") as temporary:
         made = merged.export(Path(temporary) / place.name)
         path, content = place.with_name(made.name), made.read_bytes()

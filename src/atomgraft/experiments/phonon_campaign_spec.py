@@ -16,6 +16,7 @@ from pydantic import (
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
+from atomgraft.core.seeding import MAX_SEED
 from atomgraft.core.yaml_files import read_settings
 from atomgraft.experiments.compare_spec import CompareSpec, Entrant
 from atomgraft.experiments.phonon_spec import MeshCount, PhononSpec, Positive
@@ -63,9 +64,9 @@ class PhononCampaignSpec(BaseModel):
     folds: Annotated[int, Field(ge=2)] = 4
     keeps_families: bool = False
     """Materials of one prototype and anion share a fold."""
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (
-        0,
-    )
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=MAX_SEED)], ...], Field(min_length=1)
+    ] = (0,)
     """Each has its own order of training, and draws supercells, with pseudo-labels only
     among those that determine as much; folds are those of the first."""
     training: Plan = Plan()

@@ -10,6 +10,7 @@ from atomgraft.core.outputs import examine, held
 from atomgraft.core.overlap import refuse_taken_file
 from atomgraft.core.provenance import now
 from atomgraft.core.seeding import numpy_generator
+from atomgraft.core.storage import with_ending
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.labels import structures_fingerprint
@@ -214,7 +215,7 @@ def collect_labels(folder: Path, target: Path, *, overwrite: bool = False) -> Co
         raise BadInputError(
             f"Labels were to be written to {target}.",
             "A file ending in .extxyz is needed.",
-            f"Write for example --collect {target.with_suffix('.extxyz')}.",
+            f"Write for example --collect {with_ending(target, '.extxyz')}.",
         )
     refuse_taken_file(target, overwrite=overwrite, inputs=[folder])
     collected = collect(folder, read_structures([folder / STRUCTURES]))

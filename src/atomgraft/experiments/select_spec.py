@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.seeding import MAX_SEED
 from atomgraft.experiments.spec import problems_of
 from atomgraft.labelling.dft_inputs import PROGRAMS, DftSettings
 from atomgraft.labelling.kinds import KINDS, Amounts, parse_kinds
@@ -47,7 +48,7 @@ class SelectSpec(BaseModel):
     """Spin-polarised inputs; none decides by elements and moments."""
     hubbard: bool | None = None
     """+U as in the Materials Project; none does as the model's own data."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=MAX_SEED)] = 0
 
     def amounts(self) -> Amounts:
         """Return how far atoms are moved."""

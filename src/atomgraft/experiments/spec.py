@@ -11,6 +11,7 @@ from atomgraft.adaptation.axes import SOURCE, TARGET, Axes
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
+from atomgraft.core.seeding import MAX_SEED
 from atomgraft.core.yaml_files import read_settings
 from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
 from atomgraft.training.plan import AS_OFTEN, Knobs, Plan
@@ -92,7 +93,7 @@ class RunSpec(BaseModel):
     training: Plan = Plan()
     learning_rate: Annotated[float, Field(gt=0, le=10)]
     """Peak of the schedule."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=MAX_SEED)] = 0
     dtype: Literal["float32", "float64"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
 

@@ -16,6 +16,14 @@ from atomgraft.labelling.soft_modes import along_soft_modes, modes_of
 from atomgraft.labelling.supercells import displaced
 from atomgraft.models.base import AbstractPotential
 
+MAX_AMPLITUDE = 10.0
+"""Å; atoms moved further are not where they belong."""
+
+MAX_STRAIN = 1.0
+
+MAX_TEMPERATURE = 1e5
+"""K; what is hotter is no solid by far, and atoms leave every box."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Amounts:
@@ -40,10 +48,10 @@ class Amounts:
     distance: float = 0.01
 
     def __post_init__(self) -> None:
-        require_positive(self.amplitudes, "amplitude", "Å")
-        require_positive(self.strains, "strain", "")
-        require_positive((self.temperature,), "temperature", "K")
-        require_positive((self.distance,), "displacement", "Å")
+        require_positive(self.amplitudes, "amplitude", "Å", MAX_AMPLITUDE)
+        require_positive(self.strains, "strain", "", MAX_STRAIN)
+        require_positive((self.temperature,), "temperature", "K", MAX_TEMPERATURE)
+        require_positive((self.distance,), "displacement", "Å", MAX_AMPLITUDE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import numpy as np
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
@@ -10,6 +9,9 @@ from atomgraft.data.rehearsal.disturbances import bare
 
 N_DRAWS = 20
 """Times that a displacement is drawn again where it brings atoms too close."""
+
+MAX_AMOUNT = 1e5
+"""In any unit: of an amplitude, a strain or a temperature."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,8 +61,10 @@ def labelled_atoms(proposal: Proposal) -> Atoms:
     return atoms
 
 
-def require_positive(values: tuple[float, ...], what: str, unit: str) -> None:
-    """Check that amplitudes, strains or temperatures are finite and above zero.
+def require_positive(
+    values: tuple[float, ...], what: str, unit: str, most: float = MAX_AMOUNT
+) -> None:
+    """Check that amplitudes, strains or temperatures can be those of a crystal.
 
     Parameters
     ----------
@@ -68,18 +72,20 @@ def require_positive(values: tuple[float, ...], what: str, unit: str) -> None:
         At least one.
     what, unit
         Their name and unit, for the message.
+    most
+        More makes no crystal; a search for its neighbours might not end.
 
     Raises
     ------
     BadInputError
         There is none, or one is not.
     """
-    wrong = [one for one in values if not (np.isfinite(one) and one > 0)]
+    wrong = [one for one in values if not 0 < one <= most]
     if wrong or not values:
         came = f"{what} of {wrong[0]:g} {unit}" if wrong else f"no {what}"
         raise BadInputError(
             f"To move atoms, {came.rstrip()} was given.",
-            "A finite number above zero is needed.",
+            f"A number above zero, and {most:g} at most, is needed.",
             "Leave it out for the default, or give another.",
         )
 

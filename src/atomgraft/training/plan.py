@@ -84,6 +84,9 @@ AS_OFTEN = Knobs()
 
 Count = Annotated[int, Field(ge=1)]
 
+MAX_STEPS = 10**9
+"""A step takes a millisecond at least: no run has more."""
+
 STEPS_WITHOUT_WORD = 200
 """Steps where the user gives none."""
 
@@ -93,7 +96,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    steps: Annotated[int, Field(ge=0)] = STEPS_WITHOUT_WORD
+    steps: Annotated[int, Field(ge=0, le=MAX_STEPS)] = STEPS_WITHOUT_WORD
     batch_size: Count | Literal["auto"] = "auto"
     """Structures a step, on each device."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05

@@ -21,7 +21,9 @@ def test_a_supercell_in_words(text, expected):
     assert crystal_options.rows_of(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "2 2", "2.5", "two", "1 2 3 4", "²", "2 2 x y"])
+@pytest.mark.parametrize(
+    "text", ["", "2 2", "2.5", "two", "1 2 3 4", "²", "2 2 x y", "9" * 20]
+)
 def test_what_is_no_supercell_is_told(text):
     with pytest.raises(BadInputError, match="1 or 3 or 9 whole numbers") as caught:
         crystal_options.rows_of(text)

@@ -287,6 +287,8 @@ BROKEN = {
     "a file of the system": {"/etc/passwd": []},
     "a detour": {"data/../../notes.txt": []},
     "itself": {".": []},
+    "a name longer than a disk holds": {"x" * 5000: []},
+    "a name that is no text": {"\ud800": []},
     "deep": "[" * 100_000,
 }
 
@@ -353,6 +355,11 @@ def test_a_folder_or_a_dangling_link_is_no_file_to_replace(overwrite, tmp_path):
     for name in ("folder", "link"):
         with pytest.raises(BadInputError, match="is no file"):
             write_alone(tmp_path / name, "new", overwrite=overwrite)
+
+
+def test_a_file_needs_a_folder_that_is_there(tmp_path):
+    with pytest.raises(BadInputError, match="below is not there"):
+        write_alone(tmp_path / "below" / "model.pth", b"new")
 
 
 def test_a_page_is_listed_beside_results_and_must_be_new_elsewhere(out, tmp_path):

@@ -148,6 +148,11 @@ def test_an_ending_is_added_once_and_nothing_is_cut_off(name):
     assert with_ending(ended, ".pth") == ended
 
 
+@pytest.mark.parametrize("folder", [".", "/"])
+def test_a_folder_gets_no_ending(folder):
+    assert with_ending(Path(folder), ".pth") == Path(folder)
+
+
 def test_files_folders_and_neither(tmp_path):
     file = tmp_path / "a"
     file.touch()

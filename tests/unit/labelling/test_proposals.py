@@ -16,6 +16,7 @@ from atomgraft.labelling.dft_inputs import (
     write_inputs,
 )
 from atomgraft.labelling.disagreement import disagreement_of, largest_forces
+from atomgraft.labelling.kinds import Amounts
 from atomgraft.labelling.proposals import (
     N_DRAWS,
     Proposal,
@@ -61,6 +62,15 @@ def test_an_amplitude_is_a_positive_number_and_the_message_names_it(value):
     with pytest.raises(BadInputError, match="amplitude of") as caught:
         require_positive((0.1, value), "amplitude", "Å")
     assert f"{value:g} Å" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [{"temperature": 1e30}, {"amplitudes": (1e9,)}, {"strains": (3.0,)}],
+)
+def test_amounts_that_leave_no_crystal_are_refused(amounts):
+    with pytest.raises(BadInputError, match="at most, is needed"):
+        Amounts(**amounts)
 
 
 def test_no_amplitude_at_all_is_told_as_such():
