@@ -121,3 +121,33 @@ def test_a_long_trajectory_is_covered():
         n_held += found is not None and found[0] <= 0 <= found[1]
     assert n_given > 0.75 * 300
     assert n_held / n_given > 0.95 - PROMISED - 3.5 * np.sqrt(0.95 * 0.05 / n_given)
+
+
+def of_residuals(rng, n, n_elements):
+    """Return by how much errors left by a fit of shifts differ, and its leverages."""
+    fractions = rng.dirichlet(np.full(n_elements, 0.6), size=n)
+    basis = np.linalg.svd(fractions, full_matrices=False)[0]
+    left = np.eye(n) - basis @ basis.T
+    before, after = (np.abs(left @ rng.normal(size=n)) for _ in range(2))
+    return after - before, (basis**2).sum(axis=1)
+
+
+@pytest.mark.parametrize(("n", "n_elements"), [(10, 5), (20, 12), (20, 16)])
+def test_shifts_that_were_taken_out_are_no_structures(n, n_elements):
+    """Errors that are left by a fit through almost every point agree by chance."""
+    rng, ones, n_draws = np.random.default_rng(n_elements), np.ones(n), 600
+    n_better = np.zeros(2)
+    for _ in range(n_draws):
+        change, leverages = of_residuals(rng, n, n_elements)
+        for i, told in enumerate((leverages, None)):
+            found = mean_interval(change, ones, is_signed=True, leverages=told)
+            n_better[i] += found.interval[1] < 0
+    with_fit, without = n_better / n_draws
+    assert with_fit < TAIL + PROMISED < without
+
+
+def test_shifts_that_use_up_almost_everything_leave_no_interval():
+    found = mean_interval(
+        np.arange(10.0), np.ones(10), is_signed=True, leverages=np.full(10, 0.7)
+    )
+    assert (found.interval, found.obstacle, found.n_fitted) == (None, "few", 6.0)

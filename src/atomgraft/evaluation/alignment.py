@@ -41,12 +41,39 @@ def composition_part(
     >>> composition_part(structures, np.array([1.0, 2.0, 3.0])).round(6).tolist()
     [2.0, 2.0, 2.0]
     """
-    elements = sorted({int(Z) for atoms in structures for Z in atoms.numbers})
-    fractions = np.array(
-        [[np.mean(atoms.numbers == Z) for Z in elements] for atoms in structures]
-    ).reshape(len(structures), len(elements))
+    fractions = _fractions(structures)
     shifts, _, rank, _ = np.linalg.lstsq(fractions, energies, rcond=None)
     return None if len(structures) <= rank else fractions @ shifts
+
+
+def composition_leverages(
+    structures: Sequence[Atoms],
+) -> Float[np.ndarray, " frames"]:
+    """Return how much of each energy a fit by the compositions alone follows.
+
+    The diagonal of its hat matrix: 1 where a structure determines a shift alone; the
+    sum is the number of independent compositions.
+
+    Parameters
+    ----------
+    structures
+        Where the compositions come from.
+
+    Examples
+    --------
+    >>> composition_leverages([Atoms("H2"), Atoms("H2"), Atoms("O2")]).round(6).tolist()
+    [0.5, 0.5, 1.0]
+    """
+    basis, sizes, _ = np.linalg.svd(_fractions(structures), full_matrices=False)
+    limit = np.finfo(float).eps * max(len(structures), len(sizes)) * sizes[0]
+    return (basis[:, sizes > limit] ** 2).sum(axis=1)
+
+
+def _fractions(structures: Sequence[Atoms]) -> Float[np.ndarray, "frames elements"]:
+    elements = sorted({int(Z) for atoms in structures for Z in atoms.numbers})
+    return np.array(
+        [[np.mean(atoms.numbers == Z) for Z in elements] for atoms in structures]
+    ).reshape(len(structures), len(elements))
 
 
 def aligned(
@@ -78,13 +105,13 @@ def aligned(
     """
     if differences.quantity is not Property.ENERGY or not differences.frames:
         return None
-    shift = composition_part(
-        [structures[frame] for frame in differences.frames],
-        np.concatenate(differences.values),
-    )
+    judged = [structures[frame] for frame in differences.frames]
+    shift = composition_part(judged, np.concatenate(differences.values))
     if shift is None:
         return None
     pairs = zip(differences.values, shift, strict=True)
     return dataclasses.replace(
-        differences, values=tuple(value - offset for value, offset in pairs)
+        differences,
+        values=tuple(value - offset for value, offset in pairs),
+        leverages=composition_leverages(judged),
     )

@@ -28,23 +28,23 @@ class Differences:
         Positions, in the list they came from, of the structures that have it.
     values
         The components of each of these structures, flat; meV/atom, meV/Å or GPa.
+    leverages
+        Of these structures in the fit that was taken off; none where none was.
     """
 
     quantity: Property
     frames: tuple[int, ...]
     values: tuple[Float[np.ndarray, " _"], ...]
+    leverages: Float[np.ndarray, " frames"] | None = None
 
     def of(self, frames: Collection[int]) -> "Differences":
         """Return the part that belongs to some of the structures."""
-        kept = [
-            (frame, value)
-            for frame, value in zip(self.frames, self.values, strict=True)
-            if frame in frames
-        ]
+        kept = [i for i, frame in enumerate(self.frames) if frame in frames]
         return Differences(
             quantity=self.quantity,
-            frames=tuple(frame for frame, _ in kept),
-            values=tuple(value for _, value in kept),
+            frames=tuple(self.frames[i] for i in kept),
+            values=tuple(self.values[i] for i in kept),
+            leverages=None if self.leverages is None else self.leverages[kept],
         )
 
     def sums(self, *, is_squared: bool) -> Float[np.ndarray, " frames"]:
@@ -167,6 +167,11 @@ def score(
         n=len(differences.frames),
         group=group,
         **sureness_fields(
-            sums, counts, differences.frames, relatives, is_squared=is_squared
+            sums,
+            counts,
+            differences.frames,
+            relatives,
+            is_squared=is_squared,
+            leverages=differences.leverages,
         ),
     )

@@ -177,7 +177,14 @@ def _change(
         value=float((new.sum() - old.sum()) / counts.sum()),
         unit=PROPERTIES[after.quantity].report_unit,
         n=len(after.frames),
-        **sureness_fields(new - old, counts, after.frames, relatives, is_signed=True),
+        **sureness_fields(
+            new - old,
+            counts,
+            after.frames,
+            relatives,
+            is_signed=True,
+            leverages=after.leverages,
+        ),
     )
 
 

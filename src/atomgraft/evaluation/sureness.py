@@ -25,6 +25,7 @@ def sureness_fields(
     *,
     is_signed: bool = False,
     is_squared: bool = False,
+    leverages: Float[np.ndarray, " frames"] | None = None,
 ) -> dict[str, Any]:
     """Return ``interval``, ``n_independent``, ``independent`` and ``no_interval``.
 
@@ -42,6 +43,8 @@ def sureness_fields(
         As there.
     is_squared
         As there.
+    leverages
+        As there.
 
     Examples
     --------
@@ -52,7 +55,12 @@ def sureness_fields(
     clusters = None if relatives is None else relatives.of(frames)
     unit = "crystals" if relatives is None else relatives.unit
     found = mean_interval(
-        sums, counts, clusters, is_signed=is_signed, is_squared=is_squared
+        sums,
+        counts,
+        clusters,
+        is_signed=is_signed,
+        is_squared=is_squared,
+        leverages=leverages,
     )
     n_clusters = len(frames) if clusters is None else len(clusters)
     return {
@@ -67,6 +75,11 @@ def _why(found: Sureness, n_frames: int, n_clusters: int, unit: str) -> str | No
     """Say why there is no interval, and what to do."""
     one = SINGULAR[unit]
     said = f"{n_clusters} {one if n_clusters == 1 else unit}"
+    if found.obstacle == "few" and found.n_fitted:
+        return (
+            f"{said}, and shifts of elements that were taken out use up "
+            f"{found.n_fitted:.2g}; an interval needs {FEWEST} that are independent"
+        )
     if found.obstacle == "few":
         return f"{said}; an interval needs {FEWEST} that are independent"
     if found.obstacle == "uneven":

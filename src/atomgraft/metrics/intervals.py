@@ -40,12 +40,15 @@ class Sureness:
     obstacle
         Why there is no interval: too few clusters, one that outweighs the others, or
         correlated frames of too few trajectories.
+    n_fitted
+        Independent things that a fit has used up.
     """
 
     interval: tuple[float, float] | None
     n_independent: int
     is_over_stretches: bool = False
     obstacle: Obstacle | None = None
+    n_fitted: float = 0.0
 
 
 def mean_interval(
@@ -55,6 +58,7 @@ def mean_interval(
     *,
     is_signed: bool = False,
     is_squared: bool = False,
+    leverages: Float[np.ndarray, " frames"] | None = None,
 ) -> Sureness:
     """Return the 95 % interval of sum(sums)/sum(counts), if it can be known.
 
@@ -80,6 +84,10 @@ def mean_interval(
         The sums are changes and may be negative.
     is_squared
         Take the root of the mean, for an RMSE.
+    leverages
+        Of each frame in a fit that the errors are the residuals of: residuals of a
+        fit through almost every point agree with each other, by chance as well. What
+        the fit has used up, beyond a mean, is not independent any more.
 
     Raises
     ------
@@ -99,9 +107,10 @@ def mean_interval(
         raise ValueError("an interval needs at least one structure")
     groups = [[i] for i in range(len(sums))] if clusters is None else clusters
     parts = [list(group) for group in groups]
-    found = _over_clusters(sums, counts, parts, is_signed=is_signed)
+    fitted = np.zeros(len(sums)) if leverages is None else leverages
+    found = _over_clusters(sums, counts, parts, fitted, is_signed=is_signed)
     if found.interval is None and max(map(len, parts)) > 1:
-        found = _over_stretches(sums, counts, parts, is_signed=is_signed)
+        found = _over_stretches(sums, counts, parts, fitted, is_signed=is_signed)
     if is_squared and found.interval is not None:
         low, high = (math.sqrt(max(end, 0.0)) for end in found.interval)
         found = dataclasses.replace(found, interval=(low, high))
@@ -112,29 +121,39 @@ def _over_clusters(
     sums: Float[np.ndarray, " frames"],
     counts: Float[np.ndarray, " frames"],
     parts: Sequence[Sequence[int]],
+    leverages: Float[np.ndarray, " frames"],
     *,
     is_signed: bool,
 ) -> Sureness:
-    if len(parts) < FEWEST:
-        return Sureness(interval=None, n_independent=len(parts), obstacle="few")
+    n_fitted = _used_up(leverages, parts)
+    told = Sureness(interval=None, n_independent=len(parts), n_fitted=n_fitted)
+    if len(parts) - n_fitted < FEWEST:
+        return dataclasses.replace(told, obstacle="few")
     order = np.concatenate([np.asarray(part, dtype=int) for part in parts])
     starts = np.cumsum([0, *map(len, parts[:-1])])
     sizes = np.add.reduceat(counts[order], starts)
     means = np.add.reduceat(sums[order], starts) / sizes
     weights = sizes / sizes.sum()
-    n_free = _freedom(weights)
+    n_free = _freedom(weights) - n_fitted
     if n_free < FEWEST_FREE:
-        return Sureness(interval=None, n_independent=len(parts), obstacle="uneven")
-    return Sureness(
-        interval=_ends(means, weights, n_free, is_signed=is_signed),
-        n_independent=len(parts),
-    )
+        return dataclasses.replace(told, obstacle="uneven")
+    ends = _ends(means, weights, n_free, n_fitted, is_signed=is_signed)
+    return dataclasses.replace(told, interval=ends)
+
+
+def _used_up(
+    leverages: Float[np.ndarray, " frames"], parts: Sequence[Sequence[int]]
+) -> float:
+    """Return how many clusters a fit has used up, beyond the mean that any has."""
+    lost = sum(float(leverages[list(part)].mean()) for part in parts)
+    return max(round(lost - 1, 6), 0.0)
 
 
 def _over_stretches(
     sums: Float[np.ndarray, " frames"],
     counts: Float[np.ndarray, " frames"],
     parts: Sequence[Sequence[int]],
+    leverages: Float[np.ndarray, " frames"],
     *,
     is_signed: bool,
 ) -> Sureness:
@@ -154,7 +173,7 @@ def _over_stretches(
             obstacle="correlated",
         )
     stretches = [part.tolist() for part in np.split(order, cut.bounds[1:-1])]
-    found = _over_clusters(sums, counts, stretches, is_signed=is_signed)
+    found = _over_clusters(sums, counts, stretches, leverages, is_signed=is_signed)
     return dataclasses.replace(found, is_over_stretches=True)
 
 
@@ -191,6 +210,7 @@ def _ends(
     means: Float[np.ndarray, " clusters"],
     weights: Float[np.ndarray, " clusters"],
     n_free: float,
+    n_fitted: float,
     *,
     is_signed: bool,
 ) -> tuple[float, float]:
@@ -201,11 +221,13 @@ def _ends(
     of one variance). Student's interval is that of the logarithm for positive means:
     M exp(± t s / M). Hall's undoes the skewness g of the sample of n with the
     monotone cubic T + g T²/3 + g² T³/27 + g/6n (J. R. Stat. Soc. B 54, 221, 1992,
-    eq. 2.5), which solves in closed form.
+    eq. 2.5), which solves in closed form. Where a fit has used up some clusters, the
+    variance of a mean is that over the others.
     """
     n, middle = len(means), float(weights @ means)
     moves = weights * (means - middle)
-    deviation = math.sqrt(float(moves**2 @ (1 / _expected(weights))))
+    share = n / (n - n_fitted)
+    deviation = math.sqrt(share * float(moves**2 @ (1 / _expected(weights))))
     if deviation <= ROUNDING * float(np.abs(means).max()):
         return middle, middle
     factor = student_quantile(n_free)

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
 
 from atomgraft.evaluation.labels import label_changes, label_scores
+from atomgraft.models.prediction import StructurePrediction
 from tests.unit.evaluation.builders import (
     GPA,
     find,
@@ -181,3 +183,30 @@ def test_no_change_is_zero():
 def test_predictions_must_match_structures():
     with pytest.raises(ValueError, match="zip"):
         label_scores("base", [], labelled_crystals(1))
+
+
+@pytest.mark.parametrize("n", [7, 8])
+def test_energies_of_as_many_compositions_as_structures_agree_by_chance(n):
+    names = ("Si", "Ge", "C", "Sn", "SiGe", "SiC", "GeSn", "SiSn")[:n]
+    structures = [Atoms(one, info={"REF_energy": -1.0 * len(one)}) for one in names]
+    before, after = (
+        [
+            StructurePrediction(
+                energy=atoms.info["REF_energy"] + factor * (-1) ** i,
+                forces=np.zeros((len(atoms), 3)),
+                stress=np.zeros(6),
+            )
+            for i, atoms in enumerate(structures)
+        ]
+        for factor in (0.2, 0.1)
+    )
+    changes = label_changes("adapted", before, after, structures)
+    row = find(changes, "energy", "mae_aligned_change")
+    if n == 8:
+        assert row.interval is not None
+        return
+    assert row.interval is None
+    assert row.no_interval == (
+        "7 structures, and shifts of elements that were taken out use up 3; an "
+        "interval needs 5 that are independent"
+    )
