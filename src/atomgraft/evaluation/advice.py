@@ -152,10 +152,13 @@ def _conclusion(judge: Judge, choice: str) -> tuple[Outcome, str]:
 
 
 def _cost(judge: Judge, choice: str) -> str:
-    """Say in the headline that a choice ruins what it was not trained for."""
+    """Say in the headline that a choice may ruin what it was not trained for."""
     share = judge.forgotten(choice)
-    is_severe = share is not None and degree_of(share) == "severe"
-    return " It loses accuracy on other materials." if is_severe else ""
+    if share is None or degree_of(share) != "severe":
+        return ""
+    if judge.forgets_elsewhere(choice):
+        return " It loses accuracy on other materials."
+    return " It moves far from the base on other crystals of the same elements."
 
 
 def _rivals(judge: Judge, choice: str) -> str:

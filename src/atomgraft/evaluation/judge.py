@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from atomgraft.evaluation import labels
-from atomgraft.evaluation.lost_accuracy import lost_accuracy
+from atomgraft.evaluation.lost_accuracy import LostAccuracy, lost_accuracy
 from atomgraft.evaluation.score_table import ScoreTable
 from atomgraft.evaluation.seed_summaries import SummaryTable, errors_by_seed
 from atomgraft.metrics.student import student_interval
@@ -201,16 +201,22 @@ class Judge:
 
         None where drift was not measured, or its scale is not known.
         """
+        losses = self._losses(contestant)
+        shares = [one.share for one in losses if one.share is not None]
+        return float(np.mean(shares)) if shares else None
+
+    def forgets_elsewhere(self, contestant: str) -> bool:
+        """Tell whether drift is that of crystals about which nothing was learned."""
+        return any(one.is_elsewhere for one in self._losses(contestant))
+
+    def _losses(self, contestant: str) -> list[LostAccuracy]:
         losses = [
             lost_accuracy(ScoreTable(cell.scores))
             for cell in self.cells
             if (cell.contestant, cell.n_labels) == (contestant, self.n_labels)
             and cell.status == "done"
         ]
-        shares = [
-            one.share for one in losses if one is not None and one.share is not None
-        ]
-        return float(np.mean(shares)) if shares else None
+        return [one for one in losses if one is not None]
 
     def n_validation(self) -> int:
         """Return the number of validation structures; zero without any."""

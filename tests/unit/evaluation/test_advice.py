@@ -115,6 +115,20 @@ def test_forgetting_is_graded_and_severe_forgetting_stands_first(drift, degree):
     assert is_named is (degree == "severe")
 
 
+def test_crystals_of_trained_elements_alone_are_no_other_materials():
+    """A base that knows no others may be right to move."""
+    cells = [
+        one.model_copy(
+            update={"scores": tuple(row for row in one.scores if row.group != "far")}
+        )
+        for one in table_of({"full": {"error": lambda n: 18 / n**0.5, "drift": 200.0}})
+    ]
+    _, advice = judged(cells)
+    assert "severe forgetting" in text_of(advice)
+    assert "other materials" not in advice.headline
+    assert "far from the base on other crystals of the same elements" in advice.headline
+
+
 def two_contestants(**more):
     """Return cells in which `lucky` is ahead on the test structures alone."""
     return [
