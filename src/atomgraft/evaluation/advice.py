@@ -107,6 +107,7 @@ def advise(
         *_chosen_by(judge, choice),
         *_leaders(judge, choice),
         *_forgetting(judge, choice),
+        *_without_interval(judge, choice),
         *stop,
         *_target_labels(judge.curves.get(choice), judge.target, target_error),
         *_caveats(judge),
@@ -250,6 +251,15 @@ def _chosen_by(judge: Judge, choice: str) -> list[str]:
             f"{choice} is not ahead there by its mean; among equals it forgets least."
         )
     return told
+
+
+def _without_interval(judge: Judge, choice: str) -> list[str]:
+    """Say why the test structures cannot tell, once for all seeds."""
+    reasons = [one.no_interval for one in judge.changes(choice) if one.no_interval]
+    return [
+        f"The change from the base on the test structures has no interval: {reason}."
+        for reason in dict.fromkeys(reasons)
+    ]
 
 
 def _leaders(judge: Judge, choice: str) -> list[str]:

@@ -163,6 +163,9 @@ class Judge:
     def is_clear_gain(self, choice: str, base: Score) -> bool:
         """Tell whether every seed is better than the base, beyond chance.
 
+        Seeds say nothing of other test structures: where these are too few, or too
+        much alike, for the change on them to have an interval, nothing is clear.
+
         Parameters
         ----------
         choice
@@ -173,27 +176,28 @@ class Judge:
         seeds = self.judged_seeds(choice)
         if not all(error < base.value for error in seeds.values()):
             return False
-        error = self.errors[choice]
+        error, changes = self.errors[choice], self.changes(choice)
+        if any(one.interval is None for one in changes):
+            return False
         if error.interval is not None and error.interval_over == "seeds":
             return error.interval[1] < base.value
-        changes = self._changes(choice)
-        if changes:
-            return all(high < 0 for _, high in changes)
+        intervals = [one.interval for one in changes if one.interval is not None]
+        if intervals:
+            return all(high < 0 for _, high in intervals)
         if error.interval is not None and base.interval is not None:
             return error.interval[1] < base.interval[0]
         return len(seeds) > 1
 
-    def _changes(self, contestant: str) -> list[Interval]:
-        """Return the intervals of the paired change from the base, one a seed."""
+    def changes(self, contestant: str) -> list[Score]:
+        """Return the paired change from the base on the test structures, one a seed."""
         asked = (labels.SUITE, self.target.quantity, f"{self.target.metric}_change")
         return [
-            score.interval
+            score
             for cell in self.cells
             if (cell.contestant, cell.n_labels) == (contestant, self.n_labels)
             for score in cell.scores
             if (score.suite, score.quantity, score.metric) == asked
             and (score.model, score.group) == ("adapted", None)
-            and score.interval is not None
         ]
 
     def forgotten(self, contestant: str) -> float | None:

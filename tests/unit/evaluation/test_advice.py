@@ -219,6 +219,23 @@ def test_a_change_that_chance_explains_recommends_nothing():
     assert judged(cells(-0.5))[1].outcome == "take"
 
 
+@pytest.mark.parametrize("n_seeds", [1, 2, 5])
+def test_seeds_do_not_stand_for_test_structures(n_seeds):
+    """However many seeds agree, on four structures they agree by chance as well."""
+    why = "4 structures; an interval needs 5 that are independent"
+    change = score(
+        "adapted", "forces", -10, metric="mae_change", interval=None, no_interval=why
+    )
+    cells = [
+        one.model_copy(update={"scores": (*one.scores, change)})
+        for seed in range(n_seeds)
+        for one in (cell("lora", 20, seed, error=10.0 + 0.1 * seed),)
+    ]
+    _, advice = judged(cells)
+    assert advice.outcome == "unclear"
+    assert text_of(advice).count(f"has no interval: {why}.") == 1
+
+
 def test_rivals_that_seeds_do_not_tell_apart_stand_in_the_headline():
     _, advice = judged(table_of())
     assert advice.choice == "full"
