@@ -37,6 +37,12 @@ SOURCE = "source"
 LABEL_KEYS = "label_keys"
 """Quantity to the key that it was read from."""
 
+LABEL_UNITS = "label_units"
+"""Option to the unit or the order that the user gave for the labels."""
+
+UNREAD_LABELS = "unread_labels"
+"""Known names of labels that stand in the frame and were not read."""
+
 LABEL_CONFLICTS = "label_conflicts"
 """Quantity to a sentence, where two keys of a frame disagree."""
 
@@ -59,6 +65,8 @@ RESERVED = frozenset(
     {
         SOURCE,
         LABEL_KEYS,
+        LABEL_UNITS,
+        UNREAD_LABELS,
         LABEL_CONFLICTS,
         LABEL_RIVALS,
         CONSTRAINED,
@@ -127,6 +135,11 @@ def canonical(frame: Atoms, place: str, keys: LabelKeys) -> Atoms:
     }
     set_labels(atoms, **labels)
     _remember(atoms, frame, place, chosen)
+    if units := keys.units():
+        atoms.info[LABEL_UNITS] = units
+    unread = {name for names in known.values() for name in names if name in found}
+    if unread := sorted(unread - set(chosen.values())):
+        atoms.info[UNREAD_LABELS] = unread
     if "stress" in chosen and np.size(found[chosen["stress"]]) == len(VOIGT):
         atoms.info[SIX_COMPONENTS] = True
 

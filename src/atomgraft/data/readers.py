@@ -9,7 +9,7 @@ from ase import Atoms
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.reading import empty, format_suffix, is_compressed, read_lines
 from atomgraft.data.ase_files import read_database, read_output
-from atomgraft.data.canonical import LABEL_KEYS, RESERVED, canonical
+from atomgraft.data.canonical import LABEL_KEYS, RESERVED, UNREAD_LABELS, canonical
 from atomgraft.data.extxyz import read_extxyz
 from atomgraft.data.file_kinds import HEAD_BYTES, FileKind, kind_of_file, kind_of_text
 from atomgraft.data.label_keys import LabelKeys, LabelOptions
@@ -193,6 +193,11 @@ def _check_given_keys(structures: Sequence[Atoms], keys: LabelKeys) -> None:
             there = {name for atoms in structures for name in atoms.info}
             there |= {name for atoms in structures for name in atoms.arrays}
             there -= RESERVED | {"numbers", "positions"}
+            there |= {
+                name
+                for atoms in structures
+                for name in atoms.info.get(UNREAD_LABELS, ())
+            }
             raise BadInputError(
                 f"No frame has the key {key!r} that was named for the {quantity}.",
                 f"Keys that are there: {', '.join(sorted(there)) or 'none'}.",

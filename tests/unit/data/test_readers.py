@@ -456,6 +456,12 @@ def test_stress_and_virial_are_compared(tmp_path, entries, words):
         assert len(atoms.info["label_rivals"]["stress"]) == 1
 
 
+def test_a_key_that_is_not_there_is_told_with_those_that_are(tmp_path):
+    with pytest.raises(BadInputError) as caught:
+        read_with(tmp_path, "REF_energy=-1.0 mine=2", energy_key="E")
+    assert "Keys that are there: REF_energy, REF_forces, mine" in str(caught.value)
+
+
 def test_what_the_user_chose_is_no_conflict(tmp_path):
     entries = "energy=-2.0 free_energy=-3.0 REF_energy=-9.0"
     atoms = read_with(tmp_path, entries, energy_key="free_energy")

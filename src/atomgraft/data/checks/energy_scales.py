@@ -14,7 +14,13 @@ from jaxtyping import Bool, Float
 
 from atomgraft.data.checks.comparison import Compared
 from atomgraft.data.checks.findings import Finding, named, place_of, places
-from atomgraft.data.checks.mistakes import ENERGY_MISTAKES, NEAR, Mistake
+from atomgraft.data.checks.mistakes import (
+    ENERGY_MISTAKES,
+    NEAR,
+    Mistake,
+    unneeded_options,
+    without_options,
+)
 from atomgraft.data.checks.regression import interaction_energies
 from atomgraft.data.labels import energy_of
 
@@ -66,6 +72,10 @@ class _Energies:
         self.structures = [atoms for atoms, _, _ in triples]
         self.labels = np.array([label for _, label, _ in triples])
         self.base = np.array([said for _, _, said in triples])
+        self.mistakes = (
+            *ENERGY_MISTAKES,
+            *unneeded_options("energy", self.structures),
+        )
 
     def __len__(self) -> int:
         return len(self.structures)
@@ -161,12 +171,12 @@ def _explained(
         mistake.name: energies.distance(
             energies.right(mistake, chosen), trimmed=bool(chosen.all())
         )
-        for mistake in ENERGY_MISTAKES
+        for mistake in energies.mistakes
     }
     closest = min(distances.values())
     if closest >= FITS or closest >= BETTER * as_it_stands:
         return []
-    ranked = sorted(ENERGY_MISTAKES, key=lambda one: distances[one.name])
+    ranked = sorted(energies.mistakes, key=lambda one: distances[one.name])
     return [one for one in ranked if distances[one.name] <= TIE * closest + 1e-3]
 
 
@@ -273,7 +283,7 @@ def _finding(
         remedy="Convert these frames: an option holds for all files."
         f" {_conversion(best)}"
         if is_part
-        else best.remedy,
+        else without_options("energy", structures) or best.remedy,
         frames=frames,
         number=energies.line(energies.labels)[0],
     )

@@ -1,13 +1,13 @@
 """Known wrong units, signs and orders of labels, and what puts each right."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from ase import Atoms
 from jaxtyping import Float
 
-from atomgraft.data.canonical import LABEL_KEYS
+from atomgraft.data.canonical import LABEL_KEYS, LABEL_UNITS
 from atomgraft.data.label_keys import (
     ENERGY_UNITS,
     FORCES_UNITS,
@@ -90,6 +90,71 @@ def typed(option: str, unit: str) -> str:
     '--stress-unit=-kbar'
     """
     return f"{option}={unit}" if unit.startswith("-") else f"{option} {unit}"
+
+
+_SCALES = {
+    "energy": ("--energy-unit", "eV", ENERGY_UNITS),
+    "forces": ("--forces-unit", "eV/A", FORCES_UNITS),
+    "stress": ("--stress-unit", "eV/A^3", STRESS_UNITS),
+}
+
+
+def unneeded_options(quantity: str, structures: Iterable[Atoms]) -> tuple[Mistake, ...]:
+    """Return the mistake of a unit that was given for labels in the default unit.
+
+    Parameters
+    ----------
+    quantity
+        ``energy``, ``forces`` or ``stress``.
+    structures
+        As they were read.
+    """
+    option, default, units = _SCALES[quantity]
+    given = {atoms.info.get(LABEL_UNITS, {}).get(option) for atoms in structures}
+    return tuple(
+        Mistake(
+            name=f"labels in {spoken(default)} that were read with"
+            f" {typed(option, unit)}",
+            right=lambda label, atoms, unit=unit: (
+                label / units[unit] / (len(atoms) if unit.endswith(PER_ATOM) else 1)
+            ),
+            remedy=f"Read the file without {option}",
+            factor=None if unit.endswith(PER_ATOM) else units[unit],
+        )
+        for unit in sorted(given & units.keys())
+    )
+
+
+def without_options(quantity: str, structures: Iterable[Atoms]) -> str | None:
+    """Return what to do first where labels were read with options that may be wrong.
+
+    Every mistake is a factor or an order beside the one that was asked for, so none
+    of their remedies holds on top of an option.
+
+    Parameters
+    ----------
+    quantity
+        ``energy``, ``forces`` or ``stress``.
+    structures
+        As they were read.
+
+    Returns
+    -------
+    :
+        None where the labels were read without options.
+    """
+    given = {
+        typed(option, unit)
+        for atoms in structures
+        for option, unit in atoms.info.get(LABEL_UNITS, {}).items()
+        if option.startswith(f"--{quantity}-")
+    }
+    if not given:
+        return None
+    return (
+        f"Leave out {' and '.join(sorted(given))} and check again: the labels were"
+        " converted with it before they were compared."
+    )
 
 
 def spoken(unit: str) -> str:

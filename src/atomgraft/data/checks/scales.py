@@ -21,6 +21,8 @@ from atomgraft.data.checks.mistakes import (
     FORCE_MISTAKES,
     STRESS_MISTAKES,
     Mistake,
+    unneeded_options,
+    without_options,
 )
 from atomgraft.data.checks.regression import Regression, regressions
 from atomgraft.data.labels import forces_of, stress_of
@@ -123,6 +125,8 @@ class _Trial:
             size >= MIN_SIZE[quantity] and bool(np.any(triple[1]))
             for size, triple in zip(sizes, triples, strict=True)
         ]
+        labelled = [atoms for atoms, _, _ in triples]
+        mistakes = (*mistakes, *unneeded_options(CODES[quantity], labelled))
         self.quantity, self.base, self.mistakes = quantity, base, mistakes
         self.triples = [
             one for one, is_in in zip(triples, is_telling, strict=True) if is_in
@@ -369,12 +373,15 @@ class _Trial:
         slope = float(np.median(self._slopes()[chosen]))
         n_all = len(self.triples)
         is_part = len(frames) < n_all
+        quantity = CODES[self.quantity]
+        structures = [atoms for atoms, _, _ in self.triples]
         remedy = best.remedy
         if rivals:
             remedy = f"{remedy.rstrip('.')}. {RIVALS}"
+        remedy = without_options(quantity, structures) or remedy
         return Finding(
             severity="error",
-            code=f"{CODES[self.quantity]}-scale",
+            code=f"{quantity}-scale",
             message=f"The {self.quantity} labels look like {best.name}"
             + (f" (or {', or '.join(rivals)})" if rivals else "")
             + f" in {len(frames)} of {n_all} structures compared ({named(frames)}):"
@@ -404,7 +411,8 @@ class _Trial:
         )
 
     def _strange(self, strong: np.ndarray, far: float) -> Finding:
-        frames = places(self.triples[i][0] for i in np.flatnonzero(strong))
+        structures = [atoms for atoms, _, _ in self.triples]
+        frames = places(structures[i] for i in np.flatnonzero(strong))
         slope = float(np.median(self._slopes()[strong]))
         return Finding(
             severity="warning",
@@ -413,7 +421,8 @@ class _Trial:
             f" median distance {far:.2f} (0 equal, 1 opposite or of another size),"
             f" slope of labels against base {slope:.3g}, in {len(frames)} structures"
             f" ({named(frames)}); no known unit, sign or order explains it.",
-            remedy="Check the label against the calculation's own output; the order of"
+            remedy=without_options(CODES[self.quantity], structures)
+            or "Check the label against the calculation's own output; the order of"
             " atoms, the orientation of the cell and the level of theory.",
             frames=frames,
             number=far,

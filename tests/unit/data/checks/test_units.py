@@ -7,7 +7,9 @@ from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, RYDBERG_IN_EV
 from atomgraft.data.checks.comparison import compare_with_base
 from atomgraft.data.checks.regression import regressions
 from atomgraft.data.checks.suite import check_structures
+from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.label_keys import VOIGT, components
+from atomgraft.data.readers import read_structures
 from tests.unit.data.checks.told import scales, told
 
 ENERGIES = {
@@ -329,3 +331,33 @@ def test_what_does_not_vary_has_no_slope():
     structures, base = told(1)
     line = regressions(compare_with_base(structures, base, 10_000))[0]
     assert (line.quantity, line.slope, line.correlation) == ("energy", None, None)
+
+
+@pytest.mark.parametrize(
+    ("option", "unit", "code"),
+    [
+        ("forces_unit", "Ha/bohr", "forces-scale"),
+        ("forces_unit", "-eV/A", "forces-scale"),
+        ("energy_unit", "Ha", "energy-scale"),
+        ("energy_unit", "meV", "energy-scale"),
+        ("energy_unit", "eV/atom", "energy-scale"),
+    ],
+)
+def test_a_wrong_option_is_to_be_left_out_first(tmp_path, option, unit, code):
+    """Another unit on top of a wrong one would lead in circles."""
+    structures, base = told(sizes=(1, 2, 3))
+    file = tmp_path / "train.extxyz"
+    write_exactly(file, structures)
+
+    def read(**labels):
+        found = read_structures([file], **labels)
+        for atoms, original in zip(found, structures, strict=True):
+            atoms.info["source"] = original.info["source"]  # the base knows it by that
+        return found
+
+    finding = only(read(**{option: unit}), base, code)
+    assert f"eV{'/Å' * ('forces' in option)} that were read with --" in finding.message
+    assert finding.remedy.startswith(f"Leave out --{option.replace('_', '-')}")
+    assert f"{unit} and check again" in finding.remedy
+    plain = check_structures(read(), base=base)
+    assert code not in {one.code for one in plain}
