@@ -84,13 +84,14 @@ def _why(found: Sureness, n_frames: int, n_clusters: int, unit: str) -> str | No
         return f"{said}; an interval needs {FEWEST} that are independent"
     if found.obstacle == "uneven":
         return (
-            f"one {one} outweighs the other {n_clusters - 1}; an interval needs "
-            f"{FEWEST} of like size"
+            f"one of the {said} is much larger than the others; an interval needs "
+            f"{FEWEST} of similar size: add some from other runs"
         )
     if found.obstacle == "correlated":
         return (
-            f"the {n_frames} frames are {said}, with at most {found.n_independent} "
-            "stretches that can be told to be independent; an interval needs "
-            f"{FEWEST}: add frames from other runs"
+            f"the {n_frames} frames come from {said} and hold at most "
+            f"{found.n_independent} independent stretch"
+            f"{'es' * (found.n_independent != 1)}; an interval needs {FEWEST}: add "
+            "frames from other runs"
         )
     return None

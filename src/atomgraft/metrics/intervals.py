@@ -110,7 +110,10 @@ def mean_interval(
     fitted = np.zeros(len(sums)) if leverages is None else leverages
     found = _over_clusters(sums, counts, parts, fitted, is_signed=is_signed)
     if found.interval is None and max(map(len, parts)) > 1:
-        found = _over_stretches(sums, counts, parts, fitted, is_signed=is_signed)
+        cut = _over_stretches(sums, counts, parts, fitted, is_signed=is_signed)
+        # many clusters of uneven size are not cured by longer trajectories
+        is_uneven = found.obstacle == "uneven" and cut.interval is None
+        found = found if is_uneven else cut
     if is_squared and found.interval is not None:
         low, high = (math.sqrt(max(end, 0.0)) for end in found.interval)
         found = dataclasses.replace(found, interval=(low, high))

@@ -72,6 +72,14 @@ def test_one_structure_that_outweighs_the_others_gives_no_interval():
     assert (found.interval, found.obstacle) == (None, "uneven")
 
 
+def test_a_trajectory_beside_many_structures_is_called_too_large():
+    """Sixteen groups are not few, and their frames need not be correlated."""
+    groups = [list(range(10)), *([i] for i in range(10, 25))]
+    found = mean_interval(rng().exponential(size=25), np.ones(25), groups)
+    assert (found.interval, found.obstacle) == (None, "uneven")
+    assert found.n_independent == 16
+
+
 def test_the_degrees_of_freedom_are_satterthwaites():
     """tr(A)² / tr(AA) with the matrices written out."""
     for weights in (np.full(7, 1 / 7), np.arange(1.0, 8) / 28):
