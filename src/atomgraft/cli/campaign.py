@@ -1,4 +1,4 @@
-"""atomgraft campaign: one question to many materials, and the bill."""
+"""atomgraft campaign: phonons of many materials, and what their DFT costs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -125,7 +125,7 @@ def command(
     trust_file: TrustFiles = None,
     as_json: Json = False,
 ) -> None:
-    """Ask many materials, with and without adaptation; run it again to go on."""
+    """Run phonons for many materials, with or without adaptation; resumable."""
     from atomgraft.experiments.clusters import parse_plan
     from atomgraft.experiments.credentials import parse_credentials
 

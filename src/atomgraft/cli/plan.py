@@ -26,7 +26,7 @@ def command(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Say what adapt would do with the same arguments, and its cost; keep nothing."""
+    """Dry run: show what adapt would train, with time and memory; write nothing."""
     from atomgraft.cli.screen import calm, console, print_json, print_notice
     from atomgraft.core.outputs import examine
     from atomgraft.core.overlap import refuse_taken_file

@@ -239,6 +239,10 @@ def unreadable(path: Path, error: Exception) -> BadInputError:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     name = " ".join(repr(str(path)).strip("'").split())
     shown = name if len(name) <= 200 else f"{name[:200]}..."
+    if isinstance(error, FileNotFoundError):
+        return BadInputError(
+            f"{shown} is not there.", "A readable file is needed.", "Check the path."
+        )
     return BadInputError(
         f"{shown} cannot be read: {reason}.",
         "A readable file is needed, whole if it is compressed.",

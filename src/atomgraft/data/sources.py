@@ -98,7 +98,7 @@ def _no_file(path: Path) -> BadInputError:
     what = "a folder" if is_folder(path) else "not there"
     return BadInputError(
         f"{path} is {what}.",
-        "A file with labelled structures is needed.",
+        "A file with structures is needed.",
         "Check the path; frames are chosen by FILE@START:STOP.",
     )
 

@@ -137,9 +137,10 @@ def _moved(drift: _Drift) -> str:
     told = f"{figure(score.value)} {score.unit} in {NAMES[quantity]}"
     if drift.share is None or drift.scale is None:
         return told
-    what = "that separate phases" if quantity is Property.ENERGY else "they are large"
+    is_energy = quantity is Property.ENERGY
+    what = "the range of metastable crystals" if is_energy else "the base's mean"
     scale = f"{figure(drift.scale)} {score.unit}"
-    return f"{told} ({_percent(drift.share)} of the {scale} {what})"
+    return f"{told} ({_percent(drift.share)} of {what}, {scale})"
 
 
 def _percent(share: float) -> str:

@@ -314,7 +314,8 @@ def parse_compare_spec(document: object, origin: str) -> CompareSpec:
         raise BadInputError(
             f"{origin} is not a valid comparison: {problems_of(error)}.",
             "Every key must be known and every value in range.",
-            "See 'atomgraft schema compare' for every key.",
+            "See 'atomgraft schema compare' for every key, 'atomgraft compare --help'"
+            " for options.",
         ) from error
 
 

@@ -60,7 +60,7 @@ def parse_credentials(
     if ca_file is None or cert is None or key is None:
         lacking = [name for name, path in given.items() if path is None]
         raise BadInputError(
-            f"Of the TLS credentials, {' and '.join(lacking)} is missing.",
+            f"The TLS credentials lack {' and '.join(lacking)}.",
             "A certificate authority, a certificate and its key are needed together.",
             "Give all three files: --tls-ca-file, --tls-cert and --tls-key.",
         )

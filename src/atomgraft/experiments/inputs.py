@@ -30,7 +30,7 @@ from atomgraft.experiments.run_data import (
     require_labels,
     without_lone_atoms,
 )
-from atomgraft.experiments.spec import RunSpec
+from atomgraft.experiments.spec import SPEC, RunSpec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
@@ -372,8 +372,11 @@ def require_finished(folder: Path) -> None:
             f"Go on with it first: atomgraft adapt {folder}",
         )
     if not has_graft:
+        has_run = (folder / SPEC).is_file()
         raise BadInputError(
             f"{folder} holds no {GRAFT}.",
             "The folder of a finished 'atomgraft adapt' is needed.",
-            f"Run or resume it first: atomgraft adapt {folder}",
+            f"Go on with it first: atomgraft adapt {folder}"
+            if has_run
+            else "Check the path.",
         )

@@ -214,9 +214,9 @@ def parse_spec(document: object, origin: str) -> RunSpec:
     """
     if not isinstance(document, dict):
         raise BadInputError(
-            f"{origin} holds {type(document).__name__} where a run is described.",
-            "A mapping with at least 'base', 'train' and 'recipe' is needed.",
-            "See 'atomgraft schema' for every key.",
+            f"{origin} is no description of a run.",
+            "A YAML mapping with at least 'base', 'train' and 'recipe' is needed.",
+            "Give structures with --train; see 'atomgraft schema' for every key.",
         )
     try:
         return RunSpec.model_validate(document)
@@ -224,7 +224,8 @@ def parse_spec(document: object, origin: str) -> RunSpec:
         raise BadInputError(
             f"{origin} is not a valid run: {problems_of(error)}.",
             "Every key must be known and every value in range.",
-            "See 'atomgraft schema' for every key.",
+            "See 'atomgraft schema' for every key, 'atomgraft adapt --help' for"
+            " options.",
         ) from error
 
 

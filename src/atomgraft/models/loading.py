@@ -1,5 +1,6 @@
 """From a name or a file to a potential, whatever the framework."""
 
+import difflib
 from pathlib import Path
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
@@ -67,12 +68,13 @@ def load_potential(
         return _without_head(pair.PRESETS[name](), head)
     if Path(name).suffix == ".safetensors":
         return _without_head(pair.load_pair(Path(name)), head)
+    close = difflib.get_close_matches(name.lower(), known_names(), n=1)
     raise BadInputError(
         f"{name!r} names no potential.",
         f"Known names: {', '.join(known_names())}; or a checkpoint file (.pth "
         "of SevenNet, .model of MACE), a pair potential (.safetensors), or the folder "
         "of a finished run.",
-        "Check the spelling, or the path.",
+        f"Did you mean {close[0]}?" if close else "Check the spelling, or the path.",
     )
 
 
