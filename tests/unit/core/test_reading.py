@@ -130,7 +130,7 @@ def make_nothing(path):
 
 @pytest.mark.parametrize(
     ("make", "reason"),
-    [(make_loop, "symbolic links"), (make_nothing, "No such file")],
+    [(make_loop, "symbolic links"), (make_nothing, "is not there")],
 )
 def test_a_name_that_leads_nowhere_is_refused(place, make, reason):
     make(place)
@@ -140,7 +140,7 @@ def test_a_name_that_leads_nowhere_is_refused(place, make, reason):
 
 @pytest.mark.parametrize("name", ["x" * 5000, "zero\0byte", "line\nend"])
 def test_a_name_that_no_disk_can_hold_is_refused_on_one_line(tmp_path, name):
-    with pytest.raises(BadInputError, match="cannot be read") as caught:
+    with pytest.raises(BadInputError, match="cannot be read|is not there") as caught:
         read_text(tmp_path / name)
     assert "\n" not in str(caught.value)
 
