@@ -303,9 +303,8 @@ def parse_compare_spec(document: object, origin: str) -> CompareSpec:
     """
     if not isinstance(document, dict):
         raise BadInputError(
-            f"{origin} holds {type(document).__name__} where a comparison is "
-            "described.",
-            "A mapping with at least 'base', 'train' and 'test' is needed.",
+            f"{origin} is no description of a comparison.",
+            "A YAML mapping with at least 'base', 'train' and 'test' is needed.",
             "See 'atomgraft schema compare' for every key.",
         )
     try:

@@ -113,7 +113,7 @@ def test_a_scheduler_with_tls_takes_the_users_own_files(files, tmp_path):
 @pytest.mark.parametrize("missing", ["ca_file", "cert", "key"])
 def test_credentials_come_whole(missing, files):
     option = f"--tls-{missing.replace('_', '-')}"
-    with pytest.raises(BadInputError, match=f"{option} is missing"):
+    with pytest.raises(BadInputError, match=f"lack {option}"):
         parse_credentials(**files | {missing: None})
     with pytest.raises(BadInputError, match=f"{option} .*is not a file"):
         parse_credentials(**files | {missing: files["key"].parent})
