@@ -206,7 +206,7 @@ def test_forgetting_says_what_it_was_compared_with():
     told = verdict([*probes(forces=60.0), worst]).sentences[-1]
     assert "60.0 meV/Å in forces (20 % of the base's mean, 300 meV/Å)" in told
     assert "1.00 meV/atom in energies (1 % of the range of metastable" in told
-    assert "0.0100 GPa in stresses (less than 1 % of the 1.50 GPa" in told
+    assert "0.0100 GPa in stresses (less than 1 % of the base's mean, 1.50 GPa" in told
     assert told.endswith("; forces most in C graphite, by 99.0 meV/Å.")
 
 
