@@ -30,7 +30,6 @@ from atomgraft.experiments.compare_spec import CompareSpec, Entrant, parse_compa
 from atomgraft.experiments.compared_cell import CellPayload
 from atomgraft.experiments.elsewhere import call_elsewhere
 from atomgraft.experiments.inputs import (
-    CHECKED_ATOMS,
     base_card,
     data_card,
     knowledge_of,
@@ -231,7 +230,9 @@ def examine_base(
     """
     base = load_base(name, head=spec.head, trust=trust)
     findings = check_against_base(
-        structures.sets, knowledge_of(base), max_predicted_atoms=CHECKED_ATOMS
+        structures.sets,
+        knowledge_of(base),
+        max_predicted_atoms=structures.sets.atoms_to_ask(),
     )
     refuse_unaccepted(findings, spec.accept)
     return base_card(base, base.weights_hash()), tuple(notices_of(findings))

@@ -40,9 +40,6 @@ from atomgraft.results.schema import BaseCard, DataCard, DifferenceRecord
 AUTO_FRACTION = 0.1
 """Split off where training may end early: something has to say when."""
 
-CHECKED_ATOMS = 256
-"""Atoms on which the base is compared with the labels before a run."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
@@ -243,7 +240,7 @@ def _check_against(
     """Check all structures against the base; return what concerns the run's own."""
     found = {
         name: check_against_base(
-            sets, knowledge_of(base), max_predicted_atoms=CHECKED_ATOMS
+            sets, knowledge_of(base), max_predicted_atoms=sets.atoms_to_ask()
         )
         for name, sets in data.sets(spec).items()
     }

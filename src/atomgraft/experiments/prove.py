@@ -29,7 +29,6 @@ from atomgraft.evaluation.weights import moved_weights
 from atomgraft.experiments.baseline import SCRATCH
 from atomgraft.experiments.held_out import of_target, read_held_out
 from atomgraft.experiments.inputs import (
-    CHECKED_ATOMS,
     data_card,
     knowledge_of,
     load_base,
@@ -309,7 +308,9 @@ class _Judge:
             self.spec, self.result, files, default_labels=default_labels
         )
         against = check_against_base(
-            read.sets, knowledge_of(self.base), max_predicted_atoms=CHECKED_ATOMS
+            read.sets,
+            knowledge_of(self.base),
+            max_predicted_atoms=read.sets.atoms_to_ask(),
         )
         refuse_errors(against)
         for notice in (*read.notes, *notices_of((*read.findings, *against))):

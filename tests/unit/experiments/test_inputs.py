@@ -11,6 +11,7 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.units import HARTREE_IN_EV
 from atomgraft.data.labels import ENERGY, FORCES
 from atomgraft.data.readers import read_structures
 from atomgraft.experiments.inputs import (
@@ -121,6 +122,19 @@ def test_numbers_are_those_of_the_periodic_table():
 
 
 # --- reading
+
+
+def test_large_cells_in_hartree_are_refused(write):
+    """Two energies alone would agree with the base in any unit."""
+    frames = [bulk("Si", cubic=True) * (2, 2, 4) for _ in range(6)]
+    for i, frame in enumerate(frames):
+        frame.rattle(0.04 + 0.02 * i, seed=i)
+    for frame, one in zip(
+        frames, predict_structures(loaded(SILICON), frames), strict=True
+    ):
+        label(frame, energy=one.energy / HARTREE_IN_EV, forces=one.forces)
+    with pytest.raises(BadInputError, match="energies in hartree"):
+        read_inputs(spec_of(write(frames)))
 
 
 def test_inputs_are_in_the_precision_of_the_run(write):

@@ -28,6 +28,10 @@ SEVERITIES = ("error", "warning", "note")
 MAX_PREDICTED_ATOMS = 2000
 """Atoms that the base model is asked about; half a minute of 7net-0 on one core."""
 
+FEWEST_ATOMS, FEWEST_STRUCTURES = 256, 5
+"""Of a look before a run: fewer energies than five agree with the base in any unit,
+once a reference energy was fitted to them."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Examination:
@@ -74,6 +78,19 @@ class Sets:
     def everything(self) -> list[Atoms]:
         """All structures."""
         return [*self.train, *self.validation, *self.test]
+
+    def atoms_to_ask(self) -> int:
+        """Return on how many atoms the base is compared with labels before a run.
+
+        Examples
+        --------
+        >>> sets = [[Atoms(f"Si{n}")] * 6 for n in (2, 128, 1000)]
+        >>> [Sets(train=one).atoms_to_ask() for one in sets]
+        [256, 640, 2000]
+        """
+        sizes = [len(atoms) for atoms in self.everything]
+        wanted = FEWEST_STRUCTURES * -(-sum(sizes) // max(1, len(sizes)))
+        return min(max(FEWEST_ATOMS, wanted), MAX_PREDICTED_ATOMS)
 
 
 def check_alone(sets: Sets) -> tuple[Finding, ...]:
