@@ -30,6 +30,14 @@ TOLERANCES = {Property.ENERGY: 0.01, Property.FORCES: 0.1, Property.STRESS: 0.00
 still too small to matter in molecular dynamics."""
 
 
+SATURATED = {
+    "interval": None,
+    "no_interval": "there are as many independent compositions as structures, so that "
+    "new reference energies alone could have made it",
+}
+"""What a change of energies is worth where no shift can be taken out."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Judgement:
     """How the adapted model compares with the base on one quantity."""
@@ -100,6 +108,8 @@ def _judge(table: ScoreTable, quantity: Property) -> _Judgement | None:
         after = table.find("adapted", labels.SUITE, quantity, metric)
         change = table.find("adapted", labels.SUITE, quantity, f"{metric}_change")
         if before is not None and after is not None and change is not None:
+            if quantity is Property.ENERGY and metric == "mae":
+                change = change.model_copy(update=SATURATED)
             noise = _noise(table, quantity)
             return _Judgement(
                 quantity=quantity,
