@@ -236,6 +236,23 @@ def test_seeds_do_not_stand_for_test_structures(n_seeds):
     assert text_of(advice).count(f"has no interval: {why}.") == 1
 
 
+def test_energies_that_new_references_may_have_changed_recommend_nothing():
+    def energies_only(one, metrics):
+        kept = [
+            row
+            for row in one.scores
+            if row.quantity == "energy" and row.metric in metrics
+        ]
+        return one.model_copy(update={"scores": tuple(kept)})
+
+    def outcome(*metrics):
+        cells = [cell("lora", 20, seed, error=10.0) for seed in (0, 1, 2)]
+        return judged([energies_only(one, metrics) for one in cells])[1].outcome
+
+    assert outcome("mae", "mae_aligned") == "take"
+    assert outcome("mae") == "unclear"
+
+
 def test_rivals_that_seeds_do_not_tell_apart_stand_in_the_headline():
     _, advice = judged(table_of())
     assert advice.choice == "full"
