@@ -19,14 +19,25 @@ from atomgraft.data.checks.findings import (
 from atomgraft.data.labels import stress_of
 
 CHARGE_KEYS = frozenset(
-    {"charge", "total_charge", "net_charge", "tot_charge", "system_charge"}
+    {
+        "charge",
+        "total_charge",
+        "net_charge",
+        "tot_charge",
+        "system_charge",
+        "charge_state",
+        "qtot",
+        "q",
+    }
 )
 """Entries of ``info``, in lower case, that give the charge of a cell, e."""
 
 WHOLE = 1e-3
 """e; what a sum of charges may differ from a whole number."""
 
-CONVERGED_KEYS = frozenset({"converged", "scf_converged", "electronic_converged"})
+CONVERGED_KEYS = frozenset(
+    {"converged", "is_converged", "scf_converged", "electronic_converged"}
+)
 """Entries of ``info``, in lower case, that say whether the electrons converged."""
 
 BONDED = 1.25
@@ -79,22 +90,25 @@ def _not_periodic(structures: Sequence[Atoms]) -> Iterator[Finding]:
     open_ = [
         atoms
         for atoms in structures
-        if atoms.cell.rank == 3 and not atoms.pbc.any() and not is_isolated_atom(atoms)
+        if atoms.cell.rank == 3 and not atoms.pbc.all() and not is_isolated_atom(atoms)
     ]
     bonded = [atoms for atoms in open_ if _bonds_across(atoms)]
     bonded_ids = set(map(id, bonded))
     stressed = [
         atoms
         for atoms in open_
-        if stress_of(atoms) is not None and id(atoms) not in bonded_ids
+        if stress_of(atoms) is not None
+        and id(atoms) not in bonded_ids
+        and not atoms.pbc.any()
     ]
     if bonded:
         yield Finding(
             severity="error",
             code="not-periodic",
-            message=f"{len(bonded)} structures have pbc F F F and a full cell across"
-            f" whose faces atoms are bonded ({named(places(bonded))}): without"
-            " periodic images the model sees a cluster with a surface.",
+            message=f"{len(bonded)} structures have pbc {_open_as(bonded)} and a full"
+            " cell across whose open faces atoms are bonded"
+            f" ({named(places(bonded))}): without periodic images the model sees a"
+            " surface.",
             remedy='Write pbc="T T T" into these frames if they were computed as'
             " crystals, or leave the Lattice out if they are clusters.",
             frames=places(bonded),
@@ -123,7 +137,13 @@ def _bonds_across(atoms: Atoms) -> bool:
         "ijdS", atoms=wrapped, cutoff=2 * BONDED * float(radii.max())
     )
     is_bond = d < BONDED * (radii[i] + radii[j])
-    return bool((is_bond & shifts.any(axis=1)).any())
+    return bool((is_bond & shifts[:, ~atoms.pbc].any(axis=1)).any())
+
+
+def _open_as(structures: Sequence[Atoms]) -> str:
+    """Return the boundaries of structures, as files write them."""
+    texts = {" ".join("T" if one else "F" for one in atoms.pbc) for atoms in structures}
+    return ", ".join(sorted(texts))
 
 
 def _unconverged(structures: Sequence[Atoms]) -> Iterator[Finding]:

@@ -31,8 +31,17 @@ another size."""
 BETTER = 0.5
 """A mistake must be closer than this fraction of the distance as it stands."""
 
-TIE = 1.25
-"""Mistakes within this factor of the best are named beside it."""
+SOFT = 0.05
+"""Mistakes that come as close as the best within this are named beside it: a base may
+be as soft. In cells of four atoms kcal/mol and kJ/mol per atom differ by 5 %."""
+
+RIVALS = ". The calculation's own output says which of them it is."
+
+STRANGE = 0.6
+"""Distance from which energies have little to do with the base."""
+
+MIN_STRANGE = 5
+"""Energies that must then be left when reference energies are fitted."""
 
 MIN_FREE = 3
 """Energies that must be left when reference energies are fitted: fewer always agree."""
@@ -161,6 +170,8 @@ def check_energy_scale(compared: Compared, softness: float | None) -> Iterator[F
         yield _finding(part.mistakes, energies, part.chosen, untrimmed, compared.base)
     elif found:
         yield _finding(found, energies, everything, as_it_stands, compared.base)
+    elif as_it_stands > STRANGE and energies.free() >= MIN_STRANGE:
+        yield _strange(energies, as_it_stands, compared.base)
 
 
 def _explained(
@@ -177,7 +188,28 @@ def _explained(
     if closest >= FITS or closest >= BETTER * as_it_stands:
         return []
     ranked = sorted(energies.mistakes, key=lambda one: distances[one.name])
-    return [one for one in ranked if distances[one.name] <= TIE * closest + 1e-3]
+    return [
+        one
+        for one in ranked
+        if distances[one.name] < min(FITS, closest + SOFT)
+        and distances[one.name] < BETTER * as_it_stands
+    ]
+
+
+def _strange(energies: _Energies, distance: float, base: str) -> Finding:
+    frames = places(energies.structures)
+    slope, correlation = energies.line(energies.labels)
+    return Finding(
+        severity="warning",
+        code="energies-disagree",
+        message=f"The energies have little to do with {base}: distance {distance:.2f}"
+        " (0 equal, 1 opposite or of another size; without reference energies), slope"
+        f" {slope:.3g}, correlation {correlation:.3f}, in {len(frames)} structures; no"
+        " known unit explains it.",
+        remedy="Check that each energy belongs to its structure, and was computed.",
+        frames=frames,
+        number=distance,
+    )
 
 
 def _near(energies: _Energies, softness: float | None) -> list[Mistake]:
@@ -283,7 +315,8 @@ def _finding(
         remedy="Convert these frames: an option holds for all files."
         f" {_conversion(best)}"
         if is_part
-        else without_options("energy", structures) or best.remedy,
+        else without_options("energy", structures)
+        or f"{best.remedy}{RIVALS if rivals else ''}",
         frames=frames,
         number=energies.line(energies.labels)[0],
     )

@@ -14,15 +14,25 @@ from atomgraft.data.canonical import SOURCE
 Severity = Literal["error", "warning", "note"]
 
 ISOLATED = frozenset(
-    {"isolatedatom", "isolatedatoms", "isolated", "freeatom", "singleatom", "atomref"}
+    {
+        "atom",
+        "atomref",
+        "e",  # E0
+        "freeatom",
+        "isolated",
+        "isolatedatom",
+        "isolatedatoms",
+        "singleatom",
+    }
 )
 """Values of `KIND_KEYS`, letters alone and in lower case, of the energy of an atom."""
 
 KIND_KEYS = ("config_type", "config_name", "config", "type", "label", "name")
 """Entries of ``info`` that may mark a lone atom."""
 
-ALONE = 8.0
-"""Å; an atom that has no image within it is alone: potentials end before."""
+ALONE = 6.5
+"""Å; an atom without an image within it is alone: potentials end there, and crystals of
+one atom per cell are closer (caesium: 5.3 Å)."""
 
 CHANGES_WHAT_IS_LEARNED = frozenset(
     {
@@ -131,8 +141,10 @@ def is_isolated_atom(atoms: Atoms) -> bool:
 
 def is_marked_isolated(atoms: Atoms) -> bool:
     """Tell whether a frame says that it is a lone atom."""
-    marks = (str(atoms.info.get(key, "")) for key in KIND_KEYS)
-    return any("".join(filter(str.isalpha, mark)).lower() in ISOLATED for mark in marks)
+    marks = [str(atoms.info.get(key, "")) for key in KIND_KEYS]
+    marks += [key for key, value in atoms.info.items() if value is True]
+    words = ("".join(filter(str.isalpha, mark)).lower() for mark in marks)
+    return any(word in ISOLATED or word.startswith("isolatedatom") for word in words)
 
 
 def _is_alone(atoms: Atoms) -> bool:

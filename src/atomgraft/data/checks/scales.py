@@ -25,6 +25,7 @@ from atomgraft.data.checks.mistakes import (
     without_options,
 )
 from atomgraft.data.checks.regression import Regression, regressions
+from atomgraft.data.checks.shears import check_shears, order_remedy
 from atomgraft.data.labels import forces_of, stress_of
 
 FITS = 0.3
@@ -99,7 +100,11 @@ def check_scales(compared: Compared) -> Iterator[Finding]:
         for atoms, prediction in pairs
         if (label := stress_of(atoms)) is not None and atoms.cell.rank == 3
     ]
-    yield from _Trial("stress", stresses, STRESS_MISTAKES, compared.base).findings(None)
+    trial = _Trial("stress", stresses, STRESS_MISTAKES, compared.base)
+    found = list(trial.findings(None))
+    yield from found
+    if not any(one.severity == "error" for one in found):
+        yield from check_shears(stresses, compared.base)
     yield from _check_rivals(compared)
 
 
@@ -376,6 +381,8 @@ class _Trial:
         quantity = CODES[self.quantity]
         structures = [atoms for atoms, _, _ in self.triples]
         remedy = best.remedy
+        if best.has_order:
+            remedy = order_remedy(self.triples, remedy)
         if rivals:
             remedy = f"{remedy.rstrip('.')}. {RIVALS}"
         remedy = without_options(quantity, structures) or remedy

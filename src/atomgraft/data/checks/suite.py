@@ -215,7 +215,9 @@ def _check_against(
     if not compared.structures:
         yield from check_stress_sizes(sets.everything)
     scales = list(check_scales(compared))
-    yield from scales
-    if not any(one.code == "energy-scale" for one in scales):
-        yield from check_reference(compared)
+    has_unit = any(one.code == "energy-scale" for one in scales)
+    references = [] if has_unit else list(check_reference(compared))
+    codes = {one.code for one in references}
+    yield from (one for one in scales if one.code not in codes)
+    yield from references
     yield from check_residuals(compared)

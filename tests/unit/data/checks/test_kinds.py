@@ -112,7 +112,9 @@ def test_heads_that_a_run_does_not_know(names, heads, code, severity):
 # --- what was computed
 
 
-@pytest.mark.parametrize("key", ["charge", "total_charge", "Charge", "initial_charges"])
+@pytest.mark.parametrize(
+    "key", ["charge", "total_charge", "Charge", "q", "charge_state", "initial_charges"]
+)
 def test_charged_frames_are_named(key):
     structures, _ = told()
     for atoms in structures[3:5]:
@@ -133,6 +135,16 @@ def test_open_boundaries_around_a_crystal_are_an_error():
     structures[1].pbc = False
     found = codes(structures)["not-periodic"]
     assert (found.severity, found.frames) == ("error", sources((1,)))
+
+
+def test_one_open_direction_across_a_crystal_is_an_error():
+    crystal = bulk("Si", cubic=True)
+    crystal.pbc = (True, True, False)
+    [found] = [one for one in check_structures([crystal]) if one.code == "not-periodic"]
+    assert found.severity == "error"
+    assert "pbc T T F" in found.message
+    crystal.center(vacuum=8.0, axis=2)
+    assert "not-periodic" not in codes([crystal])
 
 
 def test_a_stress_of_a_molecule_in_a_box_is_a_warning():
@@ -159,7 +171,16 @@ def test_loose_electrons_are_named_with_what_is_left():
 
 @pytest.mark.parametrize(
     "mark",
-    ["IsolatedAtom", "isolated_atom", "isolated atoms", "ISOLATED", "single-atom"],
+    [
+        "IsolatedAtom",
+        "isolated_atom",
+        "isolated atoms",
+        "ISOLATED",
+        "single-atom",
+        "atom",
+        "E0",
+        "isolated atom Si",
+    ],
 )
 @pytest.mark.parametrize("key", ["config_type", "config_name", "label"])
 def test_lone_atoms_are_known_by_their_mark(key, mark):
@@ -169,6 +190,7 @@ def test_lone_atoms_are_known_by_their_mark(key, mark):
 def test_lone_atoms_are_known_by_their_box():
     assert is_isolated_atom(Atoms("Si"))
     assert is_isolated_atom(Atoms("Si", cell=[12, 13, 14], pbc=True))
+    assert is_isolated_atom(Atoms("Si", cell=[7, 7, 7], pbc=True))
     assert not is_isolated_atom(bulk("Cs", "bcc", a=7.0))
     assert not is_isolated_atom(Atoms("C", cell=[2.5, 2.5, 20], pbc=[1, 1, 0]))
     assert not is_isolated_atom(Atoms("Si", cell=[20, 20, 5], pbc=True))

@@ -1,5 +1,7 @@
 """Wrong units are named, in all frames or in a part; a soft or poor base is no unit."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -361,3 +363,55 @@ def test_a_wrong_option_is_to_be_left_out_first(tmp_path, option, unit, code):
     assert f"{unit} and check again" in finding.remedy
     plain = check_structures(read(), base=base)
     assert code not in {one.code for one in plain}
+
+
+def test_units_of_energies_that_small_cells_hide_are_both_named():
+    """Four times a kcal/mol is as many eV as a kJ/mol, to 5 %."""
+    structures, base = told(sizes=(1,))
+    n_atoms = len(structures[0])
+    for atoms in structures:
+        atoms.info["REF_energy"] *= 96.4853 / n_atoms * 1.04
+    finding = only(structures, base, "energy-scale")
+    assert "energies per atom in kJ/mol" in finding.message
+    assert ("own output says" in finding.remedy) == ("(or " in finding.message)
+
+
+@pytest.mark.parametrize("kind", ["shuffled", "all the same"])
+def test_energies_that_are_none_of_these_structures_are_told(kind):
+    structures, base = told(sizes=(1,))
+    energies = [atoms.info["REF_energy"] for atoms in structures]
+    for i, atoms in enumerate(structures):
+        other = (i + 1) % len(energies) if kind == "shuffled" else 0
+        atoms.info["REF_energy"] = energies[other]
+    finding = only(structures, base, "energies-disagree")
+    assert finding.severity == "warning"
+    assert "little to do with" in finding.message
+
+
+@pytest.mark.parametrize("order", ["vasp", "lammps"])
+@pytest.mark.parametrize("as_six", [True, False])
+def test_shears_in_another_order_are_named_under_a_pressure(order, as_six):
+    structures, base = told(sizes=(1,))
+    predict = base.predict
+    pressed = dataclasses.replace(
+        base,
+        predict=lambda some: [
+            dataclasses.replace(one, stress=np.add(one.stress, [1.0] * 3 + [0.0] * 3))
+            for one in predict(some)
+        ],
+    )
+    for atoms, said in zip(structures, pressed.predict(structures), strict=True):
+        atoms.info["REF_stress"] = said.stress
+    assert not [
+        one
+        for one in check_structures(structures, base=pressed)
+        if one.code == "stress-scale"
+    ]
+    for atoms in structures:
+        stress = atoms.info["REF_stress"]
+        places = [VOIGT.index(one) for one in components(order)]
+        atoms.info["REF_stress"] = stress[places]
+        atoms.info["stress_of_six"] = as_six
+    finding = only(structures, pressed, "stress-scale")
+    assert " ".join(components(order)) in finding.message
+    assert (f"--stress-order {order}" in finding.remedy) == as_six

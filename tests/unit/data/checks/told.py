@@ -41,6 +41,7 @@ def frame(
         stress=0.04 * rng.normal(size=6),
     )
     atoms.info["source"] = f"a.extxyz, frame {i}"
+    atoms.info["stress_of_six"] = True
     atoms.info["label_keys"] = {
         "energy": "REF_energy",
         "forces": "REF_forces",
