@@ -112,12 +112,16 @@ def _print(screen: "Console", found: "Examination", base: str | None) -> None:
     """Print findings and what was compared for people."""
     from rich.markup import escape
 
+    from atomgraft.data.checks.findings import CHANGES_WHAT_IS_LEARNED
+
     colours = {"error": "bold red", "warning": "yellow", "note": "cyan"}
     for one in found.findings:
         mark = f"[{colours[one.severity]}]{one.severity}[/]"
         screen.print(
             f"{mark} {one.code}: {escape(one.message)}\n    {escape(one.remedy)}"
         )
+        if one.severity == "warning" and one.code in CHANGES_WHAT_IS_LEARNED:
+            screen.print(f"    adapt stops at this, unless --accept {one.code}.")
     if not found.findings:
         screen.print("No problems found.")
     if found.regressions:

@@ -97,3 +97,19 @@ def test_a_missing_file_is_bad_input(tmp_path):
     answer = check(tmp_path / "gone.xyz")
     assert isinstance(answer.exception, BadInputError)
     assert "gone.xyz" in answer.exception.came
+
+
+def test_a_warning_that_stops_a_run_says_so(tmp_path):
+    path = tmp_path / "mixed.extxyz"
+    frame = '8\nLattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3'
+    atoms = "".join(f"Si {x} {y} {z}\n" for x in (0, 3) for y in (0, 3) for z in (0, 3))
+    path.write_text(
+        "".join(
+            f'{frame} REF_energy=-{i} head={head} pbc="T T T"\n{atoms}'
+            for i, head in enumerate(("pbe", "scan"), start=40)
+        )
+    )
+    answer = check(path)
+    assert codes(check(path, "--json"))["heads-ignored"] == "warning"
+    assert "adapt stops at this, unless --accept heads-ignored" in answer.stderr
+    assert "unless --accept no-stress" not in answer.stderr
