@@ -262,8 +262,8 @@ def front_figure(comparison: Comparison) -> Figure | None:
         caption=(
             f"At {max(c.n_now for c in comparison.curves)} labels: the error on the "
             f"user's structures against the drift of forces from the base {where}. "
-            "Down and left is better. Who is on the front (line) is beaten by nobody "
-            "on both; everyone else is. The base has drifted by nothing."
+            "Down and left is better. No other point is lower in both than one on the "
+            "front (line); for all other points there is one. The base has no drift."
         ),
         plots=(
             Plot(
