@@ -103,7 +103,7 @@ def refuse_taken_file(
         if not path.parent.is_dir():
             raise BadInputError(
                 f"{path} cannot be written: {path.parent} is not there.",
-                "A folder that is there is needed.",
+                "An existing folder is needed.",
                 "Make it, or give another name.",
             )
         return

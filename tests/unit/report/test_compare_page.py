@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from atomgraft.core.errors import StorageError
+from atomgraft.core.errors import BadInputError
 from atomgraft.report.compare_figures import (
     colour_of,
     front_figure,
@@ -232,5 +232,5 @@ def test_the_figures_are_json(whole):
 def test_the_page_is_written_whole_or_not(whole, tmp_path):
     path = write_compare_page(tmp_path, whole)
     assert path.read_text() == compare_page_text(whole)
-    with pytest.raises(StorageError, match="Cannot write"):
+    with pytest.raises(BadInputError, match="is not there"):
         write_compare_page(tmp_path / "nowhere", whole)

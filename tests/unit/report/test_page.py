@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from atomgraft.core.errors import StorageError
+from atomgraft.core.errors import BadInputError
 from atomgraft.report.document import embedded_json, script_hash
 from atomgraft.report.page import PAGE, mark_of, page_text, write_page
 from atomgraft.report.record import record_sections
@@ -62,7 +62,7 @@ def test_the_page_is_written_whole(tmp_path: Path, unproved_result) -> None:
 
 
 def test_a_missing_folder_is_an_explained_error(tmp_path: Path, full_result) -> None:
-    with pytest.raises(StorageError):
+    with pytest.raises(BadInputError, match="is not there"):
         write_page(tmp_path / "absent", full_result)
 
 
