@@ -193,8 +193,8 @@ PHONOPY: dict[str, Callable[[dict[str, Any]], object]] = {
     "atom zero": one_atom(atom=0),
     "atom without forces": one_atom(forces=None),
     "flat displacement": one_atom(displacement=[0.01]),
-    "rydbergs": lambda d: d.update(physical_unit={"force": "Ry/au"}),
-    "other calculator": lambda document: document["phonopy"].update(calculator="qe"),
+    "rydbergs": lambda d: d.update(physical_unit={"force": "stone/yard"}),
+    "other calculator": lambda document: document["phonopy"].update(calculator="quill"),
     "pairs": lambda d: (d.pop("dataset"), d.update(displacement_pairs=[])),
 }
 

@@ -184,4 +184,4 @@ def test_a_plan_of_no_steps_is_a_plan(capsys):
 def test_what_is_no_plan_is_refused(capsys):
     Path("plan.json").write_text("{}")
     command = f"adapt {BASE} --train {TRAIN} --plan plan.json --out run"
-    assert "is no contract" in errors(command, capsys)
+    assert "is not a readable contract" in errors(command, capsys)

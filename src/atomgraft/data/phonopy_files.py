@@ -154,7 +154,7 @@ def read_calculation(source: Source) -> PhonopyCalculation:
     >>> from atomgraft.lattice.supercells import prepare
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / "phonopy_disp.yaml"
-    ...     prepare(bulk("Si"), supercell=np.diag([2, 2, 2])).save(path)
+    ...     _ = prepare(bulk("Si"), supercell=np.diag([2, 2, 2])).save(path)
     ...     found = read_calculation(parse_source(path))
     >>> len(found.unit_cell), len(found.sets["dataset"].ideal)
     (2, 16)

@@ -138,7 +138,7 @@ def set_from(
         return found
     return with_forces(
         found,
-        np.asarray(forces, dtype=float) * units.force,
+        np.asarray(np.asarray(forces, dtype=float) * units.force),  # one number stays
         None if energies is None else np.asarray(energies, dtype=float) * units.energy,
         source,
     )

@@ -35,8 +35,8 @@ def path_blocks(
     ... ]
     >>> [one.rows for one in path_blocks(paths)]
     [8, 2]
-    >>> path_blocks(paths, {1: (14, 32)})[1]
-    Block(offset=32, rows=2, columns=4, scale=1.0, row_keys=(14, 32))
+    >>> path_blocks(paths, {1: (14, 32)})[1].row_keys
+    (14, 32)
     """
     blocks: list[Block] = []
     offset = 0

@@ -8,6 +8,8 @@ from ase.build import bulk
 from ase.io import write
 
 from atomgraft.core.errors import BadInputError, StorageError
+from atomgraft.core.outputs import held
+from atomgraft.core.storage import write_atomically
 from atomgraft.data.labels import forces_of
 from atomgraft.data.readers import read_structures
 from atomgraft.experiments import compared_cell
@@ -20,6 +22,7 @@ from atomgraft.experiments.phonon_campaign_cells import (
     do_cell,
 )
 from atomgraft.experiments.phonon_spec import PhononSpec
+from atomgraft.experiments.spec import SPEC
 from atomgraft.results.phonons import PhononResult
 from tests.phonon_folders import BASE, CRYSTALS, write_calculation
 
@@ -148,8 +151,9 @@ def test_a_run_of_other_labels_is_made_again(calculation, tmp_path, monkeypatch)
     seen = []
 
     def adapt(folder, payload):
-        seen.append(run.exists())
-        run.mkdir(exist_ok=True)
+        seen.append((run / SPEC).exists())
+        with held(run, "adapt"):
+            write_atomically(run / SPEC, "base: x\n")
         return payload
 
     monkeypatch.setattr(compared_cell, "do_cell", adapt)

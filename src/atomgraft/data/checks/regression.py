@@ -108,7 +108,7 @@ def interaction_energies(
     >>> [left], rank = interaction_energies(
     ...     [Atoms("H2"), Atoms("H2")], np.array([2, 4.0])
     ... )
-    >>> left.tolist(), rank
+    >>> left.round(12).tolist(), rank
     ([-0.5, 0.5], 1)
     """
     compositions, _ = count_elements(structures)
