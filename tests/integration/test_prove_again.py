@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import ase
 import ase.io
 import pytest
 
@@ -103,6 +104,25 @@ def test_the_rounding_of_what_files_have_shown_is_kept(place):
     before = rounding(read_result(place / "run"))
     assert run("prove run") == 0
     assert rounding(read_result(place / "run")) == before != []
+
+
+def test_lone_atoms_judge_nothing(place, capsys):
+    before = labels(read_result(place / "run"))
+    frames = ase.io.read("test.extxyz", ":")
+    lone = ase.Atoms("Si", cell=[20] * 3, pbc=True, info={"REF_energy": 3.0})
+    ase.io.write("more.extxyz", [*frames, lone], format="extxyz")
+    capsys.readouterr()
+    assert run("prove run --test more.extxyz") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "1 frames of isolated atoms are left out of the test" in told
+    after = labels(read_result(place / "run"))
+    assert [one.n for one in after] == [one.n for one in before]
+    values = {(one.model, one.quantity, one.metric): one.value for one in before}
+    for one in after:
+        known = values[one.model, one.quantity, one.metric]
+        assert one.value == pytest.approx(known, rel=1e-4)
+    assert run("prove run") == 0
+    assert "dropped" not in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -95,6 +95,8 @@ def read_held_out(
             f"{len(read) - len(structures)} test structures of further heads are left"
             " out."
         )
+    structures, note = without_lone_atoms(structures)
+    notes += [note.replace("training", "the test")] if note else []
     trained = _trained(spec, result)
     _refuse_trained(trained, structures)
     across = check_repeats({"train": trained, "test": structures})
@@ -102,6 +104,19 @@ def read_held_out(
     findings += tuple(one for one in across if one.code in LEAKS)
     refuse_errors(findings)
     return HeldOut(structures=structures, findings=findings, notes=tuple(notes))
+
+
+def judging(spec: RunSpec, structures: Sequence[Atoms]) -> list[Atoms]:
+    """Return frames that judge a run: of its level of theory, lone atoms left out.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    structures
+        As they were read.
+    """
+    return without_lone_atoms(of_target(spec, structures))[0]
 
 
 def of_target(spec: RunSpec, structures: Sequence[Atoms]) -> list[Atoms]:

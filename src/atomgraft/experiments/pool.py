@@ -49,8 +49,8 @@ def read_pool(spec: CompareSpec) -> Structures:
         warning was not accepted.
     """
     pool, note = without_lone_atoms(_read(spec, spec.train))
-    validation = _read(spec, spec.validation) if spec.validation else []
-    test = _read(spec, spec.test)
+    validation = _without_lone(_read(spec, spec.validation)) if spec.validation else []
+    test = _without_lone(_read(spec, spec.test))
     _refuse_same(pool, test, "test")
     _refuse_same(pool, validation, "validation")
     found = Structures(tuple(pool), tuple(validation), tuple(test))
@@ -92,6 +92,11 @@ def other_comparison(folder: Path, what: str) -> BadInputError:
 
 def _read(spec: CompareSpec, files: Sequence[str]) -> list[Atoms]:
     return read_structures(files, **spec.labels())
+
+
+def _without_lone(structures: list[Atoms]) -> list[Atoms]:
+    """Leave isolated atoms out: they say nothing of where the material's zero lies."""
+    return without_lone_atoms(structures)[0]
 
 
 def _refuse_same(pool: Sequence[Atoms], others: Sequence[Atoms], role: str) -> None:

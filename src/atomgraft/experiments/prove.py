@@ -27,7 +27,7 @@ from atomgraft.evaluation.suites import assess
 from atomgraft.evaluation.verdict import verdict
 from atomgraft.evaluation.weights import moved_weights
 from atomgraft.experiments.baseline import SCRATCH
-from atomgraft.experiments.held_out import of_target, read_held_out
+from atomgraft.experiments.held_out import judging, read_held_out
 from atomgraft.experiments.inputs import (
     data_card,
     knowledge_of,
@@ -293,7 +293,7 @@ class _Judge:
         is_there = False
         for read in (functools.partial(read_files, self.spec), read_structures):
             try:
-                frames = of_target(self.spec, read(card.files))
+                frames = judging(self.spec, read(card.files))
                 found = structures_fingerprint(frames)
             except AtomgraftError:
                 continue

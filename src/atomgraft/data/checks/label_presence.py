@@ -67,8 +67,8 @@ def _isolated(atoms_alone: Sequence[Atoms]) -> Iterator[Finding]:
         message=f"{len(atoms_alone)} frames are isolated atoms: {n_marked} are marked,"
         f" {len(atoms_alone) - n_marked} are single atoms with no neighbour within"
         f" {ALONE:g} Å ({named(places(atoms_alone))}).",
-        remedy="Nothing to do: adapt leaves them out of training and of the fit of"
-        " reference energies.",
+        remedy="Nothing to do: they are left out of training, of the fit of reference"
+        " energies, and of the errors that judge a model.",
         frames=places(atoms_alone),
         number=len(atoms_alone),
         unit="frames",
