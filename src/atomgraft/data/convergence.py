@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
-_NELM = re.compile(r"\bNELM\b[^\d]*(\d+)")
-_ITERATION = re.compile(r"Iteration\s+\d+\(\s*(\d+)\)")
+_NELM = re.compile(r"\bNELM\b[^\d]*(\d{1,9})\b")
+_ITERATION = re.compile(r"Iteration\s+\d+\(\s*(\d{1,9})\)")
 
 _QE_STARTS = ("Program PWSCF", "ATOMIC_POSITIONS")
 _QE_RESULTS = (
@@ -51,7 +51,7 @@ def _of_vasprun(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     limit, step, n_cycles = None, -1, 0
     for line in lines:
         if step < 0 and 'name="NELM"' in line:
-            found = re.search(r">\s*(\d+)\s*<", line)
+            found = re.search(r">\s*(\d{1,9})\s*<", line)
             limit = int(found[1]) if found else limit
         if "<calculation" in line:
             step, n_cycles = step + 1, 0

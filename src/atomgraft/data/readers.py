@@ -91,13 +91,26 @@ def _read(source: Source, keys: LabelKeys) -> list[Atoms]:
         canonical(frame, source.frame(i), keys) for i, frame in _frames(source)
     ]
     if not structures:
-        chosen = f"@{source.selection}" if source.selection else ""
-        raise BadInputError(
-            f"{source.path}{chosen} holds no structures.",
+        raise _no_structures(source)
+    return structures
+
+
+def _no_structures(source: Source) -> BadInputError:
+    """Return the error for a file without frames, or without those chosen."""
+    if source.selection:
+        return BadInputError(
+            f"{source.path}@{source.selection} holds no structures.",
             "At least one frame is needed.",
             "Choose frames that are there; the first is 0.",
         )
-    return structures
+    output = output_format(source.path)
+    read = f" was read as {output} and" if output else ""
+    return BadInputError(
+        f"{source.path}{read} holds no structures.",
+        "At least one finished step or frame is needed.",
+        "Look at the end of the file: the calculation may have stopped before its"
+        " first step, or the file may be of another program.",
+    )
 
 
 def _frames(source: Source) -> Iterator[tuple[int, Atoms]]:

@@ -74,7 +74,7 @@ def read_born(
         )
     except Exception as error:
         reason = error.came if isinstance(error, BadInputError) else str(error)
-        reason = " ".join(reason.split())[:200]
+        reason = " ".join(reason.split())[:200].rstrip(".")
         raise BadInputError(
             f"{path} gives no Born charges for a primitive cell of {n_atoms} atoms"
             f"{f': {reason}' if reason else ''}.",

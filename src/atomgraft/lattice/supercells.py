@@ -24,6 +24,8 @@ SYMPREC = 1e-5
 LENGTH = 12.0
 """Å; more than twice the cutoff of common potentials."""
 
+MIN_ATOMS = 2
+
 MAX_ATOMS = 4096
 """Atoms of a supercell beyond which a mistake is likelier than a wish."""
 
@@ -95,14 +97,21 @@ def prepare(
         )
     n_atoms = len(unitcell) * n_cells
     if n_atoms > MAX_ATOMS:
-        raise BadInputError(
-            f"The supercell of {unitcell.get_chemical_formula()} has {n_atoms} atoms.",
-            f"Between 1 and {MAX_ATOMS} can be displaced.",
-            "Give another supercell (--supercell 2 2 2), or a shorter --length.",
-        )
+        raise _not_displaced(unitcell, n_atoms)
     phonon = crystal(unitcell, supercell.T, primitive, symprec)
+    if n_atoms < MIN_ATOMS:
+        raise _not_displaced(unitcell, n_atoms)
     phonon.generate_displacements(distance=distance)
     return phonon
+
+
+def _not_displaced(unitcell: Atoms, n_atoms: int) -> BadInputError:
+    return BadInputError(
+        f"The supercell of {unitcell.get_chemical_formula()} has {n_atoms} atoms.",
+        f"Between {MIN_ATOMS} and {MAX_ATOMS} can be displaced: an atom alone moves"
+        " with all of its images.",
+        "Give another supercell (--supercell 2 2 2), or another --length.",
+    )
 
 
 def crystal(

@@ -111,3 +111,17 @@ def test_loose_electrons_of_a_vasprun():
         lines += ["<calculation>\n", *["<scstep>\n"] * n, "</calculation>\n"]
     assert unconverged_steps(lines, "vasp-xml").keys() == {1, 3}
     assert unconverged_steps(lines, "traj") == {}
+
+
+def test_digits_without_end_are_no_limit():
+    lines = [f'<i name="NELM"> {"9" * 5000}</i>', "<calculation>", "</calculation>"]
+    assert unconverged_steps(lines, "vasp-xml") == {}
+    assert unconverged_steps([f"NELM = {'9' * 5000}"], "vasp-out") == {}
+
+
+@pytest.mark.parametrize("name", ["run.pwo", "run.out"])
+def test_an_output_without_a_step_says_as_what_it_was_read(name, tmp_path):
+    path = tmp_path / name
+    path.write_text("     Program PWSCF v.7.2 starts\n")
+    with pytest.raises(BadInputError, match="was read as espresso-out and holds no"):
+        read_structures([path])

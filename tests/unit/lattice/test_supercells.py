@@ -87,7 +87,7 @@ def test_without_displacements_nothing_is_made_up():
         (np.zeros((3, 3), dtype=int), "spans no crystal"),
         (np.diag([-2, 2, 2]), "spans no crystal"),
         (np.array([[1, 0, 0], [1, 0, 0], [0, 0, 1]]), "spans no crystal"),
-        (np.diag([20, 20, 20]), f"Between 1 and {MAX_ATOMS}"),
+        (np.diag([20, 20, 20]), f"Between 2 and {MAX_ATOMS}"),
     ],
     ids=["nothing", "left-handed", "flat", "huge"],
 )
@@ -109,3 +109,9 @@ def test_senseless_supercells_are_refused(rows, match):
 def test_what_is_no_crystal_is_refused(atoms, match):
     with pytest.raises(BadInputError, match=match):
         prepare(atoms, supercell=np.diag([1, 1, 1]))
+
+
+def test_an_atom_alone_has_no_vibrations():
+    """All of its force constants vanish; it was called stable."""
+    with pytest.raises(BadInputError, match="moves with all of its images"):
+        prepare(bulk("Po", "sc", a=3.3), supercell=np.eye(3, dtype=int))
