@@ -162,7 +162,7 @@ def test_a_deeper_tree_reuses_what_a_shallow_one_computed(workplace, monkeypatch
 
 REFUSED = {
     f"stabilise silicon.vasp {OPTIONS}": "does not know it",
-    f"stabilise molecule.xyz {OPTIONS}": "periodic in 0 directions",
+    f"stabilise molecule.xyz {OPTIONS}": "has no cell",
     f"stabilise nowhere.vasp {OPTIONS}": "nowhere.vasp",
     f"stabilise bcc.vasp {OPTIONS} --depth -1": "depth",
     f"stabilise bcc.vasp {OPTIONS} --threshold nan": "threshold",

@@ -288,12 +288,16 @@ def with_accepted(spec: RunSpec, folder: Path) -> RunSpec:
     spec
         The run.
     folder
-        Where it may have been begun.
+        Where it may have been begun; a folder of anybody else's accepts nothing, and
+        is refused by whoever writes into it.
     """
-    stored = folder / SPEC
-    if not stored.is_file() or read_spec(stored).identity() != spec.identity():
+    try:
+        stored = read_spec(folder / SPEC)
+    except BadInputError:
         return spec
-    accepted = dict.fromkeys((*read_spec(stored).accept, *spec.accept))
+    if stored.identity() != spec.identity():
+        return spec
+    accepted = dict.fromkeys((*stored.accept, *spec.accept))
     return spec.model_copy(update={"accept": tuple(accepted)})
 
 
