@@ -9,6 +9,8 @@ import pytest
 from tests.integration.test_bad_input import frames, run, write
 from tests.trials import NEEDS_SEVENN
 
+pytestmark = pytest.mark.slow
+
 BASE = "--base pair:sw-si"
 TRAIN = "shipped:si-train@:50"
 

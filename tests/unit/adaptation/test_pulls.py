@@ -18,6 +18,8 @@ from atomgraft.models.prediction import predict_structures
 from atomgraft.training.plan import Plan, learning_rate_factor
 from tests.trials import adapted_by, in_precision, labelled_for, tensors_of, train
 
+pytestmark = pytest.mark.slow
+
 NAME = "pair:sw-sige"
 
 STEP = 1e-5

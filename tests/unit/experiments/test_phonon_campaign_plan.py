@@ -19,6 +19,8 @@ from atomgraft.experiments.phonon_campaign_spec import (
 )
 from tests.phonon_folders import BASE, CRYSTALS, make_folder, write_calculation
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -19,6 +19,8 @@ from atomgraft.results.phonons import REFERENCE
 from tests.unit.report.example_phonons import conductivity, errors, make_phonons
 from tests.vibrations import AT_REST, displaced_silicon
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "supercell": [[2, 0, 0], [0, 2, 0], [0, 0, 2]],
     "mesh": (4, 4, 4),

@@ -7,6 +7,8 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.labelling.kinds import KINDS, Amounts, parse_kinds, propose
 from tests.unit.labelling.crystals import silicon, sw
 
+pytestmark = pytest.mark.slow
+
 
 def proposed(kinds, seed=0):
     return propose(silicon(), sw(), kinds, Amounts(), seed=seed)

@@ -10,6 +10,8 @@ from atomgraft.labelling.monte_carlo import monte_carlo_rattled
 from atomgraft.models.prediction import predict_structures
 from tests.unit.labelling.crystals import displacements, rng, silicon, sw
 
+pytestmark = pytest.mark.slow
+
 N = 48
 """Walkers; the mean energy of 21 modes of each is known to 3 %."""
 

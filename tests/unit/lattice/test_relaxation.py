@@ -16,6 +16,8 @@ from atomgraft.models.calculator import GraftCalculator
 from atomgraft.models.pair import lennard_jones
 from tests.vibrations import AT_REST, salt, silicon, silicon_law
 
+pytestmark = pytest.mark.slow
+
 DIAMOND = "Fd-3m (227)"
 
 

@@ -39,6 +39,7 @@ def test_a_result_comes_back_as_it_was(make, tmp_path):
     assert read_result(path) == result
 
 
+@pytest.mark.slow
 @given(value=finite, low=finite, group=st.none() | st.text(max_size=9))
 def test_numbers_come_back_to_the_last_bit(value, low, group, tmp_path_factory):
     score = Score(

@@ -22,6 +22,8 @@ from tests.trials import (
     train,
 )
 
+pytestmark = pytest.mark.slow
+
 FACTOR = 3.0
 """Between probed and real seconds a step; other work on the machine is meant."""
 
