@@ -1,7 +1,6 @@
 """The list of what atomgraft wrote in a folder, kept in the folder itself."""
 
 import dataclasses
-import hashlib
 import json
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -113,12 +112,6 @@ def _unusable(path: Path, reason: str) -> BadInputError:
         "It lists what atomgraft wrote in this folder and may replace.",
         "Give another folder with --out; nothing here has been changed.",
     )
-
-
-def sum_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def others_in(folder: Path) -> list[str]:

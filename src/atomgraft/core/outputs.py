@@ -14,9 +14,9 @@ from atomgraft.core.manifest import (
     Sums,
     others_in,
     read_manifest,
-    sum_of,
 )
 from atomgraft.core.overlap import Input, refuse_inputs, refuse_taken_file
+from atomgraft.core.provenance import file_fingerprint
 from atomgraft.core.storage import (
     ELSEWHERE,
     LOCK,
@@ -101,7 +101,7 @@ class Outputs:
         if not path.is_file():
             raise _not_ours(path, is_changed=False)
         try:
-            return sum_of(path) if is_needed else ""
+            return file_fingerprint(path) if is_needed else ""
         except OSError as error:
             raise _not_ours(path, is_changed=False) from error
 
@@ -472,4 +472,4 @@ def write_alone(
 
 def _holds(path: Path, text: str) -> bool:
     sums = hashlib.sha256(text.encode()).hexdigest()
-    return path.is_file() and sum_of(path) == sums
+    return path.is_file() and file_fingerprint(path) == sums
