@@ -28,7 +28,7 @@ ISOLATED = frozenset(
 """Values of `KIND_KEYS`, letters alone and in lower case, of the energy of an atom."""
 
 KIND_KEYS = ("config_type", "config_name", "config", "type", "label", "name")
-"""Entries of ``info`` that may mark a lone atom."""
+"""Entries of ``info``, in lower case, that may mark a lone atom."""
 
 ALONE = 6.5
 """Å; an atom without an image within it is alone: potentials end there, and crystals of
@@ -141,8 +141,9 @@ def is_isolated_atom(atoms: Atoms) -> bool:
 
 def is_marked_isolated(atoms: Atoms) -> bool:
     """Tell whether a frame says that it is a lone atom."""
-    marks = [str(atoms.info.get(key, "")) for key in KIND_KEYS]
-    marks += [key for key, value in atoms.info.items() if value is True]
+    entries = atoms.info.items()
+    marks = [str(value) for key, value in entries if key.lower() in KIND_KEYS]
+    marks += [key for key, value in entries if value is True]
     words = ("".join(filter(str.isalpha, mark)).lower() for mark in marks)
     return any(word in ISOLATED or word.startswith("isolatedatom") for word in words)
 

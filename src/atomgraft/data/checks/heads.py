@@ -11,6 +11,9 @@ from atomgraft.data.checks.findings import Finding, named, places
 HEAD = "head"
 """Entry of ``info`` that names the level of theory of a frame, as MACE reads it."""
 
+LIKE_HEAD = frozenset({"head", "heads", "headname", "macehead"})
+"""Letters, in lower case, of keys that are not read and were meant for `HEAD`."""
+
 OF_TARGET = frozenset({"target", "default"})
 """Names, in lower case, of the level of theory that a run is made for."""
 
@@ -19,7 +22,7 @@ LOOKS_LIKE = 0.8
 
 
 def check_heads(structures: Sequence[Atoms], heads: Sequence[str]) -> Iterator[Finding]:
-    """Find frames whose ``head`` the run ignores or sends elsewhere.
+    """Find frames whose ``head`` the run ignores, sends elsewhere or cannot read.
 
     Parameters
     ----------
@@ -29,6 +32,7 @@ def check_heads(structures: Sequence[Atoms], heads: Sequence[str]) -> Iterator[F
     heads
         Further levels of theory of the run.
     """
+    yield from _miswritten_keys(structures, heads)
     holders: dict[str, list[Atoms]] = defaultdict(list)
     for atoms in structures:
         holders[str(atoms.info.get(HEAD, ""))].append(atoms)
@@ -43,6 +47,36 @@ def check_heads(structures: Sequence[Atoms], heads: Sequence[str]) -> Iterator[F
         yield _ignored(names, n_bare=len(structures) - sum(map(len, names.values())))
         return
     yield from _unknown(names, heads)
+
+
+def _miswritten_keys(
+    structures: Sequence[Atoms], heads: Sequence[str]
+) -> Iterator[Finding]:
+    """Find keys that differ from `HEAD` by capitals or the like."""
+    holders: dict[str, dict[str, list[Atoms]]] = {}
+    for atoms in structures:
+        for key, value in atoms.info.items():
+            letters = "".join(filter(str.isalpha, key)).lower()
+            is_meant = key != HEAD and letters in LIKE_HEAD
+            if is_meant and str(value).lower() not in OF_TARGET:
+                names = holders.setdefault(key, defaultdict(list))
+                names[str(value)].append(atoms)
+    for key, names in holders.items():
+        frames = [atoms for one in names.values() for atoms in one]
+        is_mixed = len(names) > 1 or len(frames) < len(structures)
+        severity = "error" if heads else "warning" if is_mixed else "note"
+        yield Finding(
+            severity=severity,
+            code="unknown-head" if heads else "heads-ignored",
+            message=f"{len(frames)} of {len(structures)} frames carry {key} ="
+            f" {_counts(names)} ({named(places(frames))}), which is not read: the key"
+            f" of a level of theory is {HEAD}, in small letters.",
+            remedy=f"Write {HEAD}= in these frames, in extended XYZ for example with"
+            f" sed 's/\\b{key}=/{HEAD}=/' FILE > NEW.",
+            frames=places(frames),
+            number=len(frames),
+            unit="frames",
+        )
 
 
 def _counts(names: Mapping[str, Sequence[Atoms]]) -> str:

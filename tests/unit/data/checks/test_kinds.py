@@ -92,6 +92,24 @@ def test_heads_that_no_run_defines_are_named():
     assert "heads-ignored" not in codes(with_heads("Default", "target", None))
 
 
+@pytest.mark.parametrize("key", ["Head", "HEAD", "heads"])
+def test_a_key_that_is_almost_head_is_named(key):
+    structures, _ = told()
+    for i, atoms in enumerate(structures):
+        atoms.info[key] = ("pbe", "r2scan")[i % 2]
+    found = codes(structures)["heads-ignored"]
+    assert found.severity == "warning"
+    assert f"{key} = pbe (6), r2scan (6)" in found.message
+    assert f"sed 's/\\b{key}=/head=/'" in found.remedy
+    assert codes(structures, heads=("r2scan",))["unknown-head"].severity == "error"
+    for atoms in structures:
+        atoms.info[key] = "pbe"
+    assert codes(structures)["heads-ignored"].severity == "note"
+    for atoms in structures:
+        atoms.info[key] = "Default"
+    assert "heads-ignored" not in codes(structures)
+
+
 @pytest.mark.parametrize(
     ("names", "heads", "code", "severity"),
     [
@@ -188,6 +206,8 @@ def test_lone_atoms_are_known_by_their_mark(key, mark):
 
 
 def test_lone_atoms_are_known_by_their_box():
+    packed = {"cell": [3] * 3, "pbc": True}
+    assert is_isolated_atom(Atoms("Si", **packed, info={"Config_type": "IsolatedAtom"}))
     assert is_isolated_atom(Atoms("Si"))
     assert is_isolated_atom(Atoms("Si", cell=[12, 13, 14], pbc=True))
     assert is_isolated_atom(Atoms("Si", cell=[7, 7, 7], pbc=True))
