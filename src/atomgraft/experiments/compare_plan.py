@@ -229,11 +229,7 @@ def examine_base(
         Its framework is not installed here.
     """
     base = load_base(name, head=spec.head, trust=trust)
-    findings = check_against_base(
-        structures.sets,
-        knowledge_of(base),
-        max_predicted_atoms=structures.sets.atoms_to_ask(),
-    )
+    findings = check_against_base(structures.sets, knowledge_of(base))
     refuse_unaccepted(findings, spec.accept)
     return base_card(base, base.weights_hash()), tuple(notices_of(findings))
 

@@ -237,11 +237,14 @@ def read_inputs(
 def _check_against(
     spec: RunSpec, data: RunData, base: AbstractPotential
 ) -> tuple[Finding, ...]:
-    """Check all structures against the base; return what concerns the run's own."""
+    """Check all structures against the base; return what concerns the run's own.
+
+    Where somebody was asked before, the base was so too, about more structures.
+    """
+    if not data.asks:
+        return ()
     found = {
-        name: check_against_base(
-            sets, knowledge_of(base), max_predicted_atoms=sets.atoms_to_ask()
-        )
+        name: check_against_base(sets, knowledge_of(base))
         for name, sets in data.sets(spec).items()
     }
     data.refuse([one for those in found.values() for one in those], spec.accept)

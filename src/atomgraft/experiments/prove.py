@@ -307,11 +307,7 @@ class _Judge:
         read = read_held_out(
             self.spec, self.result, files, default_labels=default_labels
         )
-        against = check_against_base(
-            read.sets,
-            knowledge_of(self.base),
-            max_predicted_atoms=read.sets.atoms_to_ask(),
-        )
+        against = check_against_base(read.sets, knowledge_of(self.base))
         refuse_errors(against)
         for notice in (*read.notes, *notices_of((*read.findings, *against))):
             self.notify(notice)

@@ -11,7 +11,8 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.units import HARTREE_IN_EV
+from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
+from atomgraft.data.checks.suite import Sets, examine
 from atomgraft.data.labels import ENERGY, FORCES
 from atomgraft.data.readers import read_structures
 from atomgraft.experiments.inputs import (
@@ -135,6 +136,21 @@ def test_large_cells_in_hartree_are_refused(write):
         label(frame, energy=one.energy / HARTREE_IN_EV, forces=one.forces)
     with pytest.raises(BadInputError, match="energies in hartree"):
         read_inputs(spec_of(write(frames)))
+
+
+def test_what_check_finds_a_run_finds(write):
+    """Both ask the base about the same structures: here one of 40 is wrong."""
+    frames = crystals(40)
+    frames[11].calc.results["forces"] *= BOHR_IN_ANGSTROM / HARTREE_IN_EV
+    path = write(frames)
+    found = examine(
+        Sets(train=read_structures([path])), lambda: knowledge_of(loaded(SILICON))
+    )
+    [finding] = [one for one in found.findings if one.severity == "error"]
+    assert finding.frames == (f"{path}, frame 11",)
+    with pytest.raises(BadInputError) as caught:
+        read_inputs(spec_of(path))
+    assert caught.value.came == finding.message
 
 
 def test_inputs_are_in_the_precision_of_the_run(write):

@@ -25,13 +25,6 @@ from atomgraft.data.checks.scales import check_scales
 
 SEVERITIES = ("error", "warning", "note")
 
-MAX_PREDICTED_ATOMS = 2000
-"""Atoms that the base model is asked about; half a minute of 7net-0 on one core."""
-
-FEWEST_ATOMS, FEWEST_STRUCTURES = 256, 5
-"""Of a look before a run: fewer energies than five agree with the base in any unit,
-once a reference energy was fitted to them."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Examination:
@@ -79,19 +72,6 @@ class Sets:
         """All structures."""
         return [*self.train, *self.validation, *self.test]
 
-    def atoms_to_ask(self) -> int:
-        """Return on how many atoms the base is compared with labels before a run.
-
-        Examples
-        --------
-        >>> sets = [[Atoms(f"Si{n}")] * 6 for n in (2, 128, 1000)]
-        >>> [Sets(train=one).atoms_to_ask() for one in sets]
-        [256, 640, 2000]
-        """
-        sizes = [len(atoms) for atoms in self.everything]
-        wanted = FEWEST_STRUCTURES * -(-sum(sizes) // max(1, len(sizes)))
-        return min(max(FEWEST_ATOMS, wanted), MAX_PREDICTED_ATOMS)
-
 
 def check_alone(sets: Sets) -> tuple[Finding, ...]:
     """Return what is found without a base model, errors first.
@@ -118,10 +98,7 @@ def check_alone(sets: Sets) -> tuple[Finding, ...]:
 
 
 def examine(
-    sets: Sets,
-    load_base: Callable[[], BaseKnowledge] | None = None,
-    *,
-    max_predicted_atoms: int = MAX_PREDICTED_ATOMS,
+    sets: Sets, load_base: Callable[[], BaseKnowledge] | None = None
 ) -> Examination:
     """Check data, with the base only where nothing cheaper finds an error.
 
@@ -131,8 +108,6 @@ def examine(
         The data.
     load_base
         Returns the base model; none compares with no model.
-    max_predicted_atoms
-        See `check_structures`.
     """
     findings = check_alone(sets)
     if load_base is None:
@@ -140,7 +115,7 @@ def examine(
     if load_base is None or any(one.severity == "error" for one in findings):
         return Examination(findings=findings, regressions=(), is_compared=False)
     base = load_base()
-    compared = compare_with_base(sets.everything, base, max_predicted_atoms)
+    compared = compare_with_base(sets.everything, base)
     more = _check_against(sets, base, compared)
     return Examination(
         findings=_sorted([*findings, *more]),
@@ -149,9 +124,7 @@ def examine(
     )
 
 
-def check_against_base(
-    sets: Sets, base: BaseKnowledge, *, max_predicted_atoms: int = MAX_PREDICTED_ATOMS
-) -> tuple[Finding, ...]:
+def check_against_base(sets: Sets, base: BaseKnowledge) -> tuple[Finding, ...]:
     """Return what only a base model finds, errors first.
 
     Parameters
@@ -160,10 +133,8 @@ def check_against_base(
         The data.
     base
         The base model.
-    max_predicted_atoms
-        See `check_structures`.
     """
-    compared = compare_with_base(sets.everything, base, max_predicted_atoms)
+    compared = compare_with_base(sets.everything, base)
     return _sorted(list(_check_against(sets, base, compared)))
 
 
@@ -174,7 +145,6 @@ def check_structures(
     test: Sequence[Atoms] = (),
     base: BaseKnowledge | None = None,
     heads: Sequence[str] = (),
-    max_predicted_atoms: int = MAX_PREDICTED_ATOMS,
 ) -> tuple[Finding, ...]:
     """Return all that was found, errors first.
 
@@ -190,9 +160,6 @@ def check_structures(
         The base model; without it elements, units and references are not checked.
     heads
         Further levels of theory of the run.
-    max_predicted_atoms
-        The base model is asked about structures with so many atoms in all, spread
-        evenly over the data; bounds the time.
 
     Examples
     --------
@@ -201,7 +168,7 @@ def check_structures(
     """
     sets = Sets(train=train, validation=validation, test=test, heads=heads)
     load_base = None if base is None else lambda: base
-    return examine(sets, load_base, max_predicted_atoms=max_predicted_atoms).findings
+    return examine(sets, load_base).findings
 
 
 def _sorted(findings: Sequence[Finding]) -> tuple[Finding, ...]:

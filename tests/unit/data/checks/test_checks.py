@@ -9,6 +9,7 @@ from ase import Atoms
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.units import EV_PER_A3_IN_GPA, EV_PER_A3_IN_KBAR
 from atomgraft.data.base_knowledge import BaseKnowledge
+from atomgraft.data.checks.comparison import MAX_ATOMS, compare_with_base
 from atomgraft.data.checks.findings import Finding, refuse_errors
 from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.readers import read_structures
@@ -387,5 +388,6 @@ def test_the_base_is_asked_about_a_bounded_number() -> None:
         return predict(structures)
 
     base = BaseKnowledge(name="lj", elements=BASE.elements, predict=count)
-    assert check_structures(crystals(), base=base, max_predicted_atoms=5 * 32) == ()
-    assert asked == [5]
+    assert len(compare_with_base(crystals(), base, 5 * 32).structures) == 5
+    assert check_structures(crystals(80), base=base) == ()
+    assert asked == [5, MAX_ATOMS // 32]
