@@ -19,6 +19,7 @@ from atomgraft.data.checks.energy_scales import check_energy_scale
 from atomgraft.data.checks.findings import Finding, named, places
 from atomgraft.data.checks.mistakes import (
     FORCE_MISTAKES,
+    NEAR,
     STRESS_MISTAKES,
     Mistake,
     unneeded_options,
@@ -52,6 +53,9 @@ NEAR_FIT = 0.12
 
 MIN_PART = 2
 """Structures of a part whose labels are wrong by a factor close to 1."""
+
+MIN_OTHERS, APART = 4, 3.0
+"""Structures beside a few of another slope, and how much less their own slopes vary."""
 
 SURE = 0.2
 """A mistake that brings a single structure so close is reported."""
@@ -92,8 +96,9 @@ def check_scales(compared: Compared) -> Iterator[Finding]:
         ("forces", forces.plain),
         ("force responses", forces.responses),
     ):
-        trial = _Trial(quantity, triples, FORCE_MISTAKES, compared.base)
-        yield from trial.findings(softness)
+        yield from _Trial(
+            quantity, triples, FORCE_MISTAKES, compared.base, softness
+        ).findings()
     pairs = zip(compared.structures, compared.predictions, strict=True)
     stresses = [
         (atoms, label, prediction.stress)
@@ -101,7 +106,7 @@ def check_scales(compared: Compared) -> Iterator[Finding]:
         if (label := stress_of(atoms)) is not None and atoms.cell.rank == 3
     ]
     trial = _Trial("stress", stresses, STRESS_MISTAKES, compared.base)
-    found = list(trial.findings(None))
+    found = list(trial.findings())
     yield from found
     if not any(one.severity == "error" for one in found):
         yield from check_shears(stresses, compared.base)
@@ -116,7 +121,11 @@ def _slope_of(line: Regression | None) -> float | None:
 
 
 class _Trial:
-    """Labels of one quantity, and how close each mistake brings them to the base."""
+    """Labels of one quantity, and how close each mistake brings them to the base.
+
+    A base that is soft in energies (`softness`: the slope of their labels against it)
+    is so in forces.
+    """
 
     def __init__(
         self,
@@ -124,6 +133,7 @@ class _Trial:
         triples: Sequence[Triple],
         mistakes: Sequence[Mistake],
         base: str,
+        softness: float | None = None,
     ) -> None:
         sizes = [float(np.sqrt(np.mean(said**2))) for _, _, said in triples]
         is_telling = [
@@ -141,34 +151,32 @@ class _Trial:
         )
         self.n_labelled = sum(bool(np.any(label)) for _, label, _ in triples)
         self.largest = max(sizes, default=0.0)
-        self.as_it_stands = self._distances(None)
-        self.distances = {one.name: self._distances(one) for one in mistakes}
+        self.softness = softness
+        is_soft = softness is not None and 1 / NEAR < softness < NEAR
+        soft = softness if softness is not None and is_soft else 1.0
+        self.as_it_stands = self._far(None)
+        self.distances = {one.name: self._far(one, soft) for one in mistakes}
 
-    def _distances(self, mistake: Mistake | None) -> Distances:
+    def _far(self, mistake: Mistake | None, soft: float = 1.0) -> Distances:
+        """Return how far labels that are put right are from the base times a number."""
         found = np.ones(len(self.triples))
         for i, (atoms, label, said) in enumerate(self.triples):
             if mistake is None:
                 found[i] = _distance(label, said)
             elif mistake.applies(atoms, label):
-                found[i] = _distance(mistake.right(label, atoms), said)
+                found[i] = _distance(mistake.right(label, atoms), soft * said)
         return found
 
-    def findings(self, softness: float | None) -> Iterator[Finding]:
-        """Yield what is wrong with the labels.
-
-        Parameters
-        ----------
-        softness
-            Slope of the energies against the base, where they correlate.
-        """
+    def findings(self) -> Iterator[Finding]:
+        """Yield what is wrong with the labels."""
         if not self.triples:
             if self.n_labelled and self.quantity == "stress":
                 yield self._untested()
             return
         strong = self.sizes >= np.median(self.sizes)  # there the sign is sure
         best = self._best(strong)
-        if best is None or not self._is_plausible(best, softness):
-            best = self._near(softness)
+        if best is None or not self._is_plausible(best):
+            best = self._near()
         if best is not None:
             yield self._finding(best, np.ones(len(self.triples), dtype=bool))
             return
@@ -232,13 +240,13 @@ class _Trial:
         ]
         return float(np.median(apart)) < SOFT
 
-    def _is_plausible(self, mistake: Mistake, softness: float | None) -> bool:
+    def _is_plausible(self, mistake: Mistake) -> bool:
         """Tell whether a mistake is more than an error of the base."""
         if self.quantity == "stress":
             return self._holds_without_means(mistake)
         return not mistake.is_near  # those are judged by slope
 
-    def _near(self, softness: float | None) -> Mistake | None:
+    def _near(self) -> Mistake | None:
         """Return the mistake of a factor close to 1 that the slope shows.
 
         Where energies say how soft the base is, forces are as soft; else the slope
@@ -252,7 +260,7 @@ class _Trial:
         logs = np.log(slopes)
         if float(np.median(np.abs(logs - np.median(logs)))) > NEAR_FIT:
             return None
-        slope = float(np.log(np.median(slopes) / (softness or 1.0)))
+        slope = float(np.log(np.median(slopes) / (self.softness or 1.0)))
         best = min(near, key=lambda one: abs(slope - np.log(one.factor or 1.0)))
         off = abs(slope - float(np.log(best.factor or 1.0)))
         is_met = off < NEAR_FIT and off < BETTER * abs(slope)
@@ -295,6 +303,10 @@ class _Trial:
 
     def _wrong_in_parts(self) -> Iterator[Finding]:
         """Yield parts of a set that are wrong in one way, the others being right."""
+        right = self.as_it_stands < FITS
+        if 2 * right.sum() > len(right):  # the others say how soft the base is
+            soft = float(np.median(self._slopes()[right]))
+            self.distances = {one.name: self._far(one, soft) for one in self.mistakes}
         close = {
             one.name: self._close(one) for one in self.mistakes if not one.has_order
         }
@@ -309,10 +321,12 @@ class _Trial:
             )
             groups[best] = close[best] & left
             left &= ~close[best]
-        groups = groups or self._of_two_scales()
+        groups |= self._of_two_scales(left)
+        right = ~np.any([*groups.values(), ~left], axis=0)
+        if not self._are_right(right):
+            return
         for name, chosen in groups.items():
-            n_min = 1 if float(np.median(self.distances[name][chosen])) < SURE else 2
-            if chosen.sum() >= n_min and self._are_right(~chosen):
+            if chosen.sum() > 1 or float(self.distances[name][chosen][0]) < SURE:
                 [mistake] = [one for one in self.mistakes if one.name == name]
                 yield self._finding(mistake, chosen)
 
@@ -337,13 +351,21 @@ class _Trial:
         is_far = factor is None or max(abs(factor), 1 / abs(factor)) > FAR
         return is_far or bool(self.sizes[i] > STRONG)
 
-    def _of_two_scales(self) -> dict[str, np.ndarray]:
-        """Return structures whose slopes differ from the others' by a near factor."""
-        slopes = self._slopes()
+    def _of_two_scales(self, left: np.ndarray) -> dict[str, np.ndarray]:
+        """Return structures whose slopes differ from the others' by a near factor.
+
+        Parameters
+        ----------
+        left
+            Those that no other factor explains.
+        """
+        slopes = self._slopes()[left]
         near = [one for one in self.mistakes if one.is_near and not one.has_order]
         if len(slopes) < 2 * MIN_PART or (slopes <= 0).any() or not near:
             return {}
         logs = np.log(slopes)
+        if alone := self._of_other_slope(logs, near, left):
+            return alone
         order = np.argsort(logs)
         i = int(np.argmax(np.diff(logs[order])))
         is_low = np.zeros(len(logs), dtype=bool)
@@ -356,7 +378,25 @@ class _Trial:
             wanted = float(np.log(mistake.factor))
             is_met = abs(apart - wanted) < NEAR_FIT and spread < BETTER * abs(wanted)
             if is_met and min(is_low.sum(), (~is_low).sum()) >= MIN_PART:
-                return {mistake.name: wrong}
+                return {mistake.name: _within(left, wrong)}
+        return {}
+
+    def _of_other_slope(
+        self, logs: Distances, near: Sequence[Mistake], left: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Return the few structures whose slope is that of the others times a factor.
+
+        The slopes of the others must vary far less than the factor.
+        """
+        off = logs - np.median(logs)
+        for mistake in near:
+            wanted = float(np.log(mistake.factor or 1.0))
+            chosen = np.abs(off - wanted) < NEAR_FIT
+            is_clear = self._correlations()[left][chosen] > CORRELATED
+            others = np.abs(off[~chosen])
+            is_apart = len(others) > MIN_OTHERS and others.max() < abs(wanted) / APART
+            if chosen.any() and is_clear.all() and is_apart:
+                return {mistake.name: _within(left, chosen)}
         return {}
 
     def _finding(self, best: Mistake, chosen: np.ndarray) -> Finding:
@@ -365,6 +405,7 @@ class _Trial:
             for one in self.mistakes
         }
         closest = distances[best.name]
+        to_base = float(np.median(self._far(best)[chosen]))
         rivals = [
             one.name
             for one in self.mistakes
@@ -392,7 +433,7 @@ class _Trial:
             message=f"The {self.quantity} labels look like {best.name}"
             + (f" (or {', or '.join(rivals)})" if rivals else "")
             + f" in {len(frames)} of {n_all} structures compared ({named(frames)}):"
-            f" put right they are {closest:.2f} away from {self.base}, and {far:.2f} as"
+            f" put right they are {to_base:.2f} away from {self.base}, and {far:.2f} as"
             " they stand (0 equal, 1 opposite or of another size; slope of labels"
             f" against base {slope:.3g}).",
             remedy="If only these frames are wrong, convert them: an option holds for"
@@ -434,6 +475,13 @@ class _Trial:
             frames=frames,
             number=far,
         )
+
+
+def _within(some: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return which of all are chosen, where a choice was made among some."""
+    found = some.copy()
+    found[some] = chosen
+    return found
 
 
 def _distance(x: np.ndarray, y: np.ndarray) -> float:

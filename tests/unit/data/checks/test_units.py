@@ -127,7 +127,7 @@ FORCES = {
 }
 
 
-@pytest.mark.parametrize("softness", [1.0, 0.75])
+@pytest.mark.parametrize("softness", [1.0, 0.75, 0.6])
 @pytest.mark.parametrize("name", FORCES)
 def test_the_unit_of_forces_is_named(name, softness):
     structures, base = told(softness=softness)
@@ -148,6 +148,37 @@ def test_a_part_with_other_forces_is_found(name):
     finding = only(structures, base, "forces-scale")
     assert f"look like {name}" in finding.message
     assert finding.frames == tuple(f"a.extxyz, frame {i}" for i in range(0, 12, 2))
+
+
+@pytest.mark.parametrize("softness", [0.6, 1.0])
+@pytest.mark.parametrize("wrong", [[5], [3, 8]])
+@pytest.mark.parametrize("name", FORCES)
+def test_single_frames_with_other_forces_are_named(name, wrong, softness):
+    structures, base = told(softness=softness)
+    for i in wrong:
+        structures[i].arrays["REF_forces"] *= FORCES[name][0]
+    finding = only(structures, base, "forces-scale")
+    assert f"look like {name}" in finding.message
+    assert finding.frames == tuple(f"a.extxyz, frame {i}" for i in wrong)
+    assert "convert them" in finding.remedy
+
+
+def test_frames_in_two_other_units_are_both_named():
+    structures, base = told()
+    structures[2].arrays["REF_forces"] *= BOHR_IN_ANGSTROM
+    structures[7].arrays["REF_forces"] *= BOHR_IN_ANGSTROM / HARTREE_IN_EV
+    found = check_structures(structures, base=base)
+    errors = [one.frames for one in found if one.code == "forces-scale"]
+    assert errors == [("a.extxyz, frame 7",), ("a.extxyz, frame 2",)]
+
+
+@pytest.mark.parametrize("factor", [0.7, 0.53, 1.9])
+def test_a_base_that_is_soft_to_different_degrees_is_no_unit(factor):
+    """Slopes that vary by themselves say nothing of one that is twice another."""
+    structures, base = told()
+    for i, atoms in enumerate(structures):
+        atoms.arrays["REF_forces"] *= factor ** (i / 11)
+    assert "forces-scale" not in scales(structures, base)
 
 
 def test_forces_alone_in_electronvolts_per_bohr():
