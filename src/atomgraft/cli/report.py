@@ -82,9 +82,18 @@ def command(
 
 def _show_run(folder: Path, screen: "Console") -> Made:
     from atomgraft.cli.screen import print_result
+    from atomgraft.core.errors import BadInputError
+    from atomgraft.core.storage import is_file, is_folder
     from atomgraft.report.page import PAGE, page_text
-    from atomgraft.results.files import read_result
+    from atomgraft.results.files import RESULT, read_result
 
+    if is_folder(folder) and not is_file(folder / RESULT):
+        raise BadInputError(
+            f"{folder} holds no result of atomgraft.",
+            "The folder of an adapt, compare, phonons, select, stabilise or campaign "
+            "that got as far as a result is needed.",
+            "Check the path; repeat the command that made the folder if it was stopped.",
+        )
     result = read_result(folder)
     print_result(screen, result)
     text = page_text(result)

@@ -50,7 +50,6 @@ def _kind() -> ResultFile[Comparison]:
         upgrades=UPGRADES,
         title="comparison",
         command="atomgraft compare",
-        missing="Run 'atomgraft compare' or check the path.",
         broken="Run 'atomgraft compare' on its folder again; finished cells are kept.",
     )
 

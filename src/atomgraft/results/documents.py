@@ -34,8 +34,8 @@ class ResultFile(Generic[Record]):
         What people call it.
     command
         What makes it, for messages.
-    missing, broken
-        What to do where it is not there, and where it cannot be read.
+    broken
+        What to do where it cannot be read.
     """
 
     file: str
@@ -44,7 +44,6 @@ class ResultFile(Generic[Record]):
     upgrades: Mapping[int, Upgrade]
     title: str
     command: str
-    missing: str
     broken: str
 
     def write(self, folder: Path, result: Record) -> Path:
@@ -77,7 +76,7 @@ class ResultFile(Generic[Record]):
             raise BadInputError(
                 f"{folder} holds no {self.file}.",
                 f"A folder made by '{self.command}' is needed.",
-                self.missing,
+                f"Check the path, or make one: {self.command} --out NEW_FOLDER",
             )
         document = read_json(path, title=self.title, remedy=self.broken)
         return self.parse(document, str(path))

@@ -42,7 +42,7 @@ UPGRADES: dict[int, Upgrade] = {
 """Version *n* to the step that makes a version *n* + 1 document of it."""
 
 
-def _kind(folder: Path) -> ResultFile[RunResult]:
+def _kind() -> ResultFile[RunResult]:
     return ResultFile(
         file=RESULT,
         record=RunResult,
@@ -50,7 +50,6 @@ def _kind(folder: Path) -> ResultFile[RunResult]:
         upgrades=UPGRADES,
         title="result",
         command="atomgraft adapt",
-        missing=f"Run 'atomgraft adapt --out {folder}' or check the path.",
         broken="Run the command that made it again.",
     )
 
@@ -63,7 +62,7 @@ def write_result(folder: Path, result: RunResult) -> Path:
     StorageError
         The folder cannot be written; an older result is left as it was.
     """
-    return _kind(folder).write(folder, result)
+    return _kind().write(folder, result)
 
 
 def read_result(folder: Path) -> RunResult:
@@ -74,4 +73,4 @@ def read_result(folder: Path) -> RunResult:
     BadInputError
         There is none, it is broken, or it comes from a newer atomgraft.
     """
-    return _kind(folder).read(folder)
+    return _kind().read(folder)

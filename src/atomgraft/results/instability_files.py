@@ -19,7 +19,6 @@ def _kind() -> ResultFile[StabiliseResult]:
         upgrades=UPGRADES,
         title="result",
         command="atomgraft stabilise",
-        missing="Run 'atomgraft stabilise' or check the path.",
         broken=(
             "Remove it and run 'atomgraft stabilise' again; what was computed is kept."
         ),

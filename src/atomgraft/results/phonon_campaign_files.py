@@ -45,7 +45,6 @@ def _kind() -> ResultFile[PhononCampaign]:
         upgrades=UPGRADES,
         title="campaign",
         command="atomgraft campaign phonons",
-        missing="Run 'atomgraft campaign phonons' or check the path.",
         broken=(
             "Run the same 'atomgraft campaign phonons' again; finished cells are kept."
         ),

@@ -11,7 +11,7 @@ UPGRADES: dict[int, Upgrade] = {}
 """Version *n* to the step that makes a version *n* + 1 document of it."""
 
 
-def _kind(folder: Path) -> ResultFile[PhononResult]:
+def _kind() -> ResultFile[PhononResult]:
     return ResultFile(
         file=PHONONS,
         record=PhononResult,
@@ -19,7 +19,6 @@ def _kind(folder: Path) -> ResultFile[PhononResult]:
         upgrades=UPGRADES,
         title="phonon result",
         command="atomgraft phonons",
-        missing=f"Run 'atomgraft phonons --out {folder}' or check the path.",
         broken="Run 'atomgraft phonons' again.",
     )
 
@@ -32,12 +31,12 @@ def write_phonons(folder: Path, result: PhononResult) -> Path:
     StorageError
         The folder cannot be written; an older file is left as it was.
     """
-    return _kind(folder).write(folder, result)
+    return _kind().write(folder, result)
 
 
 def has_phonons(folder: Path) -> bool:
     """Tell whether a folder, or a file, holds the vibrations of a crystal."""
-    return _kind(folder).is_at(folder)
+    return _kind().is_at(folder)
 
 
 def read_phonons(folder: Path) -> PhononResult:
@@ -48,4 +47,4 @@ def read_phonons(folder: Path) -> PhononResult:
     BadInputError
         There is none, it is broken, or it comes from a newer atomgraft.
     """
-    return _kind(folder).read(folder)
+    return _kind().read(folder)

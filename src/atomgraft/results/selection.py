@@ -161,7 +161,7 @@ def read_selection(folder: Path) -> SelectionResult:
         raise BadInputError(
             f"{folder} holds no {SELECTION}.",
             "The folder of an 'atomgraft select' is needed.",
-            f"Run 'atomgraft select ... --out {folder}', or check the path.",
+            "Check the path, or make one: atomgraft select --out NEW_FOLDER",
         )
     remedy = "Make the selection again: atomgraft select."
     document = read_json(path, title="selection", remedy=remedy)

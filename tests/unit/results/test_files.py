@@ -136,7 +136,7 @@ def test_a_binary_file_is_told(tmp_path):
 def test_where_no_result_is_the_command_is_told(name, tmp_path):
     with pytest.raises(BadInputError, match=r"holds no result\.json") as caught:
         read_result(tmp_path / name)
-    assert "atomgraft adapt" in caught.value.remedy
+    assert "atomgraft adapt --out NEW_FOLDER" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
