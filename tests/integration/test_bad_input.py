@@ -360,6 +360,8 @@ RUNS = {
     "merge into a folder that is not there": lambda: finished(
         "merge run --out below/model"
     ),
+    "merge into a file of structures": lambda: finished("merge run --out x.extxyz"),
+    "merge into another format": lambda: finished("merge run --out x.pth"),
     "merge nothing": lambda: "merge nothing",
     "merge an empty folder": lambda: empty_folder("merge run"),
     "merge a run that has not finished": lambda: finished("merge run", finished=False),
@@ -454,6 +456,25 @@ def test_the_run_that_the_others_are_edited_from_works(capsys):
 def test_strange_labels_that_judge_are_told(capsys):
     assert run(other_test(times_stress(1602.18))) == 0
     assert "stress labels have little to do with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["report", "prove", "merge"])
+def test_no_command_is_advised_that_writes_into_a_foreign_folder(verb, capsys):
+    folder_named("mine")
+    Path("mine/notes.txt").write_text("mine")
+    assert run(f"{verb} mine") == 2
+    said = capsys.readouterr().err
+    assert "Check the path" in said
+    assert "--out mine" not in said
+
+
+def test_an_ending_of_another_format_is_answered_with_one_that_works(capsys):
+    assert run(finished("merge run --out x.extxyz")) == 2
+    said = capsys.readouterr().err
+    assert "ends in .extxyz" in said
+    assert "Give --out x.safetensors" in said
+    assert run("merge run --out x.safetensors") == 0
+    assert not Path("x.extxyz.safetensors").exists()
 
 
 def test_a_typo_is_answered(capsys):

@@ -1,8 +1,10 @@
 """A run as one plain model file, beside the run or where the user wants it."""
 
+import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import held, write_alone
 from atomgraft.core.overlap import refuse_taken_file
 from atomgraft.core.storage import write_atomically
@@ -30,14 +32,16 @@ def write_merged(
     folder
         The run it comes from.
     out
-        The file, to which its format may add an ending; none is in the folder.
+        The file; where it has no ending, that of its format is added. None is in
+        the folder.
     overwrite
         Replace a file of that name, if it is no input.
 
     Raises
     ------
     BadInputError
-        The file is there already, or is what the run was made from.
+        The file is there already, is what the run was made from, or has the ending
+        of another format.
     StorageError
         The folder cannot be written.
     """
@@ -47,6 +51,13 @@ def write_merged(
     with TemporaryDirectory(prefix="atomgraft-") as temporary:
         made = merged.export(Path(temporary) / place.name)
         path, content = place.with_name(made.name), made.read_bytes()
+    if path != place and place.suffix[1:2].isalpha():  # no part of si-300.5K
+        raise BadInputError(
+            f"{place} ends in {place.suffix}.",
+            f"A {merged.card.framework} model is kept in a file that ends in "
+            f"{path.suffix}.",
+            f"Give --out {shlex.quote(str(place.with_suffix(path.suffix)))}",
+        )
     if out is None:
         with held(folder, None):
             write_atomically(path, content)
