@@ -5,7 +5,6 @@ from pathlib import Path
 from atomgraft.core.outputs import write_beside
 from atomgraft.report.blocks import Block, Section
 from atomgraft.report.document import Cover, Mark, document_text
-from atomgraft.report.page import MARKS, PARTIAL
 from atomgraft.report.phonon_sections import (
     crystal_title,
     phonon_parts,
@@ -24,6 +23,12 @@ from atomgraft.results.phonon_files import PHONONS
 from atomgraft.results.phonons import REFERENCE, PhononResult
 
 PHONON_PAGE = "phonons.html"
+
+BETTER = Mark(name="took", word="Frequencies better")
+
+PARTLY = Mark(name="partial", word="Better in part")
+
+NO_BETTER = Mark(name="failed", word="Frequencies no better")
 
 STABLE = Mark(name="took", word="Stable")
 
@@ -78,7 +83,11 @@ def _cover(result: PhononResult) -> Cover:
 
 
 def mark_of(result: PhononResult) -> Mark:
-    """Return the result at a glance: did the adaptation take, is the crystal stable."""
+    """Return the result at a glance: are frequencies better, is the crystal stable.
+
+    That is about this crystal. Whether a run took is said on its own page, about the
+    material that it was made for, which may be another one.
+    """
     adapted, base = errors_of(result, "adapted"), errors_of(result, "base")
     if not result.errors:
         return _stability_mark(result)
@@ -88,12 +97,12 @@ def mark_of(result: PhononResult) -> Mark:
             COMPARED if all(_agrees(result, one.is_stable) for one in found) else OTHER
         )
     if not is_gain(adapted, base):
-        return MARKS[False]
+        return NO_BETTER
     best = best_baseline(result)
     is_beaten = best is not None and not is_gain(adapted, best)
     if is_beaten or not _agrees(result, adapted.is_stable):
-        return PARTIAL
-    return MARKS[True]
+        return PARTLY
+    return BETTER
 
 
 def _stability_mark(result: PhononResult) -> Mark:
