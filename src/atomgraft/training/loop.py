@@ -326,7 +326,7 @@ class _Trainer:
                 f"Lower the learning rate (now {rate:.2g}) and run 'atomgraft check' "
                 "on the data.",
             )
-        self.optimizer.step()
+        self._move()
         if self.job.adapted.decay:
             # in step with the learning rate: the end of the schedule would undo the fit
             share = rate / self.job.learning_rate
@@ -343,6 +343,22 @@ class _Trainer:
         if self._is_time_to_validate(state.step):
             record["validation"] = self._validate(state)
         self._log(record)
+
+    def _move(self) -> None:
+        """Let the optimiser move the weights, but none that never had a gradient.
+
+        Weight decay would shrink those as well, and they are the rows of elements and
+        heads that the data do not have.
+        """
+        if not self.plan.weight_decay:
+            self.optimizer.step()
+            return
+        before = [one.detach().clone() for one in self.trainables.values()]
+        self.optimizer.step()
+        for one, old in zip(self.trainables.values(), before, strict=True):
+            moments = self.optimizer.optimizer.state.get(one, {})
+            if "exp_avg_sq" in moments:
+                one.data.copy_(torch.where(moments["exp_avg_sq"] > 0, one, old))
 
     def _backward_of_streams(self, state: State) -> float:
         """Add up the gradients of all streams; return the loss."""

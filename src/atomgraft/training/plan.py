@@ -102,6 +102,7 @@ class Plan(BaseModel):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of the steps over which the learning rate rises."""
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Of AdamW; weights that no label touches (absent elements) are not shrunk."""
     clip: Annotated[float, Field(gt=0)] | None = 10.0
     """Largest norm of the gradient; none clips nothing."""
     average: Annotated[float, Field(ge=0, lt=1)] = 0.98

@@ -1,4 +1,4 @@
-"""Low-rank deltas leave the weights of what the data do not hold as they are."""
+"""Training leaves the weights of what the data do not hold as they are."""
 
 import dataclasses
 
@@ -144,12 +144,13 @@ def test_the_fit_is_the_same_to_the_last_bit(name, tmp_path):
 
 
 @NEEDS_SEVENN
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 @pytest.mark.parametrize("moves", [WholeWeights(), LowRankDeltas(rank=4)])
-def test_what_moves_whole_needs_no_care(moves, tmp_path):
+def test_what_moves_whole_needs_no_care(moves, weight_decay, tmp_path):
     potential = sevennet()
     frames = silicon(potential)
     adapted = adapted_to(potential, None, moves)
-    trained(adapted, frames, tmp_path, weight_decay=0.0)
+    trained(adapted, frames, tmp_path, weight_decay=weight_decay)
     assert rows_moved(adapted, {14})[1] > 0
     assert rows_moved(adapted, {8, 32})[1] == 0
 
