@@ -108,14 +108,17 @@ def test_a_cell_goes_on_from_its_checkpoint(spec, whole, tmp_path):
     assert table(out) == table(whole)
 
 
-def test_a_signal_closes_the_campaign_in_order(spec, whole, tmp_path):
+@pytest.mark.parametrize(
+    "kind", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
+def test_a_signal_closes_the_campaign_in_order(kind, spec, whole, tmp_path):
     out = tmp_path / "out"
     process = start("compare", spec, "--out", out, "--json")
     wait_for_cell(process, out, n_done=2)
     workers = workers_of(process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(kind)
     printed, errors = process.communicate(timeout=120)
-    assert process.returncode == 143
+    assert process.returncode == 128 + kind
     assert "Traceback" not in errors
     document = json.loads(printed)
     assert document["finished"] is False

@@ -128,14 +128,16 @@ def test_kill_9_of_an_equivariant_model(children, tmp_path):
     assert same_tensors(out, whole)
 
 
-def test_sigterm_ends_cleanly_and_goes_on(spec, whole, tmp_path):
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_cleanly_and_it_goes_on(kind, spec, whole, tmp_path):
     out = tmp_path / "run"
     process = start("adapt", spec, "--out", out, "--json")
     while n_lines(out) < 10 and process.poll() is None:
         time.sleep(0.001)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(kind)
     printed, errors = process.communicate(timeout=60)
-    assert process.returncode == 143
+    assert process.returncode == 128 + kind
+    assert f"Go on with: atomgraft adapt {out}" in printed
     assert "Traceback" not in errors
     assert json.loads(printed)["finished"] is False
     document = json.loads((out / "result.json").read_text())

@@ -1,5 +1,6 @@
 """atomgraft adapt: graft a base onto your material."""
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -7,11 +8,9 @@ import typer
 
 from atomgraft.cli.options import Json
 from atomgraft.cli.run_options import Asked, takes_a_run
+from atomgraft.core.signals import exit_code
 
 NAME = "adapt"
-
-INTERRUPTED = 143
-"""Exit code after a signal: 128 + SIGTERM, as schedulers expect."""
 
 
 @takes_a_run
@@ -76,4 +75,6 @@ def command(
     if as_json:
         print_json(result.model_dump_json(indent=1))
     if not is_finished:
-        raise typer.Exit(INTERRUPTED)
+        if result.finished:
+            screen.print(f"Go on with: atomgraft adapt {folder}", markup=False)
+        raise typer.Exit(exit_code(signal.SIGTERM))

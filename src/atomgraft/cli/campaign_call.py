@@ -1,6 +1,7 @@
 """One call of a verb that runs cells: plan, run what is open, print, and leave."""
 
 import dataclasses
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import (
@@ -14,14 +15,13 @@ from typing import (
 
 import typer
 
+from atomgraft.core.signals import exit_code
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from atomgraft.core.trust import Trust
     from atomgraft.experiments.clusters import ClusterPlan
-
-INTERRUPTED = 143
-"""Exit code where cells are left to run: 128 + SIGTERM, as for ``adapt``."""
 
 
 @runtime_checkable
@@ -125,7 +125,7 @@ class Call:
             )
         self._print(screen, verb, result)
         if not result.finished:
-            raise typer.Exit(INTERRUPTED)
+            raise typer.Exit(exit_code(signal.SIGTERM))
         if not verb.has_numbers(result):
             raise typer.Exit(1)
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
 import traceback
@@ -30,6 +31,7 @@ from atomgraft.cli import (
 )
 from atomgraft.cli.handover import SENT_FOR, hand_over
 from atomgraft.core.errors import AtomgraftError, BadInputError, MissingExtraError
+from atomgraft.core.signals import exit_code, forget_signals
 
 app = typer.Typer(
     name="atomgraft",
@@ -122,8 +124,8 @@ def main() -> None:
     except AtomgraftError as error:
         sys.exit(_told(error))
     except typer.Abort:
-        print("Stopped.", file=sys.stderr)
-        sys.exit(130)
+        print("Stopped. The same command goes on, or starts anew.", file=sys.stderr)
+        sys.exit(exit_code(signal.SIGINT))
     except BrokenPipeError:
         sys.exit(0)
     except MemoryError:
@@ -204,6 +206,7 @@ def _bug(error: Exception) -> str:
 
 def _run_where_possible() -> int:
     """Run here or, where a framework is missing, in the environment kept for it."""
+    forget_signals()
     sent_for = os.environ.pop(SENT_FOR, None)  # whom we start is not sent
     try:
         return _run()

@@ -92,7 +92,7 @@ def _show_run(folder: Path, screen: "Console") -> Made:
             f"{folder} holds no result of atomgraft.",
             "The folder of an adapt, compare, phonons, select, stabilise or campaign "
             "that got as far as a result is needed.",
-            "Check the path; repeat the command that made the folder if it was stopped.",
+            "Check the path; if the command was stopped, repeat it.",
         )
     result = read_result(folder)
     print_result(screen, result)

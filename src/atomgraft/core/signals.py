@@ -6,6 +6,25 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
+_noted: list[int] = []
+"""Signals that came while somebody looked."""
+
+
+def exit_code(otherwise: signal.Signals) -> int:
+    """Return 128 plus the signal that told this process to stop.
+
+    Parameters
+    ----------
+    otherwise
+        The signal, where none was noted here: another process was told.
+    """
+    return 128 + (_noted[-1] if _noted else otherwise)
+
+
+def forget_signals() -> None:
+    """Begin a command: what came before it does not concern it."""
+    _noted.clear()
+
 
 @contextmanager
 def stopped_by_signal() -> Generator[threading.Event]:
@@ -22,7 +41,8 @@ def stopped_by_signal() -> Generator[threading.Event]:
     """
     event = threading.Event()
 
-    def note(_signal: int, _frame: FrameType | None) -> None:
+    def note(number: int, _frame: FrameType | None) -> None:
+        _noted.append(number)
         event.set()
 
     if threading.current_thread() is not threading.main_thread():

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from atomgraft.core.signals import stopped_by_signal
+from atomgraft.core.signals import exit_code, forget_signals, stopped_by_signal
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
@@ -14,6 +14,9 @@ def test_a_signal_sets_the_event(kind):
         assert not stopped.is_set()
         signal.raise_signal(kind)
         assert stopped.is_set()
+    assert exit_code(signal.SIGTERM) == 128 + kind
+    forget_signals()
+    assert exit_code(signal.SIGTERM) == 143
 
 
 def test_afterwards_signals_are_what_they_were():
