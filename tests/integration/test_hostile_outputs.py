@@ -336,19 +336,23 @@ def test_a_result_changed_by_hand_is_not_thrown_away(made, tmp_path, monkeypatch
     assert "my notes" in (tmp_path / "kept.html").read_text()
 
 
-def test_results_without_a_list_go_on(made, tmp_path, monkeypatch):
-    """As versions have left them that kept no list."""
+def test_a_copy_without_its_list_is_read_and_never_written(
+    made, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(made)
-    run_folder = tmp_path / "run"
-    shutil.copytree(made / "run", run_folder)
-    (run_folder / MANIFEST).unlink()
-    (run_folder / "notes.txt").write_text("mine")
-    assert run(f"prove {run_folder} --test data/test.extxyz") == 0
-    assert run(f"report {run_folder}") == 0
-    assert run(f"merge {run_folder}") == 0
-    assert run(f"{FOLDER_VERBS['adapt']} --out {run_folder} --fresh") == 0
-    assert (run_folder / "notes.txt").read_text() == "mine"
-    assert not (run_folder / "report.html").exists()
+    copied = tmp_path / "run"
+    shutil.copytree(made / "run", copied)
+    kept = (copied / MANIFEST).rename(tmp_path / MANIFEST)
+    before = snapshot(copied)
+    for command in (
+        f"prove {copied} --test data/test.extxyz",
+        f"{FOLDER_VERBS['adapt']} --out {copied} --fresh",
+    ):
+        assert f"copy {MANIFEST} too" in refused(command, capsys)
+    assert snapshot(copied) == before
+    assert run(f"merge {copied} --out {tmp_path / 'merged.pth'}") == 0
+    kept.rename(copied / MANIFEST)
+    assert run(f"report {copied}") == 0
 
 
 def test_a_graft_that_names_itself_is_told(made, tmp_path, monkeypatch, capsys):

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.json_files import parse_json
 from atomgraft.core.storage import LOCK, is_leftover, replace_file
 
 MANIFEST = ".atomgraft.json"
@@ -74,8 +75,8 @@ def read_manifest(folder: Path) -> Manifest | None:
             return None
         if path.stat().st_size > LARGEST:
             raise _unusable(path, "it is too large")
-        return _parsed(json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        return _parsed(parse_json(path.read_text()))
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise _unusable(path, str(error).splitlines()[0]) from error
 
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Generator, Iterable
 from pathlib import Path, PurePosixPath
 
-from atomgraft.core.earlier import earlier_files, earlier_folders, earlier_verb
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.manifest import (
     MANIFEST,
@@ -204,7 +203,7 @@ class Outputs:
             place = self.folder / name
             if _has_link(self.folder, name) or not place.is_dir():
                 continue
-            manifest = read_manifest(place) or _of_earlier_version(place, "cell")
+            manifest = read_manifest(place)
             found += [] if manifest is None else [Outputs(place, manifest)]
         return found
 
@@ -291,7 +290,7 @@ def _refuse_dangling(folder: Path) -> None:
 
 
 def _found(folder: Path, verb: str | None) -> Outputs | None:
-    """Return what is ours in a folder, as its list or its files say."""
+    """Return what is ours in a folder, as its list says."""
     if not is_folder(folder):
         return None
     try:
@@ -307,8 +306,6 @@ def _found(folder: Path, verb: str | None) -> Outputs | None:
     place = folder.resolve()
     manifest = read_manifest(place)
     if manifest is None:
-        manifest = _of_earlier_version(place, verb)
-    if manifest is None:
         raise _foreign(folder, others)
     if verb not in {None, manifest.verb}:
         raise BadInputError(
@@ -319,33 +316,14 @@ def _found(folder: Path, verb: str | None) -> Outputs | None:
     return Outputs(place, manifest)
 
 
-def _of_earlier_version(folder: Path, verb: str | None) -> Manifest | None:
-    """Return the list that a version without lists would have written.
-
-    Parameters
-    ----------
-    folder
-        It has no list.
-    verb
-        Which one is expected; none is any.
-    """
-    known = earlier_verb(folder, verb) or earlier_verb(folder)
-    if known is None:
-        return None
-    return Manifest(
-        verb=known,
-        files=dict.fromkeys(earlier_files(folder, known), ()),
-        folders=set(earlier_folders(folder, known)),
-    )
-
-
 def _foreign(folder: Path, others: list[str]) -> BadInputError:
     more = ", ..." if len(others) > N_NAMED else ""
     return BadInputError(
         f"{folder} holds files that atomgraft did not write: "
         f"{', '.join(others[:N_NAMED])}{more}.",
         "A folder that is empty, not there yet, or that atomgraft made is needed.",
-        f"Give another folder with --out, for example --out {folder / 'atomgraft'}.",
+        f"Give another folder with --out, for example --out {folder / 'atomgraft'}; "
+        f"beside results that were copied here, copy {MANIFEST} too.",
     )
 
 
@@ -410,9 +388,7 @@ def list_folder(*folders: Path) -> None:
 
 def is_ours(folder: Path) -> bool:
     """Tell whether a folder holds what atomgraft wrote, and is no other's besides."""
-    place = folder.resolve()
-    is_listed = read_manifest(place) is not None
-    return is_listed or earlier_verb(place) is not None
+    return read_manifest(folder.resolve()) is not None
 
 
 def write_beside(path: Path, text: str, *, overwrite: bool = False) -> None:

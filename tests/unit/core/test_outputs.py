@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import pytest
 
@@ -305,6 +306,17 @@ def test_a_list_that_leads_elsewhere_or_cannot_be_read_is_refused(kind, out):
     ):
         pass
     assert (out / "spec.yaml").exists()
+
+
+def test_a_deep_list_is_refused_where_a_library_has_lifted_the_limit(out):
+    put(out / MANIFEST, "[" * 100_000)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10**5)  # as symfc does where it is imported
+    try:
+        with pytest.raises(BadInputError, match="levels"), held(out, "adapt"):
+            pass
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def test_a_list_that_is_a_link_is_refused(out, tmp_path):
