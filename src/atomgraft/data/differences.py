@@ -6,12 +6,10 @@ response alone: F(u) - F(-u), where F(-u) is another frame or, by a symmetry of 
 undisplaced crystal, the same frame seen from another side; or F(u) - F(0).
 """
 
-import contextlib
 import dataclasses
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from ase import Atoms
@@ -19,6 +17,7 @@ from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.labels import forces_of
+from atomgraft.data.space_groups import space_group
 
 DISPLACEMENT = "displacement"
 """Array of a frame: its displacement from the undisplaced crystal, Å."""
@@ -350,32 +349,6 @@ class _Crystal:
         if self._operations is None:
             self._operations = space_group(self.rest, self.symprec)
         return self._operations
-
-
-def space_group(rest: Atoms, symprec: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the space group; with magnetic moments, the magnetic one.
-
-    An operation that turns every moment over counts with time reversal, which forces do
-    not see.
-    """
-    import spglib
-
-    nothing = np.zeros((0, 3, 3), dtype=np.int64), np.zeros((0, 3))
-    if not rest.pbc.all():
-        return nothing
-    moments = _moments(rest)
-    cell = (rest.cell.array, rest.get_scaled_positions(), rest.numbers)
-    search: Any = spglib.get_symmetry_dataset
-    if moments.any():
-        cell, search = (*cell, moments), spglib.get_magnetic_symmetry_dataset
-    failure = getattr(spglib.error, "SpglibError", ValueError)  # raised since 2.7
-    found = None
-    with warnings.catch_warnings(), contextlib.suppress(failure):
-        warnings.simplefilter("ignore", DeprecationWarning)  # raised, once phonopy asks
-        found = search(cell, symprec=symprec)
-    if found is None:
-        return nothing
-    return np.asarray(found.rotations), np.asarray(found.translations)
 
 
 def _moments(atoms: Atoms) -> Float[np.ndarray, "..."]:

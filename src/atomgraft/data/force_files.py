@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.foreign import foreign
 from atomgraft.core.reading import read_text
 from atomgraft.core.storage import is_file
 from atomgraft.data.phonopy_units import FileUnits
@@ -172,13 +173,9 @@ def _parsed(text: str, n_atoms: int, file: Path) -> Any:  # noqa: ANN401 - phono
     """Let phonopy read a FORCE_SETS file of either kind."""
     from phonopy.file_IO import parse_FORCE_SETS_from_strings
 
-    try:
+    what = f"{file} does not fit a supercell of {n_atoms} atoms"
+    with foreign(lambda reason: _misfit(f"{what}: {reason}")):
         return parse_FORCE_SETS_from_strings(text, natom=n_atoms)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise _misfit(
-            f"{file} does not fit a supercell of {n_atoms} atoms: {reason}"
-        ) from error
 
 
 def _misfit(what: str) -> BadInputError:

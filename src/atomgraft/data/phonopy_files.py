@@ -21,6 +21,7 @@ from ase.data import atomic_masses
 from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.foreign import foreign
 from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
 from atomgraft.core.yaml_files import read_yaml
 from atomgraft.data.geometry import VOLUMES, check_crystal
@@ -231,13 +232,12 @@ def _interpreted(
     loader = _loader(document)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a layout is an old one
-        try:
-            return loader(plain).parse().data
-        except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise unreadable(
+        with foreign(
+            lambda reason: unreadable(
                 source, f"has parts that phonopy does not understand ({reason})"
-            ) from error
+            )
+        ):
+            return loader(plain).parse().data
 
 
 def _loader(document: Mapping[str, Any]) -> Any:  # noqa: ANN401

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.foreign import foreign
 from atomgraft.core.reading import read_text
 from atomgraft.data.phonopy_files import BornCharges, charge_factor
 from atomgraft.data.phonopy_units import ANGSTROM_EV, FileUnits
@@ -65,23 +66,19 @@ def read_born(
     """
     from phonopy.file_IO import parse_BORN_from_strings
 
-    n_atoms = len(phonon.primitive)
-    try:
-        found = parse_BORN_from_strings(
-            read_text(path, max_bytes=MAX_BYTES),
-            phonon.primitive,
-            symprec=phonon.symmetry.tolerance,
-        )
-    except Exception as error:
-        reason = error.came if isinstance(error, BadInputError) else str(error)
-        reason = " ".join(reason.split())[:200].rstrip(".")
-        raise BadInputError(
-            f"{path} gives no Born charges for a primitive cell of {n_atoms} atoms"
-            f"{f': {reason}' if reason else ''}.",
+    text, n_atoms = read_text(path, max_bytes=MAX_BYTES), len(phonon.primitive)
+    with foreign(
+        lambda reason: BadInputError(
+            f"{path} gives no Born charges for a primitive cell of {n_atoms} atoms: "
+            f"{reason}.",
             "phonopy's BORN file of this crystal is needed: dielectric constant and the"
             " charges of the symmetry-distinct atoms.",
             "Make it again with phonopy-vasp-born, or leave it out.",
-        ) from error
+        )
+    ):
+        found = parse_BORN_from_strings(
+            text, phonon.primitive, symprec=phonon.symmetry.tolerance
+        )
     return BornCharges(
         charges=np.asarray(found["born"]),
         dielectric=np.asarray(found["dielectric"]),

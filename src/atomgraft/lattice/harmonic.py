@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.foreign import foreign
 from atomgraft.lattice.forces import Progress, forces_of_supercells
 from atomgraft.lattice.supercells import (
     all_displacements,
@@ -161,25 +162,24 @@ def _copy(phonon: "Phonopy") -> "Phonopy":
 def _solve(phonon: "Phonopy", solver: Literal["traditional", "symfc"]) -> None:
     """Find the force constants of a crystal with displacements and forces."""
     n_needed = 1 if solver == "traditional" else _supercells_needed(phonon)
-    error = None
-    if len(all_displacements(phonon)) >= n_needed:
-        try:
-            phonon.produce_force_constants(
-                calculate_full_force_constants=False,
-                fc_calculator=solver,
-                show_drift=False,
-            )
-        except ValueError as caught:  # phonopy's word for too few displacements
-            error = caught
-        else:
-            return
-    raise BadInputError(
+    if len(all_displacements(phonon)) < n_needed:
+        raise _undetermined(phonon, n_needed)
+    with foreign(lambda reason: _undetermined(phonon, n_needed, reason)):
+        phonon.produce_force_constants(
+            calculate_full_force_constants=False,
+            fc_calculator=solver,
+            show_drift=False,
+        )
+
+
+def _undetermined(phonon: "Phonopy", n_needed: int, reason: str = "") -> BadInputError:
+    return BadInputError(
         f"{len(all_displacements(phonon))} displaced supercells do not determine the "
-        "force constants of this crystal.",
+        f"force constants of this crystal{f' ({reason})' if reason else ''}.",
         "Every symmetry-distinct atom must be displaced, in enough directions"
         + (f": at least {n_needed} supercells." if n_needed > 1 else "."),
         "Give all supercells that phonopy asks for.",
-    ) from error
+    )
 
 
 def _supercells_needed(phonon: "Phonopy") -> int:
@@ -189,8 +189,9 @@ def _supercells_needed(phonon: "Phonopy") -> int:
     """
     from phonopy.interface.symfc import SymfcFCSolver
 
-    solver = SymfcFCSolver(phonon.supercell, symmetry=phonon.symmetry)
-    return solver.estimate_numbers_of_supercells(orders=[2])[2]
+    with foreign(lambda reason: _undetermined(phonon, 1, reason)):
+        solver = SymfcFCSolver(phonon.supercell, symmetry=phonon.symmetry)
+        return solver.estimate_numbers_of_supercells(orders=[2])[2]
 
 
 def _largest(forces: Float[np.ndarray, "atoms 3"]) -> float:

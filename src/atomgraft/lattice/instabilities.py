@@ -6,9 +6,10 @@ import numpy as np
 from ase import Atoms
 from jaxtyping import Complex, Float, Int
 
+from atomgraft.core.errors import BadInputError
 from atomgraft.lattice.harmonic import Harmonic
 from atomgraft.lattice.modulations import Instability, same_q, stars
-from atomgraft.lattice.spectra import commensurate_modes
+from atomgraft.lattice.spectra import commensurate_modes, named_points
 from atomgraft.lattice.supercells import supercell_by_length
 
 THRESHOLD = 0.1
@@ -129,16 +130,11 @@ def q_label(harmonic: Harmonic, instability: Instability) -> str:
     instability
         Any arm of its star may be the one that has a name.
     """
-    import seekpath
-
-    primitive = harmonic.phonon.primitive
     try:
-        found = seekpath.get_path_orig_cell(
-            primitive.totuple()[:3], symprec=harmonic.phonon.symmetry.tolerance
-        )
-    except (ValueError, seekpath.SymmetryDetectionError):  # it has no names for it
-        found = {"point_coords": {}}
-    for name, point in found["point_coords"].items():
+        points = named_points(harmonic)["point_coords"]
+    except BadInputError:  # it has no names for it
+        points = {}
+    for name, point in points.items():
         for arm in instability.arms:
             q = np.array(point)
             if same_q(q, arm) or same_q(-q, arm):

@@ -7,10 +7,13 @@ suggests (Hinuma et al., Comput. Mater. Sci. 128, 140 (2017)).
 import dataclasses
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Complex, Float
 
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.foreign import foreign
 from atomgraft.lattice.harmonic import Harmonic
 
 MESH = (20, 20, 20)
@@ -100,6 +103,40 @@ class BandPath:
     labels: tuple[tuple[str, str], ...]
 
 
+def named_points(harmonic: Harmonic) -> dict[str, Any]:
+    """Return seekpath's path for the primitive cell as it is, and its named points.
+
+    Parameters
+    ----------
+    harmonic
+        A crystal with force constants.
+
+    Raises
+    ------
+    BadInputError
+        seekpath finds no path in this cell.
+    """
+    import seekpath
+
+    phonon = harmonic.phonon
+    with (
+        foreign(
+            lambda reason: BadInputError(
+                f"No path of q-points is known for {phonon.primitive.formula} "
+                f"({reason}).",
+                "A cell whose symmetry seekpath finds is needed.",
+                "Look at the structure, or choose another --symprec.",
+            )
+        ),
+        warnings.catch_warnings(),
+    ):
+        # a magnetic cell may be several cells of the lattice, whose path this is then
+        warnings.simplefilter("ignore", seekpath.SupercellWarning)
+        return seekpath.get_path_orig_cell(
+            phonon.primitive.totuple()[:3], symprec=phonon.symmetry.tolerance
+        )
+
+
 def band_path(harmonic: Harmonic, n_points: int = N_BAND_POINTS) -> BandPath:
     """Return seekpath's path for the primitive cell as it is.
 
@@ -110,15 +147,8 @@ def band_path(harmonic: Harmonic, n_points: int = N_BAND_POINTS) -> BandPath:
     n_points
         Points on the longest leg.
     """
-    import seekpath
-
     primitive = harmonic.phonon.primitive
-    with warnings.catch_warnings():
-        # a magnetic cell may be several cells of the lattice, whose path this is then
-        warnings.simplefilter("ignore", seekpath.SupercellWarning)
-        found = seekpath.get_path_orig_cell(
-            primitive.totuple()[:3], symprec=harmonic.phonon.symmetry.tolerance
-        )
+    found = named_points(harmonic)
     points = {name: np.array(q) for name, q in found["point_coords"].items()}
     reciprocal = np.linalg.inv(primitive.cell)
     ends = [(points[a], points[b]) for a, b in found["path"]]

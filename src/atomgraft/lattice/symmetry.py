@@ -1,6 +1,6 @@
 """Space groups and standard cells, as spglib finds them, and what moments change."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from ase import Atoms
 from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.space_groups import cell_of, dataset_of, searched
 
 if TYPE_CHECKING:
     from phono3py import Phono3py
@@ -23,17 +24,6 @@ EXACT_SYMPREC = 1e-3
 def raise_errors_of_spglib() -> None:
     """Let spglib raise its errors; phonopy chooses so for all where it is imported."""
     import phonopy.structure.symmetry  # noqa: F401
-
-
-def _failure() -> type[Exception]:
-    """Return what spglib raises; before 2.7 it returned nothing instead."""
-    import spglib
-
-    return getattr(spglib, "SpglibError", ValueError)
-
-
-def _cell(atoms: Atoms) -> Any:  # noqa: ANN401 - spglib's tuple
-    return atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers
 
 
 def primitive_of(atoms: Atoms, symprec: float = EXACT_SYMPREC) -> Atoms:
@@ -83,13 +73,7 @@ def _standard(atoms: Atoms, symprec: float, **options: bool) -> Atoms:
     BadInputError
         spglib finds no symmetry, not even that of the lattice.
     """
-    import spglib
-
-    raise_errors_of_spglib()
-    try:
-        found = spglib.standardize_cell(_cell(atoms), symprec=symprec, **options)
-    except _failure() as error:
-        raise _no_symmetry(atoms) from error
+    found = searched("standardize_cell", cell_of(atoms), symprec, **options)
     if found is None:
         raise _no_symmetry(atoms)
     lattice, places, numbers = found
@@ -102,15 +86,6 @@ def _no_symmetry(atoms: Atoms) -> BadInputError:
         "Atoms at places of their own, in a cell that is not flat, are needed.",
         "Look at the structure.",
     )
-
-
-def _searched(search: Callable[..., Any], cell: Any, symprec: float) -> Any:  # noqa: ANN401 - spglib's own
-    """Return what a search of spglib finds, or none."""
-    raise_errors_of_spglib()
-    try:
-        return search(cell, symprec=symprec)
-    except _failure():
-        return None
 
 
 def images_of_atoms(atoms: Atoms, symprec: float) -> Int[np.ndarray, " atoms"]:
@@ -132,13 +107,7 @@ def images_of_atoms(atoms: Atoms, symprec: float) -> Int[np.ndarray, " atoms"]:
     >>> images_of_atoms(bulk("NaCl", "rocksalt", a=5.6, cubic=True), 1e-3).tolist()
     [4, 4, 4, 4, 4, 4, 4, 4]
     """
-    import spglib
-
-    moments = atoms.get_initial_magnetic_moments()
-    cell, search = _cell(atoms), spglib.get_symmetry_dataset
-    if moments.any():
-        cell, search = (*cell, moments), spglib.get_magnetic_symmetry_dataset
-    found = _searched(search, cell, symprec)
+    found = dataset_of(atoms, symprec)
     if found is None:
         return np.ones(len(atoms), dtype=int)
     classes = np.asarray(found.equivalent_atoms)
@@ -161,9 +130,7 @@ def spglib_group(atoms: Atoms, symprec: float) -> tuple[str, int]:
     >>> spglib_group(bulk("Si"), 1e-3)
     ('Fd-3m', 227)
     """
-    import spglib
-
-    found = _searched(spglib.get_spacegroup, _cell(atoms), symprec)
+    found = searched("get_spacegroup", cell_of(atoms), symprec)
     if found is None:
         return "P1", 1
     symbol, _, number = str(found).partition(" ")
@@ -254,7 +221,7 @@ def _of_moments(phonon: "Phonopy | Phono3py", order: str) -> Iterator[str]:
 
     with_moments = phonon.symmetry
     cell: Any = phonon.supercell.totuple()[:3]
-    found = _searched(spglib.get_symmetry_dataset, cell, with_moments.tolerance)
+    found = searched("get_symmetry_dataset", cell, with_moments.tolerance)
     without = "1" if found is None else found.pointgroup.strip()
     bns = ""
     number = getattr(with_moments.dataset, "uni_number", None)

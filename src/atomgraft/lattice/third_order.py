@@ -21,6 +21,7 @@ from ase import Atoms
 from jaxtyping import Bool, Float, Int
 
 from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.foreign import foreign
 from atomgraft.data.phonopy_files import to_ase
 from atomgraft.lattice.forces import Progress, forces_of_supercells
 from atomgraft.lattice.harmonic import Harmonic
@@ -308,7 +309,7 @@ def with_least_squares(
     _refuse_other_shape(forces, phonons.displacements)
     solved = copy.deepcopy(phonons)
     solved.forces = forces
-    solved.produce_fc3(fc_calculator="symfc")
+    _fit(solved, 3)
     _refuse_undetermined(phonons, forces, np.asarray(solved.fc3))
     if second_forces is not None:
         _find_second_order(solved, second_forces)
@@ -378,7 +379,20 @@ def _find_second_order(
         solved.produce_fc2()
         solved.symmetrize_fc2()
     else:
-        solved.produce_fc2(fc_calculator="symfc")
+        _fit(solved, 2)
+
+
+def _fit(solved: "Phono3py", order: int) -> None:
+    """Fit force constants with symfc."""
+    with foreign(
+        lambda reason: BadInputError(
+            f"Displaced supercells do not determine force constants of order {order} "
+            f"({reason}).",
+            "Forces of enough supercells, in which every atom moves, are needed.",
+            "Give more displaced supercells.",
+        )
+    ):
+        getattr(solved, f"produce_fc{order}")(fc_calculator="symfc")
 
 
 def _refuse_undetermined(
@@ -394,7 +408,7 @@ def _refuse_undetermined(
     again = copy.deepcopy(phonons)
     again.dataset = {"displacements": np.tile(phonons.displacements[::-1], (2, 1, 1))}
     again.forces = np.tile(forces[::-1], (2, 1, 1))
-    again.produce_fc3(fc_calculator="symfc")
+    _fit(again, 3)
     apart = np.abs(np.asarray(again.fc3) - found).max() / np.abs(found).max()
     if not apart < SAME_FIT:
         raise BadInputError(

@@ -6,8 +6,8 @@ import numpy as np
 from ase import Atoms
 
 from atomgraft.data.checks.findings import Finding, is_isolated_atom, named, places
-from atomgraft.data.differences import space_group
 from atomgraft.data.labels import energy_of, forces_of, stress_of
+from atomgraft.data.space_groups import cell_of, searched, space_group
 
 SYMPREC = 1e-4
 """Å; atoms that are displaced by more have forces."""
@@ -95,17 +95,10 @@ def _demands_no_forces(atoms: Atoms) -> bool:
 
 def _primitive(atoms: Atoms) -> tuple[np.ndarray, np.ndarray, Atoms | None]:
     """Return rotations and translations of the primitive cell, and this cell."""
-    import spglib
-
     nothing = np.zeros((0, 3, 3)), np.zeros((0, 3)), None
-    if not atoms.pbc.all():
-        return nothing
-    cell = (atoms.cell.array, atoms.get_scaled_positions(), atoms.numbers)
-    failure = getattr(spglib.error, "SpglibError", ValueError)  # raised since 2.7
-    try:
-        found = spglib.find_primitive(cell, symprec=SYMPREC)  # pyright: ignore[reportArgumentType] - arrays are taken
-    except failure:
-        return nothing
+    found = None
+    if atoms.pbc.all():
+        found = searched("find_primitive", cell_of(atoms), SYMPREC)
     if found is None or len(found[2]) > MAX_CELL:
         return nothing
     lattice, scaled, numbers = found
