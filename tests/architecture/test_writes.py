@@ -43,6 +43,29 @@ def test_one_module_writes_and_removes():
     assert {name: others[name] for name in others.keys() - ALLOWED} == {}
 
 
+IGNORING = {"ignore_errors", "ignore_cleanup_errors", "missing_ok"}
+
+
+def ignores(tree: ast.AST) -> list[str]:
+    """Return the calls that would not say if they could not remove something."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and IGNORING & {str(key.arg) for key in node.keywords}
+    ]
+
+
+def test_nothing_is_removed_with_errors_ignored():
+    found = {one.name: ignores(one.tree) for one in modules()}
+    assert {name: calls for name, calls in found.items() if calls} == {}
+
+
+def test_an_ignored_error_is_seen():
+    """Negative control."""
+    assert ignores(ast.parse("shutil.rmtree(a, ignore_errors=True)"))
+
+
 def test_a_write_and_a_removal_are_seen():
     """Negative control."""
     text = "path.open('w'); open(a, mode='ab'); shutil.rmtree(b); c.unlink(); d.open()"

@@ -10,7 +10,6 @@ import contextlib
 import gzip
 import lzma
 import os
-import shutil
 import stat
 import tempfile
 import zlib
@@ -189,15 +188,12 @@ def expanded(path: Path, *, max_bytes: int = MAX_BYTES) -> Generator[Path]:
     if not is_compressed(path):
         yield path
         return
-    folder = Path(tempfile.mkdtemp(prefix="atomgraft-"))
-    try:
-        copy = folder / (plain_name(path) or "content")
+    with tempfile.TemporaryDirectory(prefix="atomgraft-") as folder:
+        copy = Path(folder) / (plain_name(path) or "content")
         with copy.open("wb") as stream:
             for piece in _pieces(path, max_bytes, lambda one: one.read(CHUNK)):
                 stream.write(piece)
         yield copy
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open_plain(path: Path) -> IO[bytes]:
