@@ -20,6 +20,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.json_files import parse_json
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.models.base import AbstractPotential
+from atomgraft.models.checkpoints import check_tensors
 
 GRAFT = "graft.safetensors"
 CARD_KEY = "atomgraft"
@@ -152,6 +153,7 @@ def read_card(path: Path) -> GraftCard:
             "A graft.safetensors written by 'atomgraft adapt' is needed.",
             "Check the path, or wait until the run has finished.",
         )
+    check_tensors(path)
     try:
         with safe_open(path, framework="pt") as stream:
             metadata: Mapping[str, str] = stream.metadata() or {}

@@ -3,6 +3,7 @@
 import pickle
 import re
 import shlex
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +12,14 @@ import torch
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import file_fingerprint
+from atomgraft.core.reading import ALWAYS_EXPANDED, check_file
 from atomgraft.core.storage import is_file
+
+ARCHIVE = b"PK\x03\x04"
+"""First bytes of what torch takes for a zip archive."""
+
+MAX_HEADER = 16 * 1024**2
+"""Bytes of a safetensors header; names, shapes and a card take a few hundred kB."""
 
 
 def read_checkpoint(
@@ -47,6 +55,7 @@ def read_checkpoint(
             "A checkpoint file is needed.",
             "Check the path.",
         )
+    _refuse_bomb(path)
     try:
         with torch.serialization.safe_globals(cast("list[Any]", list(allowed))):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -56,6 +65,51 @@ def read_checkpoint(
     except Exception as error:  # rubbish trips the reader in any way
         raise _unreadable(path, error) from error
     return _read_trusted(path)
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuse an archive that becomes larger than it is: torch compresses nothing.
+
+    The sizes are those that the archive states, which torch allocates and fills.
+    """
+    size = check_file(path)
+    with path.open("rb") as stream:
+        if stream.read(len(ARCHIVE)) != ARCHIVE:
+            return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            expanded = sum(one.file_size for one in archive.infolist())
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    if expanded > max(size, ALWAYS_EXPANDED):
+        raise BadInputError(
+            f"{path} has {size / 1024:.0f} KiB and expands to "
+            f"{expanded / 1024**2:.0f} MiB.",
+            "A checkpoint whose entries are not compressed, as torch writes it, is "
+            "needed.",
+            "Download it again; if you know who made it, load it with torch and save "
+            "it anew.",
+        )
+
+
+def check_tensors(path: Path) -> None:
+    """Check that the header of a safetensors file is not too large to be parsed.
+
+    Raises
+    ------
+    BadInputError
+        It is, or the file cannot be read.
+    """
+    size = check_file(path)
+    with path.open("rb") as stream:
+        stated = int.from_bytes(stream.read(8), "little")
+    if MAX_HEADER < stated < size:  # one beyond the file, safetensors refuses at once
+        raise BadInputError(
+            f"The header of {path} has {stated / 1024**2:.0f} MiB.",
+            f"A safetensors file with a header of up to {MAX_HEADER // 1024**2} MiB "
+            "is needed.",
+            "Check the file, or download it again.",
+        )
 
 
 def _read_trusted(path: Path) -> Any:  # noqa: ANN401 - whatever the framework stored

@@ -25,6 +25,7 @@ from atomgraft.models.base import (
     PotentialCard,
     interaction,
 )
+from atomgraft.models.checkpoints import check_tensors
 from atomgraft.models.classical import (
     AbstractLaw,
     LennardJonesLaw,
@@ -364,6 +365,7 @@ def load_pair(path: Path) -> PairPotential:
         The file is missing or broken, or holds something else.
     """
     try:
+        check_tensors(path)
         with safetensors.safe_open(path, framework="pt") as stream:
             text = (stream.metadata() or {}).get(CARD, "")
             names: list[str] = stream.keys()  # not a mapping: cannot be iterated

@@ -2,12 +2,15 @@
 
 import collections
 import os
+import zipfile
 
 import pytest
 import torch
 
+from atomgraft.adaptation.graft import read_card
 from atomgraft.core.errors import BadInputError
-from atomgraft.models.checkpoints import read_checkpoint
+from atomgraft.models.checkpoints import MAX_HEADER, check_tensors, read_checkpoint
+from atomgraft.models.pair import load_pair
 
 
 class Payload:
@@ -54,6 +57,40 @@ def test_allowed_types_are_read_and_forgotten_afterwards(path):
     assert isinstance(read_checkpoint(path, allowed=[Harmless])["extra"], Harmless)
     with pytest.raises(BadInputError, match="Harmless"):
         read_checkpoint(path)
+
+
+def test_a_bomb_is_refused_before_torch_reads_it(path, monkeypatch):
+    """Of entries that torch would expand in memory, 1,000 times their size."""
+    torch.save({"weights": torch.zeros(2**24)}, path)
+    assert len(read_checkpoint(path)["weights"]) == 2**24  # the negative control
+    squeezed = path.with_name("bomb.pth")
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(squeezed, "w") as archive:
+        for one in whole.infolist():
+            content = whole.read(one)
+            archive.writestr(one.filename, content, zipfile.ZIP_DEFLATED)
+    assert squeezed.stat().st_size < 2**20
+    monkeypatch.setattr(torch, "load", None)
+    for trust in (False, True):
+        with pytest.raises(BadInputError, match="expands to 64 MiB"):
+            read_checkpoint(squeezed, trust=trust)
+
+
+def test_a_header_of_many_megabytes_is_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    header = b'{"__metadata__":{' + b" " * MAX_HEADER + b"}}"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    for read in (check_tensors, load_pair, read_card):
+        with pytest.raises(BadInputError, match="header of up to 16 MiB"):
+            read(path)
+
+
+@pytest.mark.parametrize("stated", [2**24, 2**40, 2**64 - 1])
+def test_a_header_beyond_the_file_is_refused(stated, tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(stated.to_bytes(8, "little") + bytes(100))
+    for read in (load_pair, read_card):
+        with pytest.raises(BadInputError):
+            read(path)
 
 
 def test_a_type_may_be_allowed_under_the_name_the_file_asks_for(path):
