@@ -83,6 +83,12 @@ def test_run_files_are_valid(block):
     parse(document, block.name)
 
 
+def test_every_module_of_core_is_in_the_reference():
+    text = page("reference.md")
+    names = {one.stem for one in (REPOSITORY / "src/atomgraft/core").glob("[a-z]*.py")}
+    assert {name for name in names if f"::: atomgraft.core.{name}" not in text} == set()
+
+
 def test_every_key_of_a_comparison_is_explained():
     text = page("compare.md")
     shared = set(RunSpec.model_fields)
