@@ -87,15 +87,11 @@ def autoregressive(rng, n, memory=0.9):
 @pytest.mark.parametrize("n", [5, 10, 20, 50])
 def test_frames_of_one_trajectory_are_not_called_better_by_chance(n):
     """One frame is 0.9 of the one before: fifty are worth less than three."""
-    n_wrong, n_given, n_naive = 0, 0, 0
+    n_naive = 0
     for seed in range(400):
         series = autoregressive(np.random.default_rng([8, n, seed]), n)
-        found = ours(series, [range(n)], is_signed=True)
-        n_given += found is not None
-        n_wrong += found is not None and found[1] < 0
+        assert ours(series, [range(n)], is_signed=True) is None
         n_naive += ours(series, is_signed=True)[1] < 0
-    assert n_given <= 0.02 * 400
-    assert n_wrong <= TAIL * 400
     assert n_naive > 4 * TAIL * 400  # the negative control: each frame by itself
 
 
@@ -111,16 +107,16 @@ def test_trajectories_are_covered_however_their_frames_are_related(n_runs):
     assert n_held / N_TRIALS == pytest.approx(0.95, abs=PROMISED + SAMPLING)
 
 
-def test_a_long_trajectory_is_covered():
-    """A thousand frames are worth fifty; the interval is that of their stretches."""
-    n_held, n_given = 0, 0
-    for seed in range(300):
-        series = autoregressive(np.random.default_rng([10, seed]), 1000)
-        found = ours(series, [range(1000)], is_signed=True)
-        n_given += found is not None
-        n_held += found is not None and found[0] <= 0 <= found[1]
-    assert n_given > 0.75 * 300
-    assert n_held / n_given > 0.95 - PROMISED - 3.5 * np.sqrt(0.95 * 0.05 / n_given)
+@pytest.mark.parametrize("n", [5, 10])
+def test_a_model_that_spoils_a_few_structures_is_not_called_better(n):
+    """Small samples rarely hold those few, and look better without them."""
+    n_better = 0
+    for seed in range(N_TRIALS):
+        z = np.random.default_rng([11, n, seed]).normal(size=n)
+        _, high = ours(np.exp(0.5 * z) - np.exp(0.125), is_signed=True)
+        n_better += high < 0
+    error = np.sqrt(TAIL * (1 - TAIL) / N_TRIALS)
+    assert n_better / N_TRIALS < TAIL + PROMISED + 2 * error
 
 
 def of_residuals(rng, n, n_elements):

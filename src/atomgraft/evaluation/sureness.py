@@ -66,7 +66,7 @@ def sureness_fields(
     return {
         "interval": found.interval,
         "n_independent": found.n_independent,
-        "independent": "stretches" if found.is_over_stretches else unit,
+        "independent": unit,
         "no_interval": _why(found, len(frames), n_clusters, unit),
     }
 
@@ -80,18 +80,16 @@ def _why(found: Sureness, n_frames: int, n_clusters: int, unit: str) -> str | No
             f"{said}, and shifts of elements that were taken out use up "
             f"{found.n_fitted:.2g}; an interval needs {FEWEST} that are independent"
         )
+    if found.obstacle == "few" and n_frames > n_clusters:
+        return (
+            f"the {n_frames} frames come from {said}; an interval needs {FEWEST} that "
+            "are independent: add frames from other runs"
+        )
     if found.obstacle == "few":
         return f"{said}; an interval needs {FEWEST} that are independent"
     if found.obstacle == "uneven":
         return (
             f"one of the {said} is much larger than the others; an interval needs "
             f"{FEWEST} of similar size: add some from other runs"
-        )
-    if found.obstacle == "correlated":
-        return (
-            f"the {n_frames} frames come from {said} and hold at most "
-            f"{found.n_independent} independent stretch"
-            f"{'es' * (found.n_independent != 1)}; an interval needs {FEWEST}: add "
-            "frames from other runs"
         )
     return None

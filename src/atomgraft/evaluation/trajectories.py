@@ -82,10 +82,6 @@ ORDERED = 0.85
 """Way through frames of different patterns, over the mean way, above which only the
 patterns follow each other and no time."""
 
-SHARPNESS = 12
-"""Power of the cosines that puts a shuffled trajectory in order: near neighbours count,
-chance does not."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Relatives:
@@ -94,7 +90,7 @@ class Relatives:
     Parameters
     ----------
     groups
-        Places of the structures of each group, in order of time.
+        Places of the structures of each group.
     unit
         What a group is called: ``trajectories`` where all of several frames are,
         ``structures`` where none has several.
@@ -300,8 +296,7 @@ def _alike(
         if all(is_related[np.ix_(one, one)].all() for one in found):
             groups += [[places[kind.members[i]] for i in one] for one in found]
         else:
-            order = _by_likeness(alike)
-            shuffled.append([places[kind.members[i]] for i in order])
+            shuffled.append([places[i] for i in kind.members])
     return groups, shuffled
 
 
@@ -340,17 +335,3 @@ def _connected(is_linked: Bool[np.ndarray, "members members"]) -> list[list[int]
         groups.append(sorted(found))
         left -= found
     return groups
-
-
-def _by_likeness(alike: Float[np.ndarray, "members members"]) -> list[int]:
-    """Return members in an order in which neighbours are most alike.
-
-    The order of the second eigenvector of the Laplacian of what they share (Atkins,
-    Boman and Hendrickson, SIAM J. Comput. 28, 297, 1998): for a shuffled trajectory,
-    that of time.
-    """
-    weights = np.clip(alike, 0.0, 1.0) ** SHARPNESS
-    np.fill_diagonal(weights, 0.0)
-    laplacian = np.diag(weights.sum(axis=1)) - weights
-    second = np.linalg.eigh(laplacian)[1][:, 1]
-    return np.argsort(second, kind="stable").tolist()

@@ -40,8 +40,8 @@ class Score(_Record):
     n_independent: int | None = None
     """How many independent things there are, of which `interval` knows the spread."""
     independent: str | None = None
-    """What they are: ``structures``, ``trajectories``, ``stretches`` of too few
-    trajectories, ``groups`` of related structures, ``crystals``."""
+    """What they are: ``structures``, ``trajectories``, ``groups`` of related
+    structures, ``crystals``."""
     no_interval: str | None = None
     """Why there is no interval, in words."""
     n: int
