@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
+from ase.geometry import find_mic
 from jaxtyping import Bool, Float
 
 from atomgraft.data.checks.comparison import Compared
@@ -22,7 +23,7 @@ from atomgraft.data.checks.mistakes import (
     without_options,
 )
 from atomgraft.data.checks.regression import interaction_energies
-from atomgraft.data.labels import energy_of
+from atomgraft.data.labels import energy_of, forces_of
 
 FITS = 0.3
 """Distance below which a mistake explains the labels: 0 equal, 1 opposite or of
@@ -36,6 +37,8 @@ SOFT = 0.05
 be as soft. In cells of four atoms kcal/mol and kJ/mol per atom differ by 5 %."""
 
 RIVALS = ". The calculation's own output says which of them it is."
+
+CONVERT = "Convert these frames: an option holds for all files."
 
 STRANGE = 0.6
 """Distance from which energies have little to do with the base."""
@@ -64,13 +67,30 @@ TRIMMED = 0.2
 GAP = 5.0
 """A gap in energies per atom so many times their spread on both sides parts a set."""
 
+NORMAL = 2.0
+"""Slopes up to this factor from 1 may be the softness of a base."""
+
+SAME_ZERO = 0.1
+"""eV/atom; labels this close to the base have its unit and its zero of energy."""
+
+OTHER_ZERO = 1.0
+"""eV/atom; labels further from the base have not."""
+
+TRAPEZOID = 0.15
+"""Of the logarithm: error of the work along a straight line, as the base shows it."""
+
+SAME_CELL = 1e-3
+"""Å; cells that differ by more need work of the stress."""
+
 Values = Float[np.ndarray, " structures"]
 
 
 class _Energies:
     """Labels and predictions of structures, and how close mistakes bring them."""
 
-    def __init__(self, compared: Compared) -> None:
+    def __init__(self, compared: Compared, softness: float | None) -> None:
+        is_soft = softness is not None and 1 / NEAR < softness < NEAR
+        self.softness = softness if softness is not None and is_soft else 1.0
         triples = [
             (atoms, label, said.energy)
             for atoms, said in zip(
@@ -100,7 +120,9 @@ class _Energies:
             ]
         )
 
-    def distance(self, labels: Values, *, trimmed: bool = True) -> float:
+    def distance(
+        self, labels: Values, *, trimmed: bool = True, soft: float = 1.0
+    ) -> float:
         """Return how far labels are from the base when references are fitted.
 
         Parameters
@@ -109,16 +131,18 @@ class _Energies:
             Total energies, eV.
         trimmed
             The worst `TRIMMED` of the structures do not count.
+        soft
+            Number by which predictions are multiplied.
         """
         kept = np.arange(len(self))
         n_kept = max(MIN_FREE + 2, int(np.ceil((1 - TRIMMED) * len(self))))
         if trimmed and n_kept < len(self):
-            [off], _ = interaction_energies(self.structures, labels - self.base)
+            [off], _ = interaction_energies(self.structures, labels - soft * self.base)
             kept = np.sort(np.argsort(np.abs(off), kind="stable")[:n_kept])
         structures = [self.structures[i] for i in kept]
         (x, y), _ = interaction_energies(structures, self.base[kept], labels[kept])
-        total = np.linalg.norm(x) + np.linalg.norm(y)
-        return float(np.linalg.norm(x - y) / total) if total else 0.0
+        total = np.linalg.norm(soft * x) + np.linalg.norm(y)
+        return float(np.linalg.norm(soft * x - y) / total) if total else 0.0
 
     def free(self) -> int:
         """Return how many energies are left when references are fitted."""
@@ -130,10 +154,14 @@ class _Energies:
         [x], _ = interaction_energies(self.structures, self.base)
         return float(np.sqrt(np.mean(x**2)))
 
-    def is_near(self, mistake: Mistake) -> bool:
-        """Tell whether the ratio of label to right label is typically close to 1."""
+    def factor(self, mistake: Mistake) -> float:
+        """Return the ratio of label to right label, typical of these structures."""
         right = self.right(mistake, np.ones(len(self), dtype=bool))
-        return 1 / NEAR < float(np.median(self.labels / right)) < NEAR
+        return float(np.median(self.labels / right))
+
+    def is_near(self, mistake: Mistake, limit: float = NEAR) -> bool:
+        """Tell whether the ratio of label to right label is typically close to 1."""
+        return 1 / limit < self.factor(mistake) < limit
 
     def line(self, labels: Values) -> tuple[float, float]:
         """Return slope and correlation of labels against predictions."""
@@ -153,10 +181,11 @@ def check_energy_scale(compared: Compared, softness: float | None) -> Iterator[F
         Slope of the forces against the base where they correlate: a base that is
         too soft is so in energies too.
     """
-    energies = _Energies(compared)
-    if len(energies) < MIN_FREE or energies.free() < MIN_FREE:
+    energies = _Energies(compared, softness)
+    if not len(energies):
         return
-    if energies.spread() < MIN_SPREAD:
+    if energies.free() < MIN_FREE or energies.spread() < MIN_SPREAD:
+        yield from _of_few(energies, compared, softness)
         return
     everything = np.ones(len(energies), dtype=bool)
     as_it_stands = energies.distance(energies.labels)
@@ -180,7 +209,9 @@ def _explained(
     """Return the mistakes that explain the labels, the best first."""
     distances = {
         mistake.name: energies.distance(
-            energies.right(mistake, chosen), trimmed=bool(chosen.all())
+            energies.right(mistake, chosen),
+            trimmed=bool(chosen.all()),
+            soft=energies.softness,
         )
         for mistake in energies.mistakes
     }
@@ -213,23 +244,137 @@ def _strange(energies: _Energies, distance: float, base: str) -> Finding:
 
 
 def _near(energies: _Energies, softness: float | None) -> list[Mistake]:
-    """Return energies per atom where cells are so small that slopes must decide.
+    """Return the mistake of a factor close to 1 that the slope shows.
 
-    Where forces say how soft the base is, energies are as soft.
+    Where forces say how soft the base is, energies are as soft. Such are energies per
+    atom in cells of two or three atoms, and in kcal/mol per atom in cells of 8 to 60.
     """
-    [mistake] = [one for one in ENERGY_MISTAKES if one.name == PER_ATOM_ALONE]
-    if not energies.is_near(mistake):
-        return []
     everything = np.ones(len(energies), dtype=bool)
     as_read, how_clear = energies.line(energies.labels)
-    put_right, clearer = energies.line(energies.right(mistake, everything))
-    if put_right <= 0 or clearer < max(CORRELATED, how_clear - 0.01):
-        return []
-    off, before = (
-        abs(float(np.log(one / (softness or 1.0)))) if one > 0 else np.inf
-        for one in (put_right, as_read)
+    fitting: dict[float, Mistake] = {}
+    for mistake in filter(energies.is_near, energies.mistakes):
+        is_alone = mistake.name == PER_ATOM_ALONE
+        if softness is None and energies.is_near(mistake, NORMAL) and not is_alone:
+            continue
+        put_right, clearer = energies.line(energies.right(mistake, everything))
+        if put_right <= 0 or clearer < max(CORRELATED, how_clear - 0.01):
+            continue
+        off, before = (
+            abs(float(np.log(one / (softness or 1.0)))) if one > 0 else np.inf
+            for one in (put_right, as_read)
+        )
+        if off < min(NEAR_FIT, BETTER * before):
+            fitting[off] = mistake
+    return [fitting[min(fitting)]] if fitting else []
+
+
+def _of_few(
+    energies: _Energies, compared: Compared, softness: float | None
+) -> Iterator[Finding]:
+    """Judge energies that are too few, or vary too little, to fit reference energies.
+
+    Their totals may be those of the base in another unit. Else energies are compared
+    with the work of the forces, which have no zero.
+    """
+    sizes = np.array([len(atoms) for atoms in energies.structures])
+
+    def off(labels: Values) -> Values:
+        return np.abs(labels - energies.base) / sizes
+
+    as_it_stands = off(energies.labels)
+    other = as_it_stands > SAME_ZERO
+    if not other.any():
+        return
+    everything = np.ones(len(energies), dtype=bool)
+    work = _work_ratio(energies, compared) if softness is not None else None
+    if work is not None and 1 / NORMAL < work < NORMAL:
+        return
+    for mistake in energies.mistakes:
+        if energies.is_near(mistake, NORMAL):
+            continue
+        closest = float(off(energies.right(mistake, other)).max())
+        if closest < SAME_ZERO and as_it_stands[other].min() > OTHER_ZERO:
+            yield _of_unit(
+                energies,
+                mistake,
+                other,
+                f"so read they are within {closest:.2g} eV/atom of {compared.base}, and"
+                f" up to {as_it_stands.max():.3g} eV/atom away as they stand",
+            )
+            return
+        ratio = (work or 0.0) / energies.factor(mistake)
+        if ratio > 0 and abs(np.log(ratio)) < NEAR_FIT:
+            yield _of_unit(
+                energies,
+                mistake,
+                everything,
+                f"their differences are {work:.3g} times the work of the forces along"
+                f" the way, where the unit makes {energies.factor(mistake):.3g}",
+            )
+            return
+    yield Finding(
+        severity="note",
+        code="energy-untested",
+        message="Whether the energies are totals in eV cannot be told: of"
+        f" {len(energies)} energies compared, {energies.free()} numbers are left when"
+        f" reference energies are fitted, and those of {compared.base} vary by"
+        f" {1000 * energies.spread():.2g} meV/atom (rms) beyond their composition.",
+        remedy="Compare one value with the calculation's own output: the total, in eV;"
+        " or give more structures of the same composition.",
+        number=len(energies),
+        unit="energies",
     )
-    return [mistake] if off < min(NEAR_FIT, BETTER * before) else []
+
+
+def _of_unit(
+    energies: _Energies, mistake: Mistake, chosen: Bool[np.ndarray, " n"], why: str
+) -> Finding:
+    frames = places(energies.structures[i] for i in np.flatnonzero(chosen))
+    return Finding(
+        severity="error",
+        code="energy-scale",
+        message=f"The energies look like {mistake.name} in {len(frames)} of"
+        f" {len(energies)} structures compared: {why} ({named(frames)}).",
+        remedy=without_options("energy", energies.structures) or mistake.remedy
+        if chosen.all()
+        else f"{CONVERT} {_conversion(mistake)}",
+        frames=frames,
+        number=energies.factor(mistake),
+    )
+
+
+def _work_ratio(energies: _Energies, compared: Compared) -> float | None:
+    """Return differences of energies over minus the work of the forces, if they tell.
+
+    The work is taken along the straight line between two frames of one cell, where
+    the base's own energies and forces agree on it.
+    """
+    said = {
+        id(atoms): one
+        for atoms, one in zip(compared.structures, compared.predictions, strict=True)
+    }
+    ratios: list[float] = []
+    last: dict[bytes, int] = {}
+    for i, atoms in enumerate(energies.structures):
+        j = last.get(atoms.numbers.tobytes())
+        last[atoms.numbers.tobytes()] = i
+        if j is None:
+            continue
+        other = energies.structures[j]
+        forces, others = forces_of(atoms), forces_of(other)
+        is_same = np.allclose(atoms.cell.array, other.cell.array, 0, SAME_CELL)
+        if forces is None or others is None or not is_same:
+            continue
+        way, _ = find_mic(atoms.positions - other.positions, atoms.cell, atoms.pbc)
+        mean = (said[id(atoms)].forces + said[id(other)].forces) / 2
+        work = -float(np.sum(mean * way))
+        change = float(energies.base[i] - energies.base[j])
+        is_large = abs(change) > MIN_SPREAD * len(atoms)
+        labelled = -float(np.sum((forces + others) / 2 * way))
+        is_alike = change * work > 0 and abs(np.log(change / work)) < TRAPEZOID
+        if is_large and is_alike and labelled:
+            ratios.append(float(energies.labels[i] - energies.labels[j]) / labelled)
+    return float(np.median(ratios)) if ratios else None
 
 
 class _Part(NamedTuple):
@@ -245,7 +390,6 @@ def _best_part(energies: _Energies, as_it_stands: float) -> _Part | None:
     best: _Part | None = None
     for chosen in _parts(energies):
         found = _explained(energies, chosen, as_it_stands)
-        found = [one for one in found if not energies.is_near(one)]
         if found:
             right = energies.right(found[0], chosen)
             distance = energies.distance(right, trimmed=False)
@@ -312,8 +456,7 @@ def _finding(
         f" {closest:.2f} away from {base}, and {as_it_stands:.2f} as they stand (0"
         f" equal, 1 opposite or of another size; without reference energies;"
         f" {named(frames)}).",
-        remedy="Convert these frames: an option holds for all files."
-        f" {_conversion(best)}"
+        remedy=f"{CONVERT} {_conversion(best)}"
         if is_part
         else without_options("energy", structures)
         or f"{best.remedy}{RIVALS if rivals else ''}",
@@ -324,11 +467,8 @@ def _finding(
 
 def _slope(energies: _Energies, mistake: Mistake) -> str:
     slope = f"{energies.line(energies.labels)[0]:.4g}"
-    sizes = {len(atoms) for atoms in energies.structures}
-    if mistake.factor is not None:
-        return f"{slope}, as for a factor of {mistake.factor:.4g}"
-    if len(sizes) == 1:
-        return f"{slope}, as for 1/{sizes.pop()}"
+    if mistake.factor is not None or len(set(map(len, energies.structures))) == 1:
+        return f"{slope}, of the unit {energies.factor(mistake):.4g}"
     return slope
 
 

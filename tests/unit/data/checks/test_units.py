@@ -12,6 +12,7 @@ from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.label_keys import VOIGT, components
 from atomgraft.data.readers import read_structures
+from tests.unit.data.checks.crystals import BASE, crystals
 from tests.unit.data.checks.told import scales, told
 
 ENERGIES = {
@@ -88,6 +89,73 @@ def test_a_part_with_other_energies_is_found(kind, wrong, factor):
     finding = only(structures, base, "energy-scale")
     assert finding.frames == tuple(f"a.extxyz, frame {i}" for i in sorted(wrong))
     assert "Convert these frames" in finding.remedy
+
+
+OF_ANY_SIZE = {
+    "energies in hartree": lambda energy, _: energy / HARTREE_IN_EV,
+    "energies in kcal/mol": lambda energy, _: energy * 23.0605,
+    "energies per atom": lambda energy, size: energy / size,
+    "energies per atom in kcal/mol": lambda energy, size: energy * 23.0605 / size,
+}
+
+
+@pytest.mark.parametrize("softness", [0.7, 1.0])
+@pytest.mark.parametrize("sizes", [(1,), (1, 2)])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 12])
+@pytest.mark.parametrize("name", OF_ANY_SIZE)
+def test_energies_are_named_however_few(name, n, sizes, softness):
+    """Totals of the base's own zero tell the unit where no reference can be fitted."""
+    structures, base = told(n, sizes=sizes, softness=softness)
+    assert scales(structures, base) == {}
+    for atoms in structures:
+        energy = OF_ANY_SIZE[name](atoms.info["REF_energy"], len(atoms))
+        atoms.info["REF_energy"] = energy
+    finding = only(structures, base, "energy-scale")
+    assert f"look like {name}" in finding.message
+    assert len(finding.frames) == n
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_single_energies_in_kcal_per_mol_and_atom_are_named(kind):
+    structures, base = told(**KINDS[kind])
+    structures[5].info["REF_energy"] *= 23.0605 / len(structures[5])
+    finding = only(structures, base, "energy-scale")
+    assert finding.frames == ("a.extxyz, frame 5",)
+    assert "energies per atom in kcal/mol" in finding.message
+
+
+def test_one_of_three_energies_in_hartree():
+    structures, base = told(3)
+    structures[1].info["REF_energy"] /= HARTREE_IN_EV
+    finding = only(structures, base, "energy-scale")
+    assert finding.frames == ("a.extxyz, frame 1",)
+    assert "Divide their energies by 0.0367" in finding.remedy
+
+
+@pytest.mark.parametrize("zero", [0.0, -250.0])
+@pytest.mark.parametrize("factor", [1 / HARTREE_IN_EV, 23.0605, 1.0])
+def test_energies_of_another_zero_are_compared_with_the_work_of_forces(factor, zero):
+    """Three frames along one displacement, as neighbours in a trajectory are."""
+    structures = [crystals(1, size, strain=0.0)[0] for size in (0.02, 0.05, 0.08)]
+    for i, atoms in enumerate(structures):
+        atoms.info["source"] = f"cu.extxyz, frame {i}"
+        energy = atoms.info["REF_energy"] + zero * len(atoms)
+        atoms.info["REF_energy"] = energy * factor
+    found = check_structures(structures, base=BASE)
+    codes = {one.code for one in found if one.code.startswith("energy-")}
+    if factor == 1.0:
+        assert codes <= {"energy-reference"}
+    else:
+        assert "energy-scale" in codes
+
+
+def test_what_few_energies_cannot_tell_is_said():
+    structures, base = told(2)
+    for atoms in structures:
+        atoms.info["REF_energy"] += 300.0 * len(atoms)
+    note = only(structures, base, "energy-untested")
+    assert note.severity == "note"
+    assert "cannot be told: of 2 energies compared, 1 numbers are left" in note.message
 
 
 def test_a_file_with_other_energies_is_found():
@@ -446,3 +514,62 @@ def test_shears_in_another_order_are_named_under_a_pressure(order, as_six):
     finding = only(structures, pressed, "stress-scale")
     assert " ".join(components(order)) in finding.message
     assert (f"--stress-order {order}" in finding.remedy) == as_six
+
+
+def in_other_order(structures, order="vasp"):
+    places = [VOIGT.index(one) for one in components(order)]
+    for atoms in structures:
+        atoms.info["REF_stress"] = atoms.info["REF_stress"][places]
+
+
+@pytest.mark.parametrize("n", [3, 12])
+def test_small_shears_tell_their_order(n):
+    """Shears of 30 MPa beside 6 GPa, as in slabs and slightly strained crystals."""
+    structures, base = small_shears(n, 2e-4)
+    found = check_structures(structures, base=base)
+    assert not [one for one in found if one.code.startswith("stress")]
+    in_other_order(structures)
+    assert "xx yy zz xy yz xz" in only(structures, base, "stress-scale").message
+
+
+def test_one_file_of_two_in_another_order_is_named():
+    structures, base = told()
+    words = base.predict(structures)
+    said = {id(a): one for a, one in zip(structures, words, strict=True)}
+    base = dataclasses.replace(base, predict=lambda some: [said[id(a)] for a in some])
+    for i, atoms in enumerate(structures[8:]):
+        atoms.info["source"] = f"b.extxyz, frame {i}"
+    in_other_order(structures[8:])
+    finding = only(structures, base, "stress-scale")
+    assert finding.frames == tuple(f"b.extxyz, frame {i}" for i in range(4))
+
+
+def test_an_order_that_cannot_be_told_is_said():
+    structures, base = small_shears(6, 3e-4, said=0.0)
+    note = only(structures, base, "stress-order-untested")
+    assert note.severity == "note"
+    assert "cannot be told in 6 structures" in note.message
+    for atoms in structures:
+        atoms.info["label_units"] = {"--stress-order": "voigt"}
+    assert "stress-order-untested" not in {
+        one.code for one in check_structures(structures, base=base)
+    }
+    structures, base = small_shears(6, 1e-6, said=0.0)
+    found = check_structures(structures, base=base)
+    assert not [one for one in found if one.code.startswith("stress-order")]
+
+
+def small_shears(n, size, said=1.0):
+    """Return crystals under a pressure with small shears, and what a base says."""
+    structures, base = told(n)
+    rng = np.random.default_rng(1)
+    words = {}
+    for atoms, one in zip(structures, base.predict(structures), strict=True):
+        shears = size * rng.normal(size=3)
+        diagonal = 0.04 + 0.01 * rng.normal(size=3)
+        atoms.info["REF_stress"] = np.concatenate([diagonal, shears])
+        predicted = np.concatenate([diagonal, said * shears])
+        words[atoms.info["source"]] = dataclasses.replace(one, stress=predicted)
+    return structures, dataclasses.replace(
+        base, predict=lambda some: [words[atoms.info["source"]] for atoms in some]
+    )
