@@ -133,6 +133,8 @@ def check_neighbours(atoms: Atoms, cutoff: float, place: str | None = None) -> N
     heights = volume / areas
     bins = np.maximum(1, np.floor(heights / cutoff))
     images = np.prod(2 * np.ceil(cutoff / heights[atoms.pbc]) + 1)
+    if images * len(atoms) ** 2 <= MAX_PAIRS and np.prod(bins) <= MAX_BINS:
+        return  # all pairs there are
     fractions = np.linalg.solve(cell.T, (atoms.positions - atoms.positions[0]).T).T
     filled = np.floor((fractions % 1.0) * bins)
     counts = np.unique(filled, axis=0, return_counts=True)[1].astype(float)
