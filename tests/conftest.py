@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -13,6 +14,12 @@ settings.register_profile("atomgraft", deadline=None)
 settings.load_profile("atomgraft")
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+def pytest_collection_finish():
+    """Keep what the imports have made out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items):

@@ -2,23 +2,13 @@
 
 import ast
 import dataclasses
-import io
-import tokenize
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 LIBRARY = REPOSITORY / "src" / "atomgraft"
 TESTS = REPOSITORY / "tests"
-
-NO_CODE = {
-    tokenize.COMMENT,
-    tokenize.NL,
-    tokenize.NEWLINE,
-    tokenize.INDENT,
-    tokenize.DEDENT,
-    tokenize.ENDMARKER,
-}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Documented = Function | ast.ClassDef
@@ -34,15 +24,16 @@ class Module:
     def name(self) -> str:
         return ".".join(self.path.relative_to(LIBRARY.parent).with_suffix("").parts)
 
-    @property
+    @functools.cached_property
     def text(self) -> str:
         return self.path.read_text()
 
-    @property
+    @functools.cached_property
     def tree(self) -> ast.Module:
         return ast.parse(self.text)
 
 
+@functools.cache
 def modules(folder: Path = LIBRARY) -> list[Module]:
     return [Module(path) for path in sorted(folder.rglob("*.py"))]
 
@@ -75,10 +66,9 @@ def lines_of_code(text: str) -> int:
         for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
     }
     code = {
-        line
-        for token in tokenize.generate_tokens(io.StringIO(text).readline)
-        if token.type not in NO_CODE
-        for line in range(token.start[0], token.end[0] + 1)
+        i
+        for i, line in enumerate(text.splitlines(), 1)
+        if line.strip() and not line.lstrip().startswith("#")
     }
     return len(code - words)
 

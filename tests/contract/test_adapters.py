@@ -14,6 +14,7 @@ from tests.trials import NEEDS_SEVENN
 
 ADAPTERS: dict[str, Callable[[], AbstractPotential]] = {
     **{name: PRESETS[name] for name in PRESETS},
+    "sevennet:tiny:Si,Ge": functools.partial(load_potential, "sevennet:tiny:Si,Ge"),
     "7net-0": functools.partial(load_potential, "7net-0"),
     "mace:tiny:Si,Ge": functools.partial(load_potential, "mace:tiny:Si,Ge"),
     **{
@@ -35,7 +36,9 @@ def _structures(name: str):
 
 
 def _marks(name: str):
-    if name.startswith("7net"):
+    if name == "7net-0":  # the quick set has the small model of the same adapter
+        return [NEEDS_SEVENN, pytest.mark.slow]
+    if name.startswith("sevennet"):
         return [NEEDS_SEVENN]
     return [pytest.mark.mace] if name.startswith("mace") else []
 

@@ -112,7 +112,7 @@ def bond_length(potential: AbstractPotential, elements: Sequence[str]) -> float:
     """Return where a dimer has its lowest energy, Å.
 
     The search goes from 0.8 to 2 times the sum of the covalent radii and stays
-    within nine tenths of the cutoff.
+    within nine tenths of the cutoff; in coarse steps first, then in fine ones.
 
     Parameters
     ----------
@@ -125,6 +125,11 @@ def bond_length(potential: AbstractPotential, elements: Sequence[str]) -> float:
     radii = sum(covalent_radii[atomic_numbers[symbol]] for symbol in pair)
     longest = min(2.0 * radii, 0.9 * potential.cutoff)
     distances = np.linspace(min(0.8 * radii, 0.5 * longest), longest, 61)
-    dimers = [Atoms(pair, [[0, 0, 0], [distance, 0, 0]]) for distance in distances]
-    energies = [one.energy for one in predict_structures(potential, dimers)]
-    return float(distances[int(np.argmin(energies))])
+
+    def lowest(tried: Sequence[int]) -> int:
+        dimers = [Atoms(pair, [[0, 0, 0], [distances[i], 0, 0]]) for i in tried]
+        energies = [one.energy for one in predict_structures(potential, dimers)]
+        return tried[int(np.argmin(energies))]
+
+    near = lowest(range(0, 61, 5))
+    return float(distances[lowest(range(max(near - 4, 0), min(near + 5, 61)))])
