@@ -10,8 +10,9 @@ MACE_BIN := $(MACE_VENV)/bin
 # One torch process beside others: more threads than cores slows all of them.
 export OMP_NUM_THREADS ?= 2
 test test-sevennet test-mace test-quick: export OMP_NUM_THREADS = 1
-# At once in the quick set, one thread each.
+# So many processes, one thread each; neighbours share what a module has set up.
 TEST_PROCESSES ?= 2
+AT_ONCE := --numprocesses $(TEST_PROCESSES) --dist worksteal
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 export PIP_NO_INPUT ?= 1
 
@@ -36,13 +37,13 @@ demo: $(VENV)/.user
 test: test-sevennet test-mace
 
 test-sevennet: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(AT_ONCE)
 
 test-mace: $(MACE_VENV)/.test
-	$(MACE_BIN)/python -m pytest -m mace
+	$(MACE_BIN)/python -m pytest -m mace $(AT_ONCE)
 
 test-quick: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow" --numprocesses $(TEST_PROCESSES)
+	$(BIN)/python -m pytest -m "not slow" $(AT_ONCE)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
