@@ -1,10 +1,12 @@
 """Fixtures for all tests."""
 
+import functools
 import gc
 import os
 from pathlib import Path
 
 import pytest
+import typer
 from hypothesis import settings
 
 from atomgraft.core.frameworks import is_installed
@@ -12,6 +14,9 @@ from atomgraft.core.frameworks import is_installed
 # how long an example takes says how busy the machine is, and nothing else
 settings.register_profile("atomgraft", deadline=None)
 settings.load_profile("atomgraft")
+
+# the command line is the same at each call, and building it takes 20 ms
+typer.main.get_command = functools.cache(typer.main.get_command)
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -22,7 +22,10 @@ SINGLE = 1e-5
 
 
 @pytest.fixture(
-    params=["pair:sw-si", pytest.param("sevennet:tiny:Si", marks=NEEDS_SEVENN)]
+    params=[
+        "pair:sw-si",
+        pytest.param("sevennet:tiny:Si", marks=[NEEDS_SEVENN, pytest.mark.slow]),
+    ]
 )
 def name(request):
     return request.param

@@ -60,7 +60,12 @@ def as_before(values, rng, _):
     return percentile(values, rng)
 
 
-@pytest.mark.parametrize("n", [5, 10, 20, 50])
+IN_BETWEEN = pytest.mark.slow  # the quick set has the ends
+
+SIZES = [5, pytest.param(10, marks=IN_BETWEEN), pytest.param(20, marks=IN_BETWEEN), 50]
+
+
+@pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_independent_structures_are_covered(shape, n):
     held, below, above = shares(shape, n, of_today)
@@ -84,7 +89,7 @@ def autoregressive(rng, n, memory=0.9):
     return np.array(series)
 
 
-@pytest.mark.parametrize("n", [5, 10, 20, 50])
+@pytest.mark.parametrize("n", SIZES)
 def test_frames_of_one_trajectory_are_not_called_better_by_chance(n):
     """One frame is 0.9 of the one before: fifty are worth less than three."""
     n_naive = 0

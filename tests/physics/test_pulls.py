@@ -39,7 +39,10 @@ def after(steps, pulls, folder):
     return force_error(adapted.merged(), frames)
 
 
-@pytest.mark.parametrize("recipe", ["full", "decay"])
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param("full", marks=pytest.mark.slow), "decay"],
+)
 def test_more_steps_fit_silicon_better(recipe, tmp_path):
     pulls = RECIPES[recipe].axes.pulls
     short, long = (after(steps, pulls, tmp_path) for steps in (60, 240))

@@ -1,6 +1,7 @@
 """Training leaves the weights of what the data do not hold as they are."""
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -35,6 +36,7 @@ THIN = LowRankDeltas(rank=1)
 """Of rank one even the small matrices of these models are products of thin ones."""
 
 
+@functools.cache
 def sevennet(self_connection="linear"):
     """Return a small SevenNet; "nequip" mixes features by element, as MACE does."""
     from atomgraft.models.sevennet import files
@@ -48,6 +50,11 @@ def sevennet(self_connection="linear"):
         patch.setattr(files, "_preset_config", config)
         found = load_potential("sevennet:tiny:O,Si,Ge")
     return found.clone(dtype=torch.float64)
+
+
+@functools.cache
+def multi_fidelity():
+    return load_potential("7net-mf-0", head="PBE")
 
 
 MODELS = {
@@ -226,7 +233,7 @@ def test_a_graft_brings_its_rows_with_it(elements, tmp_path):
 @NEEDS_SEVENN
 @pytest.mark.parametrize(
     "make",
-    [lambda: sevennet("nequip"), lambda: load_potential("7net-mf-0", head="PBE")],
+    [lambda: sevennet("nequip"), multi_fidelity],
     ids=["products", "modalities"],
 )
 def test_one_hot_inputs_are_named(make):
@@ -244,7 +251,7 @@ def test_one_hot_inputs_are_named(make):
 
 @NEEDS_SEVENN
 def test_other_modalities_keep_their_bits(tmp_path):
-    potential = load_potential("7net-mf-0", head="PBE")
+    potential = multi_fidelity()
     frames = silicon(potential)[:1]
     adapted = adapted_to(potential, {TARGET: {14}})
     trained(adapted, frames, tmp_path, steps=2)
