@@ -247,7 +247,8 @@ def _near(energies: _Energies, softness: float | None) -> list[Mistake]:
     """Return the mistake of a factor close to 1 that the slope shows.
 
     Where forces say how soft the base is, energies are as soft. Such are energies per
-    atom in cells of two or three atoms, and in kcal/mol per atom in cells of 8 to 60.
+    atom in cells of two or three atoms, and in kcal/mol per atom in cells of 8.
+    In cells of 23 those have the size of totals in eV, and no slope shows them.
     """
     everything = np.ones(len(energies), dtype=bool)
     as_read, how_clear = energies.line(energies.labels)

@@ -19,7 +19,7 @@ NEGLIGIBLE = 6e-5
 """eV/Å³ (0.01 GPa); shears that differ by less may stand in any order."""
 
 MIN_STRUCTURES = 2
-"""Six numbers agree by chance in one of a thousand sets."""
+"""Three shears of one structure may agree by chance."""
 
 FAR = 0.4
 """Distance of the shears as they stand from which they are wrong: where two of three
