@@ -38,6 +38,32 @@ BASE = "pair:sw-si"
 
 BORN = "14.4\n11.7 0 0 0 11.7 0 0 0 11.7\n0.1 0 0 0 0.1 0 0 0 0.1\n"
 
+OUTCAR = """ vasp.6.4.2 20Jul23
+ POTCAR:    PAW_PBE Si 05Jan2001
+ POTCAR:    PAW_PBE Si 05Jan2001
+   ions per type =               2
+   number of ions     NIONS =      2
+   NELM   =     60;   NELMIN=  2; NELMDL= -5     # of ELM steps
+--- Iteration      1(   1)  ---
+ aborting loop because EDIFF is reached
+  in kB       1.00000     1.00000     1.00000     0.10000     0.00000     0.00000
+      direct lattice vectors                 reciprocal lattice vectors
+     0.000000000  2.715000000  2.715000000    -0.184  0.184  0.184
+     2.715000000  0.000000000  2.715000000     0.184 -0.184  0.184
+     2.715000000  2.715000000  0.000000000     0.184  0.184 -0.184
+
+ POSITION                                       TOTAL-FORCE (eV/Angst)
+ -----------------------------------------------------------------------------------
+      0.00000      0.00000      0.00000         0.100000      0.000000      0.000000
+      1.40000      1.35750      1.35750        -0.100000      0.000000      0.000000
+ -----------------------------------------------------------------------------------
+  FREE ENERGIE OF THE ION-ELECTRON SYSTEM (eV)
+  ---------------------------------------------------
+  free  energy   TOTEN  =       -10.80000000 eV
+
+  energy  without entropy=      -10.80000000  energy(sigma->0) =      -10.80000000
+"""
+
 KEPT = {
     "framework": "mace",
     "folder": "kept/mace/environment",
@@ -46,6 +72,10 @@ KEPT = {
     "python_version": "3.11.7",
     "made": "2026-01-01T00:00:00+00:00",
 }
+
+HEAD = {"train": "train.extxyz"}
+
+TREE = "--depth 1 --supercell 1 --out o"
 
 QUICK = (
     ("train.extxyz", "check train.extxyz"),
@@ -81,6 +111,10 @@ QUICK = (
     ),
     ("model.safetensors", "check train.extxyz --base model.safetensors"),
     ("model.pth", "check train.extxyz --base model.pth"),
+    ("OUTCAR", "check OUTCAR"),
+    ("FORCE_SETS", "check FORCE_SETS"),
+    ("headed/graft.safetensors", "merge headed --head cheap --out m.safetensors"),
+    ("chosen/label/001/gpaw/label.extxyz", "select chosen --collect all.extxyz"),
     ("contract.json", "adapt run.yaml --plan contract.json --out o"),
     ("kept/mace/kept.json", "env list"),
     ("stored/compare.json", "report stored/compare.json"),
@@ -106,6 +140,16 @@ SLOW = (
         " --supercell 1 --programs none --out o",
     ),
     ("train.extxyz", f"plan --base {BASE} --train train.extxyz --steps 2"),
+    ("OUTCAR", f"adapt --base {BASE} --train OUTCAR --steps 0 --out o"),
+    ("headed/result.json", "merge headed --head cheap --out m.safetensors"),
+    ("chosen/select.json", "select chosen --collect all.extxyz"),
+    ("chosen/select.extxyz", "select chosen --collect all.extxyz"),
+    ("crystals/POSCAR", f"stabilise crystals/POSCAR --model {BASE} {TREE}"),
+    ("crystals/si.cif", f"stabilise crystals/si.cif --model {BASE} {TREE}"),
+    (
+        "model.safetensors",
+        f"stabilise crystals/POSCAR --model model.safetensors {TREE}",
+    ),
 )
 """As `QUICK`, half a second each."""
 
@@ -160,6 +204,7 @@ def make_kit(place: Path) -> None:
     _write_vibrations(place)
     (place / "vasprun.xml").write_text(VASPRUN)
     (place / "scf.pwo").write_text(PWO)
+    (place / "OUTCAR").write_text(OUTCAR)
     (place / "stored").mkdir()
     for path in (Path(__file__).parent / "regression" / "stored").glob("*-1.json"):
         shutil.copy(path, place / "stored" / path.name.replace("-1", ""))
@@ -168,12 +213,19 @@ def make_kit(place: Path) -> None:
         for command in (
             "adapt run.yaml --out run",
             "adapt run.yaml --out half",
+            "adapt headed.yaml --out headed",
+            f"select crystals/POSCAR --model {BASE} --count 1 --proposals 1"
+            " --kinds rattle --inputs gpaw --out chosen",
             "merge run --out model.safetensors",
             "plan run.yaml --write contract.json",
         ):
             code, told = command_line(command)
             assert code == 0, told
         Path("half/result.json").unlink()
+        labelled = ase.io.read("chosen/label/001/gpaw/structure.extxyz")
+        labelled.info["REF_energy"] = -1.0
+        labelled.arrays["REF_forces"] = 0.01 * labelled.positions
+        ase.io.write("chosen/label/001/gpaw/label.extxyz", labelled)
         shutil.copy("run/checkpoint.pt", "model.pth")
         Path("kept/mace").mkdir(parents=True)
         Path("kept/mace/kept.json").write_text(json.dumps(KEPT))
@@ -205,6 +257,7 @@ def _write_settings() -> None:
     del compared["recipe"]
     for name, document in (
         ("run", {**run, "training": {"steps": 2}}),
+        ("headed", {**run, "training": {"steps": 2}, "heads": {"cheap": HEAD}}),
         ("compare", compared),
         ("campaign", {"base": BASE, "materials": "crystals"}),
     ):
