@@ -18,7 +18,8 @@ from atomgraft.results.comparison import (
     Contestant,
 )
 from atomgraft.results.provenance import Provenance
-from atomgraft.results.schema import BaseCard, DataCard, Score
+from atomgraft.results.schema import BaseCard, DataCard
+from atomgraft.results.scores import Score
 
 SIZES = (5, 10, 20, 40)
 SEEDS = (0, 1, 2)

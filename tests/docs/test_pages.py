@@ -18,7 +18,8 @@ from atomgraft.data.label_keys import (
 from atomgraft.experiments.compare_spec import CompareSpec, parse_compare_spec
 from atomgraft.experiments.spec import RunSpec, parse_spec
 from atomgraft.results.contract import Contract, Cost, Terms
-from atomgraft.results.schema import RunResult, Score
+from atomgraft.results.schema import RunResult
+from atomgraft.results.scores import Score
 from tests.docs.pages import FENCE, PAGES, REPOSITORY, all_blocks, blocks, commands
 
 CODE = re.compile(r'code=f?"([^"]+)"')

@@ -20,7 +20,7 @@ from atomgraft.results.comparison import (
     Summary,
     Target,
 )
-from atomgraft.results.schema import Score
+from atomgraft.results.scores import Score
 
 FEW_STRUCTURES = 5
 """Held-out structures below which all of this says little."""

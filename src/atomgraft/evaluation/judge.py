@@ -18,7 +18,7 @@ from atomgraft.results.comparison import (
     Interval,
     Target,
 )
-from atomgraft.results.schema import Score
+from atomgraft.results.scores import Score
 
 TIED = 0.1
 """Share by which an error may exceed the best and still count as equal, if the seeds

@@ -6,7 +6,7 @@ import numpy as np
 
 from atomgraft.evaluation.sureness import sureness_fields
 from atomgraft.results.phonons import PhononErrors, PhononResult
-from atomgraft.results.schema import ModelName, Score
+from atomgraft.results.scores import ModelName, Score
 
 SUITE = "phonons"
 

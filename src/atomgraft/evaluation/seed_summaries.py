@@ -16,7 +16,7 @@ from atomgraft.results.comparison import (
     Summary,
     Target,
 )
-from atomgraft.results.schema import Score
+from atomgraft.results.scores import Score
 
 SUMMARISED = {
     labels.SUITE: frozenset({"mae", "mae_aligned", "rmse", "rmse_aligned"}),

@@ -9,7 +9,7 @@ from atomgraft.evaluation import consistency, labels, phonon_scores, rounding
 from atomgraft.evaluation.lost_accuracy import NAMES, LostAccuracy, lost_accuracy
 from atomgraft.evaluation.score_table import ScoreTable, figure
 from atomgraft.metrics.thresholds import MIN_GAIN
-from atomgraft.results.schema import MovedWeights, Score, Verdict
+from atomgraft.results.scores import MovedWeights, Score, Verdict
 
 Outcome = Literal[
     "better", "slightly better", "unchanged", "unclear", "slightly worse", "worse"

@@ -28,8 +28,8 @@ from atomgraft.results.schema import (
     RunResult,
     StreamRecord,
     TrainingRecord,
-    Verdict,
 )
+from atomgraft.results.scores import Verdict
 from atomgraft.training.checkpoint import read_metrics
 from atomgraft.training.devices import make_fabric
 from atomgraft.training.loop import Fit, Job, fit

@@ -20,7 +20,8 @@ from atomgraft.experiments.prove import prove
 from atomgraft.experiments.run_data import read_run_data
 from atomgraft.experiments.spec import SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.models.prediction import predict_structures
-from atomgraft.results.schema import RunResult, Score
+from atomgraft.results.schema import RunResult
+from atomgraft.results.scores import Score
 from atomgraft.training.devices import resolve_device
 
 RUN = "run"

@@ -27,7 +27,7 @@ from atomgraft.results.phonon_campaign import (
 )
 from atomgraft.results.phonons import PhononResult
 from atomgraft.results.provenance import Provenance
-from atomgraft.results.schema import Score
+from atomgraft.results.scores import Score
 
 NO_SUBSET = "It has a single displaced supercell: there is no strict subset of it."
 

@@ -42,13 +42,8 @@ from atomgraft.experiments.spec import SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.lattice.forces import require_known
 from atomgraft.models.base import AbstractPotential
 from atomgraft.results.files import read_result, write_result
-from atomgraft.results.schema import (
-    DataCard,
-    ModelName,
-    MovedWeights,
-    RunResult,
-    Score,
-)
+from atomgraft.results.schema import DataCard, RunResult
+from atomgraft.results.scores import ModelName, MovedWeights, Score
 from atomgraft.training.devices import DeviceName, resolve_device
 
 LABELS = "labels"

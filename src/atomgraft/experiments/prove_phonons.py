@@ -16,7 +16,7 @@ from atomgraft.lattice.supercells import require_crystal
 from atomgraft.models.base import AbstractPotential
 from atomgraft.report.wording import MODEL_NAMES
 from atomgraft.results.phonons import PhononResult
-from atomgraft.results.schema import ModelName
+from atomgraft.results.scores import ModelName
 
 SHIPPED = {"si": "shipped:si-phonons", "ge": "shipped:ge-phonons"}
 """The calculation that goes with a shipped training set, by its element."""

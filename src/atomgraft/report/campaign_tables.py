@@ -16,7 +16,7 @@ from atomgraft.results.phonon_campaign import (
     CampaignSummary,
     PhononCampaign,
 )
-from atomgraft.results.schema import Score
+from atomgraft.results.scores import Score
 
 SHORT = (0, 1, 2, 3, 8, 9, 10)
 """Columns of the summary that fit a terminal."""

@@ -18,7 +18,7 @@ from atomgraft.results.comparison import (
     Summary,
     Target,
 )
-from atomgraft.results.schema import Score
+from atomgraft.results.scores import Score
 
 DRIFT_GROUPS = {"near": "near", "far": "far", None: "all"}
 

@@ -8,7 +8,8 @@ from atomgraft.report.blocks import Figure, Plot, PlotlyFigure
 from atomgraft.report.legends import model_legend
 from atomgraft.report.tables import ComparisonRow, comparison_rows, score_text
 from atomgraft.report.wording import MODEL_NAMES, capitalised, number_text
-from atomgraft.results.schema import RunResult, Score
+from atomgraft.results.schema import RunResult
+from atomgraft.results.scores import Score
 
 
 def ratio_figure(result: RunResult) -> Figure | None:

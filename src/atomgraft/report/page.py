@@ -14,7 +14,8 @@ from atomgraft.report.wording import (
     percent_text,
     time_text,
 )
-from atomgraft.results.schema import RunResult, Verdict
+from atomgraft.results.schema import RunResult
+from atomgraft.results.scores import Verdict
 
 PAGE = "report.html"
 

@@ -15,7 +15,8 @@ from atomgraft.report.wording import (
     number_text,
     position,
 )
-from atomgraft.results.schema import Parity, RunResult
+from atomgraft.results.schema import RunResult
+from atomgraft.results.scores import Parity
 
 MAX_PARITY_POINTS = 1000
 """Points of one model in one plot; more only slows a phone down."""

@@ -13,7 +13,8 @@ from atomgraft.report.wording import (
     position,
     value_text,
 )
-from atomgraft.results.schema import RunResult, Score
+from atomgraft.results.schema import RunResult
+from atomgraft.results.scores import Score
 
 SUITE_ORDER = ("labels", "forgetting", "consistency")
 

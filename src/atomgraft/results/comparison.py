@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from atomgraft.results.provenance import Provenance
-from atomgraft.results.schema import BaseCard, DataCard, Score
+from atomgraft.results.schema import BaseCard, DataCard
+from atomgraft.results.scores import Score
 
 COMPARISON_VERSION = 3
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from atomgraft.results.phonons import PhononResult
 from atomgraft.results.provenance import Provenance
-from atomgraft.results.schema import BaseCard, Score
+from atomgraft.results.schema import BaseCard
+from atomgraft.results.scores import Score
 
 CAMPAIGN_VERSION = 3
 

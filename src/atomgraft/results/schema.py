@@ -2,55 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from atomgraft.results.phonons import PhononResult
 from atomgraft.results.provenance import Provenance
+from atomgraft.results.scores import MovedWeights, Parity, Record, Score, Verdict
 
 SCHEMA_VERSION = 5
 
-ModelName = Literal["base", "adapted", "scratch"]
 
-Degree = Literal["little", "moderate", "severe"]
-"""Of forgetting."""
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        ser_json_inf_nan="strings",  # JSON has no NaN, and null would not come back
-    )
-
-
-class Score(_Record):
-    """One number: which model, what was asked, how it was measured."""
-
-    model: ModelName
-    suite: str
-    """``labels``, ``forgetting`` or ``consistency``."""
-    quantity: str
-    """``energy``, ``forces``, ``stress`` ..."""
-    metric: str
-    """``mae``, ``rmse``, ``drift`` ..."""
-    value: float
-    unit: str
-    interval: tuple[float, float] | None = None
-    """95 %, in `unit`; none where it cannot be known."""
-    n_independent: int | None = None
-    """How many independent things there are, of which `interval` knows the spread."""
-    independent: str | None = None
-    """What they are: ``structures``, ``trajectories``, ``groups`` of related
-    structures, ``crystals``."""
-    no_interval: str | None = None
-    """Why there is no interval, in words."""
-    n: int
-    """Number of structures behind the value."""
-    group: str | None = None
-    """A subset (``config_type:hot``, ``element:Si``); none is the whole."""
-
-
-class RoleCoverage(_Record):
+class RoleCoverage(Record):
     """How much of one role of the model moves."""
 
     role: str
@@ -62,7 +23,7 @@ class RoleCoverage(_Record):
     """Trained numbers; fewer than the weights they move for low-rank deltas."""
 
 
-class BaseCard(_Record):
+class BaseCard(Record):
     """The model the run started from."""
 
     name: str
@@ -76,7 +37,7 @@ class BaseCard(_Record):
     elements: tuple[str, ...]
 
 
-class DataCard(_Record):
+class DataCard(Record):
     """One set of labelled structures."""
 
     role: Literal["train", "validation", "test", "rehearsal"]
@@ -93,7 +54,7 @@ class DataCard(_Record):
     elements: tuple[str, ...]
 
 
-class DifferenceRecord(_Record):
+class DifferenceRecord(Record):
     """Which structures of a set train as force differences."""
 
     role: Literal["train", "validation"]
@@ -112,7 +73,7 @@ class DifferenceRecord(_Record):
     """Trained as they are."""
 
 
-class ReferenceRefit(_Record):
+class ReferenceRefit(Record):
     """The closed-form shift of reference energies before the first step."""
 
     was_refitted: bool
@@ -130,7 +91,7 @@ class ReferenceRefit(_Record):
     note: str
 
 
-class CurvePoint(_Record):
+class CurvePoint(Record):
     """One point of the learning curve."""
 
     step: int
@@ -140,7 +101,7 @@ class CurvePoint(_Record):
     """MAE by property in report units, where this step was validated."""
 
 
-class StreamRecord(_Record):
+class StreamRecord(Record):
     """What one stream of structures took of the training."""
 
     name: str
@@ -154,7 +115,7 @@ class StreamRecord(_Record):
     """Of the time of all streams."""
 
 
-class HeadRecord(_Record):
+class HeadRecord(Record):
     """A further level of theory, trained beside the target."""
 
     name: str
@@ -165,7 +126,7 @@ class HeadRecord(_Record):
     reference: ReferenceRefit
 
 
-class RehearsalRecord(_Record):
+class RehearsalRecord(Record):
     """What was rehearsed."""
 
     kind: Literal["pseudo", "data"]
@@ -175,7 +136,7 @@ class RehearsalRecord(_Record):
     note: str
 
 
-class RidgeRecord(_Record):
+class RidgeRecord(Record):
     """The readout solved in closed form before the first step."""
 
     strength: float
@@ -189,7 +150,7 @@ class RidgeRecord(_Record):
     seconds: float
 
 
-class TrainingRecord(_Record):
+class TrainingRecord(Record):
     """How the training went."""
 
     n_steps_planned: int
@@ -207,45 +168,7 @@ class TrainingRecord(_Record):
     """Where the structures of the steps came from."""
 
 
-class Parity(_Record):
-    """Points of one parity plot, thinned for the page; report units."""
-
-    model: ModelName
-    quantity: str
-    unit: str
-    reference: tuple[float, ...]
-    predicted: tuple[float, ...]
-    n_total: int
-
-
-class MovedWeights(_Record):
-    """How far the weights of the adapted model are from those of its base.
-
-    Reference energies do not count: they are refitted in closed form.
-    """
-
-    n_weights: int
-    n_moved: int
-    relative_change: float
-    """Norm of the change over the norm of the weights."""
-
-
-class Verdict(_Record):
-    """What a person should take away."""
-
-    took: bool | None
-    """True: better on every held-out quantity; none: nothing held out yet."""
-    is_partial: bool = False
-    """Not taken as a whole, but better on some quantities."""
-    is_unclear: bool = False
-    """Not taken, and nothing is worse: the held-out structures cannot tell."""
-    forgetting: Degree | None = None
-    """None where it was not measured, or against no scale."""
-    headline: str
-    sentences: tuple[str, ...]
-
-
-class RunResult(_Record):
+class RunResult(Record):
     """Everything a run folder knows; written by ``adapt``, extended by ``prove``."""
 
     schema_version: Annotated[int, Field(ge=1)] = SCHEMA_VERSION

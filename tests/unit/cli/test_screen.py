@@ -19,7 +19,8 @@ from atomgraft.cli.screen import (
     training_screen,
 )
 from atomgraft.core.errors import BadInputError
-from atomgraft.results.schema import RoleCoverage, Verdict
+from atomgraft.results.schema import RoleCoverage
+from atomgraft.results.scores import Verdict
 from tests.unit.report.example_result import (
     make_failed,
     make_result,

@@ -10,14 +10,12 @@ from atomgraft.results.schema import (
     BaseCard,
     CurvePoint,
     DataCard,
-    Parity,
     ReferenceRefit,
     RoleCoverage,
     RunResult,
-    Score,
     TrainingRecord,
-    Verdict,
 )
+from atomgraft.results.scores import Parity, Score, Verdict
 
 HOSTILE = "<script>document.title='owned'</script>&\"'é.extxyz"
 """A file name that must reach the page as text."""

@@ -13,7 +13,8 @@ from atomgraft.report.document import embedded_json, script_hash
 from atomgraft.report.page import PAGE, mark_of, page_text, write_page
 from atomgraft.report.record import record_sections
 from atomgraft.report.sections import other_sections, score_sections
-from atomgraft.results.schema import RunResult, Score, Verdict
+from atomgraft.results.schema import RunResult
+from atomgraft.results.scores import Score, Verdict
 from tests.unit.report.example_result import HOSTILE
 
 

@@ -9,7 +9,8 @@ from atomgraft.report.tables import (
     paired_change,
     score_text,
 )
-from atomgraft.results.schema import ModelName, RunResult, Score
+from atomgraft.results.schema import RunResult
+from atomgraft.results.scores import ModelName, Score
 
 
 def make_score(model: ModelName, value: float, **more) -> Score:

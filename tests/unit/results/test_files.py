@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from atomgraft.core.errors import BadInputError, StorageError
 from atomgraft.results import files
 from atomgraft.results.files import RESULT, read_result, write_result
-from atomgraft.results.schema import SCHEMA_VERSION, RunResult, Score
+from atomgraft.results.schema import SCHEMA_VERSION, RunResult
+from atomgraft.results.scores import Score
 from tests.unit.report.example_result import make_failed, make_result, make_unproved
 
 MAKERS = (make_result, make_unproved, make_failed)
