@@ -16,7 +16,7 @@ import yaml
 
 from atomgraft.cli import main
 from atomgraft.data.readers import read_structures
-from atomgraft.results.files import RESULT
+from atomgraft.results.schema import RESULT
 from tests.trials import NEEDS_SEVENN
 
 BASE = "pair:sw-si"
@@ -182,7 +182,7 @@ def finished(command, **changes):
     """Run an adaptation, spoil its result, and ask something of it."""
     run(flags("--steps 1"))
     if changes:
-        path = Path("run", RESULT)
+        path = Path("run", RESULT.file)
         document = json.loads(path.read_text()) | changes
         path.write_text(json.dumps(document))
     return command
@@ -336,7 +336,7 @@ RUNS = {
     "rubbish in the folder": lambda: folder_with("spec.yaml", "{", flags()),
     "a broken checkpoint": lambda: (
         finished("adapt run"),
-        Path("run", RESULT).unlink(),
+        Path("run", RESULT.file).unlink(),
         Path("run", "checkpoint.pt").write_bytes(b"rubbish"),
         "adapt run",
     )[-1],
@@ -352,8 +352,8 @@ RUNS = {
     ),
     "report on nothing": lambda: "report nothing",
     "report on an empty folder": lambda: empty_folder("report run"),
-    "report on a broken result": lambda: folder_with(RESULT, "{", "report run"),
-    "report on a list": lambda: folder_with(RESULT, "[]", "report run"),
+    "report on a broken result": lambda: folder_with(RESULT.file, "{", "report run"),
+    "report on a list": lambda: folder_with(RESULT.file, "[]", "report run"),
     "report on a newer result": lambda: finished("report run", schema_version=99),
     "report on an unknown key": lambda: finished("report run", colour="red"),
     "merge into a folder": lambda: finished("merge run --out ."),

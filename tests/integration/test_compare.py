@@ -12,8 +12,8 @@ from atomgraft.core.errors import MissingExtraError
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.experiments import compare_plan, compared_cell, elsewhere
-from atomgraft.results.comparison_files import read_comparison
-from atomgraft.results.files import read_result
+from atomgraft.results.comparison import COMPARISON
+from atomgraft.results.schema import RESULT
 from tests.integration.campaigns import compare_file, finished_cells, table
 from tests.integration.test_bad_input import run
 
@@ -68,11 +68,11 @@ def names(out):
 
 
 def test_every_cell_is_a_run_that_can_be_read(done):
-    found = read_comparison(done)
+    found = COMPARISON.read(done)
     assert found.finished
     assert len(found.cells) == 6
     for cell in found.cells:
-        result = read_result(done / "cells" / cell.name / "run")
+        result = RESULT.read(done / "cells" / cell.name / "run")
         assert result.finished
         assert result.training.n_steps_done == cell.n_steps == 5
         assert result.data[0].n_structures == cell.n_labels
@@ -94,7 +94,7 @@ def test_training_sets_are_nested_and_shared(done):
         assert structures_fingerprint(read[large][:small]) == structures_fingerprint(
             read[small]
         )
-    cells = read_comparison(done).cells
+    cells = COMPARISON.read(done).cells
     for n in (2, 4, 8):
         prints = {one.data_fingerprint for one in cells if one.n_labels == n}
         assert prints == {structures_fingerprint(read[n])}
@@ -112,14 +112,14 @@ def test_the_structures_that_choose_were_measured_and_not_trained_on(done):
     known = {structures_fingerprint([one]) for one in aside}
     drawn = read_structures([done / "data" / "train-n8-s0.extxyz"])
     assert not any(structures_fingerprint([one]) in known for one in drawn)
-    for cell in read_comparison(done).cells:
+    for cell in COMPARISON.read(done).cells:
         [error] = [
             one
             for one in cell.scores
             if (one.suite, one.quantity, one.metric) == ("validation", "forces", "mae")
         ]
         assert (error.model, error.n, len(aside)) == ("adapted", 5, 5)
-        result = read_result(done / "cells" / cell.name / "run")
+        result = RESULT.read(done / "cells" / cell.name / "run")
         assert {card.role for card in result.data} == {"train", "test"}
 
 
@@ -133,7 +133,7 @@ def test_no_place_of_this_machine_is_told(done):
 
 
 def test_the_base_is_the_line_to_beat(done):
-    [baseline] = read_comparison(done).baselines
+    [baseline] = COMPARISON.read(done).baselines
     assert {score.model for score in baseline.scores} == {"base"}
     assert "pair:sw-si" in (done / "report.html").read_text()
 
@@ -144,7 +144,7 @@ def test_the_report_is_written_again_from_the_numbers(done, capsys):
     page.unlink()
     assert run(f"report {done}") == 0
     assert page.read_text() == before
-    assert read_comparison(done).advice.headline[:30] in capsys.readouterr().err
+    assert COMPARISON.read(done).advice.headline[:30] in capsys.readouterr().err
 
 
 def test_a_second_call_runs_nothing(done, spec, capsys):
@@ -153,7 +153,7 @@ def test_a_second_call_runs_nothing(done, spec, capsys):
     assert "Running" not in capsys.readouterr().err
     assert finished_cells(done) == before
     assert table(done) == known
-    assert len(read_comparison(done).provenance) >= 2
+    assert len(COMPARISON.read(done).provenance) >= 2
 
 
 def test_json_is_json_and_nothing_else(done, capsys):
@@ -173,7 +173,7 @@ def test_a_campaign_grows_and_keeps_what_it_has(here, spec, tmp_path, capsys):
     assert len(before) == 1
     assert len(after) == 2
     assert {path: after[path] for path in before} == before
-    assert len(read_comparison(out).cells) == 2
+    assert len(COMPARISON.read(out).cells) == 2
     assert "1 of 2 cells are done already" in capsys.readouterr().err
 
 
@@ -195,7 +195,7 @@ def test_a_cell_that_diverges_costs_itself_alone(here, tmp_path):
     spec = compare_file(tmp_path, **TINY | {"recipes": ["readout", wild], "sizes": [2]})
     out = tmp_path / "out"
     code = run(f"compare {spec} --out {out} {here}")
-    found = {one.contestant: one for one in read_comparison(out).cells}
+    found = {one.contestant: one for one in COMPARISON.read(out).cells}
     assert found["readout"].status == "done"
     if found["wild"].status == "failed":
         assert code == 0
@@ -326,7 +326,7 @@ def test_fresh_throws_the_old_one_away(here, spec, tmp_path):
     assert run(f"compare {spec} --out {out} {one} --steps 6 --fresh") == 0
     assert finished_cells(out).keys() == before.keys()
     assert finished_cells(out) != before
-    assert read_comparison(out).cells[0].n_steps == 6
+    assert COMPARISON.read(out).cells[0].n_steps == 6
 
 
 @pytest.mark.parametrize("text", ["[", "- a", "base: 3"])
@@ -347,7 +347,7 @@ def test_the_schema_is_printed(capsys):
 
 def test_the_written_spec_is_the_one_that_ran(done):
     document = yaml.safe_load((done / "compare.yaml").read_text())
-    assert document == read_comparison(done).spec
+    assert document == COMPARISON.read(done).spec
 
 
 def test_bases_of_two_frameworks_in_one_table(here, tmp_path, monkeypatch):
@@ -375,7 +375,7 @@ def test_bases_of_two_frameworks_in_one_table(here, tmp_path, monkeypatch):
         ("/env/python", "do_requested_cell"),
         ("/env/python", "do_requested_cell"),
     ]
-    found = read_comparison(tmp_path / "out")
+    found = COMPARISON.read(tmp_path / "out")
     assert {cell.status for cell in found.cells} == {"done"}
     assert [one.name for one in found.bases] == ["pair:sw-si", "pair:sw-sige"]
     assert [one.base for one in found.baselines] == ["pair:sw-si", "pair:sw-sige"]

@@ -14,7 +14,7 @@ from atomgraft.data.readers import read_structures
 from atomgraft.experiments.inputs import merged_run
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
-from atomgraft.results.files import read_result
+from atomgraft.results.schema import RESULT
 from tests.integration.test_bad_input import run
 
 OFFSET = -3.0
@@ -86,7 +86,7 @@ def finished(files, tmp_path_factory):
 
 
 def test_the_result_says_what_each_stream_took(finished):
-    result = read_result(finished)
+    result = RESULT.read(finished)
     streams = {one.name: one for one in result.training.streams}
     assert streams.keys() == {"target", "cheap", "rehearsal"}
     # the cheap head is the most frequent, so it sets the pace: one a step
@@ -101,7 +101,7 @@ def test_the_result_says_what_each_stream_took(finished):
 
 
 def test_each_head_has_its_own_references(finished):
-    result = read_result(finished)
+    result = RESULT.read(finished)
     [head] = result.heads
     assert head.reference.shifts["Si"] - OFFSET == pytest.approx(1.3, abs=0.3)
     assert head.reference.shifts["Si"] != result.reference.shifts["Si"]
@@ -154,7 +154,7 @@ def test_frames_that_name_their_head_belong_to_it(files, tmp_path):
     assert run(f"adapt {path} --out {tmp_path / 'run'}") == 0
     counts = {
         (one.role, one.head): one.n_structures
-        for one in read_result(tmp_path / "run").data
+        for one in RESULT.read(tmp_path / "run").data
     }
     assert counts == {("train", None): 8, ("train", "cheap"): 6}
     assert run(f"prove {tmp_path / 'run'} --test shipped:si-test@:2") == 0

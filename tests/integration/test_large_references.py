@@ -10,7 +10,7 @@ from atomgraft.data.readers import read_structures
 from atomgraft.experiments.inputs import load_base
 from atomgraft.experiments.merge import exported_note
 from atomgraft.models.prediction import predict_structures
-from atomgraft.results.files import read_result
+from atomgraft.results.schema import RESULT
 from tests.integration.test_bad_input import run
 from tests.trials import NEEDS_SEVENN, labelled_for, loaded
 
@@ -53,7 +53,7 @@ def test_no_verb_rounds_energies(name, files, capsys):
     out = files / "run"
     base = f"--base {name} --train {files / 'train.extxyz'}"
     assert run(f"adapt {base} --recipe full --steps 0 --out {out}") == 0
-    reference = read_result(out).reference
+    reference = RESULT.read(out).reference
     start = load_base(str(out))
     frames = read_structures([str(files / "train.extxyz")])
     found = list(predict_structures(start, frames))

@@ -16,11 +16,11 @@ from atomgraft.metrics.phonons import frequency_errors
 from atomgraft.models.loading import load_potential
 from atomgraft.results.phonon_campaign import (
     BASE,
+    CAMPAIGN,
     COMPLETED,
     GLOBAL_SCALAR,
     OWN_SCALAR,
 )
-from atomgraft.results.phonon_campaign_files import read_phonon_campaign
 from tests.integration.campaigns import finished_cells, workers_of
 from tests.integration.processes import call, start
 from tests.phonon_folders import BASE as MODEL
@@ -68,7 +68,7 @@ def table(out):
 
 
 def rows(out, contestant):
-    found = read_phonon_campaign(out).rows
+    found = CAMPAIGN.read(out).rows
     return {one.material: one for one in found if one.contestant == contestant}
 
 
@@ -103,7 +103,7 @@ def test_the_global_scalar_is_the_median_of_the_others(folder, whole):
 
 
 def test_nobody_is_judged_by_who_has_seen_it(whole):
-    found = read_phonon_campaign(whole)
+    found = CAMPAIGN.read(whole)
     seen = {one.name: one.materials for one in found.trainings}
     judged = [row for row in found.rows if row.training is not None]
     assert len(judged) == len(CRYSTALS)
@@ -116,13 +116,13 @@ def test_adapting_to_a_stiffer_law_helps_and_forgets(whole):
     base, full = rows(whole, BASE), rows(whole, "full")
     for name in CRYSTALS:
         assert full[name].frequency_mae < base[name].frequency_mae
-    summary = {one.contestant: one for one in read_phonon_campaign(whole).summaries}
+    summary = {one.contestant: one for one in CAMPAIGN.read(whole).summaries}
     assert summary["full"].n_improved == len(CRYSTALS)
     assert summary["full"].drift > 0
 
 
 def test_the_worst_cases_come_with_their_bands(whole):
-    found = read_phonon_campaign(whole)
+    found = CAMPAIGN.read(whole)
     full = rows(whole, "full")
     worst = max(CRYSTALS, key=lambda name: full[name].frequency_mae)
     [detail] = found.details
@@ -137,7 +137,7 @@ def test_the_worst_cases_come_with_their_bands(whole):
 
 
 def test_a_material_with_a_strange_element_is_marked(whole):
-    found = read_phonon_campaign(whole)
+    found = CAMPAIGN.read(whole)
     strange = [row for row in found.rows if row.material == "silicon"]
     assert {row.status for row in strange} == {"left out"}
     assert {row.reason for row in strange} == {"The base does not know Si."}
@@ -145,7 +145,7 @@ def test_a_material_with_a_strange_element_is_marked(whole):
 
 
 def test_the_bill_is_in_the_page(whole):
-    [_, bill] = read_phonon_campaign(whole).bills
+    [_, bill] = CAMPAIGN.read(whole).bills
     n = 2 * len(CRYSTALS)
     assert (bill.supercells_needed, bill.supercells_used) == (n, n / 2)
     assert bill.full_hours == 2 * n
@@ -197,9 +197,7 @@ def test_another_campaign_is_refused_and_a_larger_one_goes_on(folder, whole):
 
 def assert_completed(folder, out):
     """The labels that were given, and the base times their number for the rest."""
-    given = {
-        one.materials[0]: one.sources for one in read_phonon_campaign(out).trainings
-    }
+    given = {one.materials[0]: one.sources for one in CAMPAIGN.read(out).trainings}
     for name, row in rows(out, COMPLETED).items():
         assert row.status == "done"
         [source] = given[name]
@@ -229,7 +227,7 @@ def test_one_each_on_part_of_its_own(folder, tmp_path):
         out = tmp_path / name
         code, _, errors = campaign(small, out, *flags, asked=ASKED)
         assert code == 0, errors
-        found = read_phonon_campaign(out)
+        found = CAMPAIGN.read(out)
         assert_completed(small, out)
         assert [len(one.sources) for one in found.trainings] == [1, 1]
         assert [one.n_pseudo for one in found.trainings] == [1 - len(flags)] * 2

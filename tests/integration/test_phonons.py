@@ -15,8 +15,7 @@ from atomgraft.cli import main
 from atomgraft.experiments import phonons as experiment
 from atomgraft.lattice.harmonic import with_forces
 from atomgraft.lattice.spectra import mesh_frequencies
-from atomgraft.results.phonon_files import PHONONS, read_phonons
-from atomgraft.results.phonons import REFERENCE
+from atomgraft.results.phonons import PHONONS, REFERENCE
 from tests.integration.test_bad_input import contents, run
 from tests.vibrations import (
     AT_REST,
@@ -69,7 +68,7 @@ def test_what_it_leaves(finished):
         ".atomgraft.json", ".lock", "phonons.html", "phonons.json", "phonons.yaml",
         "phonopy-base.yaml",
     }  # fmt: skip
-    result = read_phonons(finished)
+    result = PHONONS.read(finished)
     [spectrum] = result.spectra
     assert spectrum.contestant == "base"
     assert spectrum.is_stable
@@ -81,7 +80,7 @@ def test_what_it_leaves(finished):
 
 
 def test_the_crystal_is_relaxed_and_says_so(finished):
-    result = read_phonons(finished)
+    result = PHONONS.read(finished)
     record = result.spectra[0].relaxation
     assert record is not None
     assert record.is_converged
@@ -93,14 +92,14 @@ def test_the_crystal_is_relaxed_and_says_so(finished):
 
 def test_its_numbers_are_those_of_the_library(finished):
     expected = mesh_frequencies(harmonic_silicon(), (4, 4, 4)).frequencies
-    [spectrum] = read_phonons(finished).spectra
+    [spectrum] = PHONONS.read(finished).spectra
     assert spectrum.maximum == pytest.approx(expected.max(), abs=2e-3)
     found = frequencies(finished / "phonopy-base.yaml")
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
 def test_settings_are_pinned(finished):
-    settings = read_phonons(finished).settings
+    settings = PHONONS.read(finished).settings
     assert settings.mesh == (4, 4, 4)
     assert settings.n_atoms_supercell == 16
     assert settings.n_displacements == 1
@@ -113,7 +112,7 @@ def test_settings_are_pinned(finished):
 
 def test_it_is_one_json_document_and_resumes(capsys, monkeypatch):
     first = as_json(f"phonons POSCAR {QUICK} --out out", capsys)
-    assert first == json.loads(Path("out", PHONONS).read_text())
+    assert first == json.loads(Path("out", PHONONS.file).read_text())
     monkeypatch.setattr(experiment, "load_contestants", None)  # not asked again
     assert as_json(f"phonons POSCAR {QUICK} --out out", capsys) == first
 
@@ -171,7 +170,7 @@ def test_fresh_leaves_nothing_of_the_old(capsys):
     assert Path("out", "phonopy-reference.yaml").exists()
     assert run(f"phonons POSCAR {QUICK} --out out --fresh") == 0
     assert not Path("out", "phonopy-reference.yaml").exists()
-    assert [one.contestant for one in read_phonons(Path("out")).spectra] == ["base"]
+    assert [one.contestant for one in PHONONS.read(Path("out")).spectra] == ["base"]
 
 
 def test_the_folder_is_named_after_the_crystal():
@@ -182,7 +181,7 @@ def test_the_folder_is_named_after_the_crystal():
         with pytest.raises(SystemExit) as end:
             main.main()
     assert end.value.code in {0, None}
-    result = read_phonons(Path("phonons-my-crystal"))
+    result = PHONONS.read(Path("phonons-my-crystal"))
     assert result.settings.geometry == "given"
     assert result.spectra[0].relaxation is None
     thermal = result.spectra[0].thermal
@@ -314,7 +313,7 @@ def several():
 def result_of_something_else():
     Path("out").mkdir()
     Path("out", "phonons.yaml").write_text("identity: 1")
-    Path("out", PHONONS).write_text("{}")
+    Path("out", PHONONS.file).write_text("{}")
 
 
 BAD = {

@@ -10,7 +10,7 @@ import pytest
 
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.readers import read_structures
-from atomgraft.results.files import RESULT, read_result
+from atomgraft.results.schema import RESULT
 from tests.integration.test_bad_input import run
 from tests.vibrations import displaced_silicon, save
 
@@ -41,10 +41,10 @@ def labels(result):
 
 
 def test_a_proof_without_files_keeps_what_files_have_shown(place, capsys):
-    before = read_result(place / "run")
+    before = RESULT.read(place / "run")
     capsys.readouterr()
     assert run("prove run") == 0
-    after = read_result(place / "run")
+    after = RESULT.read(place / "run")
     assert "dropped" not in capsys.readouterr().err
     assert labels(after) == labels(before) != []
     assert after.parity == before.parity
@@ -59,9 +59,9 @@ def test_a_proof_without_files_keeps_what_files_have_shown(place, capsys):
 
 
 def test_other_files_replace_what_the_first_have_shown(place):
-    before = read_result(place / "run")
+    before = RESULT.read(place / "run")
     assert run("prove run --test test.extxyz@:4") == 0
-    after = read_result(place / "run")
+    after = RESULT.read(place / "run")
     assert len(labels(after)) == len(labels(before))
     assert labels(after) != labels(before)
     [card] = [one for one in after.data if one.role == "test"]
@@ -75,7 +75,7 @@ def test_what_changed_files_have_shown_is_dropped_and_told(place, capsys):
     capsys.readouterr()
     assert run("prove run") == 0
     assert "dropped (labels)" in " ".join(capsys.readouterr().err.split())
-    after = read_result(place / "run")
+    after = RESULT.read(place / "run")
     assert labels(after) == []
     assert after.parity == ()
     assert [one.role for one in after.data] == ["train"]
@@ -83,10 +83,10 @@ def test_what_changed_files_have_shown_is_dropped_and_told(place, capsys):
 
 
 def test_files_that_are_gone_do_not_take_their_answers_along(place):
-    before = labels(read_result(place / "run"))
+    before = labels(RESULT.read(place / "run"))
     Path("test.extxyz").unlink()
     assert run("prove run") == 0
-    assert labels(read_result(place / "run")) == before
+    assert labels(RESULT.read(place / "run")) == before
 
 
 def test_what_another_graft_has_shown_is_dropped_and_told(place, capsys):
@@ -94,20 +94,20 @@ def test_what_another_graft_has_shown_is_dropped_and_told(place, capsys):
     capsys.readouterr()
     assert run("prove run") == 0
     assert "the graft is another" in " ".join(capsys.readouterr().err.split())
-    assert labels(read_result(place / "run")) == []
+    assert labels(RESULT.read(place / "run")) == []
 
 
 def test_the_rounding_of_what_files_have_shown_is_kept(place):
     def rounding(result):
         return [one for one in result.scores if one.metric == "rounding"]
 
-    before = rounding(read_result(place / "run"))
+    before = rounding(RESULT.read(place / "run"))
     assert run("prove run") == 0
-    assert rounding(read_result(place / "run")) == before != []
+    assert rounding(RESULT.read(place / "run")) == before != []
 
 
 def test_lone_atoms_judge_nothing(place, capsys):
-    before = labels(read_result(place / "run"))
+    before = labels(RESULT.read(place / "run"))
     frames = ase.io.read("test.extxyz", ":")
     lone = ase.Atoms("Si", cell=[20] * 3, pbc=True, info={"REF_energy": 3.0})
     ase.io.write("more.extxyz", [*frames, lone], format="extxyz")
@@ -115,7 +115,7 @@ def test_lone_atoms_judge_nothing(place, capsys):
     assert run("prove run --test more.extxyz") == 0
     told = " ".join(capsys.readouterr().err.split())
     assert "1 frames of isolated atoms are left out of the test" in told
-    after = labels(read_result(place / "run"))
+    after = labels(RESULT.read(place / "run"))
     assert [one.n for one in after] == [one.n for one in before]
     values = {(one.model, one.quantity, one.metric): one.value for one in before}
     for one in after:
@@ -130,13 +130,13 @@ def test_vibrations_keep_what_files_have_shown(place):
     from atomgraft.lattice.harmonic import with_forces
     from tests.vibrations import harmonic_silicon
 
-    before = labels(read_result(place / "run"))
+    before = labels(RESULT.read(place / "run"))
     softer = with_forces(displaced_silicon(), 0.75 * harmonic_silicon().forces)
     save(softer.phonon, "softer.yaml")
     assert run("prove run --suite phonons --crystal softer.yaml") == 0
-    after = read_result(place / "run")
+    after = RESULT.read(place / "run")
     assert labels(after) == before
     assert "held-out" in after.verdict.headline
     assert len(after.phonons) == 1
-    document = json.loads((place / "run" / RESULT).read_text())
+    document = json.loads((place / "run" / RESULT.file).read_text())
     assert {one["suite"] for one in document["scores"]} >= {"labels", "phonons"}

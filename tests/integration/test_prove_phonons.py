@@ -12,7 +12,7 @@ from ase.io import write
 from atomgraft.data.readers import read_structures
 from atomgraft.evaluation.phonon_scores import OWN_SCALAR
 from atomgraft.lattice.harmonic import with_forces
-from atomgraft.results.files import RESULT
+from atomgraft.results.schema import RESULT
 from tests.integration.test_bad_input import contents, run
 from tests.vibrations import displaced_silicon, harmonic_silicon, save
 
@@ -54,7 +54,7 @@ def of_phonons(document):
 
 def test_vibrations_are_added_and_kept(place, capsys):
     document = as_json(PROVE, capsys)
-    assert document == json.loads((place / "run" / RESULT).read_text())
+    assert document == json.loads((place / "run" / RESULT.file).read_text())
     [phonons] = document["phonons"]
     assert [one["contestant"] for one in phonons["spectra"]] == [
         "reference", "base", "adapted",

@@ -16,7 +16,7 @@ from atomgraft.data.shipped import shipped_path
 from atomgraft.experiments.adapt import adapt
 from atomgraft.experiments.prove import prove
 from atomgraft.experiments.spec import parse_spec
-from atomgraft.results.files import read_result
+from atomgraft.results.schema import RESULT
 from tests.integration.test_bad_input import run
 
 SAME = 1e-4
@@ -104,7 +104,7 @@ def test_a_finished_run_of_other_data_is_refused(place):
     with pytest.raises(BadInputError, match=r"its data.* changed since"):
         adapt(spec_of(place), place / "run")
     adapt(spec_of(place), place / "run", fresh=True)
-    assert read_result(place / "run").data[0].n_structures == 7
+    assert RESULT.read(place / "run").data[0].n_structures == 7
 
 
 def test_a_label_changed_in_the_last_digits_is_other_data(place):
@@ -263,4 +263,4 @@ def test_an_unfinished_baseline_is_gone_on_with(place):
     (scratch / "graft.safetensors").unlink()
     assert run("adapt two") == 0
     assert (scratch / "graft.safetensors").exists()
-    assert read_result(scratch).finished
+    assert RESULT.read(scratch).finished

@@ -13,7 +13,7 @@ from atomgraft.cli import main
 from atomgraft.data.labels import energy_of, forces_of
 from atomgraft.data.readers import read_structures
 from atomgraft.labelling.kinds import KINDS
-from atomgraft.results.selection import read_selection
+from atomgraft.results.selection import SELECTION
 from tests.trials import NEEDS_SEVENN
 
 BASE = "pair:sw-si"
@@ -42,7 +42,7 @@ def _in_a_folder_of_its_own(tmp_path, monkeypatch):
 def test_a_crystal_becomes_structures_inputs_and_a_page(capsys):
     assert run(f"{SELECT} --count 6 --out out --inputs vasp,espresso,gpaw --json") == 0
     printed = json.loads(capsys.readouterr().out)
-    result = read_selection(Path("out"))
+    result = SELECTION.read(Path("out"))
     assert printed == json.loads(result.model_dump_json())
     frames = read_structures(["out/select.extxyz"])
     assert len(frames) == len(result.chosen) == 6
@@ -74,7 +74,7 @@ def test_what_has_no_features_is_said(capsys):
 def test_a_pool_and_what_is_known():
     command = "--pool shipped:si-train@:20 --known shipped:si-train@:5 --count 5"
     assert run(f"{SELECT} {command} --out out") == 0
-    result = read_selection(Path("out"))
+    result = SELECTION.read(Path("out"))
     assert [card.kind for card in result.pool] == ["strained", "rattled"]
     assert result.n_known == 5
     assert not {one.index for one in result.chosen} & set(range(5))
@@ -85,7 +85,7 @@ def test_a_pool_and_what_is_known():
 def test_a_committee_disagrees_and_the_model_reads_its_features(capsys):
     command = SELECT.replace(BASE, "sevennet:tiny:Si") + f" --committee {BASE}"
     assert run(f"{command} --count 3 --kinds rattle,strain --out out") == 0
-    result = read_selection(Path("out"))
+    result = SELECTION.read(Path("out"))
     assert result.descriptor.is_models_own
     assert result.spec["rule"] == "both"
     assert all(one.disagreement > 0 for one in result.chosen)

@@ -13,7 +13,7 @@ from ase.build import bulk, molecule
 from atomgraft.cli import main
 from atomgraft.experiments.stabilise_engine import RememberingEngine
 from atomgraft.models.pair import lennard_jones
-from atomgraft.results.instability_files import read_instabilities
+from atomgraft.results.instabilities import STABILISE
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,7 @@ def run(command, monkeypatch):
 
 
 def test_a_tree_has_its_crystals_files_and_page(workplace):
-    result = read_instabilities(Path("tree"))
+    result = STABILISE.read(Path("tree"))
     assert result.finished
     root = result.crystals[0]
     assert (root.space_group, root.is_stable) == ("Im-3m", False)
@@ -120,7 +120,7 @@ def volume_of(record):
 def test_a_stable_crystal_has_nothing_to_do(workplace, monkeypatch, capsys):
     assert run(f"stabilise fcc.vasp {OPTIONS}", monkeypatch) == 0
     assert "Ar in Fm-3m is stable: nothing to do." in capsys.readouterr().err
-    result = read_instabilities(Path("stabilise-fcc"))
+    result = STABILISE.read(Path("stabilise-fcc"))
     assert len(result.crystals) == 1
     assert result.steps == ()
     assert (Path("stabilise-fcc") / "report.html").exists()
@@ -145,7 +145,7 @@ def test_a_tree_that_was_cut_goes_on_and_ends_the_same(
     kept = {path.name for path in Path("cut/memory").iterdir()}
     assert len(kept) >= n_before
     assert run(f"{COMMAND} --out cut", monkeypatch) == 0
-    whole, again = (read_instabilities(Path(one)) for one in ("tree", "cut"))
+    whole, again = (STABILISE.read(Path(one)) for one in ("tree", "cut"))
     assert again.crystals == whole.crystals
     assert again.steps == whole.steps
     assert kept < {path.name for path in Path("tree/memory").iterdir()}
@@ -156,7 +156,7 @@ def test_a_deeper_tree_reuses_what_a_shallow_one_computed(workplace, monkeypatch
     before = {path: path.stat().st_mtime_ns for path in Path("tree/memory").iterdir()}
     deeper = COMMAND.replace("--depth 1", "--depth 2")
     assert run(f"{deeper} --out tree", monkeypatch) == 0
-    assert read_instabilities(Path("tree")).settings.depth == 2
+    assert STABILISE.read(Path("tree")).settings.depth == 2
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -198,9 +198,9 @@ def test_another_question_is_refused_in_the_same_folder(workplace, monkeypatch, 
 
 def test_a_broken_answer_in_memory_is_computed_again(workplace, monkeypatch, capsys):
     assert run(f"stabilise fcc.vasp {OPTIONS} --out fcc", monkeypatch) == 0
-    whole = read_instabilities(Path("fcc")).crystals
+    whole = STABILISE.read(Path("fcc")).crystals
     Path("fcc/stabilise.json").unlink()
     for path in Path("fcc/memory").iterdir():
         path.write_text(path.read_text()[:10])
     assert run(f"stabilise fcc.vasp {OPTIONS} --out fcc", monkeypatch) == 0
-    assert read_instabilities(Path("fcc")).crystals == whole
+    assert STABILISE.read(Path("fcc")).crystals == whole

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from atomgraft.adaptation.graft import CARD_KEY, GRAFT
 from atomgraft.core.provenance import file_fingerprint
 from atomgraft.experiments.spec import SPEC, read_spec
-from atomgraft.results.files import RESULT
+from atomgraft.results.schema import RESULT
 from tests.integration.test_bad_input import run
 
 RUN = "adapt --base pair:sw-si --train shipped:si-train@:3 --recipe full --steps 0"
@@ -41,9 +41,9 @@ def here(tmp_path, monkeypatch):
     save_file(load_file(graft), graft, metadata={CARD_KEY: json.dumps(card)})
     spec = Path("run", SPEC)
     spec.write_text(spec.read_text().replace("pair:sw-si", card["base"]))
-    result = json.loads(Path("run", RESULT).read_text())
+    result = json.loads(Path("run", RESULT.file).read_text())
     result["spec"] = read_spec(spec).model_dump(mode="json")
-    Path("run", RESULT).write_text(json.dumps(result))
+    Path("run", RESULT.file).write_text(json.dumps(result))
     write("crystal.cif", bulk("Si", cubic=True))
     return tmp_path
 

@@ -7,20 +7,14 @@ import pytest
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.report.compare_page import write_compare_page
-from atomgraft.results.comparison import COMPARISON_VERSION
-from atomgraft.results.comparison_files import (
-    COMPARISON,
-    has_comparison,
-    read_comparison,
-    write_comparison,
-)
+from atomgraft.results.comparison import COMPARISON, COMPARISON_VERSION
 
 STORED = sorted((Path(__file__).parent / "stored").glob("compare-*.json"))
 
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / COMPARISON).write_text(STORED[-1].read_text())
+    (tmp_path / COMPARISON.file).write_text(STORED[-1].read_text())
     return tmp_path
 
 
@@ -32,7 +26,7 @@ def test_every_version_is_stored():
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
 def test_a_stored_comparison_keeps_its_numbers(path):
     document = json.loads(path.read_text())
-    found = read_comparison(path)
+    found = COMPARISON.read(path)
     assert found.advice.headline == document["advice"]["headline"]
     assert [one.name for one in found.cells] == [c["name"] for c in document["cells"]]
     values = [row.value for row in found.summaries]
@@ -40,20 +34,20 @@ def test_a_stored_comparison_keeps_its_numbers(path):
 
 
 def test_it_is_written_as_it_was_read(folder):
-    before = (folder / COMPARISON).read_text()
-    write_comparison(folder, read_comparison(folder))
-    assert json.loads((folder / COMPARISON).read_text()) == json.loads(before)
+    before = (folder / COMPARISON.file).read_text()
+    COMPARISON.write(folder, COMPARISON.read(folder))
+    assert json.loads((folder / COMPARISON.file).read_text()) == json.loads(before)
 
 
 def test_it_has_a_page(folder):
-    comparison = read_comparison(folder)
+    comparison = COMPARISON.read(folder)
     text = write_compare_page(folder, comparison).read_text()
     assert comparison.advice.headline in text
 
 
 def test_folders_tell_what_they_hold(folder, tmp_path_factory):
-    assert has_comparison(folder)
-    assert not has_comparison(tmp_path_factory.mktemp("empty"))
+    assert COMPARISON.is_at(folder)
+    assert not COMPARISON.is_at(tmp_path_factory.mktemp("empty"))
 
 
 @pytest.mark.parametrize(
@@ -67,11 +61,11 @@ def test_folders_tell_what_they_hold(folder, tmp_path_factory):
     ],
 )
 def test_what_is_no_comparison_is_refused(text, said, folder):
-    (folder / COMPARISON).write_text(text)
+    (folder / COMPARISON.file).write_text(text)
     with pytest.raises(BadInputError, match=said):
-        read_comparison(folder)
+        COMPARISON.read(folder)
 
 
 def test_nothing_is_no_comparison(tmp_path):
     with pytest.raises(BadInputError, match="atomgraft compare"):
-        read_comparison(tmp_path)
+        COMPARISON.read(tmp_path)

@@ -13,8 +13,7 @@ from atomgraft.adaptation.graft import load_graft, read_card, write_errors
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 from atomgraft.report.page import write_page
-from atomgraft.results.files import read_result, write_result
-from atomgraft.results.schema import SCHEMA_VERSION
+from atomgraft.results.schema import RESULT, SCHEMA_VERSION
 
 STORED = Path(__file__).parent / "stored"
 RESULTS = sorted(STORED.glob("result-*.json"))
@@ -67,7 +66,7 @@ def stored(request):
 
 def test_a_stored_result_keeps_its_numbers(stored):
     """No upgrade touches a number that was measured."""
-    document, result = json.loads(stored.read_text()), read_result(stored)
+    document, result = json.loads(stored.read_text()), RESULT.read(stored)
     assert result.schema_version == SCHEMA_VERSION
     kept = {(s.model, s.suite, s.quantity, s.metric, s.group): s for s in result.scores}
     assert len(kept) == len(document["scores"]) >= 49
@@ -79,7 +78,7 @@ def test_a_stored_result_keeps_its_numbers(stored):
 
 
 def test_a_stored_result_has_a_page(stored, tmp_path):
-    result = read_result(stored)
+    result = RESULT.read(stored)
     page = write_page(tmp_path, result).read_text()
     assert result.verdict.headline.split(" (")[0] in page
     [forces] = [
@@ -92,8 +91,8 @@ def test_a_stored_result_has_a_page(stored, tmp_path):
 
 
 def test_a_stored_result_can_be_written_again(stored, tmp_path):
-    write_result(tmp_path, read_result(stored))
-    assert read_result(tmp_path) == read_result(stored)
+    RESULT.write(tmp_path, RESULT.read(stored))
+    assert RESULT.read(tmp_path) == RESULT.read(stored)
 
 
 def test_stored_files_do_not_tell_where_they_were_made(stored):

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from atomgraft.report.phonon_page import write_phonon_page
-from atomgraft.results.phonon_files import read_phonons, write_phonons
-from atomgraft.results.phonons import PHONONS_VERSION
+from atomgraft.results.phonons import PHONONS, PHONONS_VERSION
 
 STORED = Path(__file__).parent / "stored"
 FILES = sorted(STORED.glob("phonons-*.json"))
@@ -25,7 +24,7 @@ def test_every_version_has_a_stored_file():
 
 def test_a_stored_file_keeps_its_numbers(stored):
     """No upgrade touches a number that was computed."""
-    document, result = json.loads(stored.read_text()), read_phonons(stored)
+    document, result = json.loads(stored.read_text()), PHONONS.read(stored)
     assert result.schema_version == PHONONS_VERSION
     base, kept = document["spectra"][1], result.spectrum("base")
     assert kept is not None
@@ -40,7 +39,7 @@ def test_a_stored_file_keeps_its_numbers(stored):
 
 def test_stillinger_weber_silicon_is_too_stiff_in_it(stored):
     """What everybody knows of this potential must be what the file says."""
-    result = read_phonons(stored)
+    result = PHONONS.read(stored)
     base, own = result.errors
     assert base.slope is not None
     assert base.slope > 1.1
@@ -50,13 +49,13 @@ def test_stillinger_weber_silicon_is_too_stiff_in_it(stored):
 
 
 def test_a_stored_file_has_a_page(stored, tmp_path):
-    page = write_phonon_page(tmp_path, read_phonons(stored)).read_text()
+    page = write_phonon_page(tmp_path, PHONONS.read(stored)).read_text()
     assert "pair:sw-si: 1.5 THz from DFT on average; stable, as DFT says." in page
 
 
 def test_a_stored_file_can_be_written_again(stored, tmp_path):
-    write_phonons(tmp_path, read_phonons(stored))
-    assert read_phonons(tmp_path) == read_phonons(stored)
+    PHONONS.write(tmp_path, PHONONS.read(stored))
+    assert PHONONS.read(tmp_path) == PHONONS.read(stored)
 
 
 def test_stored_files_do_not_tell_where_they_were_made(stored):

@@ -15,27 +15,9 @@ from atomgraft.report.campaign_page import write_campaign_page
 from atomgraft.report.campaign_wording import headline
 from atomgraft.report.selection_page import write_selection_page
 from atomgraft.report.stabilise_page import write_stabilise_page
-from atomgraft.results.instabilities import INSTABILITIES_VERSION
-from atomgraft.results.instability_files import (
-    STABILISE,
-    has_instabilities,
-    read_instabilities,
-    write_instabilities,
-)
-from atomgraft.results.phonon_campaign import CAMPAIGN_VERSION
-from atomgraft.results.phonon_campaign_files import (
-    CAMPAIGN,
-    has_phonon_campaign,
-    read_phonon_campaign,
-    write_phonon_campaign,
-)
-from atomgraft.results.selection import (
-    SELECTION,
-    SELECTION_VERSION,
-    has_selection,
-    read_selection,
-    write_selection,
-)
+from atomgraft.results.instabilities import INSTABILITIES_VERSION, STABILISE
+from atomgraft.results.phonon_campaign import CAMPAIGN, CAMPAIGN_VERSION
+from atomgraft.results.selection import SELECTION, SELECTION_VERSION
 from tests.comparisons import session
 from tests.phonon_campaigns import BASE_ERRORS, LORA_ERRORS, make_campaign
 from tests.selections import selection_of
@@ -66,32 +48,32 @@ def make_tree():
 
 KINDS = {
     "campaign": Kind(
-        CAMPAIGN,
+        CAMPAIGN.file,
         "schema_version",
         CAMPAIGN_VERSION,
-        has_phonon_campaign,
-        read_phonon_campaign,
-        write_phonon_campaign,
+        CAMPAIGN.is_at,
+        CAMPAIGN.read,
+        CAMPAIGN.write,
         write_campaign_page,
         lambda: make_campaign(dft_hours=10.0),
     ),
     "stabilise": Kind(
-        STABILISE,
+        STABILISE.file,
         "schema_version",
         INSTABILITIES_VERSION,
-        has_instabilities,
-        read_instabilities,
-        write_instabilities,
+        STABILISE.is_at,
+        STABILISE.read,
+        STABILISE.write,
         write_stabilise_page,
         make_tree,
     ),
     "select": Kind(
-        SELECTION,
+        SELECTION.file,
         "selection_version",
         SELECTION_VERSION,
-        has_selection,
-        read_selection,
-        write_selection,
+        SELECTION.is_at,
+        SELECTION.read,
+        SELECTION.write,
         write_selection_page,
         selection_of,
     ),
@@ -146,7 +128,7 @@ def test_a_stored_file_keeps_all_it_says(stored):
     """No upgrade touches a number that was computed, but intervals over too few."""
     kind, folder = stored
     document = json.loads((folder / kind.file).read_text())
-    for row in document.get("summaries", []) if kind.file == CAMPAIGN else []:
+    for row in document.get("summaries", []) if kind.file == CAMPAIGN.file else []:
         assert row["n_materials"] == 3
         row |= {"mean_interval": None, "median_interval": None}
     again = json.loads(kind.read(folder).model_dump_json())
@@ -213,7 +195,7 @@ def test_stored_files_are_small_and_do_not_tell_where_they_were_made(path):
 @pytest.mark.parametrize("path", FILES[:1], ids=lambda path: path.stem)
 def test_the_campaign_says_what_its_rows_say(path):
     """Its summaries, by hand from the errors of each material."""
-    result = read_phonon_campaign(path)
+    result = CAMPAIGN.read(path)
     means = {one.contestant: one.mean_mae for one in result.summaries}
     for name, errors in (("base", BASE_ERRORS), ("lora", LORA_ERRORS)):
         assert means[name] == pytest.approx(sum(errors.values()) / len(errors))
@@ -223,7 +205,7 @@ def test_the_campaign_says_what_its_rows_say(path):
 
 
 def test_the_tree_says_what_its_crystals_say():
-    result = read_instabilities(STORED / "stabilise-1.json")
+    result = STABILISE.read(STORED / "stabilise-1.json")
     assert tree_headline(result).endswith("Amm2, 13.0 meV/atom below it.")
     assert notices_of(result) == (
         "Not relaxed to the end, and not followed: crystal 3 (R<3>m).",
@@ -231,7 +213,7 @@ def test_the_tree_says_what_its_crystals_say():
 
 
 def test_the_selection_keeps_its_order():
-    result = read_selection(STORED / "select-1.json")
+    result = SELECTION.read(STORED / "select-1.json")
     assert [one.number for one in result.chosen] == [1, 2, 3]
     assert [point.number for point in result.map.points if point.number] == [1, 2, 3]
 

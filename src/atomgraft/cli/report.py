@@ -48,23 +48,23 @@ def command(
     from atomgraft.cli.screen import console
     from atomgraft.core.outputs import write_alone, write_beside
     from atomgraft.core.storage import is_folder
-    from atomgraft.results.comparison_files import has_comparison
-    from atomgraft.results.instability_files import has_instabilities
-    from atomgraft.results.phonon_campaign_files import has_phonon_campaign
-    from atomgraft.results.phonon_files import has_phonons
-    from atomgraft.results.selection import has_selection
+    from atomgraft.results.comparison import COMPARISON
+    from atomgraft.results.instabilities import STABILISE
+    from atomgraft.results.phonon_campaign import CAMPAIGN
+    from atomgraft.results.phonons import PHONONS
+    from atomgraft.results.selection import SELECTION
 
     screen = console(quiet=as_json)
     show = _show_run
-    if has_comparison(folder):
+    if COMPARISON.is_at(folder):
         show = _show_comparison
-    elif has_phonons(folder):
+    elif PHONONS.is_at(folder):
         show = _show_phonons
-    elif has_selection(folder):
+    elif SELECTION.is_at(folder):
         show = _show_selection
-    elif has_phonon_campaign(folder):
+    elif CAMPAIGN.is_at(folder):
         show = _show_campaign
-    elif has_instabilities(folder):
+    elif STABILISE.is_at(folder):
         show = _show_tree
     made = show(folder, screen)
     if out is None:
@@ -85,16 +85,16 @@ def _show_run(folder: Path, screen: "Console") -> Made:
     from atomgraft.core.errors import BadInputError
     from atomgraft.core.storage import is_file, is_folder
     from atomgraft.report.page import PAGE, page_text
-    from atomgraft.results.files import RESULT, read_result
+    from atomgraft.results.schema import RESULT
 
-    if is_folder(folder) and not is_file(folder / RESULT):
+    if is_folder(folder) and not is_file(folder / RESULT.file):
         raise BadInputError(
             f"{folder} holds no result of atomgraft.",
             "The folder of an adapt, compare, phonons, select, stabilise or campaign "
             "that got as far as a result is needed.",
             "Check the path; if the command was stopped, repeat it.",
         )
-    result = read_result(folder)
+    result = RESULT.read(folder)
     print_result(screen, result)
     text = page_text(result)
     return Made(PAGE, text, result.model_dump_json(indent=1))
@@ -104,9 +104,9 @@ def _show_comparison(folder: Path, screen: "Console") -> Made:
     from atomgraft.cli.campaign_screen import print_comparison
     from atomgraft.report.compare_page import compare_page_text
     from atomgraft.report.page import PAGE
-    from atomgraft.results.comparison_files import read_comparison
+    from atomgraft.results.comparison import COMPARISON
 
-    comparison = read_comparison(folder)
+    comparison = COMPARISON.read(folder)
     print_comparison(screen, comparison)
     text = compare_page_text(comparison)
     return Made(PAGE, text, comparison.model_dump_json(indent=1))
@@ -115,9 +115,9 @@ def _show_comparison(folder: Path, screen: "Console") -> Made:
 def _show_phonons(folder: Path, screen: "Console") -> Made:
     from atomgraft.cli.screen_phonons import print_phonons
     from atomgraft.report.phonon_page import PHONON_PAGE, phonon_page_text
-    from atomgraft.results.phonon_files import read_phonons
+    from atomgraft.results.phonons import PHONONS
 
-    result = read_phonons(folder)
+    result = PHONONS.read(folder)
     print_phonons(screen, result)
     text = phonon_page_text(result)
     return Made(PHONON_PAGE, text, result.model_dump_json(indent=1))
@@ -127,9 +127,9 @@ def _show_selection(folder: Path, screen: "Console") -> Made:
     from atomgraft.cli.select import print_selection
     from atomgraft.report.page import PAGE
     from atomgraft.report.selection_page import selection_page_text
-    from atomgraft.results.selection import read_selection
+    from atomgraft.results.selection import SELECTION
 
-    result = read_selection(folder)
+    result = SELECTION.read(folder)
     print_selection(screen, result)
     text = selection_page_text(result)
     return Made(PAGE, text, result.model_dump_json(indent=1))
@@ -139,9 +139,9 @@ def _show_campaign(folder: Path, screen: "Console") -> Made:
     from atomgraft.cli.screen_campaign import print_phonon_campaign
     from atomgraft.report.campaign_page import campaign_page_text
     from atomgraft.report.page import PAGE
-    from atomgraft.results.phonon_campaign_files import read_phonon_campaign
+    from atomgraft.results.phonon_campaign import CAMPAIGN
 
-    campaign = read_phonon_campaign(folder)
+    campaign = CAMPAIGN.read(folder)
     print_phonon_campaign(screen, campaign)
     text = campaign_page_text(campaign)
     return Made(PAGE, text, campaign.model_dump_json(indent=1))
@@ -151,9 +151,9 @@ def _show_tree(folder: Path, screen: "Console") -> Made:
     from atomgraft.cli.screen_stabilise import print_tree
     from atomgraft.report.page import PAGE
     from atomgraft.report.stabilise_page import stabilise_page_text
-    from atomgraft.results.instability_files import read_instabilities
+    from atomgraft.results.instabilities import STABILISE
 
-    result = read_instabilities(folder)
+    result = STABILISE.read(folder)
     print_tree(screen, result)
     text = stabilise_page_text(result)
     return Made(PAGE, text, result.model_dump_json(indent=1))

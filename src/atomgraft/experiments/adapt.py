@@ -20,8 +20,8 @@ from atomgraft.experiments.setup import Setup, set_up
 from atomgraft.experiments.spec import SPEC, RunSpec, refuse_other_spec, spec_text
 from atomgraft.experiments.terms import hold_to, job_of, terms_of
 from atomgraft.results.contract import Terms
-from atomgraft.results.files import write_result
 from atomgraft.results.schema import (
+    RESULT,
     CurvePoint,
     ReferenceRefit,
     RoleCoverage,
@@ -131,7 +131,7 @@ def adapt(
         session = provenance("adapt", clock, fabric.device, spec.dtype)
         result = result.model_copy(update={"provenance": (*earlier, session)})
         if fabric.is_global_zero:
-            write_result(folder, result)
+            RESULT.write(folder, result)
     return result
 
 

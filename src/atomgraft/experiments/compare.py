@@ -51,6 +51,7 @@ from atomgraft.experiments.pool import (
 )
 from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.results.comparison import (
+    COMPARISON,
     Advice,
     Baseline,
     ComparedCell,
@@ -60,11 +61,6 @@ from atomgraft.results.comparison import (
     FrontPoint,
     Summary,
     Target,
-)
-from atomgraft.results.comparison_files import (
-    has_comparison,
-    read_comparison,
-    write_comparison,
 )
 from atomgraft.results.provenance import Provenance
 from atomgraft.training.devices import resolve_device
@@ -197,11 +193,11 @@ def compare(
             observer=observer,
         )
         session = provenance("compare", clock, device, spec.dtype)
-        earlier = read_comparison(folder).provenance if has_comparison(folder) else ()
+        earlier = COMPARISON.read(folder).provenance if COMPARISON.is_at(folder) else ()
         comparison = conclude(
             plan, outcomes, name=folder.resolve().name, sessions=(*earlier, session)
         )
-        write_comparison(folder, comparison)
+        COMPARISON.write(folder, comparison)
     return comparison
 
 

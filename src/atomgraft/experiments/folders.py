@@ -9,9 +9,8 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.experiments.inputs import Inputs, origins_of
 from atomgraft.experiments.spec import RunSpec, refuse_other_spec
 from atomgraft.experiments.terms import data_cards
-from atomgraft.results.files import RESULT, read_result
 from atomgraft.results.provenance import Provenance
-from atomgraft.results.schema import DataCard, RunResult
+from atomgraft.results.schema import RESULT, DataCard, RunResult
 from atomgraft.training.checkpoint import CHECKPOINT
 
 INPUT_KEYS = frozenset(
@@ -89,9 +88,9 @@ def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | Non
         The folder holds another run, or files behind it have changed since.
     """
     refuse_other_spec(folder, spec)
-    if not (folder / RESULT).exists():
+    if not (folder / RESULT.file).exists():
         return None
-    result = read_result(folder)
+    result = RESULT.read(folder)
     if not result.finished:
         return None
     trained = _fingerprints(result.data)
@@ -120,6 +119,6 @@ def earlier_sessions(folder: Path) -> tuple[Provenance, ...]:
     folder
         Of the run.
     """
-    if not (folder / RESULT).exists() or not (folder / CHECKPOINT).exists():
+    if not (folder / RESULT.file).exists() or not (folder / CHECKPOINT).exists():
         return ()
-    return read_result(folder).provenance
+    return RESULT.read(folder).provenance

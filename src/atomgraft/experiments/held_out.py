@@ -150,10 +150,10 @@ def refuse_early(folder: Path, files: Sequence[str], *, default_labels: bool) ->
         See `read_held_out`.
     """
     from atomgraft.experiments.spec import SPEC, read_spec
-    from atomgraft.results.files import RESULT, read_result
+    from atomgraft.results.schema import RESULT
 
-    if (folder / SPEC).is_file() and (folder / RESULT).is_file():
-        spec, result = read_spec(folder / SPEC), read_result(folder)
+    if (folder / SPEC).is_file() and (folder / RESULT.file).is_file():
+        spec, result = read_spec(folder / SPEC), RESULT.read(folder)
         if result.finished:
             read_held_out(spec, result, files, default_labels=default_labels)
 

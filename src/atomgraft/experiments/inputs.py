@@ -34,8 +34,7 @@ from atomgraft.experiments.spec import SPEC, RunSpec
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
-from atomgraft.results.files import read_result
-from atomgraft.results.schema import BaseCard, DataCard, DifferenceRecord
+from atomgraft.results.schema import RESULT, BaseCard, DataCard, DifferenceRecord
 
 AUTO_FRACTION = 0.1
 """Split off where training may end early: something has to say when."""
@@ -365,7 +364,7 @@ def require_finished(folder: Path) -> None:
         It does not.
     """
     has_graft = (folder / GRAFT).is_file()
-    if has_graft and not read_result(folder).finished:
+    if has_graft and not RESULT.read(folder).finished:
         raise BadInputError(
             f"The run in {folder} has not finished.",
             "The folder of a finished 'atomgraft adapt' is needed.",

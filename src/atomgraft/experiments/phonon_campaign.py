@@ -60,14 +60,10 @@ from atomgraft.report.campaign_tables import (
     rows_of,
 )
 from atomgraft.results.phonon_campaign import (
+    CAMPAIGN,
     GLOBAL_SCALAR,
     OWN_SCALAR,
     PhononCampaign,
-)
-from atomgraft.results.phonon_campaign_files import (
-    has_phonon_campaign,
-    read_phonon_campaign,
-    write_phonon_campaign,
 )
 from atomgraft.training.devices import resolve_device
 
@@ -141,15 +137,11 @@ def run_phonon_campaign(
                 observer=observer,
             )
         session = provenance("campaign", clock, device, spec.dtype)
-        earlier = (
-            read_phonon_campaign(folder).provenance
-            if has_phonon_campaign(folder)
-            else ()
-        )
+        earlier = CAMPAIGN.read(folder).provenance if CAMPAIGN.is_at(folder) else ()
         campaign = conclude(
             plan, outcomes, name=folder.resolve().name, sessions=(*earlier, session)
         )
-        write_phonon_campaign(folder, campaign)
+        CAMPAIGN.write(folder, campaign)
     return campaign
 
 

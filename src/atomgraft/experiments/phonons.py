@@ -37,8 +37,7 @@ from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.lattice.third_order import require_phono3py
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.memory import keep_freed_buffers
-from atomgraft.results.phonon_files import PHONONS, read_phonons, write_phonons
-from atomgraft.results.phonons import REFERENCE, PhononResult
+from atomgraft.results.phonons import PHONONS, REFERENCE, PhononResult
 from atomgraft.training.devices import DeviceName, resolve_device
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def compute_phonons(
     result = result.model_copy(update={"provenance": (session,)})
     head = {"identity": spec.identity(), "inputs": inputs}
     with held(folder, "phonons", inputs=read, fresh=fresh) as place:
-        place.remove(PHONONS)  # whoever stops this half-way leaves no result
+        place.remove(PHONONS.file)  # whoever stops this half-way leaves no result
         _write(folder, head, spec, result, judged)
     return result
 
@@ -127,7 +126,7 @@ def _inputs(spec: PhononSpec, crystal: Crystal) -> str:
 def _finished(spec: PhononSpec, inputs: str, folder: Path) -> PhononResult | None:
     """Return the result of the same spec and inputs, or refuse to overwrite another."""
     stored = folder / SPEC
-    if not is_file(stored) or not is_file(folder / PHONONS):
+    if not is_file(stored) or not is_file(folder / PHONONS.file):
         return None
     known = read_settings(stored)
     known = known if isinstance(known, dict) else {}
@@ -140,7 +139,7 @@ def _finished(spec: PhononSpec, inputs: str, folder: Path) -> PhononResult | Non
             "were.",
             "Give another folder with --out, or --fresh to throw the old one away.",
         )
-    return read_phonons(folder)
+    return PHONONS.read(folder)
 
 
 def phonons_of(
@@ -228,7 +227,7 @@ def _write(
     document = {**head, **spec.model_dump(mode="json")}
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     write_atomically(folder / SPEC, text)
-    write_phonons(folder, result)
+    PHONONS.write(folder, result)
 
 
 def _save(path: Path, phonon: "Phonopy") -> None:

@@ -41,8 +41,7 @@ from atomgraft.experiments.sessions import Clock, provenance
 from atomgraft.experiments.spec import SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.lattice.forces import require_known
 from atomgraft.models.base import AbstractPotential
-from atomgraft.results.files import read_result, write_result
-from atomgraft.results.schema import DataCard, RunResult
+from atomgraft.results.schema import RESULT, DataCard, RunResult
 from atomgraft.results.scores import ModelName, MovedWeights, Score
 from atomgraft.training.devices import DeviceName, resolve_device
 
@@ -96,7 +95,7 @@ def prove(
     clock = Clock(started=now(), counter=time.perf_counter())
     require_finished(folder)
     with held(folder, None):
-        spec, result = read_spec(folder / SPEC), read_result(folder)
+        spec, result = read_spec(folder / SPEC), RESULT.read(folder)
         _refuse_changed_spec(folder, spec, result)
         base = load_base(spec.base, head=spec.head, trust=trust)
         judge = _Judge(spec=spec, result=result, base=base, notify=notify or _ignore)
@@ -130,7 +129,7 @@ def prove(
                 "provenance": (*earlier, session),
             }
         )
-        write_result(folder, result)
+        RESULT.write(folder, result)
         write_errors(folder / GRAFT, _card_errors(result))
         return result
 
@@ -181,7 +180,7 @@ def prove_vibrations(
     clock = Clock(started=now(), counter=time.perf_counter())
     require_finished(folder)
     with held(folder, None):
-        spec, result = read_spec(folder / SPEC), read_result(folder)
+        spec, result = read_spec(folder / SPEC), RESULT.read(folder)
         chosen = read_crystals(crystals, (*spec.train, *test))
         base = load_base(spec.base, head=spec.head, trust=trust)
         require_known(base, [crystal.atoms for _, crystal in chosen])
@@ -204,7 +203,7 @@ def prove_vibrations(
                 "provenance": (*earlier, session),
             }
         )
-        write_result(folder, result)
+        RESULT.write(folder, result)
         return result
 
 

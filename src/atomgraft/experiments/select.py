@@ -37,8 +37,6 @@ from atomgraft.results.selection import (
     PoolMap,
     PoolPoint,
     SelectionResult,
-    read_selection,
-    write_selection,
 )
 
 STRUCTURES = "select.extxyz"
@@ -96,12 +94,14 @@ def select(
         dtype = str(models[0].dtype).removeprefix("torch.")
         origin = provenance("select", clock, models[0].device, dtype)
         result = _result(spec, models, pool, picks, notes, origin)
-        write_selection(folder, result)
+        SELECTION.write(folder, result)
     return result
 
 
 def _refuse_earlier(folder: Path) -> None:
-    taken = [one for one in (SELECTION, STRUCTURES, FOLDER) if (folder / one).exists()]
+    taken = [
+        one for one in (SELECTION.file, STRUCTURES, FOLDER) if (folder / one).exists()
+    ]
     if taken:
         raise BadInputError(
             f"{folder} holds {taken[0]} of an earlier selection.",
@@ -210,7 +210,7 @@ def collect_labels(folder: Path, target: Path, *, overwrite: bool = False) -> Co
         The folder holds no selection, no label is finished, an output belongs to
         another structure, or the file's name does not fit.
     """
-    read_selection(folder)
+    SELECTION.read(folder)
     if target.suffix != ".extxyz":
         raise BadInputError(
             f"Labels were to be written to {target}.",

@@ -40,11 +40,10 @@ from atomgraft.lattice.instabilities import GRID_LENGTH, boundary_supercell
 from atomgraft.lattice.supercells import prepare
 from atomgraft.lattice.tree import Tree
 from atomgraft.models.base import AbstractPotential
-from atomgraft.results.instabilities import StabiliseResult, StabiliseSettings
-from atomgraft.results.instability_files import (
+from atomgraft.results.instabilities import (
     STABILISE,
-    read_instabilities,
-    write_instabilities,
+    StabiliseResult,
+    StabiliseSettings,
 )
 from atomgraft.results.schema import Provenance
 from atomgraft.training.devices import DeviceName, resolve_device
@@ -183,9 +182,9 @@ def _finished(folder: Path, identity: str) -> StabiliseResult | None:
     BadInputError
         The folder holds another tree.
     """
-    if not is_file(folder / STABILISE):
+    if not is_file(folder / STABILISE.file):
         return None
-    stored = read_instabilities(folder)
+    stored = STABILISE.read(folder)
     if stored.identity != identity:
         raise BadInputError(
             f"{folder} holds the tree of another crystal, model or setting.",
@@ -212,9 +211,9 @@ class _Writer:
         self.doing, self.n_written = "", 0
 
     def _earlier(self) -> tuple[Provenance, ...]:
-        if not is_file(self.folder / STABILISE):
+        if not is_file(self.folder / STABILISE.file):
             return ()
-        return read_instabilities(self.folder).provenance
+        return STABILISE.read(self.folder).provenance
 
     def on_step(self, tree: Tree, what: str) -> None:
         """Show what comes next, and write what there is where it has grown."""
@@ -249,5 +248,5 @@ class _Writer:
         result = result.model_copy(
             update={"headline": headline(result), "notices": notices_of(result)}
         )
-        write_instabilities(self.folder, result)
+        STABILISE.write(self.folder, result)
         return result

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_folder
 from atomgraft.models.plugins import adapter_of
-from atomgraft.results.files import read_result
+from atomgraft.results.schema import RESULT
 
 PREFIXES: Mapping[str, str] = MappingProxyType(
     {"7net-": "sevennet", "sevennet:": "sevennet", "mace": "mace", "pair:": "pair"}
@@ -40,7 +40,7 @@ def framework_of(name: str) -> str:
     ('sevennet', 'sevennet', 'sevennet')
     """
     if is_folder(Path(name)):
-        return read_result(Path(name)).base.framework
+        return RESULT.read(Path(name)).base.framework
     if (adapter := adapter_of(name)) is not None:
         return adapter
     if framework := SUFFIXES.get(Path(name).suffix):

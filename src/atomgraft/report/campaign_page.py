@@ -32,11 +32,11 @@ from atomgraft.report.record import session_blocks
 from atomgraft.report.wording import MISSING, counted, number_text, time_text
 from atomgraft.results.phonon_campaign import (
     BASE,
+    CAMPAIGN,
     COMPLETED,
     GLOBAL_SCALAR,
     PhononCampaign,
 )
-from atomgraft.results.phonon_campaign_files import CAMPAIGN
 
 OPEN = Mark(name="open", word="Not finished")
 
@@ -124,7 +124,7 @@ def _cover(campaign: PhononCampaign) -> Cover:
         warning=None if campaign.finished else warning,
         key_facts=_key_facts(campaign),
         written=time_text(sessions[-1].started) if sessions else "",
-        source=CAMPAIGN,
+        source=CAMPAIGN.file,
     )
 
 

@@ -19,8 +19,7 @@ from atomgraft.report.phonon_wording import (
 )
 from atomgraft.report.record import session_blocks
 from atomgraft.report.wording import capitalised, counted, time_text
-from atomgraft.results.phonon_files import PHONONS
-from atomgraft.results.phonons import REFERENCE, PhononResult
+from atomgraft.results.phonons import PHONONS, REFERENCE, PhononResult
 
 PHONON_PAGE = "phonons.html"
 
@@ -78,7 +77,7 @@ def _cover(result: PhononResult) -> Cover:
         warning=None,
         key_facts=_key_facts(result),
         written=time_text(sessions[-1].started) if sessions else "",
-        source=PHONONS,
+        source=PHONONS.file,
     )
 
 

@@ -2,8 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from atomgraft.results.documents import Record, RecordFile
+from atomgraft.results.old_intervals import FEWEST, with_sureness
 from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import BaseCard, DataCard
 from atomgraft.results.scores import Score
@@ -22,15 +24,7 @@ IntervalOver = Literal["seeds", "structures"]
 """What an interval is over: structures where there is a single seed."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        ser_json_inf_nan="strings",  # JSON has no NaN, and null would not come back
-    )
-
-
-class Contestant(_Record):
+class Contestant(Record):
     """One way to adapt: a recipe at a learning rate, from a base."""
 
     name: str
@@ -42,7 +36,7 @@ class Contestant(_Record):
     """Times the recipe's own learning rate."""
 
 
-class ComparedCell(_Record):
+class ComparedCell(Record):
     """One run of the table."""
 
     name: str
@@ -62,11 +56,11 @@ class ComparedCell(_Record):
     seconds: float | None = None
     """Of training."""
     data_fingerprint: str | None = None
-    versions: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict[str, str])
     device: str = ""
 
 
-class Summary(_Record):
+class Summary(Record):
     """One quantity of one contestant at one number of labels, over the seeds."""
 
     contestant: str
@@ -86,7 +80,7 @@ class Summary(_Record):
     n_seeds: int
 
 
-class Curve(_Record):
+class Curve(Record):
     """The power law of one contestant: error against labels."""
 
     contestant: str
@@ -111,7 +105,7 @@ class Curve(_Record):
     labels_for_target_interval: Interval | None = None
 
 
-class FrontPoint(_Record):
+class FrontPoint(Record):
     """One contestant on the map of target error against forgetting."""
 
     contestant: str
@@ -123,7 +117,7 @@ class FrontPoint(_Record):
     is_on_front: bool
 
 
-class Advice(_Record):
+class Advice(Record):
     """What a person should do."""
 
     choice: str | None
@@ -137,7 +131,7 @@ class Advice(_Record):
     """What the stop rule says."""
 
 
-class Target(_Record):
+class Target(Record):
     """The error by which contestants are compared."""
 
     quantity: str
@@ -148,14 +142,14 @@ class Target(_Record):
     drift_unit: str
 
 
-class Baseline(_Record):
+class Baseline(Record):
     """What a base says without any label."""
 
     base: str
     scores: tuple[Score, ...]
 
 
-class Comparison(_Record):
+class Comparison(Record):
     """Everything a campaign knows; written by ``compare``."""
 
     schema_version: Annotated[int, Field(ge=1)] = COMPARISON_VERSION
@@ -178,3 +172,42 @@ class Comparison(_Record):
     advice: Advice
     provenance: tuple[Provenance, ...]
     """One entry for each call."""
+
+
+def _with_outcome(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 has errors that choose, and the outcome of the advice."""
+    return known | {"schema_version": 2}
+
+
+def _with_sureness(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has no interval over fewer than five seeds, and says so of scores."""
+
+    def explained(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            one | {"scores": with_sureness(one.get("scores", []))} for one in records
+        ]
+
+    def is_over_few(row: dict[str, Any]) -> bool:
+        return row.get("interval_over") == "seeds" and row["n_seeds"] < FEWEST
+
+    none = {"interval": None, "interval_over": None}
+    summaries = [
+        row | none if is_over_few(row) else row for row in known.get("summaries", [])
+    ]
+    return known | {
+        "schema_version": 3,
+        "cells": explained(known.get("cells", [])),
+        "baselines": explained(known.get("baselines", [])),
+        "summaries": summaries,
+    }
+
+
+COMPARISON = RecordFile(
+    file="compare.json",
+    record=Comparison,
+    version=COMPARISON_VERSION,
+    upgrades={1: _with_outcome, 2: _with_sureness},
+    title="comparison",
+    command="atomgraft compare",
+    broken="Run 'atomgraft compare' on its folder again; finished cells are kept.",
+)

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.json_files import read_json
 from atomgraft.core.storage import is_file, write_atomically
-from atomgraft.results.documents import validated
+from atomgraft.results.documents import Record, validated
 from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import (
     BaseCard,
@@ -41,11 +41,7 @@ MAX_TEXT = 48
 """Characters of a value in a message."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-
-class Terms(_Record):
+class Terms(Record):
     """What will be done; the same terms give the same run."""
 
     spec: dict[str, Any]
@@ -65,7 +61,7 @@ class Terms(_Record):
     """The user's own structures a step, on each device."""
 
 
-class Cost(_Record):
+class Cost(Record):
     """What it is expected to take, on the machine that was probed."""
 
     seconds: float
@@ -88,7 +84,7 @@ class Cost(_Record):
     """What the estimate rests on, in words."""
 
 
-class Contract(_Record):
+class Contract(Record):
     """What ``atomgraft plan`` prints."""
 
     contract_version: Annotated[int, Field(ge=1, le=CONTRACT_VERSION)] = (

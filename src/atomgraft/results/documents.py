@@ -1,24 +1,35 @@
-"""One kind of result file: how it is written, found, read and upgraded."""
+"""Records on disk: one way to write, find, read and upgrade every kind of them."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.json_files import read_json
 from atomgraft.core.storage import is_file, is_folder, write_atomically
 
-Record = TypeVar("Record", bound=BaseModel)
-
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
 
 
+class Record(BaseModel):
+    """What is kept on disk: frozen, unknown keys refused, NaN and infinity as text."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        ser_json_inf_nan="strings",  # JSON has no NaN, and null would not come back
+    )
+
+
+AnyRecord = TypeVar("AnyRecord", bound=BaseModel)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ResultFile(Generic[Record]):
-    """A kind of result that lives in a folder of its own.
+class RecordFile(Generic[AnyRecord]):
+    """A kind of record, of which a folder has one.
 
     Parameters
     ----------
@@ -36,17 +47,20 @@ class ResultFile(Generic[Record]):
         What makes it, for messages.
     broken
         What to do where it cannot be read.
+    version_key
+        Under which a document states its version.
     """
 
     file: str
-    record: type[Record]
+    record: type[AnyRecord]
     version: int
     upgrades: Mapping[int, Upgrade]
     title: str
     command: str
     broken: str
+    version_key: str = "schema_version"
 
-    def write(self, folder: Path, result: Record) -> Path:
+    def write(self, folder: Path, result: AnyRecord) -> Path:
         """Write a result into its folder, whole or not at all.
 
         Raises
@@ -63,7 +77,7 @@ class ResultFile(Generic[Record]):
         path = self._place(folder)
         return is_file(path) and path.name == self.file
 
-    def read(self, folder: Path) -> Record:
+    def read(self, folder: Path) -> AnyRecord:
         """Read a result from its folder or file, upgraded to today's schema.
 
         Raises
@@ -81,7 +95,7 @@ class ResultFile(Generic[Record]):
         document = read_json(path, title=self.title, remedy=self.broken)
         return self.parse(document, str(path))
 
-    def parse(self, document: dict[str, Any], origin: str) -> Record:
+    def parse(self, document: dict[str, Any], origin: str) -> AnyRecord:
         """Return the record that a document holds, upgraded to today's schema.
 
         Parameters
@@ -96,7 +110,7 @@ class ResultFile(Generic[Record]):
         BadInputError
             It is broken, or comes from a newer atomgraft.
         """
-        version = document.get("schema_version")
+        version = document.get(self.version_key)
         if type(version) is not int or not 1 <= version <= self.version:  # no True
             raise BadInputError(
                 f"The {self.title} has schema version {repr(version)[:20]}.",
@@ -115,8 +129,12 @@ class ResultFile(Generic[Record]):
 
 
 def validated(
-    record: type[Record], document: dict[str, Any], origin: str, title: str, remedy: str
-) -> Record:
+    record: type[AnyRecord],
+    document: dict[str, Any],
+    origin: str,
+    title: str,
+    remedy: str,
+) -> AnyRecord:
     """Return the record that a document holds.
 
     Parameters

@@ -7,19 +7,16 @@ negative is more stable.
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from atomgraft.results.documents import Record, RecordFile
 from atomgraft.results.phonons import Matrix
 from atomgraft.results.schema import BaseCard, Provenance
 
 INSTABILITIES_VERSION = 1
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-
-class StructureRecord(_Record):
+class StructureRecord(Record):
     """A crystal that can be read without anything but JSON."""
 
     symbols: tuple[str, ...]
@@ -29,7 +26,7 @@ class StructureRecord(_Record):
     """Å"""
 
 
-class SoftSpace(_Record):
+class SoftSpace(Record):
     """Imaginary modes that belong together by symmetry."""
 
     label: str
@@ -42,7 +39,7 @@ class SoftSpace(_Record):
     """Modes of this frequency at one q-point."""
 
 
-class CrystalRecord(_Record):
+class CrystalRecord(Record):
     """One crystal of the tree."""
 
     number: int
@@ -74,12 +71,12 @@ class CrystalRecord(_Record):
     supercell: Matrix | None = None
     """Of the phonons; rows of multiples of the cell that was displaced."""
     n_atoms_supercell: int | None = None
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = Field(default_factory=dict[str, int])
     """What became of its trials: relaxed, fell back, known, fell apart, left out."""
     notes: tuple[str, ...] = ()
 
 
-class StepRecord(_Record):
+class StepRecord(Record):
     """The distortion that leads from one crystal to another."""
 
     parent: int
@@ -106,7 +103,7 @@ class StepRecord(_Record):
     """The daughter was found by this step, and not known before."""
 
 
-class StabiliseSettings(_Record):
+class StabiliseSettings(Record):
     """Everything that decides the numbers, pinned."""
 
     depth: int
@@ -133,7 +130,7 @@ class StabiliseSettings(_Record):
     dtype: str
 
 
-class StabiliseResult(_Record):
+class StabiliseResult(Record):
     """The tree of distortions of one crystal under one model."""
 
     schema_version: Annotated[int, Field(ge=1)] = INSTABILITIES_VERSION
@@ -167,3 +164,16 @@ class StabiliseResult(_Record):
         """Return the stable crystal of lowest energy, or none."""
         stable = [one for one in self.crystals if one.is_stable]
         return min(stable, key=lambda one: one.energy, default=None)
+
+
+STABILISE = RecordFile(
+    file="stabilise.json",
+    record=StabiliseResult,
+    version=INSTABILITIES_VERSION,
+    upgrades={},
+    title="result",
+    command="atomgraft stabilise",
+    broken=(
+        "Remove it and run 'atomgraft stabilise' again; what was computed is kept."
+    ),
+)

@@ -8,8 +8,10 @@ base, or a recipe that adapted it.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from atomgraft.results.documents import Record, RecordFile
+from atomgraft.results.old_intervals import FEWEST, with_sureness
 from atomgraft.results.phonons import PhononResult
 from atomgraft.results.provenance import Provenance
 from atomgraft.results.schema import BaseCard
@@ -35,11 +37,7 @@ Mode = Literal["each", "all"]
 """One adaptation for each material, or one for all in leave-out folds."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-
-class CampaignMaterial(_Record):
+class CampaignMaterial(Record):
     """One crystal of the folder."""
 
     name: str
@@ -64,7 +62,7 @@ class CampaignMaterial(_Record):
     """Why it is left out, in words."""
 
 
-class CampaignTraining(_Record):
+class CampaignTraining(Record):
     """One adaptation."""
 
     name: str
@@ -91,7 +89,7 @@ class CampaignTraining(_Record):
     of the base's forces and stresses there."""
 
 
-class CampaignRow(_Record):
+class CampaignRow(Record):
     """One material under one contestant."""
 
     material: str
@@ -128,7 +126,7 @@ class CampaignRow(_Record):
     n_threads: int | None = None
 
 
-class InstabilityCounts(_Record):
+class InstabilityCounts(Record):
     """How 'is it unstable?' was answered; a hit is an unstable crystal that was found.
 
     With several seeds a crystal is called unstable where at least half of them say so.
@@ -145,7 +143,7 @@ class InstabilityCounts(_Record):
     f1: float | None
 
 
-class CampaignSummary(_Record):
+class CampaignSummary(Record):
     """One contestant over the materials it was judged on, seeds averaged first."""
 
     contestant: str
@@ -177,7 +175,7 @@ class CampaignSummary(_Record):
     """Rows without numbers."""
 
 
-class Bill(_Record):
+class Bill(Record):
     """What the vibrations of the judged materials cost under one contestant."""
 
     contestant: str
@@ -200,7 +198,7 @@ class Bill(_Record):
     """Share of CPU-hours; negative where the detour costs more."""
 
 
-class PhononCampaign(_Record):
+class PhononCampaign(Record):
     """Everything a campaign over materials knows; written by ``campaign phonons``."""
 
     schema_version: Annotated[int, Field(ge=1)] = CAMPAIGN_VERSION
@@ -225,3 +223,39 @@ class PhononCampaign(_Record):
     notices: tuple[str, ...] = ()
     provenance: tuple[Provenance, ...] = ()
     """One entry for each call."""
+
+
+def _with_sureness(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 has no interval over fewer than five materials."""
+    trainings = [
+        one | {"drift": with_sureness(one.get("drift", []))}
+        for one in known.get("trainings", [])
+    ]
+    none = {"mean_interval": None, "median_interval": None}
+    summaries = [
+        row | none if row["n_materials"] < FEWEST else row
+        for row in known.get("summaries", [])
+    ]
+    return known | {
+        "schema_version": 2,
+        "trainings": trainings,
+        "summaries": summaries,
+    }
+
+
+def _with_forgotten(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has what was forgotten as a share of what the base predicts."""
+    return known | {"schema_version": 3}
+
+
+CAMPAIGN = RecordFile(
+    file="campaign.json",
+    record=PhononCampaign,
+    version=CAMPAIGN_VERSION,
+    upgrades={1: _with_sureness, 2: _with_forgotten},
+    title="campaign",
+    command="atomgraft campaign phonons",
+    broken=(
+        "Run the same 'atomgraft campaign phonons' again; finished cells are kept."
+    ),
+)

@@ -7,8 +7,9 @@ heat capacities in J/K per mole of atoms. What the numbers depend on stands in
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from atomgraft.results.documents import Record, RecordFile
 from atomgraft.results.provenance import Provenance
 
 PHONONS_VERSION = 1
@@ -17,14 +18,10 @@ REFERENCE = "reference"
 """The name of the contestant that is no model: DFT."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-
 Matrix = tuple[tuple[float, float, float], ...]
 
 
-class RelaxationRecord(_Record):
+class RelaxationRecord(Record):
     """How a crystal was relaxed before it was displaced."""
 
     model: str
@@ -42,7 +39,7 @@ class RelaxationRecord(_Record):
     """Å³ per atom"""
 
 
-class PhononSettings(_Record):
+class PhononSettings(Record):
     """Everything that decides the numbers, pinned."""
 
     space_group: str
@@ -73,7 +70,7 @@ class PhononSettings(_Record):
     versions: dict[str, str]
 
 
-class LegRecord(_Record):
+class LegRecord(Record):
     """Bands along one straight leg of the path."""
 
     labels: tuple[str, str]
@@ -93,7 +90,7 @@ class LegRecord(_Record):
         return self
 
 
-class DensityRecord(_Record):
+class DensityRecord(Record):
     """Density of states."""
 
     frequencies: tuple[float, ...]
@@ -102,7 +99,7 @@ class DensityRecord(_Record):
     """States per THz and primitive cell."""
 
 
-class ThermalRecord(_Record):
+class ThermalRecord(Record):
     """Thermal curves of the harmonic crystal at its volume."""
 
     temperatures: tuple[float, ...]
@@ -118,7 +115,7 @@ class ThermalRecord(_Record):
     missing and the curves are those of another crystal."""
 
 
-class SoftMode(_Record):
+class SoftMode(Record):
     """An imaginary mode on the commensurate grid."""
 
     q: tuple[float, float, float]
@@ -127,7 +124,7 @@ class SoftMode(_Record):
     """THz, negative."""
 
 
-class ExpansionRecord(_Record):
+class ExpansionRecord(Record):
     """Thermal expansion in the quasi-harmonic approximation."""
 
     volumes: tuple[float, ...]
@@ -157,7 +154,7 @@ class ExpansionRecord(_Record):
     note: str = ""
 
 
-class ConductivityRecord(_Record):
+class ConductivityRecord(Record):
     """Lattice thermal conductivity in the relaxation-time approximation."""
 
     temperatures: tuple[float, ...]
@@ -191,7 +188,7 @@ class ConductivityRecord(_Record):
     note: str = ""
 
 
-class Spectrum(_Record):
+class Spectrum(Record):
     """The vibrations of the crystal under one contestant."""
 
     contestant: str
@@ -219,7 +216,7 @@ class Spectrum(_Record):
     relaxation: RelaxationRecord | None = None
 
 
-class PhononErrors(_Record):
+class PhononErrors(Record):
     """How one contestant compares with the reference, like with like."""
 
     contestant: str
@@ -255,7 +252,7 @@ class PhononErrors(_Record):
     """Symmetric relative mean error of mode conductivities at 300 K."""
 
 
-class PhononResult(_Record):
+class PhononResult(Record):
     """One crystal under one or several contestants."""
 
     schema_version: Annotated[int, Field(ge=1)] = PHONONS_VERSION
@@ -273,3 +270,14 @@ class PhononResult(_Record):
         """Return the vibrations under one contestant, or none."""
         found = (one for one in self.spectra if one.contestant == contestant)
         return next(found, None)
+
+
+PHONONS = RecordFile(
+    file="phonons.json",
+    record=PhononResult,
+    version=PHONONS_VERSION,
+    upgrades={},
+    title="phonon result",
+    command="atomgraft phonons",
+    broken="Run 'atomgraft phonons' again.",
+)

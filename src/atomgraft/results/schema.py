@@ -4,9 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from atomgraft.results.documents import Record, RecordFile
+from atomgraft.results.old_intervals import with_sureness
 from atomgraft.results.phonons import PhononResult
 from atomgraft.results.provenance import Provenance
-from atomgraft.results.scores import MovedWeights, Parity, Record, Score, Verdict
+from atomgraft.results.scores import MovedWeights, Parity, Score, Verdict
 
 SCHEMA_VERSION = 5
 
@@ -197,3 +199,42 @@ class RunResult(Record):
     verdict: Verdict
     provenance: tuple[Provenance, ...]
     """One entry for each command that added numbers."""
+
+
+def _with_streams(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 has heads, rehearsal and streams; version 1 had none of them."""
+    return known | {"schema_version": 2}
+
+
+def _with_phonons(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 has phonons; version 2 had none."""
+    return known | {"schema_version": 3}
+
+
+def _with_scales(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 4 has moved weights, degrees of forgetting and what they rest on."""
+    return known | {"schema_version": 4}
+
+
+def _with_sureness(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 5 says what an interval is over, or why there is none."""
+    return known | {
+        "schema_version": 5,
+        "scores": with_sureness(known.get("scores", [])),
+    }
+
+
+RESULT = RecordFile(
+    file="result.json",
+    record=RunResult,
+    version=SCHEMA_VERSION,
+    upgrades={
+        1: _with_streams,
+        2: _with_phonons,
+        3: _with_scales,
+        4: _with_sureness,
+    },
+    title="result",
+    command="atomgraft adapt",
+    broken="Run the command that made it again.",
+)

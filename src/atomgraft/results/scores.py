@@ -2,22 +2,12 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from atomgraft.results.documents import Record
 
 ModelName = Literal["base", "adapted", "scratch"]
 
 Degree = Literal["little", "moderate", "severe"]
 """Of forgetting."""
-
-
-class Record(BaseModel):
-    """What is kept on disk: frozen, unknown keys refused, NaN and infinity as text."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        ser_json_inf_nan="strings",  # JSON has no NaN, and null would not come back
-    )
 
 
 class Score(Record):

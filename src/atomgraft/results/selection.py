@@ -1,26 +1,16 @@
 """The shape of ``select.json``: which structures to label, and why these."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from atomgraft.core.errors import BadInputError
-from atomgraft.core.json_files import read_json
-from atomgraft.core.storage import is_file, is_folder, write_atomically
-from atomgraft.results.documents import validated
+from atomgraft.results.documents import Record, RecordFile
 from atomgraft.results.schema import BaseCard, Provenance
-
-SELECTION = "select.json"
 
 SELECTION_VERSION = 1
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
-
-
-class CrystalCard(_Record):
+class CrystalCard(Record):
     """The structure that proposals were made from."""
 
     file: str
@@ -32,7 +22,7 @@ class CrystalCard(_Record):
     fingerprint: str
 
 
-class PoolCard(_Record):
+class PoolCard(Record):
     """How many structures of one kind there were to choose from."""
 
     kind: str
@@ -40,7 +30,7 @@ class PoolCard(_Record):
     n_chosen: int
 
 
-class DescriptorCard(_Record):
+class DescriptorCard(Record):
     """What distances between structures mean."""
 
     words: str
@@ -51,7 +41,7 @@ class DescriptorCard(_Record):
     place."""
 
 
-class ChosenStructure(_Record):
+class ChosenStructure(Record):
     """One structure to label, in the order of choice."""
 
     number: int
@@ -74,7 +64,7 @@ class ChosenStructure(_Record):
     """Of the models about its forces, eV/Å; none with one model."""
 
 
-class PoolPoint(_Record):
+class PoolPoint(Record):
     """One structure of the pool on the map."""
 
     x: float
@@ -84,7 +74,7 @@ class PoolPoint(_Record):
     """Of the chosen; none was not chosen."""
 
 
-class PoolMap(_Record):
+class PoolMap(Record):
     """The pool on the plane of its largest spread."""
 
     shares: tuple[float, float]
@@ -94,12 +84,10 @@ class PoolMap(_Record):
     """Structures that have labels already."""
 
 
-class SelectionResult(_Record):
+class SelectionResult(Record):
     """What ``atomgraft select`` leaves in its folder."""
 
-    selection_version: Annotated[int, Field(ge=1, le=SELECTION_VERSION)] = (
-        SELECTION_VERSION
-    )
+    selection_version: Annotated[int, Field(ge=1)] = SELECTION_VERSION
     spec: dict[str, Any]
     """What was asked, every default written out."""
     crystal: CrystalCard
@@ -119,50 +107,13 @@ class SelectionResult(_Record):
     provenance: Provenance
 
 
-def write_selection(folder: Path, result: SelectionResult) -> Path:
-    """Write the result of a selection, whole or not at all.
-
-    Raises
-    ------
-    StorageError
-        The folder cannot be written.
-    """
-    path = folder / SELECTION
-    write_atomically(path, result.model_dump_json(indent=1) + "\n")
-    return path
-
-
-def has_selection(folder: Path) -> bool:
-    """Tell whether a folder holds the result of a selection.
-
-    Examples
-    --------
-    >>> has_selection(Path("nowhere"))
-    False
-    """
-    return is_file(folder / SELECTION)
-
-
-def read_selection(folder: Path) -> SelectionResult:
-    """Read the result of a selection.
-
-    Parameters
-    ----------
-    folder
-        The folder, or the file in it.
-
-    Raises
-    ------
-    BadInputError
-        There is none, it is broken, or it comes from a newer atomgraft.
-    """
-    path = folder / SELECTION if is_folder(folder) else folder
-    if not is_file(path):
-        raise BadInputError(
-            f"{folder} holds no {SELECTION}.",
-            "The folder of an 'atomgraft select' is needed.",
-            "Check the path, or make one: atomgraft select --out NEW_FOLDER",
-        )
-    remedy = "Make the selection again: atomgraft select."
-    document = read_json(path, title="selection", remedy=remedy)
-    return validated(SelectionResult, document, str(path), "selection", remedy)
+SELECTION = RecordFile(
+    file="select.json",
+    record=SelectionResult,
+    version=SELECTION_VERSION,
+    version_key="selection_version",
+    upgrades={},
+    title="selection",
+    command="atomgraft select",
+    broken="Make the selection again: atomgraft select.",
+)

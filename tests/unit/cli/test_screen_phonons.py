@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from atomgraft.cli.main import app
 from atomgraft.cli.screen_phonons import print_phonons
-from atomgraft.results.phonon_files import write_phonons
+from atomgraft.results.phonons import PHONONS
 from tests.unit.report.example_phonons import make_alone, make_phonons, make_unstable
 from tests.unit.report.example_result import HOSTILE
 
@@ -45,7 +45,7 @@ def test_doubts_and_notices_are_printed_and_brackets_are_text() -> None:
 
 @pytest.mark.parametrize("is_file", [False, True])
 def test_the_page_is_written_again_from_its_file(is_file, tmp_path) -> None:
-    path = write_phonons(tmp_path, make_phonons())
+    path = PHONONS.write(tmp_path, make_phonons())
     place = str(path if is_file else tmp_path)
     done = CliRunner().invoke(app, ["report", place, "--json"])
     assert done.exit_code == 0, done.output

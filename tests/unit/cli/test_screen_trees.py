@@ -13,9 +13,8 @@ from atomgraft.cli.screen_stabilise import crystal_line, print_tree
 from atomgraft.core.errors import BadInputError
 from atomgraft.experiments.stabilise_spec import StabiliseSpec
 from atomgraft.report.campaign_tables import SHORT, summary_table
-from atomgraft.results.instability_files import write_instabilities
-from atomgraft.results.phonon_campaign import BASE
-from atomgraft.results.phonon_campaign_files import write_phonon_campaign
+from atomgraft.results.instabilities import STABILISE
+from atomgraft.results.phonon_campaign import BASE, CAMPAIGN
 from tests.phonon_campaigns import campaign_of, make_campaign, row
 from tests.trees import crystal, perovskite, step, tree
 
@@ -126,9 +125,9 @@ def run(monkeypatch, *command):
 @pytest.mark.parametrize(
     ("write", "result", "words"),
     [
-        (write_instabilities, perovskite(), "2: Amm2"),
-        (write_instabilities, tree([], finished=False, headline="Open."), "Open."),
-        (write_phonon_campaign, make_campaign(), "60 % less"),
+        (STABILISE.write, perovskite(), "2: Amm2"),
+        (STABILISE.write, tree([], finished=False, headline="Open."), "Open."),
+        (CAMPAIGN.write, make_campaign(), "60 % less"),
     ],
 )
 def test_a_page_is_written_again_from_its_file_alone(

@@ -14,8 +14,7 @@ from atomgraft.experiments.phonon_setup import Prepared
 from atomgraft.experiments.phonon_spec import PhononSpec
 from atomgraft.experiments.phonons import compute_phonons
 from atomgraft.models.pair import stillinger_weber
-from atomgraft.results.phonon_files import read_phonons
-from atomgraft.results.phonons import REFERENCE
+from atomgraft.results.phonons import PHONONS, REFERENCE
 from tests.unit.report.example_phonons import conductivity, errors, make_phonons
 from tests.vibrations import AT_REST, displaced_silicon
 
@@ -86,7 +85,7 @@ def test_the_bulk_modulus_is_that_of_the_elastic_constants(expanded):
 
 
 def test_expansion_is_in_the_file(expanded, place):
-    assert read_phonons(place / "expanded") == expanded[0]
+    assert PHONONS.read(place / "expanded") == expanded[0]
 
 
 def test_silicon_conducts_under_its_model(conducting):

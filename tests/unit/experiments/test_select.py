@@ -10,7 +10,7 @@ from atomgraft.experiments.select import STRUCTURES, collect_labels, select
 from atomgraft.experiments.select_spec import SelectSpec, parse_select
 from atomgraft.labelling.dft_inputs import DftSettings
 from atomgraft.labelling.kinds import KINDS, Amounts
-from atomgraft.results.selection import read_selection
+from atomgraft.results.selection import SELECTION
 
 GIVEN = {"structure": "POSCAR", "model": "pair:sw-si"}
 
@@ -91,7 +91,7 @@ def test_distances_go_down_and_everything_is_recorded(asked, tmp_path):
     assert sorted(one.index for one in result.chosen) == list(range(6))
     assert [one.number for one in result.map.points if one.number] != []
     assert SelectSpec.model_validate(result.spec) == spec
-    assert read_selection(tmp_path / "out") == result
+    assert SELECTION.read(tmp_path / "out") == result
     assert not (tmp_path / "out" / "label").exists()
     frames = ase.io.read(tmp_path / "out" / STRUCTURES, ":")
     assert np.allclose([len(one) for one in frames], 8)

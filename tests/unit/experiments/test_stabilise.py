@@ -18,11 +18,7 @@ from atomgraft.experiments.stabilise_engine import MEMORY, RememberingEngine
 from atomgraft.experiments.stabilise_spec import StabiliseSpec
 from atomgraft.lattice.supercells import prepare
 from atomgraft.models.pair import lennard_jones
-from atomgraft.results.instability_files import (
-    STABILISE,
-    read_instabilities,
-    write_instabilities,
-)
+from atomgraft.results.instabilities import STABILISE
 
 ARGON = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=6.0)
 
@@ -61,7 +57,7 @@ def spec_of(**changes):
 
 
 def test_a_stable_crystal_is_a_tree_of_one():
-    result = read_instabilities(TREE)
+    result = STABILISE.read(TREE)
     assert result.finished
     assert [one.space_group for one in result.crystals] == ["Fm-3m"]
     assert result.settings.supercell[0] == (2.0, 0.0, 0.0)
@@ -76,7 +72,7 @@ def test_a_folder_in_use_is_refused_and_left_alone():
         pytest.raises(BadInputError, match="in use by another atomgraft"),
     ):
         stabilise(spec_of(), folder, device="cpu")
-    assert not (folder / STABILISE).exists()
+    assert not (folder / STABILISE.file).exists()
     assert not (folder / MEMORY).exists()
 
 
@@ -92,15 +88,15 @@ def test_a_folder_in_use_is_refused_and_left_alone():
     ],
 )
 def test_another_question_is_refused_and_the_tree_stays(changes):
-    before = (TREE / STABILISE).read_bytes()
+    before = (TREE / STABILISE.file).read_bytes()
     with pytest.raises(BadInputError, match="another crystal, model or setting"):
         stabilise(spec_of(**changes), TREE, device="cpu")
-    assert (TREE / STABILISE).read_bytes() == before
+    assert (TREE / STABILISE.file).read_bytes() == before
 
 
 def test_how_many_atoms_share_a_call_is_no_other_question():
     same = stabilise(spec_of(max_atoms=99), TREE, device="cpu")
-    assert same == read_instabilities(TREE)
+    assert same == STABILISE.read(TREE)
 
 
 @pytest.mark.parametrize("what", ["crystal", "model"])
@@ -115,9 +111,9 @@ def test_another_file_of_the_same_name_is_another_question(what):
 
 
 def test_a_tree_that_was_not_finished_keeps_its_sessions(monkeypatch):
-    first = read_instabilities(TREE)
+    first = STABILISE.read(TREE)
     with held(TREE, "stabilise"):
-        write_instabilities(TREE, first.model_copy(update={"finished": False}))
+        STABILISE.write(TREE, first.model_copy(update={"finished": False}))
 
     def forbidden(*_, **__):
         raise AssertionError("computed again")

@@ -6,7 +6,7 @@ from atomgraft.core.environments import python_for
 from atomgraft.core.errors import BadInputError
 from atomgraft.models.loading import known_names, load_potential
 from atomgraft.models.names import framework_of
-from atomgraft.results.files import write_result
+from atomgraft.results.schema import RESULT
 from tests.trials import NEEDS_SEVENN
 from tests.unit.report.example_result import make_result
 
@@ -46,7 +46,7 @@ def test_what_is_not_here_tells_it_too(name, framework):
 
 def test_a_run_has_the_framework_of_its_base(tmp_path):
     result = make_result()
-    write_result(tmp_path, result)
+    RESULT.write(tmp_path, result)
     assert framework_of(str(tmp_path)) == result.base.framework
 
 

@@ -5,22 +5,18 @@ import json
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.results.instability_files import (
-    STABILISE,
-    read_instabilities,
-    write_instabilities,
-)
+from atomgraft.results.instabilities import STABILISE
 from tests.trees import crystal, perovskite, tree
 
 
 def test_a_tree_comes_back_as_it_was(tmp_path):
-    path = write_instabilities(tmp_path, perovskite())
-    assert path.name == STABILISE
-    assert read_instabilities(tmp_path) == read_instabilities(path) == perovskite()
+    path = STABILISE.write(tmp_path, perovskite())
+    assert path.name == STABILISE.file
+    assert STABILISE.read(tmp_path) == STABILISE.read(path) == perovskite()
 
 
 def test_a_structure_needs_nothing_but_json(tmp_path):
-    path = write_instabilities(tmp_path, perovskite())
+    path = STABILISE.write(tmp_path, perovskite())
     structure = json.loads(path.read_text())["crystals"][0]["structure"]
     assert structure["symbols"] == ["Ba"]
     assert structure["cell"][0] == [4.0, 0.0, 0.0]
@@ -47,11 +43,11 @@ def test_the_lowest_and_the_lowest_stable_crystal():
     ],
 )
 def test_a_broken_file_is_refused(text, words, tmp_path):
-    (tmp_path / STABILISE).write_text(text)
+    (tmp_path / STABILISE.file).write_text(text)
     with pytest.raises(BadInputError, match=words):
-        read_instabilities(tmp_path)
+        STABILISE.read(tmp_path)
 
 
 def test_a_folder_without_a_tree_is_refused(tmp_path):
     with pytest.raises(BadInputError, match=r"holds no stabilise\.json"):
-        read_instabilities(tmp_path)
+        STABILISE.read(tmp_path)

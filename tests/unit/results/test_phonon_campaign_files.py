@@ -1,38 +1,32 @@
 """Campaign files: round trips, refusals, and versions."""
 
+import dataclasses
 import json
 
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.results import phonon_campaign_files
-from atomgraft.results.phonon_campaign import CAMPAIGN_VERSION
-from atomgraft.results.phonon_campaign_files import (
-    CAMPAIGN,
-    has_phonon_campaign,
-    read_phonon_campaign,
-    write_phonon_campaign,
-)
+from atomgraft.results.phonon_campaign import CAMPAIGN, CAMPAIGN_VERSION
 from tests.phonon_campaigns import make_campaign
 
 
 def written(folder, **changes):
     document = json.loads(make_campaign().model_dump_json()) | changes
-    (folder / CAMPAIGN).write_text(json.dumps(document))
+    (folder / CAMPAIGN.file).write_text(json.dumps(document))
     return folder
 
 
 def test_a_campaign_comes_back_as_it_was(tmp_path):
-    path = write_phonon_campaign(tmp_path, make_campaign())
-    assert read_phonon_campaign(tmp_path) == make_campaign()
-    assert read_phonon_campaign(path) == make_campaign()
-    assert has_phonon_campaign(tmp_path)
+    path = CAMPAIGN.write(tmp_path, make_campaign())
+    assert CAMPAIGN.read(tmp_path) == make_campaign()
+    assert CAMPAIGN.read(path) == make_campaign()
+    assert CAMPAIGN.is_at(tmp_path)
 
 
 def test_an_empty_folder_holds_none(tmp_path):
-    assert not has_phonon_campaign(tmp_path)
+    assert not CAMPAIGN.is_at(tmp_path)
     with pytest.raises(BadInputError, match=r"holds no campaign\.json"):
-        read_phonon_campaign(tmp_path)
+        CAMPAIGN.read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +34,7 @@ def test_an_empty_folder_holds_none(tmp_path):
 )
 def test_a_version_that_is_none_of_ours_is_refused(version, tmp_path):
     with pytest.raises(BadInputError, match="schema version"):
-        read_phonon_campaign(written(tmp_path, schema_version=version))
+        CAMPAIGN.read(written(tmp_path, schema_version=version))
 
 
 @pytest.mark.parametrize(
@@ -48,10 +42,10 @@ def test_a_version_that_is_none_of_ours_is_refused(version, tmp_path):
 )
 def test_a_broken_file_is_told(changes, tmp_path):
     with pytest.raises(BadInputError, match="not a readable campaign"):
-        read_phonon_campaign(written(tmp_path, **changes))
+        CAMPAIGN.read(written(tmp_path, **changes))
 
 
-def test_an_older_version_takes_every_step(tmp_path, monkeypatch):
+def test_an_older_version_takes_every_step(tmp_path):
     """What the next version will do: one step for each version."""
 
     def step(document):
@@ -59,7 +53,10 @@ def test_an_older_version_takes_every_step(tmp_path, monkeypatch):
             "schema_version": CAMPAIGN_VERSION + 1
         }
 
-    monkeypatch.setattr(phonon_campaign_files, "CAMPAIGN_VERSION", CAMPAIGN_VERSION + 1)
-    monkeypatch.setitem(phonon_campaign_files.UPGRADES, CAMPAIGN_VERSION, step)
-    found = read_phonon_campaign(written(tmp_path, gone=True))
+    newer = dataclasses.replace(
+        CAMPAIGN,
+        version=CAMPAIGN_VERSION + 1,
+        upgrades={**CAMPAIGN.upgrades, CAMPAIGN_VERSION: step},
+    )
+    found = newer.read(written(tmp_path, gone=True))
     assert found.rows == make_campaign().rows

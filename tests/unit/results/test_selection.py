@@ -5,15 +5,15 @@ import json
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.results.selection import SELECTION, read_selection, write_selection
+from atomgraft.results.selection import SELECTION
 from tests.selections import selection_of
 
 
 def test_it_reads_back_as_it_was(tmp_path):
     result = selection_of()
-    path = write_selection(tmp_path, result)
-    assert path.name == SELECTION
-    assert read_selection(tmp_path) == read_selection(path) == result
+    path = SELECTION.write(tmp_path, result)
+    assert path.name == SELECTION.file
+    assert SELECTION.read(tmp_path) == SELECTION.read(path) == result
 
 
 @pytest.mark.parametrize(
@@ -21,18 +21,18 @@ def test_it_reads_back_as_it_was(tmp_path):
     ["", "[]", "{", '{"selection_version": 1}', '{"selection_version": 99}'],
 )
 def test_what_is_no_selection_is_refused(tmp_path, content):
-    (tmp_path / SELECTION).write_text(content)
-    with pytest.raises(BadInputError, match="is not a readable selection"):
-        read_selection(tmp_path)
+    (tmp_path / SELECTION.file).write_text(content)
+    with pytest.raises(BadInputError, match="is not a readable selection|schema version 99"):
+        SELECTION.read(tmp_path)
 
 
 def test_an_unknown_key_is_refused(tmp_path):
     document = json.loads(selection_of().model_dump_json()) | {"colour": "red"}
-    (tmp_path / SELECTION).write_text(json.dumps(document))
-    with pytest.raises(BadInputError, match="is not a readable selection"):
-        read_selection(tmp_path)
+    (tmp_path / SELECTION.file).write_text(json.dumps(document))
+    with pytest.raises(BadInputError, match="is not a readable selection|schema version 99"):
+        SELECTION.read(tmp_path)
 
 
 def test_a_folder_without_one_is_refused(tmp_path):
     with pytest.raises(BadInputError, match=r"holds no select\.json"):
-        read_selection(tmp_path)
+        SELECTION.read(tmp_path)
