@@ -22,14 +22,14 @@ def test_it_reads_back_as_it_was(tmp_path):
 )
 def test_what_is_no_selection_is_refused(tmp_path, content):
     (tmp_path / SELECTION.file).write_text(content)
-    with pytest.raises(BadInputError, match="is not a readable selection|schema version 99"):
+    with pytest.raises(BadInputError, match=r"not a readable|version 99"):
         SELECTION.read(tmp_path)
 
 
 def test_an_unknown_key_is_refused(tmp_path):
     document = json.loads(selection_of().model_dump_json()) | {"colour": "red"}
     (tmp_path / SELECTION.file).write_text(json.dumps(document))
-    with pytest.raises(BadInputError, match="is not a readable selection|schema version 99"):
+    with pytest.raises(BadInputError, match=r"not a readable|version 99"):
         SELECTION.read(tmp_path)
 
 
