@@ -95,9 +95,9 @@ def plain(atoms: Atoms) -> Atoms:
 
 def run_one(task: tuple[str, str, int], out: Path, device: str, steps: int) -> None:
     """Adapt and prove one run, and keep its row."""
-    from atomgraft.experiments.adapt import adapt
-    from atomgraft.experiments.prove import prove
-    from atomgraft.experiments.spec import parse_spec
+    from atomgraft.run.adapt import adapt
+    from atomgraft.run.prove import prove
+    from atomgraft.run.spec import parse_spec
 
     material, recipe, seed = task
     data = out / "data" / f"{material}-{seed}"

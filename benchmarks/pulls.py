@@ -62,8 +62,8 @@ def name_of(pull: str) -> str:
 
 def run_one(judge: Judge, pull: str, out: Path) -> None:
     """Adapt, judge, and keep the row."""
-    from atomgraft.experiments.adapt import adapt
-    from atomgraft.experiments.spec import parse_spec
+    from atomgraft.run.adapt import adapt
+    from atomgraft.run.spec import parse_spec
 
     train, validation = frames_to_use()
     file = out / f"{MATERIAL}.extxyz"

@@ -99,7 +99,7 @@ class Judge:
 
     def __init__(self) -> None:
         from atomgraft.evaluation.crystals import shipped_crystals, visible
-        from atomgraft.experiments.inputs import load_base
+        from atomgraft.run.inputs import load_base
 
         self.base = load_base("7net-0")
         self.crystals = visible(shipped_crystals(), self.base.elements)
@@ -142,8 +142,8 @@ class Judge:
 
 def run_one(judge: Judge, task: tuple[int, str, str], out: Path) -> None:
     """Adapt, judge, and keep the row."""
-    from atomgraft.experiments.adapt import adapt
-    from atomgraft.experiments.spec import parse_spec
+    from atomgraft.run.adapt import adapt
+    from atomgraft.run.spec import parse_spec
 
     seed, material, recipe = task
     train, test = frames_for(material, seed)

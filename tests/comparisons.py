@@ -2,24 +2,24 @@
 
 import numpy as np
 
-from atomgraft.evaluation.advice import advise, front_points
-from atomgraft.evaluation.judge import Judge
-from atomgraft.evaluation.learning_curves import learning_curve
-from atomgraft.evaluation.seed_summaries import (
-    SummaryTable,
-    errors_by_seed,
-    summarise,
-    target_of,
-)
-from atomgraft.results.comparison import (
+from atomgraft.compare.advice import advise, front_points
+from atomgraft.compare.judge import Judge
+from atomgraft.compare.learning_curves import learning_curve
+from atomgraft.compare.record import (
     Baseline,
     ComparedCell,
     Comparison,
     Contestant,
 )
-from atomgraft.results.provenance import Provenance
-from atomgraft.results.schema import BaseCard, DataCard
-from atomgraft.results.scores import Score
+from atomgraft.compare.seed_summaries import (
+    SummaryTable,
+    errors_by_seed,
+    summarise,
+    target_of,
+)
+from atomgraft.records.provenance import Provenance
+from atomgraft.records.scores import Score
+from atomgraft.run.record import BaseCard, DataCard
 
 SIZES = (5, 10, 20, 40)
 SEEDS = (0, 1, 2)

@@ -1,8 +1,8 @@
 """Campaigns over materials whose every number is chosen by the test."""
 
-from atomgraft.evaluation.phonon_bills import bills_of
-from atomgraft.evaluation.phonon_campaigns import summarise_campaign
-from atomgraft.results.phonon_campaign import (
+from atomgraft.phonons.campaign.bills import bills_of
+from atomgraft.phonons.campaign.findings import summarise_campaign
+from atomgraft.phonons.campaign.record import (
     BASE,
     COMPLETED,
     GLOBAL_SCALAR,

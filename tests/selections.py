@@ -1,7 +1,6 @@
 """A selection as its result file holds it, made without any model."""
 
-from atomgraft.results.schema import BaseCard, Provenance
-from atomgraft.results.selection import (
+from atomgraft.label.record import (
     ChosenStructure,
     CrystalCard,
     DescriptorCard,
@@ -10,6 +9,7 @@ from atomgraft.results.selection import (
     PoolPoint,
     SelectionResult,
 )
+from atomgraft.run.record import BaseCard, Provenance
 
 KINDS = ("rattle", "modes", "pool")
 

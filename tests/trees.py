@@ -1,6 +1,7 @@
 """A tree of distortions by hand, for tests of what reads one."""
 
-from atomgraft.results.instabilities import (
+from atomgraft.run.record import BaseCard
+from atomgraft.stabilise.record import (
     CrystalRecord,
     SoftSpace,
     StabiliseResult,
@@ -8,7 +9,6 @@ from atomgraft.results.instabilities import (
     StepRecord,
     StructureRecord,
 )
-from atomgraft.results.schema import BaseCard
 
 UNIT = ((4.0, 0.0, 0.0), (0.0, 4.0, 0.0), (0.0, 0.0, 4.0))
 

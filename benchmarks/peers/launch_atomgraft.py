@@ -23,9 +23,9 @@ def adapt_once(arguments: argparse.Namespace) -> None:
     kept = Snapshots(arguments.out)
 
     from atomgraft.core.trust import trust_in
-    from atomgraft.experiments.adapt import adapt
-    from atomgraft.experiments.inputs import load_base
-    from atomgraft.experiments.spec import parse_spec
+    from atomgraft.run.adapt import adapt
+    from atomgraft.run.inputs import load_base
+    from atomgraft.run.spec import parse_spec
 
     spec = parse_spec(
         {

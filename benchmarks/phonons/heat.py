@@ -63,14 +63,14 @@ ROOM = 300.0
 
 def conduct(potential: Any, material: str) -> dict[str, Any]:  # noqa: ANN401
     """Return the conductivity of DFT and of a potential, like with like."""
-    from atomgraft.lattice.conductivity import (
-        compare_conductivities,
-        conductivity_of,
-        conductivity_record,
-    )
+    from atomgraft.lattice.conductivity import conductivity_of
     from atomgraft.lattice.third_order_reference import (
         anharmonic_on_reference,
         read_third_order,
+    )
+    from atomgraft.phonons.heat_records import (
+        compare_conductivities,
+        conductivity_record,
     )
 
     reference = read_third_order(f"{phonon_data(FILES[material])}")
@@ -99,11 +99,8 @@ def expand(potential: Any, material: str) -> dict[str, Any]:  # noqa: ANN401
     """Return the quasi-harmonic expansion of a crystal under a potential."""
     from ase.build import bulk
 
-    from atomgraft.lattice.quasiharmonic import (
-        QuasiharmonicSettings,
-        expansion_record,
-        quasiharmonic,
-    )
+    from atomgraft.lattice.quasiharmonic import QuasiharmonicSettings, quasiharmonic
+    from atomgraft.phonons.heat_records import expansion_record
 
     lattice, constant = CRYSTALS[material]
     settings = QuasiharmonicSettings(
@@ -138,7 +135,7 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from atomgraft.core.provenance import machine, now, package_versions
-    from atomgraft.experiments.inputs import load_base
+    from atomgraft.run.inputs import load_base
 
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)

@@ -146,9 +146,9 @@ def follow(
     name: str, file: str, settings: dict[str, Any], model: str, folder: Path
 ) -> dict[str, Any]:
     """Follow one material, and return its tree without structures."""
-    from atomgraft.experiments.stabilise import stabilise
-    from atomgraft.experiments.stabilise_spec import StabiliseSpec
-    from atomgraft.report.stabilise_page import write_stabilise_page
+    from atomgraft.stabilise.page import write_stabilise_page
+    from atomgraft.stabilise.spec import StabiliseSpec
+    from atomgraft.stabilise.work import stabilise
 
     spec = StabiliseSpec(crystal=str(phonon_data(file)), model=model, **settings)
     result = stabilise(spec, folder, device="cpu")

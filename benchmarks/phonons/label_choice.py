@@ -40,14 +40,14 @@ RULES = {
 
 def error_of_labels(path: Path, base):  # noqa: ANN001, ANN201
     """Return the teams of a material, and what labels of it are worth, THz."""
-    from atomgraft.data.pseudo_labels import completed
     from atomgraft.data.readers import read_structures
-    from atomgraft.labelling.supercells import teams_of
     from atomgraft.lattice.harmonic import harmonic_of, with_forces
     from atomgraft.lattice.reference import read_reference
     from atomgraft.lattice.spectra import mesh_frequencies
     from atomgraft.lattice.supercells import SYMPREC
     from atomgraft.metrics.phonons import frequency_errors
+    from atomgraft.phonons.campaign.pseudo_labels import completed
+    from atomgraft.phonons.supercell_choice import teams_of
 
     reference = read_reference(path)
     for phonon in (reference.phonon, reference.harmonic.phonon):
@@ -78,7 +78,7 @@ def subsets(teams: Sequence, n: int) -> Iterator[tuple[int, ...]]:
 
 def row_of(path: Path, base) -> dict:  # noqa: ANN001
     """Return the errors of one material."""
-    from atomgraft.labelling.supercells import chosen_supercells
+    from atomgraft.phonons.supercell_choice import chosen_supercells
 
     teams, error = error_of_labels(path, base)
     n_all = sum(len(team.supercells) for team in teams)
@@ -154,7 +154,7 @@ def main() -> None:
     """Judge all materials, and write the committed results."""
     import torch
 
-    from atomgraft.experiments.inputs import load_base
+    from atomgraft.run.inputs import load_base
 
     warnings.simplefilter("ignore")
     base = load_base("7net-0").clone(dtype=torch.float64)

@@ -107,8 +107,8 @@ class Judge:
 
     def __init__(self) -> None:
         from atomgraft.evaluation.crystals import shipped_crystals, visible
-        from atomgraft.experiments.inputs import load_base
         from atomgraft.models.prediction import predict_structures
+        from atomgraft.run.inputs import load_base
 
         self.references: dict = {}
         self.base = load_base("7net-0")
@@ -199,8 +199,8 @@ def scaled(frequencies: np.ndarray, factor: float) -> np.ndarray:
 
 def adapt_on(names: Sequence[str], recipe: str, seed: int, folder: Path):  # noqa: ANN201
     """Adapt on the displaced supercells of some materials, shipped rates."""
-    from atomgraft.experiments.adapt import adapt
-    from atomgraft.experiments.spec import parse_spec
+    from atomgraft.run.adapt import adapt
+    from atomgraft.run.spec import parse_spec
 
     files = material_files()
     document = {
@@ -222,7 +222,7 @@ def run_cell(judge: Judge, cell: tuple[int, str, int], folds: list, out: Path) -
     """Adapt on three folds, judge on the fourth, and keep the rows."""
     import torch
 
-    from atomgraft.experiments.inputs import merged_run
+    from atomgraft.run.inputs import merged_run
 
     seed, recipe, fold = cell
     folder = out / f"{recipe}-{fold}-{seed}"

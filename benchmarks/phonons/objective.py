@@ -126,9 +126,9 @@ def adapted(experiment: str, arm: str, seed: int, folder: Path):  # noqa: ANN201
     """Return the adapted model in float64, and what its run says."""
     import torch
 
-    from atomgraft.experiments.adapt import adapt
-    from atomgraft.experiments.inputs import merged_run
-    from atomgraft.experiments.spec import parse_spec
+    from atomgraft.run.adapt import adapt
+    from atomgraft.run.inputs import merged_run
+    from atomgraft.run.spec import parse_spec
 
     train = (
         f"{phonon_data(SUBSET)}{SUBSET_FRAMES}"
@@ -239,7 +239,7 @@ def run(out: Path) -> None:
     """Do what is not there yet."""
     import torch
 
-    from atomgraft.experiments.inputs import load_base
+    from atomgraft.run.inputs import load_base
 
     torch.set_num_threads(1)
     base = load_base("7net-0").clone(dtype=torch.float64)

@@ -60,9 +60,9 @@ AMPLITUDE, STRAINS, TEMPERATURE = 0.05, (0.01, 0.03), 300.0
 
 def propose_frames(material: str) -> list[Atoms]:
     """Return the proposals of all kinds, kind by kind."""
-    from atomgraft.experiments.inputs import load_base
-    from atomgraft.labelling.kinds import Amounts, propose
-    from atomgraft.labelling.proposals import labelled_atoms
+    from atomgraft.label.kinds import Amounts, propose
+    from atomgraft.label.proposals import labelled_atoms
+    from atomgraft.run.inputs import load_base
 
     crystal = bulk(material, "diamond", a=LATTICE[material], cubic=True)
     amounts = Amounts(amplitudes=(AMPLITUDE,), strains=STRAINS, temperature=TEMPERATURE)
@@ -90,9 +90,9 @@ def chosen_frames(
     frames: Sequence[Atoms], choice: str, count: int, seed: int
 ) -> list[Atoms]:
     """Return what one choice labels; a larger count holds the smaller ones."""
-    from atomgraft.experiments.inputs import load_base
-    from atomgraft.labelling.descriptors import describe
-    from atomgraft.labelling.picking import pick
+    from atomgraft.label.descriptors import describe
+    from atomgraft.label.picking import pick
+    from atomgraft.run.inputs import load_base
 
     rng = np.random.default_rng(seed)
     if choice == "farthest of all":
@@ -197,9 +197,9 @@ class Judge:
 def run_one(judge: Judge, material: str, task: tuple[int, int, str], out: Path) -> None:
     """Choose, adapt, judge, and keep the row."""
     from atomgraft.data.readers import read_structures
-    from atomgraft.experiments.adapt import adapt
-    from atomgraft.experiments.inputs import load_base
-    from atomgraft.experiments.spec import parse_spec
+    from atomgraft.run.adapt import adapt
+    from atomgraft.run.inputs import load_base
+    from atomgraft.run.spec import parse_spec
 
     seed, count, choice = task
     frames = chosen_frames(labelled_frames(material), choice, count, seed)
@@ -251,7 +251,7 @@ def keep(out: Path, name: str, row: dict) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run what has no row yet, seed by seed, so that a stopped run is a whole table."""
-    from atomgraft.experiments.inputs import load_base
+    from atomgraft.run.inputs import load_base
 
     for material in arguments.materials:
         judge = Judge(material)

@@ -111,7 +111,7 @@ def judged(model, reference, factor: float | None) -> list[dict]:  # noqa: ANN00
     """Return the errors of a model; with a factor, those of the baselines as well."""
     import torch
 
-    from atomgraft.evaluation.phonons import Question, judge_crystal
+    from atomgraft.phonons.judge import Question, judge_crystal
 
     question = Question(has_curves=False, global_factor=factor)
     found = judge_crystal(
@@ -131,9 +131,9 @@ def row_name(material: str, recipe: str, seed: int) -> str:
 
 def run_one(task: tuple[int, str, str], out: Path, reference) -> None:  # noqa: ANN001
     """Adapt, judge, and keep the row."""
-    from atomgraft.experiments.adapt import adapt
-    from atomgraft.experiments.inputs import load_base, merged_run
-    from atomgraft.experiments.spec import parse_spec
+    from atomgraft.run.adapt import adapt
+    from atomgraft.run.inputs import load_base, merged_run
+    from atomgraft.run.spec import parse_spec
 
     seed, material, recipe = task
     row = {"material": material, "recipe": recipe, "seed": seed}

@@ -63,7 +63,7 @@ def test_help_needs_no_science_and_little_else():
 
 
 @pytest.mark.parametrize(
-    "package", ["results.files", "report.page", "models.names", "core.environments"]
+    "package", ["run.record", "run.page.document", "core.environments"]
 )
 def test_results_pages_and_names_need_neither_torch_nor_ase(package):
     found = loaded_by(f"import atomgraft.{package}")

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from atomgraft.adaptation.recipes import RECIPES
+from atomgraft.compare.spec import CompareSpec, parse_compare_spec
 from atomgraft.data.label_keys import (
     ENERGY_UNITS,
     FORCES_UNITS,
@@ -15,11 +16,10 @@ from atomgraft.data.label_keys import (
     STRESS_ORDERS,
     STRESS_UNITS,
 )
-from atomgraft.experiments.compare_spec import CompareSpec, parse_compare_spec
-from atomgraft.experiments.spec import RunSpec, parse_spec
-from atomgraft.results.contract import Contract, Cost, Terms
-from atomgraft.results.schema import RunResult
-from atomgraft.results.scores import Score
+from atomgraft.records.scores import Score
+from atomgraft.run.contract_record import Contract, Cost, Terms
+from atomgraft.run.record import RunResult
+from atomgraft.run.spec import RunSpec, parse_spec
 from tests.docs.pages import FENCE, PAGES, REPOSITORY, all_blocks, blocks, commands
 
 CODE = re.compile(r'code=f?"([^"]+)"')

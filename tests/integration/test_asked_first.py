@@ -11,10 +11,10 @@ import yaml
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.readers import read_structures
-from atomgraft.experiments.adapt import adapt
-from atomgraft.experiments.inputs import knowledge_of
-from atomgraft.experiments.run_data import read_run_data
-from atomgraft.experiments.spec import parse_spec, read_spec, with_accepted
+from atomgraft.run.adapt import adapt
+from atomgraft.run.inputs import knowledge_of
+from atomgraft.run.spec import parse_spec, read_spec, with_accepted
+from atomgraft.run.structures import read_run_data
 from tests.trials import loaded
 
 BASE = "pair:sw-si"

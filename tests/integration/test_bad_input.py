@@ -16,7 +16,7 @@ import yaml
 
 from atomgraft.cli import main
 from atomgraft.data.readers import read_structures
-from atomgraft.results.schema import RESULT
+from atomgraft.run.record import RESULT
 from tests.trials import NEEDS_SEVENN
 
 BASE = "pair:sw-si"

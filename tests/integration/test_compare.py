@@ -8,12 +8,14 @@ import ase.io
 import pytest
 import yaml
 
+from atomgraft.compare import cell as compared_cell
+from atomgraft.compare import plan as compare_plan
+from atomgraft.compare.record import COMPARISON
 from atomgraft.core.errors import MissingExtraError
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
-from atomgraft.experiments import compare_plan, compared_cell, elsewhere
-from atomgraft.results.comparison import COMPARISON
-from atomgraft.results.schema import RESULT
+from atomgraft.run.record import RESULT
+from atomgraft.study import processes as elsewhere
 from tests.integration.campaigns import compare_file, finished_cells, table
 from tests.integration.test_bad_input import run
 

@@ -10,9 +10,9 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.data.differences import DISPLACEMENT
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.readers import read_structures
-from atomgraft.experiments.adapt import adapt
-from atomgraft.experiments.spec import parse_spec
-from atomgraft.report.streams import stream_blocks
+from atomgraft.run.adapt import adapt
+from atomgraft.run.page.streams import stream_blocks
+from atomgraft.run.spec import parse_spec
 from tests.displaced import (
     NAME,
     along,

@@ -11,10 +11,10 @@ from ase.io import write
 
 from atomgraft.data.labels import set_labels
 from atomgraft.data.readers import read_structures
-from atomgraft.experiments.inputs import merged_run
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
-from atomgraft.results.schema import RESULT
+from atomgraft.run.inputs import merged_run
+from atomgraft.run.record import RESULT
 from tests.integration.test_bad_input import run
 
 OFFSET = -3.0

@@ -7,10 +7,10 @@ import pytest
 
 from atomgraft.data.labels import ENERGY, energy_of
 from atomgraft.data.readers import read_structures
-from atomgraft.experiments.inputs import load_base
-from atomgraft.experiments.merge import exported_note
 from atomgraft.models.prediction import predict_structures
-from atomgraft.results.schema import RESULT
+from atomgraft.run.inputs import load_base
+from atomgraft.run.merge import exported_note
+from atomgraft.run.record import RESULT
 from tests.integration.test_bad_input import run
 from tests.trials import NEEDS_SEVENN, labelled_for, loaded
 

@@ -10,9 +10,9 @@ from atomgraft.adaptation.base import HeadStart
 from atomgraft.adaptation.ridge import RidgeUnits, solve_readout
 from atomgraft.core.trust import trust_in
 from atomgraft.data.readers import read_structures
-from atomgraft.experiments.inputs import load_base
 from atomgraft.models.mace.files import with_mace
 from atomgraft.models.prediction import predict_structures
+from atomgraft.run.inputs import load_base
 from tests.integration.test_bad_input import run
 from tests.integration.test_main_job import as_json
 from tests.mace_models import potential

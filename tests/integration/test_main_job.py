@@ -9,8 +9,8 @@ import pytest
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.readers import read_structures
-from atomgraft.experiments.inputs import load_base
 from atomgraft.models.prediction import predict_structures
+from atomgraft.run.inputs import load_base
 from tests.integration.test_bad_input import run
 from tests.trials import NEEDS_SEVENN
 

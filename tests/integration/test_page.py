@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from atomgraft.report.campaign_page import write_campaign_page
-from atomgraft.report.compare_page import write_compare_page
-from atomgraft.report.page import write_page
-from atomgraft.report.phonon_page import write_phonon_page
-from atomgraft.report.selection_page import write_selection_page
-from atomgraft.report.stabilise_page import write_stabilise_page
+from atomgraft.compare.page import write_compare_page
+from atomgraft.label.page import write_selection_page
+from atomgraft.phonons.campaign.page import write_campaign_page
+from atomgraft.phonons.page import write_phonon_page
+from atomgraft.run.page.document import write_page
+from atomgraft.stabilise.page import write_stabilise_page
 from tests.comparisons import comparison_of, failed, table_of
+from tests.example_phonons import LEGS, make_phonons, make_unstable
+from tests.example_result import make_failed, make_result, make_unproved
 from tests.phonon_campaigns import make_campaign
 from tests.selections import selection_of
 from tests.trees import perovskite
-from tests.unit.report.example_phonons import LEGS, make_phonons, make_unstable
-from tests.unit.report.example_result import make_failed, make_result, make_unproved
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

@@ -14,7 +14,7 @@ from atomgraft.lattice.reference import read_reference
 from atomgraft.lattice.spectra import mesh_frequencies
 from atomgraft.metrics.phonons import frequency_errors
 from atomgraft.models.loading import load_potential
-from atomgraft.results.phonon_campaign import (
+from atomgraft.phonons.campaign.record import (
     BASE,
     CAMPAIGN,
     COMPLETED,

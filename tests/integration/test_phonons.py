@@ -12,10 +12,10 @@ from ase.build import bulk
 from ase.io import write
 
 from atomgraft.cli import main
-from atomgraft.experiments import phonons as experiment
 from atomgraft.lattice.harmonic import with_forces
 from atomgraft.lattice.spectra import mesh_frequencies
-from atomgraft.results.phonons import PHONONS, REFERENCE
+from atomgraft.phonons import work as experiment
+from atomgraft.phonons.record import PHONONS, REFERENCE
 from tests.integration.test_bad_input import contents, run
 from tests.vibrations import (
     AT_REST,

@@ -10,7 +10,7 @@ import pytest
 
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.readers import read_structures
-from atomgraft.results.schema import RESULT
+from atomgraft.run.record import RESULT
 from tests.integration.test_bad_input import run
 from tests.vibrations import displaced_silicon, save
 

@@ -10,9 +10,9 @@ from ase.build import bulk
 from ase.io import write
 
 from atomgraft.data.readers import read_structures
-from atomgraft.evaluation.phonon_scores import OWN_SCALAR
 from atomgraft.lattice.harmonic import with_forces
-from atomgraft.results.schema import RESULT
+from atomgraft.phonons.scores import OWN_SCALAR
+from atomgraft.run.record import RESULT
 from tests.integration.test_bad_input import contents, run
 from tests.vibrations import displaced_silicon, harmonic_silicon, save
 

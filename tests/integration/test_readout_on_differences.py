@@ -8,11 +8,11 @@ from ase.build import bulk
 from atomgraft.data.differences import DISPLACEMENT
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.labels import set_labels
-from atomgraft.experiments.adapt import adapt
-from atomgraft.experiments.inputs import merged_run
-from atomgraft.experiments.spec import parse_spec
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
+from atomgraft.run.adapt import adapt
+from atomgraft.run.inputs import merged_run
+from atomgraft.run.spec import parse_spec
 from tests.trials import NEEDS_SEVENN
 
 pytestmark = [NEEDS_SEVENN, pytest.mark.slow]

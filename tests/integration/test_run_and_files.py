@@ -13,10 +13,10 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import held
 from atomgraft.core.storage import write_atomically
 from atomgraft.data.shipped import shipped_path
-from atomgraft.experiments.adapt import adapt
-from atomgraft.experiments.prove import prove
-from atomgraft.experiments.spec import parse_spec
-from atomgraft.results.schema import RESULT
+from atomgraft.run.adapt import adapt
+from atomgraft.run.prove import prove
+from atomgraft.run.record import RESULT
+from atomgraft.run.spec import parse_spec
 from tests.integration.test_bad_input import run
 
 SAME = 1e-4
@@ -214,7 +214,7 @@ def test_an_interrupted_run_remembers_all_its_sessions(place):
         return outcome if len(calls) > 1 else interrupted(outcome)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("atomgraft.experiments.adapt.fit", stopped)
+        patch.setattr("atomgraft.run.adapt.fit", stopped)
         first = adapt(spec_of(place), Path("new"))
         assert not first.finished
         second = adapt(spec_of(place), Path("new"))

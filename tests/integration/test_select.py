@@ -12,8 +12,8 @@ from ase.build import bulk
 from atomgraft.cli import main
 from atomgraft.data.labels import energy_of, forces_of
 from atomgraft.data.readers import read_structures
-from atomgraft.labelling.kinds import KINDS
-from atomgraft.results.selection import SELECTION
+from atomgraft.label.kinds import KINDS
+from atomgraft.label.record import SELECTION
 from tests.trials import NEEDS_SEVENN
 
 BASE = "pair:sw-si"

@@ -11,9 +11,9 @@ import pytest
 from ase.build import bulk, molecule
 
 from atomgraft.cli import main
-from atomgraft.experiments.stabilise_engine import RememberingEngine
 from atomgraft.models.pair import lennard_jones
-from atomgraft.results.instabilities import STABILISE
+from atomgraft.stabilise.engine import RememberingEngine
+from atomgraft.stabilise.record import STABILISE
 
 pytestmark = pytest.mark.slow
 

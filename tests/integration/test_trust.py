@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from atomgraft.adaptation.graft import CARD_KEY, GRAFT
 from atomgraft.core.provenance import file_fingerprint
-from atomgraft.experiments.spec import SPEC, read_spec
-from atomgraft.results.schema import RESULT
+from atomgraft.run.record import RESULT
+from atomgraft.run.spec import SPEC, read_spec
 from tests.integration.test_bad_input import run
 
 RUN = "adapt --base pair:sw-si --train shipped:si-train@:3 --recipe full --steps 0"

@@ -7,11 +7,7 @@ import pytest
 from ase.build import bulk
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.lattice.conductivity import (
-    compare_conductivities,
-    conductivity_of,
-    conductivity_record,
-)
+from atomgraft.lattice.conductivity import conductivity_of
 from atomgraft.lattice.harmonic import harmonic_of
 from atomgraft.lattice.supercells import prepare
 from atomgraft.lattice.third_order import (
@@ -26,6 +22,7 @@ from atomgraft.lattice.third_order_reference import (
     read_third_order,
 )
 from atomgraft.models.pair import STILLINGER_WEBER, lennard_jones, stillinger_weber
+from atomgraft.phonons.heat_records import compare_conductivities, conductivity_record
 
 pytest.importorskip("phono3py")
 

@@ -8,11 +8,11 @@ import torch
 from ase.build import bulk
 
 from atomgraft.core.errors import AtomgraftError
-from atomgraft.experiments.stabilise_engine import RememberingEngine
-from atomgraft.lattice.descent import DescentPlan, descend
 from atomgraft.lattice.relaxation import relax
 from atomgraft.lattice.supercells import prepare
 from atomgraft.models.pair import lennard_jones
+from atomgraft.stabilise.descent import DescentPlan, descend
+from atomgraft.stabilise.engine import RememberingEngine
 
 pytestmark = pytest.mark.slow
 

@@ -8,14 +8,11 @@ from ase.build import bulk
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.lattice.harmonic import harmonic_of
-from atomgraft.lattice.quasiharmonic import (
-    QuasiharmonicSettings,
-    expansion_record,
-    quasiharmonic,
-)
+from atomgraft.lattice.quasiharmonic import QuasiharmonicSettings, quasiharmonic
 from atomgraft.lattice.spectra import thermal_curves
 from atomgraft.lattice.supercells import prepare
 from atomgraft.models.pair import lennard_jones, stillinger_weber
+from atomgraft.phonons.heat_records import expansion_record
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 from ase import units
 
-from atomgraft.labelling.monte_carlo import monte_carlo_rattled
-from atomgraft.labelling.soft_modes import HBAR, THZ, along_soft_modes, modes_of
+from atomgraft.label.monte_carlo import monte_carlo_rattled
+from atomgraft.label.soft_modes import HBAR, THZ, along_soft_modes, modes_of
 from atomgraft.models.prediction import predict_structures
-from tests.unit.labelling.crystals import displacements, rng, silicon, sw
+from tests.unit.label.crystals import displacements, rng, silicon, sw
 
 COLD = 60.0
 """K; hot enough to move, too cold for the crystal to be anything but harmonic."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from atomgraft.compare.page import write_compare_page
+from atomgraft.compare.record import COMPARISON, COMPARISON_VERSION
 from atomgraft.core.errors import BadInputError
-from atomgraft.report.compare_page import write_compare_page
-from atomgraft.results.comparison import COMPARISON, COMPARISON_VERSION
 
 STORED = sorted((Path(__file__).parent / "stored").glob("compare-*.json"))
 

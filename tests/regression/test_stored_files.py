@@ -12,8 +12,8 @@ from ase.build import bulk
 from atomgraft.adaptation.graft import load_graft, read_card, write_errors
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
-from atomgraft.report.page import write_page
-from atomgraft.results.schema import RESULT, SCHEMA_VERSION
+from atomgraft.run.page.document import write_page
+from atomgraft.run.record import RESULT, SCHEMA_VERSION
 
 STORED = Path(__file__).parent / "stored"
 RESULTS = sorted(STORED.glob("result-*.json"))

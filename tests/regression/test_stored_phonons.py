@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from atomgraft.report.phonon_page import write_phonon_page
-from atomgraft.results.phonons import PHONONS, PHONONS_VERSION
+from atomgraft.phonons.page import write_phonon_page
+from atomgraft.phonons.record import PHONONS, PHONONS_VERSION
 
 STORED = Path(__file__).parent / "stored"
 FILES = sorted(STORED.glob("phonons-*.json"))

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.experiments.stabilise_records import headline as tree_headline
-from atomgraft.experiments.stabilise_records import notices_of
-from atomgraft.report.campaign_page import write_campaign_page
-from atomgraft.report.campaign_wording import headline
-from atomgraft.report.selection_page import write_selection_page
-from atomgraft.report.stabilise_page import write_stabilise_page
-from atomgraft.results.instabilities import INSTABILITIES_VERSION, STABILISE
-from atomgraft.results.phonon_campaign import CAMPAIGN, CAMPAIGN_VERSION
-from atomgraft.results.selection import SELECTION, SELECTION_VERSION
+from atomgraft.label.page import write_selection_page
+from atomgraft.label.record import SELECTION, SELECTION_VERSION
+from atomgraft.phonons.campaign.page import write_campaign_page
+from atomgraft.phonons.campaign.record import CAMPAIGN, CAMPAIGN_VERSION
+from atomgraft.phonons.campaign.wording import headline
+from atomgraft.stabilise.page import write_stabilise_page
+from atomgraft.stabilise.record import INSTABILITIES_VERSION, STABILISE
+from atomgraft.stabilise.records import headline as tree_headline
+from atomgraft.stabilise.records import notices_of
 from tests.comparisons import session
 from tests.phonon_campaigns import BASE_ERRORS, LORA_ERRORS, make_campaign
 from tests.selections import selection_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atomgraft.cli.options import Json
+from atomgraft.study.options import Json
 
 if TYPE_CHECKING:
     from atomgraft.core.environments import Whereabouts
@@ -76,8 +76,8 @@ def _refuse_framework(framework: str | None) -> None:
 def _add(framework: str, *, fresh: bool, quiet: bool) -> None:
     from rich.markup import escape
 
-    from atomgraft.cli.screen import console
     from atomgraft.core.installation import add_environment
+    from atomgraft.study.screen import console
 
     screen = console(quiet=quiet)
     with screen.status("") as status:
@@ -91,8 +91,8 @@ def _add(framework: str, *, fresh: bool, quiet: bool) -> None:
 
 
 def _remove(framework: str, *, quiet: bool) -> None:
-    from atomgraft.cli.screen import console
     from atomgraft.core.environments import remove_environment
+    from atomgraft.study.screen import console
 
     folder = remove_environment(framework)
     console(quiet=quiet).print(f"{folder} is removed.", markup=False)
@@ -101,7 +101,7 @@ def _remove(framework: str, *, quiet: bool) -> None:
 def _show(places: "list[Whereabouts]", *, quiet: bool) -> None:
     from rich.table import Table
 
-    from atomgraft.cli.screen import console
+    from atomgraft.study.screen import console
 
     table = Table(box=None, pad_edge=False)
     for heading in ("framework", "here", "environment"):
@@ -121,7 +121,7 @@ def _state(place: "Whereabouts") -> str:
 
 
 def _print_json(places: "list[Whereabouts]") -> None:
-    from atomgraft.cli.screen import print_json
+    from atomgraft.study.screen import print_json
 
     document = [
         dataclasses.asdict(one)

@@ -13,25 +13,16 @@ from typing import cast
 import typer
 
 from atomgraft import __version__
-from atomgraft.cli import (
-    adapt,
-    campaign,
-    check,
-    compare,
-    demo,
-    env,
-    merge,
-    phonons,
-    plan,
-    prove,
-    report,
-    schema,
-    select,
-    stabilise,
-)
+from atomgraft.cli import env, report, schema
 from atomgraft.cli.handover import SENT_FOR, hand_over
+from atomgraft.compare import command as compare
 from atomgraft.core.errors import AtomgraftError, BadInputError, MissingExtraError
 from atomgraft.core.signals import exit_code, forget_signals
+from atomgraft.label import command as select
+from atomgraft.phonons import command as phonons
+from atomgraft.phonons.campaign import command as campaign
+from atomgraft.run.commands import adapt, check, demo, merge, plan, prove
+from atomgraft.stabilise import command as stabilise
 
 app = typer.Typer(
     name="atomgraft",

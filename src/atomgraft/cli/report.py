@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from atomgraft.cli.options import Json, Overwrite
+from atomgraft.study.options import Json, Overwrite
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,14 +45,14 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Write a page again from its JSON file; needs neither torch nor the model."""
-    from atomgraft.cli.screen import console
+    from atomgraft.compare.record import COMPARISON
     from atomgraft.core.outputs import write_alone, write_beside
     from atomgraft.core.storage import is_folder
-    from atomgraft.results.comparison import COMPARISON
-    from atomgraft.results.instabilities import STABILISE
-    from atomgraft.results.phonon_campaign import CAMPAIGN
-    from atomgraft.results.phonons import PHONONS
-    from atomgraft.results.selection import SELECTION
+    from atomgraft.label.record import SELECTION
+    from atomgraft.phonons.campaign.record import CAMPAIGN
+    from atomgraft.phonons.record import PHONONS
+    from atomgraft.stabilise.record import STABILISE
+    from atomgraft.study.screen import console
 
     screen = console(quiet=as_json)
     show = _show_run
@@ -75,17 +75,17 @@ def command(
         write_alone(page, made.text, overwrite=overwrite, inputs=[folder])
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
-        from atomgraft.cli.screen import print_json
+        from atomgraft.study.screen import print_json
 
         print_json(made.document)
 
 
 def _show_run(folder: Path, screen: "Console") -> Made:
-    from atomgraft.cli.screen import print_result
     from atomgraft.core.errors import BadInputError
     from atomgraft.core.storage import is_file, is_folder
-    from atomgraft.report.page import PAGE, page_text
-    from atomgraft.results.schema import RESULT
+    from atomgraft.run.page.document import PAGE, page_text
+    from atomgraft.run.record import RESULT
+    from atomgraft.run.screen import print_result
 
     if is_folder(folder) and not is_file(folder / RESULT.file):
         raise BadInputError(
@@ -101,10 +101,10 @@ def _show_run(folder: Path, screen: "Console") -> Made:
 
 
 def _show_comparison(folder: Path, screen: "Console") -> Made:
-    from atomgraft.cli.campaign_screen import print_comparison
-    from atomgraft.report.compare_page import compare_page_text
-    from atomgraft.report.page import PAGE
-    from atomgraft.results.comparison import COMPARISON
+    from atomgraft.compare.page import compare_page_text
+    from atomgraft.compare.record import COMPARISON
+    from atomgraft.compare.screen import print_comparison
+    from atomgraft.run.page.document import PAGE
 
     comparison = COMPARISON.read(folder)
     print_comparison(screen, comparison)
@@ -113,9 +113,9 @@ def _show_comparison(folder: Path, screen: "Console") -> Made:
 
 
 def _show_phonons(folder: Path, screen: "Console") -> Made:
-    from atomgraft.cli.screen_phonons import print_phonons
-    from atomgraft.report.phonon_page import PHONON_PAGE, phonon_page_text
-    from atomgraft.results.phonons import PHONONS
+    from atomgraft.phonons.page import PHONON_PAGE, phonon_page_text
+    from atomgraft.phonons.record import PHONONS
+    from atomgraft.phonons.screen import print_phonons
 
     result = PHONONS.read(folder)
     print_phonons(screen, result)
@@ -124,10 +124,10 @@ def _show_phonons(folder: Path, screen: "Console") -> Made:
 
 
 def _show_selection(folder: Path, screen: "Console") -> Made:
-    from atomgraft.cli.select import print_selection
-    from atomgraft.report.page import PAGE
-    from atomgraft.report.selection_page import selection_page_text
-    from atomgraft.results.selection import SELECTION
+    from atomgraft.label.command import print_selection
+    from atomgraft.label.page import selection_page_text
+    from atomgraft.label.record import SELECTION
+    from atomgraft.run.page.document import PAGE
 
     result = SELECTION.read(folder)
     print_selection(screen, result)
@@ -136,10 +136,10 @@ def _show_selection(folder: Path, screen: "Console") -> Made:
 
 
 def _show_campaign(folder: Path, screen: "Console") -> Made:
-    from atomgraft.cli.screen_campaign import print_phonon_campaign
-    from atomgraft.report.campaign_page import campaign_page_text
-    from atomgraft.report.page import PAGE
-    from atomgraft.results.phonon_campaign import CAMPAIGN
+    from atomgraft.phonons.campaign.page import campaign_page_text
+    from atomgraft.phonons.campaign.record import CAMPAIGN
+    from atomgraft.phonons.campaign.screen import print_phonon_campaign
+    from atomgraft.run.page.document import PAGE
 
     campaign = CAMPAIGN.read(folder)
     print_phonon_campaign(screen, campaign)
@@ -148,10 +148,10 @@ def _show_campaign(folder: Path, screen: "Console") -> Made:
 
 
 def _show_tree(folder: Path, screen: "Console") -> Made:
-    from atomgraft.cli.screen_stabilise import print_tree
-    from atomgraft.report.page import PAGE
-    from atomgraft.report.stabilise_page import stabilise_page_text
-    from atomgraft.results.instabilities import STABILISE
+    from atomgraft.run.page.document import PAGE
+    from atomgraft.stabilise.page import stabilise_page_text
+    from atomgraft.stabilise.record import STABILISE
+    from atomgraft.stabilise.screen import print_tree
 
     result = STABILISE.read(folder)
     print_tree(screen, result)

@@ -14,10 +14,10 @@ def command(
     ] = "run",
 ) -> None:
     """Print the JSON schema of a run file, or of a comparison's."""
-    from atomgraft.cli.screen import print_json
+    from atomgraft.compare.spec import compare_spec_schema
     from atomgraft.core.errors import BadInputError
-    from atomgraft.experiments.compare_spec import compare_spec_schema
-    from atomgraft.experiments.spec import spec_schema
+    from atomgraft.run.spec import spec_schema
+    from atomgraft.study.screen import print_json
 
     schemas = {"run": spec_schema, "compare": compare_spec_schema}
     if of not in schemas:

@@ -16,7 +16,7 @@ from atomgraft.models.prediction import (
     predict,
     predict_structures,
 )
-from atomgraft.results.scores import ModelName, Score
+from atomgraft.records.scores import ModelName, Score
 
 SUITE = "consistency"
 

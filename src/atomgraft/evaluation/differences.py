@@ -13,7 +13,7 @@ from atomgraft.data.labels import energy_of, forces_of, stress_of
 from atomgraft.evaluation.sureness import sureness_fields
 from atomgraft.evaluation.trajectories import Relatives
 from atomgraft.models.prediction import StructurePrediction
-from atomgraft.results.scores import ModelName, Score
+from atomgraft.records.scores import ModelName, Score
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from ase.data import chemical_symbols
 from atomgraft.core.properties import PROPERTIES, Property
 from atomgraft.evaluation.differences import Differences, predicted_values, score
 from atomgraft.models.prediction import StructurePrediction
-from atomgraft.results.scores import ModelName, Score
+from atomgraft.records.scores import ModelName, Score
 
 SUITE = "forgetting"
 

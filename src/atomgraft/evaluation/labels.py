@@ -18,7 +18,7 @@ from atomgraft.evaluation.differences import (
 from atomgraft.evaluation.sureness import sureness_fields
 from atomgraft.evaluation.trajectories import Relatives, find_relatives
 from atomgraft.models.prediction import StructurePrediction
-from atomgraft.results.scores import ModelName, Score
+from atomgraft.records.scores import ModelName, Score
 
 SUITE = "labels"
 

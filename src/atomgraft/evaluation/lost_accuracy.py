@@ -6,7 +6,7 @@ from atomgraft.core.properties import Property
 from atomgraft.evaluation import forgetting
 from atomgraft.evaluation.score_table import ScoreTable, figure
 from atomgraft.metrics.thresholds import METASTABLE, degree_of
-from atomgraft.results.scores import Degree, Score
+from atomgraft.records.scores import Degree, Score
 
 NAMES = {
     Property.FORCES: "forces",

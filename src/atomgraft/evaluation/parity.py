@@ -11,7 +11,7 @@ from atomgraft.core.seeding import numpy_generator
 from atomgraft.evaluation.alignment import composition_part
 from atomgraft.evaluation.differences import labelled_values, predicted_values
 from atomgraft.models.prediction import StructurePrediction
-from atomgraft.results.scores import ModelName, Parity
+from atomgraft.records.scores import ModelName, Parity
 
 MOST_POINTS = 2000
 

@@ -12,7 +12,7 @@ from atomgraft.evaluation import consistency
 from atomgraft.evaluation.differences import predicted_values
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import StructurePrediction, predict_structures
-from atomgraft.results.scores import ModelName, Score
+from atomgraft.records.scores import ModelName, Score
 
 METRIC = "rounding"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from atomgraft.results.scores import ModelName, Score
+from atomgraft.records.scores import ModelName, Score
 
 
 class ScoreTable:

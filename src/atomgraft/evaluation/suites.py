@@ -20,7 +20,7 @@ from atomgraft.evaluation.parity import parity_points
 from atomgraft.evaluation.rounding import rounding_scores
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import StructurePrediction, predict_structures
-from atomgraft.results.scores import ModelName, Parity, Score
+from atomgraft.records.scores import ModelName, Parity, Score
 
 Progress = Callable[[str, int, int], None]
 """Called with what comes next, the number of steps done and their total."""

@@ -5,11 +5,12 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 from atomgraft.core.properties import Property
-from atomgraft.evaluation import consistency, labels, phonon_scores, rounding
+from atomgraft.evaluation import consistency, labels, rounding
 from atomgraft.evaluation.lost_accuracy import NAMES, LostAccuracy, lost_accuracy
 from atomgraft.evaluation.score_table import ScoreTable, figure
 from atomgraft.metrics.thresholds import MIN_GAIN
-from atomgraft.results.scores import MovedWeights, Score, Verdict
+from atomgraft.phonons import scores as phonon_scores
+from atomgraft.records.scores import MovedWeights, Score, Verdict
 
 Outcome = Literal[
     "better", "slightly better", "unchanged", "unclear", "slightly worse", "worse"

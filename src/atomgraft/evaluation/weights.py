@@ -3,7 +3,7 @@
 import torch
 
 from atomgraft.models.base import REFERENCE_ENERGIES, AbstractPotential
-from atomgraft.results.scores import MovedWeights
+from atomgraft.records.scores import MovedWeights
 
 
 def moved_weights(base: AbstractPotential, model: AbstractPotential) -> MovedWeights:

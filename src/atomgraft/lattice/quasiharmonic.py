@@ -36,7 +36,6 @@ from atomgraft.lattice.spectra import (
 from atomgraft.lattice.supercells import DISTANCE, SYMPREC, prepare
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.graph import find_neighbours
-from atomgraft.results.phonons import ExpansionRecord
 
 STRAINS = (-0.03, -0.02, -0.01, 0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
 """Of the volume; crystals expand, so there is more room on that side."""
@@ -359,34 +358,4 @@ def _fitted(
         shape="relaxed" if settings.relax_shape else "scaled",
         n_atoms_supercell=len(kept[0].harmonic.phonon.supercell),
         notices=tuple(notices),
-    )
-
-
-def expansion_record(
-    found: Quasiharmonic, settings: QuasiharmonicSettings
-) -> ExpansionRecord:
-    """Return thermal expansion with its settings as it is kept on disk.
-
-    Parameters
-    ----------
-    found
-        The expansion.
-    settings
-        What it was computed with.
-    """
-    over = found.equilibrium
-    return ExpansionRecord(
-        volumes=tuple(found.volumes.tolist()),
-        temperatures=tuple(over.temperatures.tolist()),
-        equilibrium_volumes=tuple(over.volumes.tolist()),
-        expansion=tuple((over.expansion * 1e6).tolist()),
-        bulk_modulus=tuple(over.bulk_modulus.tolist()),
-        heat_capacity=tuple(over.heat_capacity.tolist()),
-        energies=tuple(found.energies.tolist()),
-        static_volume=found.static_volume,
-        dropped_volumes=tuple(found.dropped_volumes.tolist()),
-        mesh=settings.mesh,
-        n_atoms_supercell=found.n_atoms_supercell,
-        shape=found.shape,
-        note=" ".join(found.notices),
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from atomgraft.labelling.supercells import Displaced, Team, chosen_supercells
+from atomgraft.phonons.supercell_choice import Displaced, Team, chosen_supercells
 from tests.unit.benchmarks.test_leave_out import script
 
 CHOICE = script("label_choice")

@@ -4,7 +4,7 @@ import pytest
 
 from atomgraft.evaluation.verdict import verdict
 from atomgraft.metrics.thresholds import MIN_GAIN
-from atomgraft.results.scores import MovedWeights, Score
+from atomgraft.records.scores import MovedWeights, Score
 
 UNITS = {"energy": "meV/atom", "forces": "meV/Å", "stress": "GPa"}
 

@@ -12,12 +12,7 @@ from atomgraft.data.phonopy_files import read_calculation
 from atomgraft.data.readers import read_structures
 from atomgraft.data.rehearsal.disturbances import bare
 from atomgraft.data.sources import parse_source
-from atomgraft.experiments.crystals import read_crystal
-from atomgraft.experiments.phonon_materials import read_materials
-from atomgraft.experiments.phonon_spec import PhononSpec
-from atomgraft.experiments.phonons import compute_phonons
-from atomgraft.labelling.repeats import repeated
-from atomgraft.labelling.supercells import displaced
+from atomgraft.label.repeats import repeated
 from atomgraft.lattice.reference import read_reference
 from atomgraft.lattice.supercells import prepare
 from atomgraft.lattice.symmetry import (
@@ -26,6 +21,11 @@ from atomgraft.lattice.symmetry import (
     named_group,
     symmetry_notices,
 )
+from atomgraft.phonons.campaign.materials import read_materials
+from atomgraft.phonons.crystals import read_crystal
+from atomgraft.phonons.spec import PhononSpec
+from atomgraft.phonons.supercell_choice import displaced
+from atomgraft.phonons.work import compute_phonons
 from tests.magnets import MOMENTS, antiferromagnet, iron
 from tests.vibrations import save
 

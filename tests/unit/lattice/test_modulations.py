@@ -7,7 +7,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from atomgraft.lattice.harmonic import harmonic_of
-from atomgraft.lattice.instabilities import find_instabilities, q_label
 from atomgraft.lattice.modulations import (
     Instability,
     frozen_space,
@@ -21,6 +20,7 @@ from atomgraft.lattice.spectra import commensurate_modes
 from atomgraft.lattice.supercells import prepare
 from atomgraft.models.pair import lennard_jones, stillinger_weber
 from atomgraft.models.prediction import predict_structures
+from atomgraft.stabilise.instabilities import find_instabilities, q_label
 
 ARGON = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=7.0)
 

@@ -6,7 +6,6 @@ from ase import Atoms
 from ase.build import bulk, make_supercell
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.lattice.daughters import is_same
 from atomgraft.lattice.symmetry import (
     EXACT_SYMPREC,
     conventional,
@@ -15,6 +14,7 @@ from atomgraft.lattice.symmetry import (
     spglib_group,
     standardised,
 )
+from atomgraft.stabilise.daughters import is_same
 
 TABLE = {
     "Fd-3m": (bulk("Si"), 227, 2, 8),

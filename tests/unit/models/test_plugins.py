@@ -7,7 +7,6 @@ import pytest
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import package_versions
 from atomgraft.models.loading import known_names, load_potential
-from atomgraft.models.names import framework_of
 from atomgraft.models.plugins import adapter_of
 from tests.distributions import install
 
@@ -54,7 +53,7 @@ def site(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["good:silicon", "good:a/b.pth", "runs/mine.good"])
 def test_a_name_finds_its_adapter(name, site):
-    assert adapter_of(name) == framework_of(name) == "good"
+    assert adapter_of(name) == "good"
     assert load_potential(name).card.name == "pair:sw-si"
 
 
@@ -93,7 +92,6 @@ def test_a_name_of_ours_is_never_taken(claimed, name, site):
     with pytest.raises(BadInputError, match=r"thief 1.0 offers the adapter"):
         load_potential(name)
     assert "adapters_of_others" not in sys.modules
-    assert framework_of("good:x") == "good"
 
 
 def test_unknown_names_are_answered_with_the_adapters_too(site):

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from atomgraft.data.labels import ENERGY, energy_of
-from atomgraft.experiments.references import refit_references
 from atomgraft.models.prediction import predict_structures
+from atomgraft.run.references import refit_references
 from atomgraft.training.objective import make_targets
 from tests.trials import (
     NEEDS_SEVENN,

@@ -1,0 +1,1 @@
+"""Which recipe, how many labels, which learning rate."""

@@ -1,0 +1,239 @@
+"""atomgraft compare: which recipe, how many labels, which learning rate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atomgraft.study.calls import Call, Verb, with_flags
+from atomgraft.study.options import (
+    Accept,
+    EnergyKey,
+    EnergyUnit,
+    ForcesKey,
+    ForcesUnit,
+    Head,
+    Json,
+    Scheduler,
+    Slurm,
+    StressKey,
+    StressOrder,
+    StressUnit,
+    TlsCaFile,
+    TlsCert,
+    TlsKey,
+)
+from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from atomgraft.compare.record import Comparison
+    from atomgraft.compare.spec import CompareSpec
+    from atomgraft.compare.structures import Structures
+    from atomgraft.compare.work import ComparePlan
+    from atomgraft.core.trust import Trust
+
+NAME = "compare"
+
+
+def command(
+    spec: Annotated[
+        Path | None,
+        typer.Argument(help="A compare.yaml, or the folder of one to go on with."),
+    ] = None,
+    base: Annotated[
+        list[str] | None, typer.Option(help="Model to start from; several: repeat.")
+    ] = None,
+    train: Annotated[
+        list[str] | None, typer.Option(help="Pool of labelled structures to draw from.")
+    ] = None,
+    test: Annotated[
+        list[str] | None, typer.Option(help="Held-out structures that judge.")
+    ] = None,
+    validation: Annotated[
+        list[str] | None,
+        typer.Option(help="Files whose errors choose what is recommended."),
+    ] = None,
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="Recipe that takes part; repeat.")
+    ] = None,
+    size: Annotated[
+        list[int] | None, typer.Option(help="Number of labelled structures; repeat.")
+    ] = None,
+    rate_factor: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--lr-factor", help="Times each recipe's own learning rate; repeat."
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed of training sets and runs; repeat.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of the optimiser, in every cell.")
+    ] = None,
+    quantity: Annotated[
+        str | None, typer.Option(help="Compare by energy, forces or stress.")
+    ] = None,
+    more_labels: Annotated[
+        int | None, typer.Option(help="Size of the next batch of labels.")
+    ] = None,
+    target_error: Annotated[
+        float | None, typer.Option(help="Error to reach: meV/A, meV/atom or GPa.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the comparison.")] = None,
+    head: Head = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    stress_key: StressKey = None,
+    energy_unit: EnergyUnit = None,
+    forces_unit: ForcesUnit = None,
+    stress_unit: StressUnit = None,
+    stress_order: StressOrder = None,
+    accept: Accept = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
+    ] = None,
+    scheduler: Scheduler = None,
+    tls_ca_file: TlsCaFile = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    slurm: Slurm = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Throw an earlier comparison in the folder away."),
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run failed cells again.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the grid, stop.")
+    ] = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
+    as_json: Json = False,
+) -> None:
+    """Compare recipes, label counts and learning rates; run it again to go on."""
+    from atomgraft.compare.structures import read_pool, refuse_other_frame
+    from atomgraft.core.outputs import examine
+
+    given = {
+        "base": base,
+        "train": train,
+        "test": test,
+        "validation": validation,
+        "recipes": recipe,
+        "sizes": size,
+        "learning_rate_factors": rate_factor,
+        "seeds": seed,
+        "quantity": quantity,
+        "more_labels": more_labels,
+        "target_error": target_error,
+        "head": head,
+        "dtype": dtype,
+        "device": device,
+        "energy_key": energy_key,
+        "forces_key": forces_key,
+        "stress_key": stress_key,
+        "energy_unit": energy_unit,
+        "forces_unit": forces_unit,
+        "stress_unit": stress_unit,
+        "stress_order": stress_order,
+        "accept": accept,
+    }
+    asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
+    folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(asked)
+    examine(folder, NAME, fresh=fresh)
+    if not fresh:
+        refuse_other_frame(folder, asked)
+    structures = read_pool(asked)  # what needs no model is refused before one is loaded
+    allowed = trust_of(trust, trust_file, base or ())
+    from atomgraft.study.clusters import parse_plan
+    from atomgraft.study.credentials import parse_credentials
+
+    call = Call(
+        folder=folder,
+        cluster=parse_plan(
+            workers,
+            scheduler,
+            slurm,
+            parse_credentials(tls_ca_file, tls_cert, tls_key),
+        ),
+        trust=allowed,
+        as_json=as_json,
+        fresh=fresh,
+        retry_failed=retry_failed,
+        dry_run=dry_run,
+    )
+    call.run(_verb(asked, folder, trust=allowed, structures=structures))
+
+
+def _composed(
+    path: Path | None, given: dict[str, Any], steps: int | None
+) -> "CompareSpec":
+    """Return the spec of a file, a folder, or the flags alone; flags win."""
+    from atomgraft.core.yaml_files import read_settings
+
+    if path is not None and not path.is_dir():
+        read_settings(path)  # a broken file is refused before the heavy imports
+    from atomgraft.compare.spec import COMPARE_SPEC, parse_compare_spec
+
+    document, origin = {}, "The command line"
+    if path is not None:
+        file = path / COMPARE_SPEC if path.is_dir() else path
+        document = read_settings(file)
+        origin = f"{file} with the command line" if given else str(file)
+        if not isinstance(document, dict):
+            return parse_compare_spec(document, origin)
+    return parse_compare_spec(with_flags(document, given, steps), origin)
+
+
+def _default_folder(asked: "CompareSpec") -> Path:
+    stem = Path(asked.train[0].split("@")[0].split("#")[0]).name.split(".")[0]
+    return Path("runs") / f"{stem}-compare"
+
+
+def _verb(
+    asked: "CompareSpec", folder: Path, *, trust: "Trust", structures: "Structures"
+) -> "Verb[ComparePlan, Comparison]":
+    from atomgraft.compare.work import compare, plan_comparison
+    from atomgraft.run.folders import inputs_of
+
+    return Verb(
+        name=NAME,
+        inputs=lambda: inputs_of(asked),
+        plan=lambda: plan_comparison(asked, trust=trust, structures=structures),
+        notices=lambda plan: plan.material.notices,
+        outline=_outline,
+        run=compare,
+        show=_show,
+        has_numbers=lambda comparison: any(
+            cell.status == "done" for cell in comparison.cells
+        ),
+        go_on=f"Go on with: atomgraft compare {folder}",
+    )
+
+
+def _outline(plan: "ComparePlan") -> tuple[str, dict[str, Any]]:
+    names = [cell.name for cell in plan.cells]
+    sizes = ", ".join(map(str, plan.sizes))
+    contestants = dict.fromkeys(cell.contestant.name for cell in plan.cells)
+    seeds = ", ".join(map(str, plan.spec.seeds))
+    sentence = (
+        f"{len(names)} cells: {', '.join(contestants)} x {sizes} labels x seeds "
+        f"{seeds}, {plan.spec.training.steps} steps each."
+    )
+    return sentence, {"cells": names, "sizes": plan.sizes}
+
+
+def _show(screen: "Console", folder: Path, comparison: "Comparison") -> Path:
+    from atomgraft.compare.page import write_compare_page
+    from atomgraft.compare.screen import print_comparison
+
+    page = write_compare_page(folder, comparison)
+    print_comparison(screen, comparison)
+    return page

@@ -1,0 +1,148 @@
+"""The page of a comparison: advice first, then everything it rests on."""
+
+from pathlib import Path
+
+import yaml
+
+from atomgraft.compare.figures import front_figure, learning_figure
+from atomgraft.compare.record import Comparison
+from atomgraft.compare.tables import (
+    cost_table,
+    error_table,
+    missing_table,
+    target_table,
+)
+from atomgraft.core.outputs import write_beside
+from atomgraft.page.blocks import Block, Code, Facts, Section
+from atomgraft.page.document import Cover, Mark, document_text
+from atomgraft.page.wording import (
+    MISSING,
+    count_text,
+    counted,
+    duration_text,
+    number_text,
+    time_text,
+)
+from atomgraft.run.page.document import PAGE
+from atomgraft.run.page.record import data_table, session_blocks
+
+MARKS = {
+    "worthwhile": Mark(name="took", word="Label more"),
+    "stop": Mark(name="took", word="Stop labelling"),
+    "unclear": Mark(name="partial", word="No law yet"),
+}
+
+NO_CHOICE = Mark(name="failed", word="No gain")
+
+UNCLEAR = Mark(name="open", word="Unclear")
+
+OPEN = Mark(name="open", word="Not finished")
+
+
+def write_compare_page(folder: Path, comparison: Comparison) -> Path:
+    """Write the page of a comparison into its folder, whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Of the comparison.
+    comparison
+        As in its ``compare.json``.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written; an older page is left as it was.
+    """
+    path = folder / PAGE
+    write_beside(path, compare_page_text(comparison))
+    return path
+
+
+def compare_page_text(comparison: Comparison) -> str:
+    """Return the page as HTML; everything it needs is inside."""
+    sections = [
+        _section("learning", "Learning curves", learning_figure(comparison)),
+        _section("table", "The table", *_tables(comparison)),
+        _section("front", "Error against forgetting", front_figure(comparison)),
+        _section("missing", "Cells without a result", missing_table(comparison)),
+        _section("data", "Data", data_table(comparison.data)),
+        _section("spec", "Spec", _spec(comparison)),
+        _section("provenance", "Provenance", *_provenance(comparison)),
+    ]
+    kept = [section for section in sections if section is not None]
+    return document_text(_cover(comparison), kept)
+
+
+def _cover(comparison: Comparison) -> Cover:
+    advice = comparison.advice
+    without = UNCLEAR if advice.outcome == "unclear" else NO_CHOICE
+    mark = MARKS[advice.more_labels] if advice.choice else without
+    n_open = sum(cell.status == "open" for cell in comparison.cells)
+    warning = (
+        "This comparison has not finished.",
+        f"{counted(n_open, 'cell')} left; run the same command again.",
+    )
+    sessions = comparison.provenance
+    return Cover(
+        title=comparison.name,
+        label="Advice",
+        mark=mark if comparison.finished else OPEN,
+        headline=advice.headline,
+        sentences=advice.sentences,
+        warning=None if comparison.finished else warning,
+        key_facts=_key_facts(comparison),
+        written=time_text(sessions[-1].started) if sessions else "",
+        source="compare.json",
+    )
+
+
+def _key_facts(comparison: Comparison) -> tuple[tuple[str, str], ...]:
+    done = [cell for cell in comparison.cells if cell.status == "done"]
+    seconds = sum((cell.seconds or 0.0 for cell in done), 0.0)
+    roles = {card.role: card.n_structures for card in comparison.data}
+    return (
+        ("Base", ", ".join(dict.fromkeys(c.base for c in comparison.contestants))),
+        ("Cells done", f"{len(done)} of {len(comparison.cells)}"),
+        ("Pool", counted(roles.get("train", 0), "structure")),
+        ("Chosen on", counted(roles.get("validation", 0), "structure")),
+        ("Judged on", counted(roles.get("test", 0), "structure")),
+        ("Steps a cell", count_text(comparison.spec["training"]["steps"])),
+        ("Training time in all", duration_text(seconds)),
+    )
+
+
+def _tables(comparison: Comparison) -> list[Block | None]:
+    if comparison.target is None:
+        return []
+    return [
+        target_table(comparison),
+        error_table(comparison),
+        cost_table(comparison),
+    ]
+
+
+def _spec(comparison: Comparison) -> Code:
+    text = yaml.safe_dump(comparison.spec, sort_keys=False, allow_unicode=True)
+    return Code(text=text, label="The spec of this comparison, YAML")
+
+
+def _provenance(comparison: Comparison) -> list[Block]:
+    blocks: list[Block] = []
+    for base in comparison.bases:
+        pairs = (
+            ("Base", base.name + (f", head {base.head}" if base.head else "")),
+            ("Framework", base.framework),
+            ("Licence of the weights", base.licence or MISSING),
+            ("Cutoff", f"{number_text(base.cutoff)} Å"),
+            ("Hash of the weights", base.weights_hash),
+        )
+        blocks.append(Facts(pairs=pairs))
+    for session in comparison.provenance:
+        blocks += session_blocks(session)
+    return blocks
+
+
+def _section(name: str, title: str, *blocks: Block | None) -> Section | None:
+    kept = tuple(block for block in blocks if block is not None)
+    return Section(name=name, title=title, blocks=kept) if kept else None

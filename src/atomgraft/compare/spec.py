@@ -1,0 +1,340 @@
+"""What a comparison was asked to do: frozen, validated, unknown keys refused."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from atomgraft.adaptation.recipes import RECIPES
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import fingerprint
+from atomgraft.core.seeding import MAX_SEED
+from atomgraft.core.yaml_files import read_settings
+from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
+from atomgraft.run.spec import (
+    LATER_KEYS,
+    RunSpec,
+    parse_spec,
+    problems_of,
+)
+from atomgraft.training.plan import Plan
+
+COMPARE_SPEC = "compare.yaml"
+
+DEFAULT_RECIPES = ("lora", "full", "readout", "scratch")
+
+GRID = frozenset({"recipes", "sizes", "learning_rate_factors", "seeds"})
+"""Keys that say which cells a campaign has; it may grow along them."""
+
+QUESTIONS = frozenset({"quantity", "more_labels", "target_error", "worthwhile"})
+"""Keys that say what is asked of the cells, and change none of them."""
+
+RESERVED = frozenset(
+    {
+        "base", "head", "train", "validation", "validation_fraction", "recipe", "seed",
+        "dtype", "device",
+    }
+)  # fmt: skip
+"""Keys of a run that the comparison sets itself, the same for all recipes."""
+
+Texts = Annotated[tuple[str, ...], Field(min_length=1)]
+Unique = Field(min_length=1)
+
+
+class Entrant(BaseModel):
+    """A recipe that takes part, with settings of its own if it needs any."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+    """Under which it appears everywhere."""
+    recipe: str
+    """A named recipe, or ``custom``."""
+    settings: dict[str, Any] = {}
+    """Keys of a run file that hold for it alone: ``axes``, ``learning_rate`` ..."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, given: Any) -> Any:  # noqa: ANN401 - before validation
+        if isinstance(given, str):
+            return {"name": given, "recipe": given}
+        if isinstance(given, dict) and "name" not in given and "recipe" in given:
+            return {"name": given["recipe"], **given}
+        return given
+
+    @model_validator(mode="after")
+    def _refuse_reserved(self) -> "Entrant":
+        taken = sorted(RESERVED & self.settings.keys())
+        if taken:
+            raise ValueError(
+                f"{', '.join(taken)} must be the same for all recipes; set it outside"
+            )
+        return self
+
+
+class CompareSpec(BaseModel):
+    """One comparison, complete: recipes x sizes x learning rates x seeds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: Texts
+    """Potentials to start from."""
+    head: str | None = None
+    """Modality of a multi-fidelity base."""
+    train: Texts
+    """The pool that training sets are drawn from; ``file@0:10`` chooses frames."""
+    test: Texts
+    """Held-out structures, the same for every cell."""
+    validation: tuple[str, ...] = ()
+    """Files whose errors decide which contestant is recommended; none keeps a share of
+    the pool aside. They decide nothing else: every cell keeps the weights of its last
+    step."""
+    validation_fraction: Annotated[float, Field(ge=0, lt=1)] | Literal["auto"] = "auto"
+    """Share of the pool that is kept aside where no validation file is given; ``auto``:
+    a fifth, five structures at least, none of a pool of fewer than ten."""
+    energy_key: str | None = None
+    forces_key: str | None = None
+    stress_key: str | None = None
+    energy_unit: str | None = None
+    """Unit of the energy labels where they are not eV, the total of the cell."""
+    forces_unit: str | None = None
+    """Unit and sign of the force labels where they are not eV/Å."""
+    stress_unit: str | None = None
+    """Unit and sign of the stress labels where they are not eV/Å³, tensile-positive."""
+    stress_order: str | None = None
+    """Order of six stress components where it is not xx yy zz yz xz xy."""
+    accept: tuple[str, ...] = ()
+    """Codes of warnings about the data that do not stop the comparison."""
+    recipes: Annotated[tuple[Entrant, ...], Unique] = tuple(
+        Entrant(name=name, recipe=name) for name in DEFAULT_RECIPES
+    )
+    sizes: (
+        Annotated[tuple[Annotated[int, Field(ge=1)], ...], Unique] | Literal["auto"]
+    ) = "auto"
+    """Numbers of labelled structures; ``auto`` doubles up to the whole pool."""
+    learning_rate_factors: Annotated[
+        tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...], Unique
+    ] = (1.0,)
+    """Times each recipe's own learning rate."""
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=MAX_SEED)], ...], Unique] = (
+        0,
+        1,
+        2,
+    )
+    """Each draws its own training sets and its own order."""
+    training: Plan = Plan()
+    """The same budget for every cell."""
+    dtype: Literal["float32", "float64"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    quantity: Literal["auto", "energy", "forces", "stress"] = "auto"
+    """By which to compare; ``auto``: forces where the test set has them."""
+    more_labels: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
+    """Size of the next batch of labels; ``auto``: half the largest size."""
+    target_error: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """An error to reach: meV/Å, meV/atom or GPa."""
+    worthwhile: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Share of the error that the next batch has to take away, or labelling stops."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _single_is_list(cls, given: Any) -> Any:  # noqa: ANN401 - before validation
+        if not isinstance(given, dict):
+            return given
+        several = ("base", "train", "test", "validation", "recipes", "sizes", "seeds")
+        several = (*several, "accept")
+        alone = {
+            key: (given[key],)
+            for key in (*several, "learning_rate_factors")
+            if isinstance(given.get(key), str | int | float) and given[key] != "auto"
+        }
+        return {**given, **alone}
+
+    @field_validator("sizes", "seeds", "learning_rate_factors", "base")
+    @classmethod
+    def _refuse_repeats(cls, given: Any) -> Any:  # noqa: ANN401 - several fields
+        if len(set(given)) < len(given) and given != "auto":
+            raise ValueError("a value stands there twice")
+        return given
+
+    @field_validator("recipes")
+    @classmethod
+    def _refuse_same_names(cls, given: tuple[Entrant, ...]) -> tuple[Entrant, ...]:
+        names = [one.name.casefold() for one in given]
+        if len(set(names)) < len(names):
+            raise ValueError("two recipes have one name; give each a 'name'")
+        return given
+
+    @model_validator(mode="after")
+    def _refuse_impossible_cells(self) -> "CompareSpec":
+        """Check that every recipe makes a valid run."""
+        for entrant in self.recipes:
+            run = self.run_of(entrant, self.base[0], factor=1.0, seed=0)
+            if run.training.patience is not None:
+                raise ValueError(
+                    "every cell makes the same number of steps and keeps the last "
+                    "weights; leave 'patience' out"
+                )
+        return self
+
+    def run_of(
+        self,
+        entrant: Entrant,
+        base: str,
+        *,
+        factor: float,
+        seed: int,
+        train: tuple[str, ...] = ("pool",),
+    ) -> RunSpec:
+        """Return the run of one cell: the same protocol for every number of labels.
+
+        Everything in `train` is trained on, and the weights of the last step are kept:
+        a model of ten labels whose weights twenty others have picked would not say what
+        ten labels bring.
+
+        Parameters
+        ----------
+        entrant
+            The recipe.
+        base
+            To start from.
+        factor
+            Times the recipe's own learning rate.
+        seed
+            Of everything random.
+        train
+            Files with labels under the canonical keys.
+
+        Raises
+        ------
+        BadInputError
+            The recipe or its settings make no valid run.
+        """
+        settings = dict(entrant.settings)
+        document = {
+            "base": base,
+            "head": self.head,
+            "train": train,
+            "validation_fraction": 0.0,
+            "recipe": entrant.recipe,
+            "training": self._budget(entrant, settings.pop("training", None)),
+            "seed": seed,
+            "dtype": self.dtype,
+            "device": self.device,
+            **settings,
+        }
+        run = parse_spec(document, f"The recipe '{entrant.name}'")
+        scaled = run.model_dump() | {"learning_rate": factor * run.learning_rate}
+        return parse_spec(scaled, f"The recipe '{entrant.name}' x {factor:g}")
+
+    def _budget(self, entrant: Entrant, own: object) -> object:
+        """Return the plan of a recipe: everybody's, but for what is its own.
+
+        A recipe that is solved in closed form brings its number of steps.
+        """
+        if own is not None and not isinstance(own, dict):
+            return own  # no plan: refused with the rest
+        plan = self.training.model_dump()
+        if self.brings_steps(entrant):
+            del plan["steps"]
+        return {**plan, **(own or {})}
+
+    def brings_steps(self, entrant: Entrant) -> bool:
+        """Tell whether a recipe has a number of steps of its own."""
+        known = entrant.recipe in RECIPES
+        return known and RECIPES[entrant.recipe].steps is not None
+
+    def factors_of(self, entrant: Entrant) -> tuple[float, ...]:
+        """Return the learning rates to try, as factors; one where no step is made.
+
+        Parameters
+        ----------
+        entrant
+            The recipe.
+        """
+        run = self.run_of(entrant, self.base[0], factor=1.0, seed=0)
+        return self.learning_rate_factors if run.training.steps else (1.0,)
+
+    def labels(self) -> LabelOptions:
+        """Return what the comparison says of the labels in its files."""
+        return LabelOptions(**{key: getattr(self, key) for key in LABEL_OPTIONS})
+
+    def frame(self) -> str:
+        """Return a hash of what all cells share: a campaign grows only inside it."""
+        hidden = {*GRID, *QUESTIONS, "device", "accept"}
+        document = self.model_dump(mode="json", exclude=hidden)
+        for key in LATER_KEYS:
+            if document[key] is None:
+                del document[key]
+        return fingerprint([json.dumps(document, sort_keys=True).encode()])
+
+
+def parse_compare_spec(document: object, origin: str) -> CompareSpec:
+    """Validate the spec of a comparison.
+
+    Parameters
+    ----------
+    document
+        A mapping, as read from YAML.
+    origin
+        Where it came from, for messages.
+
+    Raises
+    ------
+    BadInputError
+        A key is unknown, missing or has a wrong value; each is named.
+
+    Examples
+    --------
+    >>> spec = parse_compare_spec(
+    ...     {"base": "pair:sw-si", "train": "a.xyz", "test": "b.xyz", "seeds": 4},
+    ...     "this example",
+    ... )
+    >>> [one.name for one in spec.recipes], spec.seeds
+    (['lora', 'full', 'readout', 'scratch'], (4,))
+    """
+    if not isinstance(document, dict):
+        raise BadInputError(
+            f"{origin} is no description of a comparison.",
+            "A YAML mapping with at least 'base', 'train' and 'test' is needed.",
+            "See 'atomgraft schema compare' for every key.",
+        )
+    try:
+        return CompareSpec.model_validate(document)
+    except ValidationError as error:
+        raise BadInputError(
+            f"{origin} is not a valid comparison: {problems_of(error)}.",
+            "Every key must be known and every value in range.",
+            "See 'atomgraft schema compare' for every key, 'atomgraft compare --help'"
+            " for options.",
+        ) from error
+
+
+def read_compare_spec(path: Path) -> CompareSpec:
+    """Read the spec of a comparison from YAML.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read or is no valid spec.
+    """
+    return parse_compare_spec(read_settings(path), str(path))
+
+
+def compare_spec_text(spec: CompareSpec) -> str:
+    """Return the spec as YAML with every default written out."""
+    document = spec.model_dump(mode="json")
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def compare_spec_schema() -> dict[str, Any]:
+    """Return the JSON schema of the spec of a comparison."""
+    return CompareSpec.model_json_schema()

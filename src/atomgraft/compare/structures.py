@@ -1,0 +1,116 @@
+"""The structures of a comparison, read and checked before any model is loaded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ase import Atoms
+
+from atomgraft.compare.spec import (
+    COMPARE_SPEC,
+    CompareSpec,
+    read_compare_spec,
+)
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.storage import is_file
+from atomgraft.data.checks.findings import refuse_unaccepted
+from atomgraft.data.checks.suite import Sets, check_alone
+from atomgraft.data.labels import structures_fingerprint
+from atomgraft.data.readers import read_structures
+from atomgraft.run.structures import notices_of, without_lone_atoms
+
+
+class Structures(NamedTuple):
+    """Pool, validation and test set, and what the user should know of them."""
+
+    pool: tuple[Atoms, ...]
+    validation: tuple[Atoms, ...]
+    test: tuple[Atoms, ...]
+    notices: tuple[str, ...] = ()
+
+    @property
+    def sets(self) -> Sets:
+        """What is checked."""
+        return Sets(train=self.pool, validation=self.validation, test=self.test)
+
+
+def read_pool(spec: CompareSpec) -> Structures:
+    """Read the structures of a comparison and check what needs no model.
+
+    Parameters
+    ----------
+    spec
+        The comparison.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is, the test set leaks into the pool, or a
+        warning was not accepted.
+    """
+    pool, note = without_lone_atoms(_read(spec, spec.train))
+    validation = _without_lone(_read(spec, spec.validation)) if spec.validation else []
+    test = _without_lone(_read(spec, spec.test))
+    _refuse_same(pool, test, "test")
+    _refuse_same(pool, validation, "validation")
+    found = Structures(tuple(pool), tuple(validation), tuple(test))
+    findings = check_alone(found.sets)
+    refuse_unaccepted(findings, spec.accept)
+    notices = [note.replace("training", "the pool")] if note else []
+    return found._replace(notices=(*notices, *notices_of(findings)))
+
+
+def refuse_other_frame(folder: Path, spec: CompareSpec) -> None:
+    """Check that a folder holds no comparison of other data, bases or budget.
+
+    Parameters
+    ----------
+    folder
+        Of a comparison, if it is there.
+    spec
+        The comparison that would be written into it.
+
+    Raises
+    ------
+    BadInputError
+        It does.
+    """
+    stored = folder / COMPARE_SPEC
+    if is_file(stored) and read_compare_spec(stored).frame() != spec.frame():
+        raise other_comparison(folder, "another comparison")
+
+
+def other_comparison(folder: Path, what: str) -> BadInputError:
+    """Return the error for a folder that is taken."""
+    return BadInputError(
+        f"{folder} holds {what}.",
+        "One folder holds one base, one set of data and one budget; recipes, "
+        "sizes, learning rates and seeds may be added.",
+        "Give another folder with --out, or --fresh to throw the old one away.",
+    )
+
+
+def _read(spec: CompareSpec, files: Sequence[str]) -> list[Atoms]:
+    return read_structures(files, **spec.labels())
+
+
+def _without_lone(structures: list[Atoms]) -> list[Atoms]:
+    """Leave isolated atoms out: they say nothing of where the material's zero lies."""
+    return without_lone_atoms(structures)[0]
+
+
+def _refuse_same(pool: Sequence[Atoms], others: Sequence[Atoms], role: str) -> None:
+    """Check that no structure of another set is in the pool, to the last digit."""
+    known = {structures_fingerprint([atoms]) for atoms in pool}
+    both = [
+        str(atoms.info.get("source"))
+        for atoms in others
+        if structures_fingerprint([atoms]) in known
+    ]
+    if both:
+        raise BadInputError(
+            f"{len(both)} {role} structures are in the pool too ({both[0]}).",
+            "Structures that judge must not be trained on.",
+            f"Give other frames with --{role}; 'file.extxyz@20:' leaves the first 20 "
+            "out.",
+        )

@@ -1,0 +1,309 @@
+"""The tables of a comparison: errors by size, every cell's fate, every law."""
+
+from collections.abc import Sequence
+
+from atomgraft.compare.record import (
+    Comparison,
+    Curve,
+    Interval,
+    Summary,
+    Target,
+)
+from atomgraft.page.blocks import Table
+from atomgraft.page.wording import (
+    MISSING,
+    count_text,
+    duration_text,
+    number_text,
+    range_text,
+    value_text,
+)
+from atomgraft.records.scores import Score
+
+DRIFT_GROUPS = {"near": "near", "far": "far", None: "all"}
+
+
+def target_name(target: Target) -> str:
+    """Return the error that decides, in words with its unit."""
+    aligned = ", aligned" if "aligned" in target.metric else ""
+    return f"{target.quantity.capitalize()} MAE{aligned} ({target.unit})"
+
+
+def target_summary(
+    comparison: Comparison, contestant: str, n_labels: int
+) -> Summary | None:
+    """Return the target error of a contestant at a size, or none."""
+    return _summary_in(comparison, contestant, n_labels, "labels")
+
+
+def choosing_summary(
+    comparison: Comparison, contestant: str, n_labels: int
+) -> Summary | None:
+    """Return the same error on the validation structures, or none."""
+    return _summary_in(comparison, contestant, n_labels, "validation")
+
+
+def _summary_in(
+    comparison: Comparison, contestant: str, n_labels: int, suite: str
+) -> Summary | None:
+    target = comparison.target
+    if target is None:
+        return None
+    question = (suite, target.quantity, target.metric, None)
+    return find_summary(comparison.summaries, contestant, n_labels, question)
+
+
+def find_summary(
+    summaries: Sequence[Summary],
+    contestant: str,
+    n_labels: int,
+    question: tuple[str, str, str, str | None],
+) -> Summary | None:
+    """Return the row that answers a question, or none.
+
+    Parameters
+    ----------
+    summaries
+        All there are.
+    contestant
+        Whose.
+    n_labels
+        At which size.
+    question
+        Suite, quantity, metric and group.
+    """
+    for row in summaries:
+        if (row.contestant, row.n_labels) == (contestant, n_labels) and (
+            row.suite,
+            row.quantity,
+            row.metric,
+            row.group,
+        ) == question:
+            return row
+    return None
+
+
+def base_score(comparison: Comparison, base: str) -> Score | None:
+    """Return the target error of a base, or none."""
+    target = comparison.target
+    for baseline in comparison.baselines:
+        for score in baseline.scores if baseline.base == base else ():
+            if target is not None and (
+                score.suite,
+                score.quantity,
+                score.metric,
+                score.group,
+            ) == ("labels", target.quantity, target.metric, None):
+                return score
+    return None
+
+
+def size_rows(
+    comparison: Comparison,
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return heads and rows: the target error, a column for each size.
+
+    Parameters
+    ----------
+    comparison
+        With a target.
+    """
+    heads = ("Recipe", *(f"{n} labels" for n in comparison.sizes))
+    rows: list[tuple[str, ...]] = []
+    for base in dict.fromkeys(one.base for one in comparison.contestants):
+        text = _text(base_score(comparison, base))
+        rows.append((f"base {base}", *(text for _ in comparison.sizes)))
+    for one in comparison.contestants:
+        found = (target_summary(comparison, one.name, n) for n in comparison.sizes)
+        rows.append((one.name, *map(_text, found)))
+    return heads, rows
+
+
+def _text(row: Summary | Score | None) -> str:
+    if isinstance(row, Summary):
+        return summary_text(row)
+    return MISSING if row is None else value_text(row.value, row.interval)
+
+
+def summary_text(row: Summary) -> str:
+    """Return the mean over seeds with its interval, or with the range of a few."""
+    if row.interval is None and row.range is not None:
+        return range_text(row.value, row.range)
+    return value_text(row.value, row.interval)
+
+
+def target_table(comparison: Comparison) -> Table:
+    """Return the target error by contestant and size."""
+    heads, rows = size_rows(comparison)
+    target = comparison.target
+    name = "" if target is None else target_name(target)
+    return Table(
+        caption=(
+            f"{name}: geometric mean over the seeds, in brackets the 95 % interval "
+            "that they give (over test structures where there is one seed), in "
+            "parentheses the range of two to four seeds. Every cell had the same "
+            "number of steps. The base needs no label."
+        ),
+        columns=heads,
+        rows=tuple(rows),
+        is_text=(True, *(False,) * (len(heads) - 1)),
+    )
+
+
+def error_table(comparison: Comparison) -> Table:
+    """Return the errors of every quantity, by contestant and size."""
+    metric = "mae_aligned" if _is_aligned(comparison) else "mae"
+    aligned = ", aligned" if metric == "mae_aligned" else ""
+    asked = [("energy", metric), ("forces", "mae"), ("stress", "mae")]
+    rows = [
+        (
+            one.name,
+            count_text(n),
+            *(
+                _found(comparison, one.name, n, "labels", *question)
+                for question in asked
+            ),
+        )
+        for one in comparison.contestants
+        for n in comparison.sizes
+    ]
+    return Table(
+        caption="Mean absolute errors on the held-out structures, over the seeds.",
+        columns=(
+            "Recipe",
+            "Labels",
+            f"Energy{aligned} (meV/atom)",
+            "Forces (meV/Å)",
+            "Stress (GPa)",
+        ),
+        rows=tuple(rows),
+        is_text=(True, *(False,) * 4),
+    )
+
+
+def _is_aligned(comparison: Comparison) -> bool:
+    return any(row.metric == "mae_aligned" for row in comparison.summaries)
+
+
+def _found(
+    comparison: Comparison,
+    contestant: str,
+    n: int,
+    suite: str,
+    quantity: str,
+    metric: str,
+    group: str | None = None,
+) -> str:
+    question = (suite, quantity, metric, group)
+    return _text(find_summary(comparison.summaries, contestant, n, question))
+
+
+def cost_table(comparison: Comparison) -> Table:
+    """Return forgetting, trained numbers and time, by contestant and size."""
+    groups = [
+        group
+        for group in ("near", "far", None)
+        if any(
+            row.suite == "forgetting" and row.group == group
+            for row in comparison.summaries
+        )
+    ]
+    rows = [
+        _cost_row(comparison, one.name, n, groups)
+        for one in comparison.contestants
+        for n in comparison.sizes
+    ]
+    return Table(
+        caption=(
+            "What it costs. Drift is that of forces from the base, meV/Å, on crystals "
+            "across the periodic table: near ones share an element with the training "
+            "data, far ones should stay where they were. Time is of training, the "
+            "mean of the seeds."
+        ),
+        columns=(
+            "Recipe",
+            "Labels",
+            *(f"Drift, {DRIFT_GROUPS[group]}" for group in groups),
+            "Trained",
+            "Time",
+            "Seeds",
+        ),
+        rows=tuple(rows),
+        is_text=(True, *(False,) * (4 + len(groups))),
+    )
+
+
+def _cost_row(
+    comparison: Comparison, contestant: str, n: int, groups: Sequence[str | None]
+) -> tuple[str, ...]:
+    cells = [
+        cell
+        for cell in comparison.cells
+        if (cell.contestant, cell.n_labels, cell.status) == (contestant, n, "done")
+    ]
+    seconds = [cell.seconds for cell in cells if cell.seconds is not None]
+    trained = next((c.n_trainable for c in cells if c.n_trainable is not None), None)
+    drift = ("forgetting", "forces", "drift")
+    return (
+        contestant,
+        count_text(n),
+        *(_found(comparison, contestant, n, *drift, group) for group in groups),
+        MISSING if trained is None else count_text(trained),
+        duration_text(sum(seconds, 0.0) / len(seconds)) if seconds else MISSING,
+        count_text(len(cells)),
+    )
+
+
+def curve_table(comparison: Comparison) -> Table:
+    """Return the law of each contestant and what it predicts."""
+    unit = comparison.target.unit if comparison.target else ""
+    return Table(
+        caption=(
+            "error = amplitude × labels^(−exponent) + floor, fitted to logarithms. "
+            "Intervals come from leaving one seed out at a time. Nothing is predicted "
+            "where the error does not fall beyond chance."
+        ),
+        columns=(
+            "Recipe",
+            "Exponent",
+            f"Floor ({unit})",
+            f"Now ({unit})",
+            f"Next ({unit})",
+            "At labels",
+            "Fit",
+        ),
+        rows=tuple(map(_curve_row, comparison.curves)),
+        is_text=(True, *(False,) * 5, True),
+    )
+
+
+def _curve_row(curve: Curve) -> tuple[str, ...]:
+    return (
+        curve.contestant,
+        _with(curve.exponent, curve.exponent_interval),
+        number_text(curve.floor) if curve.floor else MISSING,
+        _with(curve.error_now),
+        _with(curve.error_next, curve.error_next_interval),
+        count_text(curve.n_next) if curve.is_identified else MISSING,
+        curve.reason,
+    )
+
+
+def _with(value: float | None, interval: Interval | None = None) -> str:
+    return MISSING if value is None else value_text(value, interval)
+
+
+def missing_table(comparison: Comparison) -> Table | None:
+    """Return the cells without a result and why, or none where all are done."""
+    missing = [cell for cell in comparison.cells if cell.status != "done"]
+    if not missing:
+        return None
+    return Table(
+        caption=(
+            "Failed cells fail again with the same data and recipe; open ones are run "
+            "by the next call of the same command."
+        ),
+        columns=("Cell", "State", "Reason"),
+        rows=tuple((one.name, one.status, one.reason or MISSING) for one in missing),
+        is_text=(True, True, True),
+    )

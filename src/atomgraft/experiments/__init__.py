@@ -1,1 +1,0 @@
-"""A spec composes the parts; adapt, prove, resume."""

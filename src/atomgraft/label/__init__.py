@@ -1,0 +1,1 @@
+"""Which structures to label, and inputs for the programs that label them."""

@@ -1,0 +1,124 @@
+"""What can be asked of a selection, validated before anything is computed."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.seeding import MAX_SEED
+from atomgraft.label.dft_inputs import PROGRAMS, DftSettings
+from atomgraft.label.kinds import KINDS, Amounts, parse_kinds
+from atomgraft.label.picking import Rule
+from atomgraft.models.levels import LevelOfTheory
+from atomgraft.run.spec import problems_of
+
+
+class SelectSpec(BaseModel):
+    """What to choose from, how, and how many.
+
+    ``kinds`` of one's own proposals and ``pool`` of given frames may both be there.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    structure: str
+    model: str
+    head: str | None = None
+    count: int = 10
+    kinds: tuple[str, ...] = tuple(KINDS)
+    proposals: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Of each kind."""
+    pool: tuple[str, ...] = ()
+    """Files of frames to choose from; their labels, if any, are not looked at."""
+    known: tuple[str, ...] = ()
+    """Files of structures that have labels: the chosen keep away from them."""
+    committee: tuple[str, ...] = ()
+    """Further models, for disagreement."""
+    rule: Rule = "distance"
+    supercell: tuple[int, int, int] = (1, 1, 1)
+    amplitudes: tuple[float, ...] = Amounts.amplitudes
+    strains: tuple[float, ...] = Amounts.strains
+    temperature: float = Amounts.temperature
+    distance: float = Amounts.distance
+    inputs: tuple[str, ...] = tuple(PROGRAMS)
+    functional: str = DftSettings.functional
+    cutoff: float = DftSettings.cutoff
+    k_spacing: float = DftSettings.k_spacing
+    spin: bool | None = None
+    """Spin-polarised inputs; none decides by elements and moments."""
+    hubbard: bool | None = None
+    """+U as in the Materials Project; none does as the model's own data."""
+    seed: Annotated[int, Field(ge=0, lt=MAX_SEED)] = 0
+
+    def amounts(self) -> Amounts:
+        """Return how far atoms are moved."""
+        return Amounts(
+            amplitudes=self.amplitudes,
+            strains=self.strains,
+            temperature=self.temperature,
+            distance=self.distance,
+        )
+
+    def settings(self, level: LevelOfTheory | None = None) -> DftSettings:
+        """Return what the programs that label are told.
+
+        Parameters
+        ----------
+        level
+            Level of theory of the model's own data; none is unknown.
+        """
+        return DftSettings(
+            functional=self.functional,
+            cutoff=self.cutoff,
+            k_spacing=self.k_spacing,
+            spin=self.spin,
+            hubbard=self.hubbard,
+            level=level,
+        )
+
+
+def parse_select(document: dict[str, object]) -> SelectSpec:
+    """Validate what was asked.
+
+    Parameters
+    ----------
+    document
+        Keys of `SelectSpec`.
+
+    Raises
+    ------
+    BadInputError
+        A key or a value cannot be used.
+
+    Examples
+    --------
+    >>> parse_select({"structure": "POSCAR", "model": "7net-0"}).count
+    10
+    """
+    try:
+        spec = SelectSpec.model_validate(document)
+    except ValidationError as error:
+        raise BadInputError(
+            f"This is no selection: {problems_of(error)}.",
+            "Every key must be known and every value in range.",
+            "See 'atomgraft select --help'.",
+        ) from error
+    spec.amounts()
+    spec.settings()
+    for name in spec.inputs:
+        PROGRAMS[name]  # raises where it is unknown
+    if spec.kinds or not spec.pool:
+        parse_kinds(spec.kinds)
+    _refuse_unused(spec)
+    return spec
+
+
+def _refuse_unused(spec: SelectSpec) -> None:
+    """Check that a committee and the rule that needs it come together."""
+    needs_others = spec.rule in {"disagreement", "both"}
+    if needs_others and not spec.committee:
+        raise BadInputError(
+            f"The rule {spec.rule!r} was asked for, and there is one model.",
+            "Disagreement needs two models or more.",
+            "Give others with --committee, or choose by distance.",
+        )

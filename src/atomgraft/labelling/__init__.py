@@ -1,1 +1,0 @@
-"""Which structures to label, and the inputs of the programs that label them."""

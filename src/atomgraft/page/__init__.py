@@ -1,0 +1,1 @@
+"""The kit of every page: document, blocks, axes, legends, wording."""

@@ -1,0 +1,158 @@
+"""One self-contained HTML document: a verdict, sections, and all they need."""
+
+import base64
+import dataclasses
+import functools
+import hashlib
+import importlib.resources
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from atomgraft.page.blocks import Figure, Section
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A verdict as one word and one shape.
+
+    Parameters
+    ----------
+    name
+        ``took``, ``partial``, ``failed`` or ``open``: which shape and colour.
+    word
+        What stands beside it.
+    """
+
+    name: str
+    word: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cover:
+    """What stands above all sections.
+
+    Parameters
+    ----------
+    title
+        Name of the run or comparison.
+    label
+        Name of the box with the verdict.
+    mark
+        The verdict at a glance.
+    headline, sentences
+        The verdict in words.
+    warning
+        What is unfinished, first in a few words and then in more; or none.
+    key_facts
+        The handful of numbers under it.
+    written
+        When, in words; may be empty.
+    source
+        The file that holds the same numbers.
+    """
+
+    title: str
+    label: str
+    mark: Mark
+    headline: str
+    sentences: tuple[str, ...]
+    warning: tuple[str, str] | None
+    key_facts: tuple[tuple[str, str], ...]
+    written: str
+    source: str
+
+
+def document_text(cover: Cover, sections: Sequence[Section]) -> str:
+    """Return a document as HTML; everything it needs is inside.
+
+    Parameters
+    ----------
+    cover
+        The verdict.
+    sections
+        In this order.
+    """
+    scripts = (_plotly_script(), _template_text("page.js"))
+    return _template().render(
+        cover=cover,
+        sections=sections,
+        style=Markup(_template_text("page.css")),
+        scripts=[Markup(script) for script in scripts],
+        script_hashes=[script_hash(script) for script in scripts],
+        figures=embedded_json(_figures(sections)),
+    )
+
+
+def embedded_json(document: object) -> Markup:
+    r"""Return JSON that cannot end the script element it stands in.
+
+    Numbers that are not finite have no JSON; they become gaps.
+
+    Examples
+    --------
+    >>> print(embedded_json({"name": "</script>", "x": [float("nan")]}))
+    {"name":"\u003c/script\u003e","x":[null]}
+    """
+    text = json.dumps(
+        _with_gaps(document),
+        allow_nan=False,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _with_gaps(value: Any) -> Any:  # noqa: ANN401 any JSON document
+    if isinstance(value, dict):
+        return {key: _with_gaps(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_gaps(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def script_hash(script: str) -> str:
+    """Return the hash by which the page's security policy admits a script."""
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def _figures(sections: Sequence[Section]) -> dict[str, Any]:
+    return {
+        plot.name: plot.figure
+        for section in sections
+        for block in section.blocks
+        if isinstance(block, Figure)
+        for plot in block.plots
+    }
+
+
+@functools.cache
+def _plotly_script() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return get_plotlyjs()
+
+
+@functools.cache
+def _template_text(name: str) -> str:
+    folder = importlib.resources.files("atomgraft.page") / "templates"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.from_string(_template_text("page.html"))

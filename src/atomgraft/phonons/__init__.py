@@ -1,0 +1,1 @@
+"""Vibrations of one crystal under models, beside DFT."""

@@ -1,0 +1,1 @@
+"""Vibrations of many materials, and what their DFT costs."""

@@ -1,0 +1,261 @@
+"""atomgraft campaign: phonons of many materials, and what their DFT costs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atomgraft.study.calls import Call, Verb, with_flags
+from atomgraft.study.options import (
+    Head,
+    Json,
+    Scheduler,
+    Slurm,
+    TlsCaFile,
+    TlsCert,
+    TlsKey,
+)
+from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from atomgraft.core.trust import Trust
+    from atomgraft.phonons.campaign.plan import CampaignPlan
+    from atomgraft.phonons.campaign.record import PhononCampaign
+    from atomgraft.phonons.campaign.spec import PhononCampaignSpec
+
+NAME = "campaign"
+
+KINDS = ("phonons",)
+
+
+def command(
+    kind: Annotated[str, typer.Argument(help="What is asked: phonons.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Calculations of phonopy, or structures; one a material."),
+    ],
+    model: Annotated[
+        str | None, typer.Option("--model", help="Base: name, file or run folder.")
+    ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(help="A campaign.yaml with further settings; flags win."),
+    ] = None,
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="Recipe that adapts the base; repeat. None: base alone."),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(help="each: one adaptation a material; all: one for all."),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Supercells of a material to train on: 2, or 0.5 of them."),
+    ] = None,
+    pseudo_labels: Annotated[
+        bool | None,
+        typer.Option(
+            "--pseudo-labels/--no-pseudo-labels",
+            help="With each: train on the base's scaled answer where no label is.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="With --mode all: leave-out folds.")
+    ] = None,
+    keep_families: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-families/--split-families",
+            help="Keep a prototype with its anion in one fold.",
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed of supercells and runs; repeat.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps of the optimiser, in every adaptation.")
+    ] = None,
+    mesh: Annotated[
+        str | None, typer.Option(help="q-points along each vector, '20 20 20'.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Unstable below minus this frequency, THz.")
+    ] = None,
+    length: Annotated[
+        float | None, typer.Option(help="Of a structure's supercell: thickness, A.")
+    ] = None,
+    details: Annotated[
+        int | None, typer.Option(help="Worst materials of which bands are shown.")
+    ] = None,
+    dft_hours: Annotated[
+        float | None, typer.Option(help="CPU-hours of one displaced supercell by DFT.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the campaign.")] = None,
+    head: Head = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Of training: float32 or float64.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    max_atoms: Annotated[
+        int | None, typer.Option(help="Atoms in one call of the model.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
+    ] = None,
+    scheduler: Scheduler = None,
+    tls_ca_file: TlsCaFile = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    slurm: Slurm = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Throw an earlier campaign in the folder away."),
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run failed cells again.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan, stop.")
+    ] = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
+    as_json: Json = False,
+) -> None:
+    """Run phonons for many materials, with or without adaptation; resumable."""
+    from atomgraft.study.clusters import parse_plan
+    from atomgraft.study.credentials import parse_credentials
+
+    _refuse_unknown(kind)
+    given = {
+        "folder": str(folder),
+        "base": model,
+        "head": head,
+        "recipes": recipe,
+        "mode": mode,
+        "labels": None if labels is None else _number(labels),
+        "pseudo_labels": pseudo_labels,
+        "folds": folds,
+        "keeps_families": keep_families,
+        "seeds": seed,
+        "mesh": None if mesh is None else _triple(mesh),
+        "threshold": threshold,
+        "length": length,
+        "details": details,
+        "dft_hours": dft_hours,
+        "dtype": dtype,
+        "device": device,
+        "max_atoms": max_atoms,
+    }
+    asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
+    allowed = trust_of(trust, trust_file, [model])
+    call = Call(
+        folder=out or Path("runs") / f"{folder.resolve().name}-phonons",
+        cluster=parse_plan(
+            workers,
+            scheduler,
+            slurm,
+            parse_credentials(tls_ca_file, tls_cert, tls_key),
+        ),
+        trust=allowed,
+        as_json=as_json,
+        fresh=fresh,
+        retry_failed=retry_failed,
+        dry_run=dry_run,
+    )
+    call.run(_verb(asked, trust=allowed))
+
+
+def _refuse_unknown(kind: str) -> None:
+    from atomgraft.core.errors import BadInputError
+
+    if kind not in KINDS:
+        raise BadInputError(
+            f"There is no campaign called {kind!r}.",
+            f"Known: {', '.join(KINDS)}.",
+            "Write: atomgraft campaign phonons FOLDER --model BASE",
+        )
+
+
+def _number(text: str) -> int | float | str:
+    """Return a count or a share; anything else is refused by the spec."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _triple(text: str) -> list[int]:
+    """Return three counts; one stands for all."""
+    from atomgraft.core.errors import BadInputError
+
+    parts = text.replace(",", " ").replace("x", " ").split()
+    if len(parts) not in {1, 3} or not all(one.isdecimal() for one in parts):
+        raise BadInputError(
+            f"--mesh came as {text!r}.",
+            "It takes one or three whole numbers.",
+            "Write for example --mesh '20 20 20'.",
+        )
+    numbers = [int(one) for one in parts]
+    return numbers * 3 if len(numbers) == 1 else numbers
+
+
+def _composed(
+    path: Path | None, given: dict[str, Any], steps: int | None
+) -> "PhononCampaignSpec":
+    """Return the spec of a file and the flags; flags win."""
+    from atomgraft.core.yaml_files import read_settings
+
+    document, origin = {}, "The command line"
+    if path is not None:
+        document = read_settings(path)  # refused before the heavy imports
+        origin = f"{path} with the command line"
+    from atomgraft.phonons.campaign.spec import parse_campaign_spec
+
+    if not isinstance(document, dict):
+        return parse_campaign_spec(document, origin)
+    return parse_campaign_spec(with_flags(document, given, steps), origin)
+
+
+def _verb(
+    asked: "PhononCampaignSpec", *, trust: "Trust"
+) -> "Verb[CampaignPlan, PhononCampaign]":
+    from atomgraft.phonons.campaign.plan import plan_phonon_campaign
+    from atomgraft.phonons.campaign.work import run_phonon_campaign
+    from atomgraft.run.folders import inputs_of
+
+    return Verb(
+        name=NAME,
+        inputs=lambda: inputs_of(asked),
+        plan=lambda: plan_phonon_campaign(asked, trust=trust),
+        notices=lambda plan: plan.notices,
+        outline=_outline,
+        run=run_phonon_campaign,
+        show=_show,
+        has_numbers=lambda campaign: any(row.status == "done" for row in campaign.rows),
+        go_on="Go on with the same command.",
+    )
+
+
+def _outline(plan: "CampaignPlan") -> tuple[str, dict[str, Any]]:
+    names = [one.name for one in plan.judged]
+    trainings = [one.name for one in plan.trainings]
+    sentence = (
+        f"{len(names)} materials, {len(trainings)} adaptations of "
+        f"{plan.spec.training.steps} steps each."
+    )
+    return sentence, {"materials": names, "trainings": trainings}
+
+
+def _show(screen: "Console", folder: Path, campaign: "PhononCampaign") -> Path:
+    from atomgraft.phonons.campaign.page import write_campaign_page
+    from atomgraft.phonons.campaign.screen import print_phonon_campaign
+
+    page = write_campaign_page(folder, campaign)
+    print_phonon_campaign(screen, campaign)
+    return page

@@ -1,0 +1,225 @@
+"""What follows from the rows of a campaign: how good each contestant is over materials.
+
+The material is the unit that was drawn independently: seeds are averaged within it, and
+intervals are over materials.
+"""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from atomgraft.evaluation.lost_accuracy import lost_accuracy
+from atomgraft.evaluation.score_table import ScoreTable
+from atomgraft.metrics.intervals import mean_interval, median_interval
+from atomgraft.metrics.phonons import confusion
+from atomgraft.phonons.campaign.record import (
+    BASE,
+    FIXED,
+    CampaignRow,
+    CampaignSummary,
+    CampaignTraining,
+    InstabilityCounts,
+)
+
+
+def factor_without(own: Mapping[str, float], material: str) -> float | None:
+    """Return the scalar of the other materials: the median of their own ones.
+
+    Parameters
+    ----------
+    own
+        What the base's force constants need, by material.
+    material
+        Whose own number must not be in it.
+
+    Returns
+    -------
+    :
+        None where there is no other material.
+
+    Examples
+    --------
+    >>> factor_without({"NaCl": 1.0, "MgO": 1.2, "Si": 1.4}, "Si")
+    1.1
+    """
+    others = [value for name, value in own.items() if name != material]
+    return statistics.median(others) if others else None
+
+
+def summarise_campaign(
+    rows: Sequence[CampaignRow],
+    trainings: Sequence[CampaignTraining],
+    threshold: float,
+) -> tuple[CampaignSummary, ...]:
+    """Sum every contestant up over the materials it was judged on.
+
+    Parameters
+    ----------
+    rows
+        Of all contestants.
+    trainings
+        Behind them.
+    threshold
+        THz; a crystal with a frequency below minus this is unstable.
+    """
+    base = errors_by_material(rows, BASE)
+    contestants = dict.fromkeys(row.contestant for row in rows)
+    found = (_summary(name, rows, trainings, threshold, base) for name in contestants)
+    return tuple(one for one in found if one is not None)
+
+
+def errors_by_material(
+    rows: Iterable[CampaignRow], contestant: str
+) -> dict[str, float]:
+    """Return the frequency error of each judged material, the mean over seeds, THz.
+
+    Parameters
+    ----------
+    rows
+        Of all contestants.
+    contestant
+        Whose.
+    """
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row.contestant == contestant and row.frequency_mae is not None:
+            found.setdefault(row.material, []).append(row.frequency_mae)
+    return {name: statistics.fmean(values) for name, values in found.items()}
+
+
+def _summary(
+    contestant: str,
+    rows: Sequence[CampaignRow],
+    trainings: Sequence[CampaignTraining],
+    threshold: float,
+    base: Mapping[str, float],
+) -> CampaignSummary | None:
+    own = [row for row in rows if row.contestant == contestant]
+    errors = errors_by_material(own, contestant)
+    if not errors:
+        return None
+    values = np.array(list(errors.values()))
+    ones = np.ones(len(values))
+    both = [name for name in errors if name in base]
+    worst = max(errors, key=lambda name: errors[name])
+    free = _means(own, "free_energy_error")
+    slopes = _means(own, "slope", is_signed=True)
+    drift, unit = _drift(contestant, trainings)
+    return CampaignSummary(
+        contestant=contestant,
+        n_materials=len(errors),
+        mean_mae=float(values.mean()),
+        mean_interval=mean_interval(values, ones).interval,
+        median_mae=float(np.median(values)),
+        median_interval=median_interval(values),
+        worst_mae=errors[worst],
+        worst_material=worst,
+        mean_free_energy_error=statistics.fmean(free) if free else None,
+        n_free_energies=len(free),
+        median_slope=statistics.median(slopes) if slopes else None,
+        instability=count_instabilities(own, threshold),
+        n_improved=None
+        if contestant == BASE
+        else sum(errors[name] < base[name] for name in both),
+        n_compared=None if contestant == BASE else len(both),
+        drift=drift,
+        drift_unit=unit,
+        forgotten=_forgotten(contestant, trainings),
+        n_failed=sum(row.status in {"failed", "open"} for row in own),
+    )
+
+
+def _means(
+    rows: Iterable[CampaignRow], quantity: str, *, is_signed: bool = False
+) -> list[float]:
+    """Return a quantity of each material that has it, the mean over seeds."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        value = getattr(row, quantity)
+        if value is not None:
+            found.setdefault(row.material, []).append(
+                value if is_signed else abs(value)
+            )
+    return [statistics.fmean(values) for values in found.values()]
+
+
+def count_instabilities(
+    rows: Iterable[CampaignRow], threshold: float
+) -> InstabilityCounts:
+    """Count how the rows of one contestant answer 'is it unstable?'.
+
+    Parameters
+    ----------
+    rows
+        Of one contestant; those without a reference or without numbers do not count.
+    threshold
+        THz
+    """
+    said: dict[str, list[bool]] = {}
+    true: dict[str, bool] = {}
+    for row in rows:
+        if row.is_stable is not None and row.is_stable_reference is not None:
+            said.setdefault(row.material, []).append(not row.is_stable)
+            true[row.material] = not row.is_stable_reference
+    answers = [2 * sum(votes) >= len(votes) for votes in said.values()]
+    counts = confusion(answers, list(true.values()))
+    precision, recall, f1 = (
+        None if np.isnan(one) else one
+        for one in (counts.precision, counts.recall, counts.f1)
+    )
+    return InstabilityCounts(
+        threshold=threshold,
+        hits=counts.hits,
+        false_alarms=counts.false_alarms,
+        misses=counts.misses,
+        rejections=counts.rejections,
+        precision=precision,
+        recall=recall,
+        f1=f1,
+    )
+
+
+def _drift(
+    contestant: str, trainings: Sequence[CampaignTraining]
+) -> tuple[float | None, str]:
+    """Return the mean drift of forces over the adaptations of a contestant."""
+    if contestant in FIXED:
+        return None, ""
+    found = [
+        score
+        for one in trainings
+        if one.contestant == contestant and (score := forces_drift(one)) is not None
+    ]
+    if not found:
+        return None, ""
+    return statistics.fmean(value for value, _ in found), found[0][1]
+
+
+def _forgotten(contestant: str, trainings: Sequence[CampaignTraining]) -> float | None:
+    """Return the mean share of what the base knew that adaptations have lost."""
+    if contestant in FIXED:
+        return None
+    own = (one for one in trainings if one.contestant == contestant and one.drift)
+    losses = [lost_accuracy(ScoreTable(one.drift)) for one in own]
+    shares = [one.share for one in losses if one is not None]
+    known = [share for share in shares if share is not None]
+    return statistics.fmean(known) if known and len(known) == len(shares) else None
+
+
+def forces_drift(training: CampaignTraining) -> tuple[float, str] | None:
+    """Return how far an adaptation moved the forces on strange crystals, with its unit.
+
+    Crystals without any trained element where there are some, else all of them.
+
+    Parameters
+    ----------
+    training
+        Finished or not.
+    """
+    rows = {
+        one.group: (one.value, one.unit)
+        for one in training.drift
+        if (one.quantity, one.metric, one.model) == ("forces", "drift", "adapted")
+    }
+    return rows.get("far") or rows.get(None)

@@ -1,0 +1,196 @@
+"""The page of a campaign over materials: what was found first, then the bill."""
+
+from pathlib import Path
+
+import yaml
+
+from atomgraft.core.outputs import write_beside
+from atomgraft.page.blocks import Alert, Block, Code, Facts, Note, Section
+from atomgraft.page.document import Cover, Mark, document_text
+from atomgraft.page.wording import MISSING, counted, number_text, time_text
+from atomgraft.phonons.campaign.figures import parity_figure
+from atomgraft.phonons.campaign.record import (
+    BASE,
+    CAMPAIGN,
+    COMPLETED,
+    GLOBAL_SCALAR,
+    PhononCampaign,
+)
+from atomgraft.phonons.campaign.tables import (
+    bill_table,
+    confusion_table,
+    missing_table,
+    summary_table,
+    training_table,
+    worst_table,
+)
+from atomgraft.phonons.campaign.wording import (
+    best_recipe,
+    chosen_errors,
+    headline,
+    is_beaten,
+    is_lost,
+    sentences,
+    summary_of,
+)
+from atomgraft.phonons.figures import bands_figure
+from atomgraft.phonons.wording import headline as phonon_headline
+from atomgraft.run.page.document import MARKS, PAGE, PARTIAL
+from atomgraft.run.page.record import session_blocks
+
+OPEN = Mark(name="open", word="Not finished")
+
+ZERO_SHOT = Mark(name="open", word="Zero-shot")
+
+FAILED = Mark(name="failed", word="No adaptation")
+
+MODES = {
+    "each": "One adaptation a material, on part of its own supercells",
+    "all": "One adaptation for all, in leave-out folds",
+    None: "None: the base alone",
+}
+
+
+def write_campaign_page(folder: Path, campaign: PhononCampaign) -> Path:
+    """Write the page of a campaign into its folder, whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        Of the campaign.
+    campaign
+        As in its ``campaign.json``.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written; an older page is left as it was.
+    """
+    path = folder / PAGE
+    write_beside(path, campaign_page_text(campaign))
+    return path
+
+
+def campaign_page_text(campaign: PhononCampaign) -> str:
+    """Return the page as HTML; everything it needs is inside."""
+    sections = [
+        _section("summary", "All materials", *_summary(campaign)),
+        _section("parity", "Mean frequencies", parity_figure(campaign)),
+        _section("materials", "Worst cases first", worst_table(campaign)),
+        *_details(campaign),
+        _section("bill", "The bill", bill_table(campaign)),
+        _section("missing", "Without numbers", missing_table(campaign)),
+        _section("trainings", "Adaptations", training_table(campaign)),
+        _section("settings", "Settings", _settings(campaign), _spec(campaign)),
+        _section("provenance", "Provenance", *_provenance(campaign)),
+    ]
+    kept = [section for section in sections if section is not None]
+    return document_text(_cover(campaign), kept)
+
+
+def mark_of(campaign: PhononCampaign) -> Mark:
+    """Return the result at a glance.
+
+    A graft that took has learned more than one number, is better than its labels are
+    without training - each by a tenth of the error, and by a recipe that was not chosen
+    on the material - and still knows other crystals.
+    """
+    base, best = summary_of(campaign, BASE), best_recipe(campaign)
+    if not campaign.finished:
+        return OPEN
+    if base is None or best is None:
+        return FAILED if campaign.trainings else ZERO_SHOT
+    if not is_beaten(campaign, BASE):
+        return MARKS[False]
+    has_learned = all(is_beaten(campaign, name) for name in (GLOBAL_SCALAR, COMPLETED))
+    is_chosen = bool(chosen_errors(campaign))
+    is_whole = has_learned and is_chosen and not is_lost(best)
+    return MARKS[True] if is_whole else PARTIAL
+
+
+def _cover(campaign: PhononCampaign) -> Cover:
+    n_open = sum(row.status == "open" for row in campaign.rows)
+    warning = (
+        "This campaign has not finished.",
+        f"{counted(n_open, 'row')} without numbers yet; run the same command again.",
+    )
+    sessions = campaign.provenance
+    return Cover(
+        title=campaign.name,
+        label="Vibrations of many materials",
+        mark=mark_of(campaign),
+        headline=headline(campaign),
+        sentences=sentences(campaign),
+        warning=None if campaign.finished else warning,
+        key_facts=_key_facts(campaign),
+        written=time_text(sessions[-1].started) if sessions else "",
+        source=CAMPAIGN.file,
+    )
+
+
+def _key_facts(campaign: PhononCampaign) -> tuple[tuple[str, str], ...]:
+    judged = {row.material for row in campaign.rows if row.status == "done"}
+    n_all = len(campaign.materials)
+    n_supercells = sum(one.n_supercells for one in campaign.materials)
+    return (
+        ("Base", campaign.base.name),
+        ("Materials judged", f"{len(judged)} of {n_all}"),
+        ("Displaced supercells", str(n_supercells)),
+        ("Adaptation", MODES[campaign.mode]),
+    )
+
+
+def _summary(campaign: PhononCampaign) -> list[Block | None]:
+    notices = campaign.notices
+    told = Alert(title="Notices", sentences=notices, is_grave=False)
+    return [
+        told if notices else None,
+        summary_table(campaign),
+        confusion_table(campaign),
+    ]
+
+
+def _details(campaign: PhononCampaign) -> list[Section | None]:
+    """Return the bands of the worst materials, a section each."""
+    return [
+        _section(
+            f"detail-{i}",
+            f"Bands of {one.name}",
+            Note(text=phonon_headline(one)),
+            bands_figure(one, f"detail-{i}"),
+        )
+        for i, one in enumerate(campaign.details, start=1)
+    ]
+
+
+def _settings(campaign: PhononCampaign) -> Facts:
+    spec, base = campaign.spec, campaign.base
+    pairs = (
+        ("Base", base.name + (f", head {base.head}" if base.head else "")),
+        ("Hash of its weights", base.weights_hash),
+        ("Licence of its weights", base.licence or MISSING),
+        ("Mesh", "×".join(map(str, spec["mesh"]))),
+        ("Unstable below", f"−{number_text(spec['threshold'])} THz"),
+        ("Forces of the undisplaced supercell", "subtracted, for models"),
+        ("Precision", f"vibrations float64, training {spec['dtype']}"),
+        ("Adaptation", MODES[campaign.mode]),
+        ("Seeds", ", ".join(map(str, spec["seeds"]))),
+    )
+    return Facts(pairs=pairs)
+
+
+def _spec(campaign: PhononCampaign) -> Code:
+    text = yaml.safe_dump(campaign.spec, sort_keys=False, allow_unicode=True)
+    return Code(text=text, label="The spec of this campaign, YAML")
+
+
+def _provenance(campaign: PhononCampaign) -> list[Block]:
+    blocks: list[Block] = []
+    for session in campaign.provenance:
+        blocks += session_blocks(session)
+    return blocks
+
+
+def _section(name: str, title: str, *blocks: Block | None) -> Section | None:
+    kept = tuple(block for block in blocks if block is not None)
+    return Section(name=name, title=title, blocks=kept) if kept else None

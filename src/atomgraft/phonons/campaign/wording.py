@@ -1,0 +1,304 @@
+"""What a campaign over materials means, in words."""
+
+import statistics
+
+from atomgraft.metrics.thresholds import MIN_GAIN, degree_of
+from atomgraft.page.wording import counted, number_text
+from atomgraft.phonons.campaign.record import (
+    BASE,
+    COMPLETED,
+    FIXED,
+    GLOBAL_SCALAR,
+    OWN_SCALAR,
+    Bill,
+    CampaignSummary,
+    InstabilityCounts,
+    PhononCampaign,
+)
+
+TITLES = {
+    BASE: "Base",
+    OWN_SCALAR: "Base × own scalar",
+    GLOBAL_SCALAR: "Base × scalar of the others",
+    COMPLETED: "Labels, completed by the base",
+}
+
+
+BASELINES = {
+    GLOBAL_SCALAR: "which has learned nothing but one number",
+    OWN_SCALAR: "which has learned nothing but one number",
+    COMPLETED: "which keeps the same labels and takes the base, times one number, for "
+    "the rest",
+}
+
+
+def title_of(contestant: str) -> str:
+    """Return what people call a contestant; recipes have their own names."""
+    return TITLES.get(contestant, contestant)
+
+
+def summary_of(campaign: PhononCampaign, contestant: str) -> CampaignSummary | None:
+    """Return the summary of a contestant, or none where it was judged on nothing."""
+    found = (one for one in campaign.summaries if one.contestant == contestant)
+    return next(found, None)
+
+
+def best_recipe(campaign: PhononCampaign) -> CampaignSummary | None:
+    """Return the recipe with the smallest mean error, or none without any.
+
+    Only recipes that were judged on the most materials count: one that failed on the
+    hard ones has no smaller error.
+    """
+    return min(whole_recipes(campaign), key=lambda one: one.mean_mae, default=None)
+
+
+def whole_recipes(campaign: PhononCampaign) -> list[CampaignSummary]:
+    """Return the recipes that were judged on the most materials."""
+    recipes = [one for one in campaign.summaries if one.contestant not in FIXED]
+    most = max((one.n_materials for one in recipes), default=0)
+    return [one for one in recipes if one.n_materials == most]
+
+
+def chosen_errors(campaign: PhononCampaign) -> dict[str, float]:
+    """Return the error on each material of the recipe that the others choose, THz.
+
+    Whichever recipe is best on some materials looks better there than it is. So each
+    material is judged by the recipe with the smallest mean error on all others. With
+    one recipe there is no choice; with several and one material, none can be made.
+    """
+    recipes = {
+        one.contestant: _errors(campaign, one.contestant)
+        for one in whole_recipes(campaign)
+    }
+    if len(recipes) == 1:
+        return next(iter(recipes.values()))
+    shared = sorted(set.intersection(*map(set, recipes.values()))) if recipes else []
+    found: dict[str, float] = {}
+    for material in shared if len(shared) > 1 else ():
+        means = {
+            name: statistics.fmean(errors[one] for one in shared if one != material)
+            for name, errors in recipes.items()
+        }
+        found[material] = recipes[min(means, key=lambda name: means[name])][material]
+    return found
+
+
+def is_beaten(campaign: PhononCampaign, contestant: str) -> bool:
+    """Tell whether what a recipe brings beats a contestant, by a gain that counts.
+
+    Where nothing can be compared, it does: not every campaign has every baseline.
+
+    Parameters
+    ----------
+    campaign
+        With rows.
+    contestant
+        The base, or a baseline.
+    """
+    mine, theirs = chosen_errors(campaign), _errors(campaign, contestant)
+    both = mine.keys() & theirs.keys()
+    if not both:
+        return True
+    totals = [sum(part[name] for name in both) for part in (mine, theirs)]
+    return totals[0] <= (1 - MIN_GAIN) * totals[1]
+
+
+def common_errors(
+    campaign: PhononCampaign, one: str, other: str
+) -> tuple[float, float, int] | None:
+    """Return the mean errors of two contestants where both were judged, THz.
+
+    Parameters
+    ----------
+    campaign
+        With rows.
+    one, other
+        Contestants.
+
+    Returns
+    -------
+    :
+        Both errors and the number of materials; none without a common one.
+    """
+    found = (_errors(campaign, one), _errors(campaign, other))
+    both = sorted(found[0].keys() & found[1].keys())
+    if not both:
+        return None
+    first, second = (statistics.fmean(part[name] for name in both) for part in found)
+    return first, second, len(both)
+
+
+def _errors(campaign: PhononCampaign, contestant: str) -> dict[str, float]:
+    values: dict[str, list[float]] = {}
+    for row in campaign.rows:
+        if row.contestant == contestant and row.frequency_mae is not None:
+            values.setdefault(row.material, []).append(row.frequency_mae)
+    return {name: statistics.fmean(part) for name, part in values.items()}
+
+
+def headline(campaign: PhononCampaign) -> str:
+    """Return what was found, in one sentence."""
+    base, best = summary_of(campaign, BASE), best_recipe(campaign)
+    if base is None:
+        return _without_reference(campaign)
+    if best is None:
+        failed = "No adaptation has been judged. " if campaign.trainings else ""
+        return (
+            f"{failed}On {counted(base.n_materials, 'material')} the base misses "
+            f"frequencies by {number_text(base.mean_mae)} THz on average."
+        )
+    both = common_errors(campaign, best.contestant, BASE)
+    if both is None:
+        return f"{best.contestant} and the base were judged on different materials."
+    mine, before, n = both
+    share = 1 - mine / before if before else 0.0
+    change = (
+        f"{100 * share:.0f} % less than the base"
+        if share >= MIN_GAIN
+        else "hardly less than the base"
+        if share > 0
+        else "no less than the base"
+    )
+    return (
+        f"{best.contestant} misses frequencies by {number_text(mine)} THz on average "
+        f"over {counted(n, 'material')}: {change} ({number_text(before)} THz)."
+    )
+
+
+def _without_reference(campaign: PhononCampaign) -> str:
+    judged = [row for row in campaign.rows if row.is_stable is not None]
+    n_unstable = sum(row.is_stable is False for row in judged)
+    if not judged:
+        return "No material has been judged."
+    verb = "is" if n_unstable == 1 else "are"
+    return (
+        f"{n_unstable} of {counted(len(judged), 'material')} {verb} unstable under "
+        "the base; there are no forces to compare with."
+    )
+
+
+def sentences(campaign: PhononCampaign) -> tuple[str, ...]:
+    """Return what a reader has to know besides the headline."""
+    base, best = summary_of(campaign, BASE), best_recipe(campaign)
+    if base is None:
+        return ()
+    found = [_instability_sentence(campaign, best or base)]
+    if best is not None:
+        found += _choice_sentences(campaign, best)
+        found += [*_baseline_sentences(campaign, best), _improved_sentence(best)]
+        bills = [b for b in campaign.bills if b.contestant == best.contestant]
+        found += [bill_sentence(bill) for bill in bills]
+        if best.drift is not None:
+            found.append(
+                f"On crystals it was not trained for, forces moved by "
+                f"{number_text(best.drift)} {best.drift_unit} on average. "
+                f"{_forgetting_text(best)}"
+            )
+    return tuple(found)
+
+
+def is_lost(one: CampaignSummary) -> bool:
+    """Return whether models have forgotten severely, or nobody knows how much."""
+    if one.drift is None:
+        return False
+    return one.forgotten is None or degree_of(one.forgotten) == "severe"
+
+
+def _forgetting_text(one: CampaignSummary) -> str:
+    """Grade what was forgotten by the size of the base's own predictions."""
+    if one.forgotten is None:
+        return (
+            "How much was forgotten cannot be judged: the size of the base's forces "
+            "there is not known."
+        )
+    degree = degree_of(one.forgotten)
+    told = (
+        f"{degree.capitalize()} forgetting, {100 * one.forgotten:.0f} % of its scale "
+        "in the worst of forces, energies and stresses"
+    )
+    if degree == "severe":
+        return f"{told}: keep an adapted model for what it was adapted to."
+    return f"{told}."
+
+
+def _choice_sentences(campaign: PhononCampaign, best: CampaignSummary) -> list[str]:
+    """Say what the best of several recipes owes to having been chosen here."""
+    n_recipes = len(whole_recipes(campaign))
+    if n_recipes < 2:
+        return []
+    found = chosen_errors(campaign)
+    picked = f"{title_of(best.contestant)} is the best of {n_recipes} recipes on these"
+    if not found:
+        return [
+            f"{picked} very labels, so its error is too low; with one material nothing "
+            "better can be said."
+        ]
+    return [
+        f"{picked} very materials. A recipe chosen for each by all others misses "
+        f"frequencies by {number_text(statistics.fmean(found.values()))} THz."
+    ]
+
+
+def _instability_sentence(campaign: PhononCampaign, one: CampaignSummary) -> str:
+    counts = one.instability
+    n_unstable = counts.hits + counts.misses
+    before = ""
+    base = summary_of(campaign, BASE)
+    if base is not None and base is not one:
+        before = f"; the base: {f1_text(base.instability)}"
+    return (
+        f"Of {counted(n_unstable, 'unstable material')} {title_of(one.contestant)} "
+        f"finds {counts.hits}, with {counted(counts.false_alarms, 'false alarm')} "
+        f"(F1 {f1_text(counts)}{before}; unstable is below "
+        f"−{number_text(counts.threshold)} THz)."
+    )
+
+
+def f1_text(counts: InstabilityCounts) -> str:
+    """Return the F1 score; words where nothing is unstable."""
+    return "not defined" if counts.f1 is None else f"{counts.f1:.2f}"
+
+
+def _baseline_sentences(campaign: PhononCampaign, best: CampaignSummary) -> list[str]:
+    found: list[str] = []
+    for name, has_learned in BASELINES.items():
+        both = common_errors(campaign, best.contestant, name)
+        if both is None:
+            continue
+        mine, theirs, _ = both
+        verdict = "does not beat"
+        if mine < theirs:
+            is_large = mine <= (1 - MIN_GAIN) * theirs
+            verdict = "beats" if is_large else "hardly beats"
+        found.append(
+            f"It {verdict} the baseline '{title_of(name)}', {has_learned} "
+            f"({number_text(theirs)} THz)."
+        )
+    return found
+
+
+def _improved_sentence(one: CampaignSummary) -> str:
+    return (
+        f"Better than the base on {one.n_improved} of "
+        f"{counted(one.n_compared or 0, 'material')}."
+    )
+
+
+def share_text(share: float | None) -> str:
+    """Return a share that was saved, in percent; words where more was spent."""
+    if share is None:
+        return "not known"
+    percent = round(100 * share)  # a whole number has no minus zero
+    return f"{percent} %".replace("-", "−")
+
+
+def bill_sentence(bill: Bill) -> str:
+    """Return what was saved, in one sentence."""
+    text = (
+        f"It used {number_text(bill.supercells_used)} of "
+        f"{bill.supercells_needed} DFT supercells that the full calculations need: "
+        f"{share_text(bill.supercells_saved)} saved"
+    )
+    if bill.saved is not None:
+        text += f", and {share_text(bill.saved)} of the CPU-hours"
+    return text + "."

@@ -1,0 +1,328 @@
+"""The judge of vibrations: every contestant on the same supercells, like with like.
+
+Models are asked for the forces on exactly the displaced supercells of the reference,
+forces on the undisplaced one taken off; the same charges, the same mesh and the same
+solver serve all. Beside the models stand two baselines: the base's force constants
+times one number, from the material itself (which no adaptation may know) and from
+other materials. Universal potentials are too soft in a systematic way, and an
+adaptation that does no better than one number has learned nothing.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from atomgraft.lattice.harmonic import Harmonic, harmonic_of, scaled
+from atomgraft.lattice.rotation import rotational_residual
+from atomgraft.lattice.spectra import (
+    MESH,
+    TEMPERATURES,
+    BandPath,
+    MeshFrequencies,
+    band_path,
+    bands,
+    commensurate_modes,
+    density_of_states,
+    mesh_frequencies,
+    spectrum_limits,
+    thermal_curves,
+)
+from atomgraft.metrics.phonons import best_scalar, frequency_errors
+from atomgraft.models.base import AbstractPotential
+from atomgraft.phonons.errors import Compared, errors_of
+from atomgraft.phonons.record import (
+    REFERENCE,
+    DensityRecord,
+    LegRecord,
+    PhononErrors,
+    SoftMode,
+    Spectrum,
+    ThermalRecord,
+)
+
+if TYPE_CHECKING:
+    from atomgraft.lattice.cells import Phonopy
+
+BASE = "base"
+"""The contestant whose force constants the baselines scale."""
+
+THRESHOLD = 0.1
+"""THz; frequencies above minus this are not called imaginary: numerical noise near Γ
+reaches it in small supercells."""
+
+MOST_SOFT_MODES = 24
+"""Imaginary modes that are listed."""
+
+ROUNDS = 2
+"""Of finding the number that fits the base best; more than one is for charges."""
+
+DIGITS = 5
+"""Decimals of curves on disk."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, steps done and steps in all."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of every contestant.
+
+    Parameters
+    ----------
+    mesh
+        q-points along each reciprocal vector.
+    temperatures
+        K
+    threshold
+        THz; a crystal with a frequency below minus this is unstable.
+    has_curves
+        Draw bands, densities and thermal curves; numbers alone are quicker.
+    global_factor
+        What the base's force constants are to be multiplied with according to other
+        materials; none leaves that baseline out.
+    max_atoms
+        Largest number of atoms in one call of a model; none measures.
+    """
+
+    mesh: tuple[int, int, int] = MESH
+    temperatures: tuple[float, ...] = TEMPERATURES
+    threshold: float = THRESHOLD
+    has_curves: bool = True
+    global_factor: float | None = None
+    max_atoms: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What was found of one crystal.
+
+    Parameters
+    ----------
+    spectra
+        One for each contestant, the reference first.
+    errors
+        Of models and baselines; empty without a reference.
+    harmonics
+        The force constants behind them, by contestant.
+    own_factor
+        The number that fits the base best to this reference; none without one.
+    """
+
+    spectra: tuple[Spectrum, ...]
+    errors: tuple[PhononErrors, ...]
+    harmonics: Mapping[str, Harmonic]
+    own_factor: float | None
+
+
+def judge_crystal(
+    models: Mapping[str, AbstractPotential],
+    phonon: "Phonopy | Mapping[str, Phonopy]",
+    question: Question,
+    *,
+    reference: Harmonic | None = None,
+    titles: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Judged:
+    """Ask every model for the vibrations of a crystal, and compare with a reference.
+
+    Parameters
+    ----------
+    models
+        By contestant; in float64 for frequencies that can be trusted.
+    phonon
+        The crystal with displacements, and with charges where there are any; one for
+        all, or one a model where each was relaxed.
+    question
+        What is asked.
+    reference
+        DFT's force constants on the same supercells.
+    titles
+        What people call the contestants.
+    progress
+        Called before every model.
+
+    Raises
+    ------
+    BadInputError
+        A model does not know an element.
+    """
+    harmonics: dict[str, Harmonic] = {}
+    if reference is not None:
+        harmonics[REFERENCE] = reference
+    for i, (name, potential) in enumerate(models.items()):
+        if progress is not None:
+            progress(f"{name}: forces on displaced supercells", i, len(models))
+        own = phonon[name] if isinstance(phonon, Mapping) else phonon
+        harmonics[name] = harmonic_of(potential, own, max_atoms=question.max_atoms)
+    named = {name: (titles or {}).get(name, name) for name in harmonics}
+    compared = {
+        name: Compared(
+            name=name,
+            title=named[name],
+            harmonic=one,
+            mesh=mesh_frequencies(one, question.mesh),
+        )
+        for name, one in harmonics.items()
+    }
+    own = _own_factor(compared, question)
+    return Judged(
+        spectra=_spectra(list(compared.values()), question),
+        errors=_errors(compared, question, own),
+        harmonics=harmonics,
+        own_factor=own,
+    )
+
+
+def _own_factor(compared: Mapping[str, Compared], question: Question) -> float | None:
+    """Return the factor that fits best among those tried, one among them.
+
+    With charges the first is an estimate: the non-analytical term is not scaled, and
+    frequencies do not go with the root of the factor.
+    """
+    if REFERENCE not in compared or BASE not in compared:
+        return None
+    base, reference = compared[BASE], compared[REFERENCE].mesh
+    tried = {1.0: base.mesh.frequencies}
+    factor = 1.0
+    for _ in range(ROUNDS):
+        weights = reference.weights
+        factor *= best_scalar(tried[factor], reference.frequencies, weights)
+        if factor in tried:
+            break
+        crystal = scaled(base.harmonic, factor)
+        tried[factor] = mesh_frequencies(crystal, question.mesh).frequencies
+    return min(
+        tried,
+        key=lambda one: (
+            frequency_errors(tried[one], reference.frequencies, reference.weights).mae
+        ),
+    )
+
+
+def _errors(
+    compared: Mapping[str, Compared], question: Question, own: float | None
+) -> tuple[PhononErrors, ...]:
+    """Compare models and baselines with the reference, if there is one."""
+    if REFERENCE not in compared:
+        return ()
+    reference = compared[REFERENCE]
+    rows = [
+        errors_of(one, reference, question.threshold, question.mesh)
+        for name, one in compared.items()
+        if name != REFERENCE
+    ]
+    factors = (("own scalar", own), ("global scalar", question.global_factor))
+    for baseline, factor in factors:
+        if factor is not None and BASE in compared:
+            harmonic = scaled(compared[BASE].harmonic, factor)
+            title = f"{compared[BASE].title} × {factor:.3f}"
+            one = Compared(
+                name=BASE,
+                title=f"{title} ({baseline})",
+                harmonic=harmonic,
+                mesh=mesh_frequencies(harmonic, question.mesh),
+            )
+            row = errors_of(one, reference, question.threshold, question.mesh)
+            rows.append(row.model_copy(update={"baseline": baseline, "factor": factor}))
+    return tuple(rows)
+
+
+def _spectra(compared: Sequence[Compared], question: Question) -> tuple[Spectrum, ...]:
+    """Describe every contestant; curves on one path and one grid for all."""
+    if not question.has_curves:
+        return tuple(_spectrum(one, question, None, None) for one in compared)
+    path = band_path(compared[0].harmonic)
+    limits = spectrum_limits([one.mesh for one in compared])
+    return tuple(_spectrum(one, question, path, limits) for one in compared)
+
+
+def _spectrum(
+    one: Compared,
+    question: Question,
+    path: BandPath | None,
+    limits: tuple[float, float] | None,
+) -> Spectrum:
+    frequencies = one.mesh.frequencies
+    weights = one.mesh.weights / one.mesh.weights.sum()
+    lowest = float(frequencies.min())
+    return Spectrum(
+        contestant=one.name,
+        title=one.title,
+        minimum=lowest,
+        maximum=float(frequencies.max()),
+        mean=float(weights @ frequencies.mean(axis=1)),
+        is_stable=lowest > -question.threshold,
+        residual_force=one.harmonic.residual,
+        drift=one.harmonic.drift,
+        rotation=rotational_residual(one.harmonic),
+        soft_modes=_soft_modes(one.harmonic, question.threshold),
+        bands=() if path is None else _legs(one.harmonic, path),
+        density=None if limits is None else _density(one, question, limits),
+        thermal=None if path is None else _thermal(one.harmonic, question),
+    )
+
+
+def _soft_modes(harmonic: Harmonic, threshold: float) -> tuple[SoftMode, ...]:
+    modes = [one for one in commensurate_modes(harmonic) if one.frequency < -threshold]
+    modes.sort(key=lambda one: one.frequency)
+    return tuple(
+        SoftMode(q=_triple(one.q), frequency=one.frequency)
+        for one in modes[:MOST_SOFT_MODES]
+    )
+
+
+def _triple(values: np.ndarray) -> tuple[float, float, float]:
+    x, y, z = (float(one) for one in values)
+    return x, y, z
+
+
+def _legs(harmonic: Harmonic, path: BandPath) -> tuple[LegRecord, ...]:
+    return tuple(
+        LegRecord(
+            labels=leg.labels,
+            distances=rounded(leg.distances),
+            frequencies=tuple(rounded(row) for row in leg.frequencies),
+            speeds=tuple(rounded(row) for row in leg.speeds),
+        )
+        for leg in bands(harmonic, path)
+    )
+
+
+def _density(
+    one: Compared, question: Question, limits: tuple[float, float]
+) -> DensityRecord:
+    found = density_of_states(one.harmonic, question.mesh, limits=limits)
+    return DensityRecord(
+        frequencies=rounded(found.frequencies), densities=rounded(found.densities)
+    )
+
+
+def _thermal(harmonic: Harmonic, question: Question) -> ThermalRecord:
+    found = thermal_curves(harmonic, question.mesh, question.temperatures)
+    return ThermalRecord(
+        temperatures=rounded(found.temperatures),
+        free_energy=rounded(found.free_energy),
+        entropy=rounded(found.entropy),
+        heat_capacity=rounded(found.heat_capacity),
+        share_left_out=found.share_left_out,
+    )
+
+
+def rounded(values: np.ndarray) -> tuple[float, ...]:
+    """Return a row of numbers as it stands on disk."""
+    return tuple(round(float(one), DIGITS) for one in values)
+
+
+def instability(spectra: MeshFrequencies, threshold: float = THRESHOLD) -> bool:
+    """Tell whether a crystal is unstable.
+
+    Parameters
+    ----------
+    spectra
+        On a mesh.
+    threshold
+        THz; imaginary frequencies up to this are taken for noise.
+    """
+    return bool(spectra.frequencies.min() <= -threshold)

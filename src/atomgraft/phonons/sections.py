@@ -1,0 +1,131 @@
+"""The sections about vibrations: within the page of a run, or a page of their own."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from atomgraft.page.blocks import Alert, Block, Heading, Note, Section, Table
+from atomgraft.page.wording import MISSING, number_text
+from atomgraft.phonons.conduction import conductivity_figure, speeds_figure
+from atomgraft.phonons.contestants import reference_name
+from atomgraft.phonons.curves import expansion_figure, thermal_figure
+from atomgraft.phonons.figures import bands_figure
+from atomgraft.phonons.record import PhononResult
+from atomgraft.phonons.settings import settings_block
+from atomgraft.phonons.tables import (
+    frequency_table,
+    physics_table,
+    soft_table,
+    spectra_table,
+)
+from atomgraft.phonons.wording import doubts, errors_of, headline, sentences
+
+
+def crystal_title(result: PhononResult) -> str:
+    """Return the crystal as a heading: its formula and its space group."""
+    return f"{result.formula}, {result.settings.space_group}"
+
+
+def phonon_sections(results: Sequence[PhononResult]) -> list[Section]:
+    """Return one section for each crystal, and one that sums several up.
+
+    Parameters
+    ----------
+    results
+        Of a run; none gives no section.
+    """
+    found = [
+        _crystal_section(result, f"phonons-{i}")
+        for i, result in enumerate(results, start=1)
+    ]
+    if len(results) < 2:
+        return found
+    overview = Section(
+        name="phonons-all",
+        title="Phonons, crystal by crystal",
+        blocks=(_overview(results),),
+    )
+    return [overview, *found]
+
+
+def _overview(results: Sequence[PhononResult]) -> Table:
+    return Table(
+        caption=(
+            "Mean absolute error of the frequencies against the reference (THz) for "
+            "each crystal, and what is said of its stability."
+        ),
+        columns=("Crystal", "Base", "Adapted", "In words"),
+        rows=tuple(_overview_row(result) for result in results),
+        is_text=(True, False, False, True),
+    )
+
+
+def _overview_row(result: PhononResult) -> tuple[str, ...]:
+    found = (errors_of(result, "base"), errors_of(result, "adapted"))
+    return (
+        crystal_title(result),
+        *(number_text(one.frequency_mae) if one else MISSING for one in found),
+        headline(result),
+    )
+
+
+def _crystal_section(result: PhononResult, prefix: str) -> Section:
+    blocks: list[Block] = [Note(text=headline(result))]
+    for part in phonon_parts(result, prefix):
+        heading = Heading(text=part.title)
+        blocks += [heading, *part.blocks] if part.title else part.blocks
+    return Section(
+        name=prefix, title=f"Phonons of {crystal_title(result)}", blocks=tuple(blocks)
+    )
+
+
+def phonon_parts(result: PhononResult, prefix: str = "phonons") -> list[Section]:
+    """Return the parts of a crystal's vibrations, each a section of its own.
+
+    Parameters
+    ----------
+    result
+        Of one crystal.
+    prefix
+        Makes names unique on the page.
+    """
+    named: dict[str, tuple[str, Sequence[Block | None]]] = {
+        "errors": (_errors_title(result), [*_alerts(result), *_errors(result)]),
+        "bands": ("Bands and density of states", [bands_figure(result, prefix)]),
+        "soft": ("Soft modes", [soft_table(result)]),
+        "thermal": ("Thermal properties", [thermal_figure(result, prefix)]),
+        "expansion": ("Thermal expansion", [expansion_figure(result, prefix)]),
+        "conductivity": ("Conductivity", [conductivity_figure(result, prefix)]),
+        "speeds": ("Group velocities", [speeds_figure(result, prefix)]),
+        "settings": ("Settings", [settings_block(result)]),
+    }
+    found: list[Section] = []
+    for name, (title, blocks) in named.items():
+        kept = tuple(block for block in blocks if block is not None)
+        if kept:
+            found.append(Section(name=f"{prefix}-{name}", title=title, blocks=kept))
+    return found
+
+
+def _errors_title(result: PhononResult) -> str:
+    return f"Against {reference_name(result)}" if result.errors else "Frequencies"
+
+
+def _alerts(result: PhononResult) -> list[Alert | None]:
+    found = doubts(result)
+    grave = Alert(title="Read with care", sentences=found) if found else None
+    notes = Alert(title="Notices", sentences=result.notices, is_grave=False)
+    return [grave, notes if result.notices else None]
+
+
+def _errors(result: PhononResult) -> list[Block]:
+    notes = [Note(text=sentence) for sentence in sentences(result)]
+    if not result.errors:
+        caption = "On the mesh, and thermal properties at 300 K."
+        return [*notes, spectra_table(result, caption)]
+    return [*notes, frequency_table(result), physics_table(result)]
+
+
+def without_sentences(section: Section) -> Section:
+    """Return a section whose sentences stand elsewhere on the page already."""
+    kept = tuple(block for block in section.blocks if not isinstance(block, Note))
+    return dataclasses.replace(section, blocks=kept)

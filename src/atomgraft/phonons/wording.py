@@ -1,0 +1,225 @@
+"""What a page of phonons says in sentences: the headline, doubts, and q-points."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from atomgraft.metrics.thresholds import MIN_GAIN
+from atomgraft.page.wording import decimals, is_plain, number_text, signed_text
+from atomgraft.phonons.contestants import (
+    contestants,
+    lacks_modes,
+    reference_name,
+)
+from atomgraft.phonons.record import (
+    REFERENCE,
+    PhononErrors,
+    PhononResult,
+    RelaxationRecord,
+    Spectrum,
+)
+
+AVERAGE_TEMPERATURE = 300.0
+"""K; where thermal properties are compared."""
+
+_LARGEST_DENOMINATOR = 12
+
+_WITHOUT_REFERENCE = (
+    "No reference was given, so nothing here says how good these vibrations are."
+)
+
+
+def headline(result: PhononResult) -> str:
+    """Return the result in one sentence.
+
+    Parameters
+    ----------
+    result
+        Of one crystal, with a reference or without.
+    """
+    subject = subject_errors(result)
+    if subject is None:
+        return _alone(result)
+    name = reference_name(result)
+    error = number_text(subject.frequency_mae, digits=2)
+    text = f"{subject.title}: {error} THz from {name} on average"
+    base = errors_of(result, "base")
+    if base is not None and base is not subject:
+        text += f" where the base is {number_text(base.frequency_mae, digits=2)}"
+    return f"{text}; {_stability(result, subject, name)}."
+
+
+def _stability(result: PhononResult, subject: PhononErrors, name: str) -> str:
+    word = "stable" if subject.is_stable else "unstable"
+    reference = result.spectrum(REFERENCE)
+    if reference is None:
+        return word
+    if reference.is_stable == subject.is_stable:
+        return f"{word}, as {name} says"
+    return (
+        f"{word}, where {name} says {'stable' if reference.is_stable else 'unstable'}"
+    )
+
+
+def _alone(result: PhononResult) -> str:
+    shown = contestants(result)
+    if not shown:
+        return "No vibrations were computed."
+    limit = threshold_text(result)
+    unstable = [one for one in shown if not one.is_stable]
+    if not unstable:
+        names = ", ".join(one.title for one in shown)
+        return f"Stable under {names}: no frequency below −{limit} THz."
+    softest = min(unstable, key=lambda one: one.minimum)
+    text = f"Unstable under {softest.title}: down to {number_text(softest.minimum)} THz"
+    if softest.soft_modes:
+        text += f" at q = {q_text(softest.soft_modes[0].q)}"
+    return text + "."
+
+
+def subject_errors(result: PhononResult) -> PhononErrors | None:
+    """Return the errors that the page is about: those of the adapted model first."""
+    found = [one for one in result.errors if one.baseline is None]
+    adapted = errors_of(result, "adapted")
+    return adapted or (found[0] if found else None)
+
+
+def errors_of(result: PhononResult, contestant: str) -> PhononErrors | None:
+    """Return the errors of one contestant, no baseline, or none."""
+    found = (
+        one
+        for one in result.errors
+        if one.contestant == contestant and one.baseline is None
+    )
+    return next(found, None)
+
+
+def is_gain(one: PhononErrors, other: PhononErrors) -> bool:
+    """Tell whether frequencies are better by a gain that counts."""
+    return one.frequency_mae <= (1 - MIN_GAIN) * other.frequency_mae
+
+
+def best_baseline(result: PhononResult) -> PhononErrors | None:
+    """Return the scaled base that comes nearest to the reference, or none."""
+    found = [one for one in result.errors if one.baseline is not None]
+    return min(found, key=lambda one: one.frequency_mae, default=None)
+
+
+def sentences(result: PhononResult) -> tuple[str, ...]:
+    """Return what follows from the errors, in words; or that there are none."""
+    subject = subject_errors(result)
+    if subject is None:
+        return (_WITHOUT_REFERENCE,)
+    name = reference_name(result)
+    found = [_against_baseline(result, subject)]
+    if subject.free_energy_error is not None:
+        error = signed_number(subject.free_energy_error)
+        found.append(f"Free energy at 300 K: {error} meV/atom from {name}.")
+    if subject.slope is not None:
+        slope = number_text(subject.slope)
+        found.append(
+            f"Slope of forces against those of {name}: {slope}; one is right, less is "
+            "too soft."
+        )
+    return tuple(one for one in found if one)
+
+
+def _against_baseline(result: PhononResult, subject: PhononErrors) -> str:
+    best = best_baseline(result)
+    if best is None or subject.contestant != "adapted":
+        return ""
+    error = number_text(best.frequency_mae, digits=2)
+    factor = "one number" if best.factor is None else number_text(best.factor)
+    text = f"The base's force constants times {factor} reach {error} THz; "
+    if is_gain(subject, best):
+        return text + "the adapted model beats that."
+    if subject.frequency_mae < best.frequency_mae:
+        return text + (
+            f"the adapted model beats that by less than {100 * MIN_GAIN:g} %: it has "
+            "hardly learned more."
+        )
+    return text + "an adaptation that does not beat it has learned nothing more."
+
+
+def doubts(result: PhononResult) -> tuple[str, ...]:
+    """Return what keeps numbers from meaning what they seem to."""
+    found: list[str] = []
+    for one in contestants(result):
+        if not one.is_stable:
+            found.append(_instability(one))
+        elif lacks_modes(one, result.settings):
+            found.append(
+                f"{one.title}: some modes have no real frequency; thermal curves leave "
+                "them out."
+            )
+        if one.relaxation is not None:
+            found += _relaxation_doubts(one.title, one.relaxation)
+    if any(one.thermal and not one.is_stable for one in result.spectra):
+        found.append(
+            "Thermal curves of an unstable crystal leave its imaginary modes out; they "
+            "are those of no real crystal."
+        )
+    return tuple(found)
+
+
+def _instability(spectrum: Spectrum) -> str:
+    return (
+        f"{spectrum.title}: unstable, with frequencies down to "
+        f"{number_text(spectrum.minimum)} THz."
+    )
+
+
+def threshold_text(result: PhononResult) -> str:
+    """Return the frequency below minus which a crystal is unstable, without unit."""
+    return f"{result.settings.threshold:g}"
+
+
+def _relaxation_doubts(title: str, record: RelaxationRecord) -> list[str]:
+    found: list[str] = []
+    if not record.is_converged:
+        found.append(
+            f"{title}: the relaxation did not converge; after {record.n_steps} steps "
+            f"the largest force is {number_text(record.largest_force)} eV/Å, "
+            f"{number_text(record.threshold)} eV/Å was asked for."
+        )
+    if record.space_group_before != record.space_group_after:
+        found.append(
+            f"{title}: the relaxation changed the space group from "
+            f"{record.space_group_before} to {record.space_group_after}."
+        )
+    return found
+
+
+def q_text(q: Sequence[float]) -> str:
+    """Return a q-point as fractions where it is made of some.
+
+    Examples
+    --------
+    >>> q_text((0.5, 0.0, 1 / 3)), q_text((0.1234, 0.0, -0.25))
+    ('(1/2 0 1/3)', '(0.123 0 −1/4)')
+    """
+    return f"({' '.join(map(_coordinate, q))})"
+
+
+def _coordinate(value: float) -> str:
+    near = Fraction(value).limit_denominator(_LARGEST_DENOMINATOR)
+    is_fraction = abs(float(near) - value) < 1e-5
+    text = str(near) if is_fraction else f"{value:.3f}"
+    return text.replace("-", "−")
+
+
+def signed_number(value: float | None) -> str:
+    """Return a number with its sign and three significant digits, or a dash.
+
+    Examples
+    --------
+    >>> signed_number(0.0312), signed_number(-2.5), signed_number(0.0)
+    ('+0.0312', '−2.50', '0')
+    """
+    if value is None:
+        return "–"
+    if value == 0 or not math.isfinite(value):
+        return number_text(value)
+    if is_plain(value):
+        return signed_text(value, n_decimals=decimals(value))
+    return ("+" if value > 0 else "") + number_text(value)

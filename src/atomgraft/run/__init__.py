@@ -1,0 +1,1 @@
+"""The main job: check, plan, adapt, prove, merge."""

@@ -1,0 +1,262 @@
+"""One adaptation, from spec to graft and result."""
+
+import contextlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from atomgraft.adaptation.graft import GRAFT, GraftCard, HeadCard, write_graft
+from atomgraft.core.outputs import examine, held, list_folder
+from atomgraft.core.provenance import now
+from atomgraft.core.storage import write_atomically
+from atomgraft.core.trust import NO_TRUST, Trust
+from atomgraft.records.scores import Verdict
+from atomgraft.run.baseline import SCRATCH
+from atomgraft.run.contract_record import Terms
+from atomgraft.run.folders import earlier_sessions, finished_run, inputs_of
+from atomgraft.run.inputs import Inputs, data_card, read_inputs
+from atomgraft.run.record import (
+    RESULT,
+    CurvePoint,
+    ReferenceRefit,
+    RoleCoverage,
+    RunResult,
+    StreamRecord,
+    TrainingRecord,
+)
+from atomgraft.run.setup import Setup, set_up
+from atomgraft.run.spec import SPEC, RunSpec, refuse_other_spec, spec_text
+from atomgraft.run.structures import RunData
+from atomgraft.run.terms import hold_to, job_of, terms_of
+from atomgraft.study.sessions import Clock, provenance
+from atomgraft.training.checkpoint import read_metrics
+from atomgraft.training.devices import make_fabric
+from atomgraft.training.loop import Fit, Job, fit
+from atomgraft.training.observer import Observer, Silence
+
+MAX_CURVE_POINTS = 500
+
+
+@runtime_checkable
+class AdaptObserver(Observer, Protocol):
+    """Listens to a whole adaptation."""
+
+    def on_setup(
+        self, movements: tuple[RoleCoverage, ...], refit: ReferenceRefit
+    ) -> None:
+        """Take note of what will move and of the reference energies."""
+
+
+class AdaptSilence(Silence):
+    """Listens to nothing."""
+
+    def on_setup(
+        self, movements: tuple[RoleCoverage, ...], refit: ReferenceRefit
+    ) -> None:
+        """Do nothing."""
+
+
+def adapt(
+    spec: RunSpec,
+    folder: Path,
+    *,
+    trust: Trust = NO_TRUST,
+    fresh: bool = False,
+    planned: Terms | None = None,
+    observer: AdaptObserver | None = None,
+    data: RunData | None = None,
+) -> RunResult:
+    """Run an adaptation, or go on with one that was interrupted.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    folder
+        Where it lives; made if it is not there.
+    trust
+        Which checkpoints may run code.
+    fresh
+        Throw away what an earlier run left in the folder.
+    planned
+        The terms of a contract; nothing else is done.
+    observer
+        Is told of every step.
+    data
+        The structures, if they were read before.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is, or a warning was not accepted; nothing has
+        been written.
+    StorageError
+        The folder cannot be written; what was there is as it was.
+    NonFiniteTrainingError
+        Training failed; the last checkpoint is kept.
+    """
+    clock = Clock(started=now(), counter=time.perf_counter())
+    listener = observer or AdaptSilence()
+    read = inputs_of(spec)
+    examine(folder, "adapt", inputs=read, fresh=fresh)
+    if not fresh:
+        refuse_other_spec(folder, spec)
+    inputs = read_inputs(spec, trust=trust, data=data)
+    setup = set_up(spec, inputs)
+    terms = terms_of(spec, inputs, setup)
+    if planned is not None:
+        hold_to(planned, terms)
+    fabric = make_fabric(spec.device)
+    holding = held(folder, "adapt", inputs=read, fresh=fresh)
+    with holding if fabric.is_global_zero else contextlib.nullcontext():
+        fabric.barrier()
+        if not fresh and (done := finished_run(folder, spec, inputs)) is not None:
+            listener.on_notice(f"{folder} is finished already; nothing to do.")
+            return done
+        if fabric.is_global_zero:
+            list_folder(folder / SCRATCH)
+            write_atomically(folder / SPEC, spec_text(spec))
+        for notice in inputs.notices:
+            listener.on_notice(notice)
+        earlier = earlier_sessions(folder)
+        job = job_of(spec, folder, inputs, setup)
+        listener.on_setup(terms.coverage, terms.reference)
+        outcome = fit(job, fabric, listener)
+        size = 0
+        if outcome.is_complete and fabric.is_global_zero:
+            card = _graft_card(spec, inputs, setup)
+            size = write_graft(folder / GRAFT, setup.adapted, card)
+        result = _result(job, terms, setup, outcome, size)
+        session = provenance("adapt", clock, fabric.device, spec.dtype)
+        result = result.model_copy(update={"provenance": (*earlier, session)})
+        if fabric.is_global_zero:
+            RESULT.write(folder, result)
+    return result
+
+
+def _result(
+    job: Job, terms: Terms, setup: Setup, outcome: Fit, graft_bytes: int
+) -> RunResult:
+    """Say what was done: the terms, and how it went."""
+    return RunResult(
+        name=job.folder.resolve().name,
+        finished=outcome.is_complete,
+        spec=terms.spec,
+        base=terms.base,
+        data=terms.data,
+        differences=terms.differences,
+        coverage=terms.coverage,
+        reference=terms.reference,
+        heads=terms.heads,
+        rehearsal=terms.rehearsal,
+        ridge=setup.ridge,
+        training=_training_record(job, outcome),
+        graft_bytes=graft_bytes,
+        base_bytes=_bytes(job),
+        verdict=_not_judged(outcome, job.folder),
+        provenance=(),
+    )
+
+
+def _graft_card(spec: RunSpec, inputs: Inputs, setup: Setup) -> GraftCard:
+    data = data_card("train", (), inputs.train)
+    return GraftCard(
+        base=spec.base,
+        base_hash=inputs.base_hash,
+        head=spec.head,
+        licence=inputs.base.card.licence,
+        axes=spec.axes.model_dump(mode="json"),
+        seed=spec.seed,
+        reference_shifts=setup.reference.shifts,
+        elements=data.elements,
+        data_fingerprint=data.fingerprint,
+        dtype=spec.dtype,
+        heads={
+            head.name: HeadCard(
+                source_head=head.source_head, reference_shifts=head.reference.shifts
+            )
+            for head in setup.heads
+        },
+    )
+
+
+def _training_record(job: Job, outcome: Fit) -> TrainingRecord:
+    return TrainingRecord(
+        n_steps_planned=job.plan.steps,
+        n_steps_done=outcome.n_steps,
+        best_step=outcome.best_step,
+        ended=outcome.ended,
+        seconds=outcome.seconds,
+        seconds_per_step=outcome.seconds / max(1, outcome.n_steps),
+        peak_memory_mib=outcome.peak_memory_mib,
+        n_split_batches=outcome.n_split_batches,
+        curve=_curve(job.folder),
+        streams=_stream_records(job, outcome),
+    )
+
+
+def _stream_records(job: Job, outcome: Fit) -> tuple[StreamRecord, ...]:
+    """Return what each stream took, where there are several."""
+    total = sum(outcome.stream_seconds.values())
+    return tuple(
+        StreamRecord(
+            name=stream.name,
+            n_structures=len(stream.train),
+            n_seen=outcome.stream_counts[stream.name],
+            seconds=outcome.stream_seconds[stream.name],
+            share=outcome.stream_seconds[stream.name] / total if total else 0.0,
+        )
+        for stream in job.streams()
+    )
+
+
+def _curve(folder: Path) -> tuple[CurvePoint, ...]:
+    """Return the learning curve, thinned but with every validation."""
+    records = [one for one in read_metrics(folder) if _is_point(one)]
+    stride = max(1, len(records) // MAX_CURVE_POINTS)
+    return tuple(
+        _point(record)
+        for i, record in enumerate(records)
+        if i % stride == 0 or record.get("validation") or i == len(records) - 1
+    )
+
+
+def _is_point(record: Mapping[str, Any]) -> bool:
+    """Tell whether a line of the log has its numbers; someone may have edited it."""
+    numbers = [record.get(name) for name in ("learning_rate", "loss")]
+    return all(isinstance(one, int | float) for one in numbers)
+
+
+def _point(record: Mapping[str, Any]) -> CurvePoint:
+    return CurvePoint(
+        step=record["step"],
+        learning_rate=record["learning_rate"],
+        loss=record["loss"],
+        validation=record.get("validation"),
+    )
+
+
+def _bytes(job: Job) -> int:
+    """Return the size of the base's weights, in the precision of the run."""
+    weights = job.adapted.potential.module.parameters()
+    return sum(one.numel() * one.element_size() for one in weights)
+
+
+def _not_judged(outcome: Fit, folder: Path) -> Verdict:
+    if not outcome.is_complete:
+        return Verdict(
+            took=None,
+            headline="Not finished.",
+            sentences=(
+                f"Training was {outcome.ended} after {outcome.n_steps} steps.",
+                f"Go on with: atomgraft adapt {folder}",
+            ),
+        )
+    return Verdict(
+        took=None,
+        headline="Trained, not judged yet.",
+        sentences=(
+            f"Judge it on held-out structures: atomgraft prove {folder} --test FILE",
+        ),
+    )

@@ -1,0 +1,75 @@
+"""atomgraft adapt: graft a base onto your material."""
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atomgraft.core.signals import exit_code
+from atomgraft.run.commands.options import Asked, takes_a_run
+from atomgraft.study.options import Json
+
+NAME = "adapt"
+
+
+@takes_a_run
+def command(
+    asked: Asked,
+    *,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="A plan that was kept: refuse to do anything else."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Adapt a model to labelled structures; run it again to go on after a stop."""
+    from atomgraft.core.outputs import examine
+    from atomgraft.run.screen import print_result, training_screen
+    from atomgraft.run.spec import refuse_other_spec
+    from atomgraft.run.structures import read_run_data
+    from atomgraft.study.screen import calm, console, print_json
+
+    run, folder = asked.run, asked.folder
+    examine(folder, NAME, fresh=asked.fresh)
+    if not asked.fresh:
+        refuse_other_spec(folder, run)
+    data = read_run_data(run)  # what needs no model is refused before one is loaded
+    from atomgraft.run.adapt import adapt
+    from atomgraft.run.baseline import SCRATCH, scratch_spec
+    from atomgraft.run.contract_record import read_contract
+    from atomgraft.run.spec import SPEC
+
+    screen = console(quiet=as_json)
+    planned = None if plan is None else read_contract(plan).terms
+    screen.print(f"{run.recipe} from {run.base} into {folder}", markup=False)
+    with calm(), training_screen(screen) as shown:
+        result = adapt(
+            run,
+            folder,
+            trust=asked.trust,
+            fresh=asked.fresh,
+            planned=planned,
+            observer=shown,
+            data=data,
+        )
+    is_finished = result.finished
+    if is_finished and (asked.with_scratch or (folder / SCRATCH / SPEC).exists()):
+        screen.print("The same from fresh weights, as a baseline:")
+        with calm(), training_screen(screen) as shown:
+            baseline = adapt(
+                scratch_spec(run),
+                folder / SCRATCH,
+                trust=asked.trust,
+                fresh=asked.fresh,
+                observer=shown,
+                data=data,
+            )
+        is_finished = baseline.finished
+    print_result(screen, result)
+    if as_json:
+        print_json(result.model_dump_json(indent=1))
+    if not is_finished:
+        if result.finished:
+            screen.print(f"Go on with: atomgraft adapt {folder}", markup=False)
+        raise typer.Exit(exit_code(signal.SIGTERM))

@@ -1,0 +1,58 @@
+"""atomgraft merge: a plain model file of the framework, with the graft inside."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atomgraft.study.options import Head, Json, Overwrite
+from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
+
+NAME = "merge"
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write; default: inside the folder.")
+    ] = None,
+    head: Head = None,
+    share: Annotated[
+        float,
+        typer.Option(
+            help="Of the way from the base to the adapted weights, 0 to 1.",
+            min=0,
+            max=1,
+        ),
+    ] = 1.0,
+    overwrite: Overwrite = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
+    as_json: Json = False,
+) -> None:
+    """Merge base and graft into a model that the framework itself loads."""
+    from atomgraft.run.inputs import merged_run, require_finished
+    from atomgraft.run.merge import exported_note, write_merged
+    from atomgraft.run.references import MEV_PER_ATOM
+    from atomgraft.study.screen import calm, console, print_json
+
+    screen = console(quiet=as_json)
+    require_finished(folder)
+    allowed = trust_of(trust, trust_file, ())
+    with calm():
+        merged = merged_run(folder, head=head, share=share, trust=allowed)
+        path = write_merged(merged, folder, out, overwrite=overwrite)
+    screen.print(
+        f"{merged.card.framework} model with the graft inside: {path}", markup=False
+    )
+    if note := exported_note(merged):
+        screen.print(note, markup=False)
+    if as_json:
+        document = {
+            "file": str(path),
+            "weights_hash": merged.as_exported().weights_hash(),
+            "energy_rounding": merged.exported_rounding() * MEV_PER_ATOM,  # meV/atom
+            "note": note,
+        }
+        print_json(json.dumps(document, indent=1))

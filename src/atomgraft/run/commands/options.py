@@ -1,0 +1,232 @@
+"""Which run is meant: one set of options for every verb that takes a run."""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from atomgraft.study.options import (
+    Accept,
+    EnergyKey,
+    EnergyUnit,
+    ForcesKey,
+    ForcesUnit,
+    Head,
+    StressKey,
+    StressOrder,
+    StressUnit,
+)
+from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
+
+if TYPE_CHECKING:
+    from atomgraft.core.trust import Trust
+    from atomgraft.run.spec import RunSpec
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The run that a command line means.
+
+    Parameters
+    ----------
+    run
+        Its spec, complete.
+    folder
+        Where it lives.
+    with_scratch
+        The same is also trained from fresh weights.
+    fresh
+        An earlier run in the folder is thrown away.
+    trust
+        Which checkpoints may run code.
+    """
+
+    run: "RunSpec"
+    folder: Path
+    with_scratch: bool
+    fresh: bool
+    trust: "Trust"
+
+
+def takes_a_run(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options that say which run is meant, before its own.
+
+    Parameters
+    ----------
+    verb
+        Called with what was `Asked`, and with its own options by name.
+
+    Returns
+    -------
+    :
+        A command for typer, which reads its options from the signature.
+    """
+    shared = inspect.signature(_asked).parameters
+    own = list(inspect.signature(verb).parameters.values())[1:]
+
+    @functools.wraps(verb)
+    def command(**given: Any) -> None:  # noqa: ANN401 - what the options hold
+        chosen = {name: given.pop(name) for name in list(given) if name in shared}
+        verb(_asked(**chosen), **given)
+
+    parameters = [*shared.values(), *own]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
+    return command
+
+
+def _asked(
+    spec: Annotated[
+        Path | None,
+        typer.Argument(help="A run.yaml, or the folder of a run to go on with."),
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Model to start from, e.g. 7net-0.")
+    ] = None,
+    train: Annotated[
+        list[str] | None, typer.Option(help="Files of labelled structures.")
+    ] = None,
+    validation: Annotated[
+        list[str] | None, typer.Option(help="Files that decide which weights are kept.")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="A named strategy: full, lora, readout, ridge, replay, scratch ..."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+    head: Head = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of the optimiser.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", "--lr", help="Peak.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Structures a step; default by data size.")
+    ] = None,
+    differences: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on force differences: auto, always, required or never."
+        ),
+    ] = None,
+    rank: Annotated[int | None, typer.Option(help="Rank of low-rank deltas.")] = None,
+    references: Annotated[
+        bool | None,
+        typer.Option(
+            "--references/--no-references",
+            help="Refit reference energies before the first step (default: yes).",
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    stress_key: StressKey = None,
+    energy_unit: EnergyUnit = None,
+    forces_unit: ForcesUnit = None,
+    stress_unit: StressUnit = None,
+    stress_order: StressOrder = None,
+    accept: Accept = None,
+    with_scratch: Annotated[
+        bool,
+        typer.Option(
+            "--with-scratch", help="Also train from fresh weights, as a baseline."
+        ),
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Throw an earlier run in the folder away.")
+    ] = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
+) -> Asked:
+    """Return the run that the options mean."""
+    from atomgraft.run.spec import with_accepted
+
+    given = {
+        "base": base,
+        "head": head,
+        "train": tuple(train) if train else None,
+        "validation": tuple(validation) if validation else None,
+        "recipe": recipe,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "dtype": dtype,
+        "device": device,
+        "energy_key": energy_key,
+        "forces_key": forces_key,
+        "stress_key": stress_key,
+        "energy_unit": energy_unit,
+        "forces_unit": forces_unit,
+        "stress_unit": stress_unit,
+        "stress_order": stress_order,
+        "accept": tuple(accept) if accept else None,
+    }
+    nested = {
+        ("training", "steps"): steps,
+        ("training", "batch_size"): batch_size,
+        ("training", "differences"): differences,
+        ("axes", "moves", "rank"): rank,
+        ("axes", "starts", "references"): references,
+    }
+    run = _composed(spec, {key: one for key, one in given.items() if one is not None})
+    run = _overridden(run, {key: one for key, one in nested.items() if one is not None})
+    folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(run)
+    if not fresh:
+        run = with_accepted(run, folder)
+    return Asked(
+        run=run,
+        folder=folder,
+        with_scratch=with_scratch,
+        fresh=fresh,
+        trust=trust_of(trust, trust_file, [base]),
+    )
+
+
+def _composed(path: Path | None, given: dict[str, Any]) -> "RunSpec":
+    """Return the spec of a file, a folder, or the flags alone; flags win."""
+    from atomgraft.core.errors import BadInputError
+    from atomgraft.core.yaml_files import read_settings
+
+    if path is not None and not path.is_dir():
+        read_settings(path)  # a broken file is refused before the heavy imports
+    from atomgraft.run.spec import SPEC, parse_spec
+
+    if path is None:
+        return parse_spec({"recipe": "lora", **given}, "The command line")
+    file = path / SPEC if path.is_dir() else path
+    document = read_settings(file)
+    if not given or not isinstance(document, dict):
+        return parse_spec(document, str(file))
+    own = [key for key in ("axes", "learning_rate") if document.get(key) is not None]
+    if own and given.get("recipe", document.get("recipe")) != document.get("recipe"):
+        raise BadInputError(
+            f"{file} gives {' and '.join(own)} for its own recipe, and --recipe "
+            f"{given['recipe']} asks for another.",
+            "Axes and learning rate belong to one recipe.",
+            "Change the file, or leave --recipe out.",
+        )
+    return parse_spec({**document, **given}, f"{file} with the command line")
+
+
+def _overridden(run: "RunSpec", nested: dict[tuple[str, ...], Any]) -> "RunSpec":
+    """Set keys inside the spec's groups."""
+    from atomgraft.run.spec import parse_spec
+
+    document = run.model_dump(mode="json")
+    for path, value in nested.items():
+        group = document
+        for part in path[:-1]:
+            group = group[part]
+        group[path[-1]] = value
+    return parse_spec(document, "The command line")
+
+
+def _default_folder(run: "RunSpec") -> Path:
+    stem = Path(run.train[0].split("@")[0].split("#")[0]).name.split(".")[0]
+    return Path("runs") / f"{stem}-{run.recipe}"

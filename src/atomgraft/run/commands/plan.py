@@ -1,0 +1,87 @@
+"""atomgraft plan: what a run would do and cost, before anything is trained."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from atomgraft.run.commands.options import Asked, takes_a_run
+from atomgraft.study.options import Json, Overwrite
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from atomgraft.run.contract_record import Contract
+
+NAME = "plan"
+
+
+@takes_a_run
+def command(
+    asked: Asked,
+    *,
+    write: Annotated[
+        Path | None, typer.Option(help="File to keep the plan in, for adapt --plan.")
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Dry run: show what adapt would train, with time and memory; write nothing."""
+    from atomgraft.core.outputs import examine
+    from atomgraft.core.overlap import refuse_taken_file
+    from atomgraft.run.spec import refuse_other_spec
+    from atomgraft.run.structures import read_run_data
+    from atomgraft.study.screen import calm, console, print_json, print_notice
+
+    examine(asked.folder, "adapt", fresh=asked.fresh)
+    if not asked.fresh:
+        refuse_other_spec(asked.folder, asked.run)
+    data = read_run_data(asked.run)  # refuses before a model is loaded
+    from atomgraft.run.contract import draw_up
+    from atomgraft.run.contract_record import write_contract
+    from atomgraft.run.folders import inputs_of
+
+    screen = console(quiet=as_json)
+    if write is not None:
+        refuse_taken_file(write, overwrite=overwrite, inputs=inputs_of(asked.run))
+    with calm():
+        contract = draw_up(
+            asked.run,
+            asked.folder,
+            with_scratch=asked.with_scratch,
+            trust=asked.trust,
+            fresh=asked.fresh,
+            data=data,
+        )
+    for notice in contract.notices:
+        print_notice(screen, notice)
+    print_contract(screen, contract)
+    if write is not None:
+        write_contract(write, contract)
+        screen.print(f"\nHold adapt to it: --plan {write}", markup=False)
+    if as_json:
+        print_json(contract.model_dump_json(indent=1))
+
+
+def print_contract(screen: "Console", contract: "Contract") -> None:
+    """Print a contract for people.
+
+    Parameters
+    ----------
+    screen
+        Where to.
+    contract
+        What was agreed.
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    from atomgraft.run.contract_words import contract_rows
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for name, text in contract_rows(contract):
+        table.add_row(escape(name), escape(text))
+    screen.print(f"[bold]The run in {escape(contract.folder)}[/bold]")
+    screen.print(table)

@@ -1,0 +1,124 @@
+"""The folder of a run: what it reads, and whether it is finished."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.records.provenance import Provenance
+from atomgraft.run.inputs import Inputs, origins_of
+from atomgraft.run.record import RESULT, DataCard, RunResult
+from atomgraft.run.spec import RunSpec, refuse_other_spec
+from atomgraft.run.terms import data_cards
+from atomgraft.training.checkpoint import CHECKPOINT
+
+INPUT_KEYS = frozenset(
+    {
+        "base",
+        "born",
+        "committee",
+        "crystal",
+        "files",
+        "folder",
+        "known",
+        "model",
+        "models",
+        "outputs",
+        "pool",
+        "structure",
+        "test",
+        "train",
+        "validation",
+    }
+)
+"""Keys of specs, at any depth, under which files, folders and models are named."""
+
+
+def inputs_of(spec: BaseModel) -> tuple[str, ...]:
+    """Return everything that a spec reads: files, folders, names of models.
+
+    Parameters
+    ----------
+    spec
+        Of any verb.
+
+    Returns
+    -------
+    :
+        With each run folder, what its graft grew on.
+
+    Raises
+    ------
+    BadInputError
+        A graft names itself as its base.
+    """
+    named = _named(spec.model_dump(mode="json"), is_input=False)
+    return tuple(dict.fromkeys(one for name in named for one in origins_of(name)))
+
+
+def _named(part: object, *, is_input: bool) -> list[str]:
+    """Return the texts below keys that name inputs."""
+    if isinstance(part, dict):
+        return [
+            one
+            for key, value in part.items()
+            for one in _named(value, is_input=is_input or key in INPUT_KEYS)
+        ]
+    if isinstance(part, list | tuple):
+        return [one for value in part for one in _named(value, is_input=is_input)]
+    return [part] if is_input and isinstance(part, str) else []
+
+
+def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | None:
+    """Return the result of a finished run of the same spec, data and base.
+
+    Parameters
+    ----------
+    folder
+        Where it may lie.
+    spec
+        The run.
+    inputs
+        What it would read today.
+
+    Raises
+    ------
+    BadInputError
+        The folder holds another run, or files behind it have changed since.
+    """
+    refuse_other_spec(folder, spec)
+    if not (folder / RESULT.file).exists():
+        return None
+    result = RESULT.read(folder)
+    if not result.finished:
+        return None
+    trained = _fingerprints(result.data)
+    today = _fingerprints(data_cards(spec, inputs))
+    is_alike = trained == today and result.differences == inputs.differences
+    if not is_alike or result.base.weights_hash != inputs.base_hash:
+        what = "base" if is_alike else "data, or which of it trains as differences,"
+        raise BadInputError(
+            f"{folder} holds a finished run, and its {what} has changed since.",
+            "A finished run belongs to the files it was made from.",
+            "Give another folder with --out, or --fresh to throw the old run away.",
+        )
+    return result
+
+
+def _fingerprints(cards: Sequence[DataCard]) -> list[str]:
+    """Return what was read; what is rehearsed follows from it and the spec."""
+    return [card.fingerprint for card in cards if card.role in {"train", "validation"}]
+
+
+def earlier_sessions(folder: Path) -> tuple[Provenance, ...]:
+    """Return where an unfinished run was worked on before.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    """
+    if not (folder / RESULT.file).exists() or not (folder / CHECKPOINT).exists():
+        return ()
+    return RESULT.read(folder).provenance

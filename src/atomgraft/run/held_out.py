@@ -1,0 +1,195 @@
+"""Structures that judge a run, read and compared with what it was trained on.
+
+Nothing here loads torch: a test structure that was trained on is refused at once.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from ase import Atoms
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.data.checks.findings import Finding, refuse_errors
+from atomgraft.data.checks.heads import HEAD
+from atomgraft.data.checks.repeats import check_repeats
+from atomgraft.data.checks.suite import Sets, check_alone
+from atomgraft.data.label_keys import LabelKeys
+from atomgraft.data.labels import structures_fingerprint
+from atomgraft.data.readers import read_structures
+from atomgraft.run.record import RunResult
+from atomgraft.run.spec import RunSpec
+from atomgraft.run.structures import read_files, without_lone_atoms
+
+LEAKS = ("split-leak", "trajectory-leak")
+"""Findings about structures that are related to trained ones."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """What judges a run.
+
+    Parameters
+    ----------
+    structures
+        Of the level of theory that the run was made for.
+    findings
+        What was found without a model.
+    notes
+        How they were read, where not by the default.
+    """
+
+    structures: list[Atoms]
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def sets(self) -> Sets:
+        """What is checked."""
+        return Sets(train=self.structures)
+
+
+def read_held_out(
+    spec: RunSpec,
+    result: RunResult,
+    files: Sequence[str],
+    *,
+    default_labels: bool = False,
+) -> HeldOut:
+    """Read structures that judge a run, and check what needs no model.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    result
+        What it has read.
+    files
+        Of held-out structures.
+    default_labels
+        Read them by the default keys and units, not by those of the run.
+
+    Raises
+    ------
+    BadInputError
+        They cannot be used, were trained on, or the training files have changed.
+    """
+    if default_labels:
+        read, notes = read_structures(files), []
+    else:
+        read = read_files(spec, files)
+        notes = [
+            f"Test labels are read with {option} {unit}, as training."
+            for option, unit in LabelKeys(**spec.labels()).units().items()
+        ]
+    structures = of_target(spec, read)
+    if not structures:
+        raise BadInputError(
+            f"All {len(read)} test structures belong to further heads of the run"
+            f" ({', '.join(spec.heads)}).",
+            "What the run was made for is judged on labels of its own level of theory.",
+            "Give structures without a head, or with another one.",
+        )
+    if len(structures) < len(read):
+        notes.append(
+            f"{len(read) - len(structures)} test structures of further heads are left"
+            " out."
+        )
+    structures, note = without_lone_atoms(structures)
+    notes += [note.replace("training", "the test")] if note else []
+    trained = _trained(spec, result)
+    _refuse_trained(trained, structures)
+    across = check_repeats({"train": trained, "test": structures})
+    findings = check_alone(Sets(train=structures, heads=tuple(spec.heads)))
+    findings += tuple(one for one in across if one.code in LEAKS)
+    refuse_errors(findings)
+    return HeldOut(structures=structures, findings=findings, notes=tuple(notes))
+
+
+def judging(spec: RunSpec, structures: Sequence[Atoms]) -> list[Atoms]:
+    """Return frames that judge a run: of its level of theory, lone atoms left out.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    structures
+        As they were read.
+    """
+    return without_lone_atoms(of_target(spec, structures))[0]
+
+
+def of_target(spec: RunSpec, structures: Sequence[Atoms]) -> list[Atoms]:
+    """Return frames of the level of theory that a run is made for.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    structures
+        Frames of further heads may be among them.
+    """
+    return [one for one in structures if one.info.get(HEAD) not in spec.heads]
+
+
+def refuse_early(folder: Path, files: Sequence[str], *, default_labels: bool) -> None:
+    """Refuse held-out structures before anything heavy is loaded.
+
+    Parameters
+    ----------
+    folder
+        Of the run; one without spec and result is left to who judges it.
+    files
+        Of held-out structures.
+    default_labels
+        See `read_held_out`.
+
+    Raises
+    ------
+    BadInputError
+        See `read_held_out`.
+    """
+    from atomgraft.run.record import RESULT
+    from atomgraft.run.spec import SPEC, read_spec
+
+    if (folder / SPEC).is_file() and (folder / RESULT.file).is_file():
+        spec, result = read_spec(folder / SPEC), RESULT.read(folder)
+        if result.finished:
+            read_held_out(spec, result, files, default_labels=default_labels)
+
+
+def _trained(spec: RunSpec, result: RunResult) -> list[Atoms]:
+    """Read again what was trained on, and check that it is the same."""
+    everything = read_files(spec, (*spec.train, *spec.validation))
+    trained = [one for one in everything if one.info.get("head") not in spec.heads]
+    known = {card.role: card for card in result.data if card.head is None}
+    n_then = sum(
+        known[role].n_structures for role in ("train", "validation") if role in known
+    )
+    today, _ = without_lone_atoms(trained)
+    is_whole = "validation" not in known
+    same = structures_fingerprint(today) == known["train"].fingerprint
+    if len(today) != n_then or (is_whole and not same):
+        raise BadInputError(
+            f"The training files of the run ({', '.join(spec.train)}) have changed "
+            "since it was made.",
+            "They are read again to see that no test structure was trained on.",
+            "Put them back, or make the run again.",
+        )
+    return trained
+
+
+def _refuse_trained(trained: Sequence[Atoms], structures: Sequence[Atoms]) -> None:
+    """Check that no test structure was trained on, to the last digit."""
+    known = {structures_fingerprint([atoms]) for atoms in trained}
+    both = [
+        str(atoms.info.get("source"))
+        for atoms in structures
+        if structures_fingerprint([atoms]) in known
+    ]
+    if both:
+        raise BadInputError(
+            f"{len(both)} test structures were trained on ({both[0]}).",
+            "Structures that training has not seen are needed.",
+            "Give other frames with --test; 'file.extxyz@20:' leaves the first 20 out.",
+        )

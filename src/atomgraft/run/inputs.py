@@ -1,0 +1,381 @@
+"""What a run starts from, read and checked before anything is written."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from ase import Atoms
+from ase.data import atomic_numbers, chemical_symbols
+
+from atomgraft.adaptation.axes import TARGET
+from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.seeding import numpy_generator
+from atomgraft.core.storage import is_file, is_folder
+from atomgraft.core.trust import NO_TRUST, Trust, is_trusted
+from atomgraft.data.base_knowledge import BaseKnowledge
+from atomgraft.data.checks.findings import Finding
+from atomgraft.data.checks.suite import check_against_base
+from atomgraft.data.labels import count_labels, structures_fingerprint
+from atomgraft.data.splits import split_off
+from atomgraft.models.base import AbstractPotential
+from atomgraft.models.loading import load_potential
+from atomgraft.models.prediction import predict_structures
+from atomgraft.run.differences import difference_record, notice_of
+from atomgraft.run.record import RESULT, BaseCard, DataCard, DifferenceRecord
+from atomgraft.run.rehearsal import propose_anchors, read_rehearsal
+from atomgraft.run.spec import SPEC, RunSpec
+from atomgraft.run.structures import (
+    HeadInputs,
+    RunData,
+    notices_of,
+    read_run_data,
+    require_batch,
+    require_labels,
+    without_lone_atoms,
+)
+
+AUTO_FRACTION = 0.1
+"""Split off where training may end early: something has to say when."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Everything a run reads.
+
+    Parameters
+    ----------
+    base
+        The source, in the run's precision.
+    base_hash
+        SHA-256 of its weights in their own precision.
+    train, validation
+        Labelled structures.
+    notices
+        What the user should know before it starts.
+    heads
+        Those of further heads, by name.
+    rehearsal
+        Labelled structures to rehearse, with ``info["rehearsal"]`` saying their kind.
+    anchors
+        Structures on which the source's predictions matter; without labels.
+    differences
+        Sets in which structures train as force differences.
+    """
+
+    base: AbstractPotential
+    base_hash: str
+    train: tuple[Atoms, ...]
+    validation: tuple[Atoms, ...]
+    notices: tuple[str, ...]
+    heads: Mapping[str, HeadInputs] = dataclasses.field(default_factory=dict)
+    rehearsal: tuple[Atoms, ...] = ()
+    anchors: tuple[Atoms, ...] = ()
+    differences: tuple[DifferenceRecord, ...] = ()
+
+
+def load_base(
+    name: str, *, head: str | None = None, trust: Trust = NO_TRUST
+) -> AbstractPotential:
+    """Load a potential by name or file, or the merged result of a run folder.
+
+    Parameters
+    ----------
+    name
+        See :func:`atomgraft.models.loading.load_potential`; or a run folder.
+    head
+        The modality of a multi-fidelity model.
+    trust
+        Which checkpoints may run code.
+
+    Raises
+    ------
+    BadInputError
+        There is no such potential, or a graft names itself as its base.
+    """
+    if not is_folder(Path(name)):
+        return load_potential(name, head=head, trust=is_trusted(name, trust))
+    origins_of(name)
+    card = read_card(Path(name) / GRAFT)
+    if head in {None, card.head}:
+        return merged_run(Path(name), trust=trust)
+    return merged_run(Path(name), head=head, trust=trust)
+
+
+MAX_GRAFTS = 16
+"""Runs that may start from each other; every one is loaded inside the next."""
+
+
+def origins_of(name: str) -> tuple[str, ...]:
+    """Return a model with everything that its graft grew on, the nearest first.
+
+    Parameters
+    ----------
+    name
+        As for :func:`load_base`; what is no run folder has no graft.
+
+    Raises
+    ------
+    BadInputError
+        A graft grew on itself, as its card says.
+    """
+    found, seen = [name], set[Path]()
+    while is_file(graft := Path(found[-1]) / GRAFT):
+        if graft.resolve() in seen:
+            raise BadInputError(
+                f"The graft in {found[-1]} names itself as its base"
+                + (f", by way of {found[-2]}." if found[-2] != found[-1] else "."),
+                "A graft grows on another model.",
+                "Put back the run as 'atomgraft adapt' wrote it, or make it again.",
+            )
+        if len(seen) == MAX_GRAFTS:
+            raise BadInputError(
+                f"{name} is a graft on a graft on a graft ..., {MAX_GRAFTS} and more.",
+                f"Up to {MAX_GRAFTS} grafts may grow on each other.",
+                "Merge one of them (atomgraft merge) and give the merged file.",
+            )
+        seen.add(graft.resolve())
+        found.append(read_card(graft).base)
+    return tuple(found)
+
+
+def merged_run(
+    folder: Path,
+    *,
+    head: str | None = None,
+    share: float = 1.0,
+    trust: Trust = NO_TRUST,
+) -> AbstractPotential:
+    """Return the plain model that a finished run has made.
+
+    Parameters
+    ----------
+    folder
+        The run.
+    head
+        One of its further heads; none is the one it was made for.
+    share
+        Of the way from the source to the adapted weights: 1 is the run's result, 0
+        its source with reference energies put right.
+    trust
+        Which checkpoints may run code.
+
+    Raises
+    ------
+    BadInputError
+        The run has no such head, or its base is not there.
+    """
+    card = read_card(folder / GRAFT)
+    if head is not None and head not in card.heads:
+        known = ", ".join(card.heads) or "none besides the one it was made for"
+        raise BadInputError(
+            f"{folder} has no head {head!r}.",
+            f"Its further heads: {known}.",
+            "Leave --head out for the one that the run was made for.",
+        )
+    origins_of(str(folder))
+    source = load_base(card.base, head=card.head, trust=trust)
+    adapted = load_graft(folder / GRAFT, source)
+    adapted.movement.retreat(1 - share)
+    merged = adapted.merged(head or TARGET)
+    merged.card = dataclasses.replace(merged.card, name=str(folder), is_untrained=False)
+    return merged
+
+
+def read_inputs(
+    spec: RunSpec, *, trust: Trust = NO_TRUST, data: RunData | None = None
+) -> Inputs:
+    """Read and check base and data.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    trust
+        Which checkpoints may run code.
+    data
+        The structures, if they were read before.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is, or a warning was not accepted.
+    """
+    data = data or read_run_data(spec)
+    base = load_base(spec.base, head=spec.head, trust=trust)
+    findings = _check_against(spec, data, base)
+    notices = notices_of((*data.findings, *findings))
+    train, note = without_lone_atoms(list(data.own.train))
+    notices += [note] if note else []
+    validation: Sequence[Atoms] = data.own.validation
+    if not validation:
+        train, validation, note = _split(spec, train)
+        notices += [note] if note else []
+    require_labels(spec, train, "training")
+    require_labels(spec, validation, "validation")
+    require_batch(spec, train)
+    own = HeadInputs(train=tuple(train), validation=tuple(validation))
+    heads = {name: _ready(spec, name, one) for name, one in data.heads.items()}
+    differences = _differences(spec, {None: own, **heads})
+    notices += map(notice_of, differences)
+    working = base.clone(dtype=getattr(torch, spec.dtype))
+    return Inputs(
+        base=working,
+        base_hash=base.weights_hash(),
+        train=own.train,
+        validation=own.validation,
+        notices=tuple(notices),
+        differences=differences,
+        heads=heads,
+        rehearsal=read_rehearsal(spec, working, train),
+        anchors=propose_anchors(spec, working, train),
+    )
+
+
+def _check_against(
+    spec: RunSpec, data: RunData, base: AbstractPotential
+) -> tuple[Finding, ...]:
+    """Check all structures against the base; return what concerns the run's own.
+
+    Where somebody was asked before, the base was so too, about more structures.
+    """
+    if not data.asks:
+        return ()
+    found = {
+        name: check_against_base(sets, knowledge_of(base))
+        for name, sets in data.sets(spec).items()
+    }
+    data.refuse([one for those in found.values() for one in those], spec.accept)
+    return found[None]
+
+
+def _ready(spec: RunSpec, name: str, head: HeadInputs) -> HeadInputs:
+    """Return what a further head trains on, once it is sure that there is some."""
+    train, _ = without_lone_atoms(list(head.train))
+    require_labels(spec, train, f"{name} training")
+    require_labels(spec, head.validation, f"{name} validation")
+    return HeadInputs(train=tuple(train), validation=head.validation)
+
+
+def _differences(
+    spec: RunSpec, heads: Mapping[str | None, HeadInputs]
+) -> tuple[DifferenceRecord, ...]:
+    """Return the sets in which structures train as force differences."""
+    mode = spec.training.differences
+    found = [
+        record
+        for name, head in heads.items()
+        for record in (
+            difference_record(head.train, mode, role="train", head=name),
+            difference_record(head.validation, mode, role="validation", head=name),
+        )
+    ]
+    return tuple(record for record in found if record is not None)
+
+
+def knowledge_of(base: AbstractPotential) -> BaseKnowledge:
+    """Return what the data checks may ask a base model."""
+    return BaseKnowledge(
+        name=base.card.name,
+        elements=base.elements,
+        predict=None
+        if base.card.is_untrained
+        else lambda structures: predict_structures(base, structures),
+    )
+
+
+def _split(
+    spec: RunSpec, train: Sequence[Atoms]
+) -> tuple[Sequence[Atoms], Sequence[Atoms], str | None]:
+    fraction = spec.validation_fraction
+    if fraction == "auto":
+        fraction = 0.0 if spec.training.patience is None else AUTO_FRACTION
+    if fraction == 0:
+        return train, (), None
+    split = split_off(
+        train,
+        fraction,
+        numpy_generator(spec.seed, "validation"),
+        differences=spec.training.differences,
+    )
+    return split.kept, split.split_off, split.note
+
+
+def data_card(
+    role: str,
+    files: Sequence[str],
+    structures: Sequence[Atoms],
+    *,
+    head: str | None = None,
+) -> DataCard:
+    """Describe a set of structures for the result."""
+    count = count_labels(structures)
+    return DataCard.model_validate(
+        {
+            "role": role,
+            "head": head,
+            "files": tuple(files),
+            "fingerprint": structures_fingerprint(structures),
+            **dataclasses.asdict(count),
+        }
+    )
+
+
+def base_card(base: AbstractPotential, weights_hash: str) -> BaseCard:
+    """Describe the base for the result.
+
+    Parameters
+    ----------
+    base
+        In any precision.
+    weights_hash
+        SHA-256 of its weights in their own.
+    """
+    return BaseCard(
+        name=base.card.name,
+        framework=base.card.framework,
+        head=base.card.head,
+        weights_hash=weights_hash,
+        licence=base.card.licence,
+        n_weights=sum(one.numel() for one in base.module.parameters()),
+        cutoff=base.cutoff,
+        elements=tuple(chemical_symbols[number] for number in sorted(base.elements)),
+    )
+
+
+def numbers_of(symbols: Sequence[str]) -> set[int]:
+    """Return atomic numbers.
+
+    Examples
+    --------
+    >>> numbers_of(["Si"])
+    {14}
+    """
+    return {atomic_numbers[symbol] for symbol in symbols}
+
+
+def require_finished(folder: Path) -> None:
+    """Check that a run folder holds a graft, and a result that says so.
+
+    Raises
+    ------
+    BadInputError
+        It does not.
+    """
+    has_graft = (folder / GRAFT).is_file()
+    if has_graft and not RESULT.read(folder).finished:
+        raise BadInputError(
+            f"The run in {folder} has not finished.",
+            "The folder of a finished 'atomgraft adapt' is needed.",
+            f"Go on with it first: atomgraft adapt {folder}",
+        )
+    if not has_graft:
+        has_run = (folder / SPEC).is_file()
+        raise BadInputError(
+            f"{folder} holds no {GRAFT}.",
+            "The folder of a finished 'atomgraft adapt' is needed.",
+            f"Go on with it first: atomgraft adapt {folder}"
+            if has_run
+            else "Check the path.",
+        )

@@ -1,0 +1,105 @@
+"""One self-contained HTML page from one result: works offline, years later."""
+
+from pathlib import Path
+
+from atomgraft.core.outputs import write_beside
+from atomgraft.page.document import Cover, Mark, document_text
+from atomgraft.page.wording import (
+    bytes_text,
+    count_text,
+    duration_text,
+    percent_text,
+    time_text,
+)
+from atomgraft.phonons.sections import phonon_sections
+from atomgraft.records.scores import Verdict
+from atomgraft.run.page.record import record_sections
+from atomgraft.run.page.scores import score_sections
+from atomgraft.run.record import RunResult
+
+PAGE = "report.html"
+
+
+MARKS: dict[bool | None, Mark] = {
+    True: Mark(name="took", word="Took"),
+    False: Mark(name="failed", word="Did not take"),
+    None: Mark(name="open", word="Not judged"),
+}
+
+PARTIAL = Mark(name="partial", word="Took in part")
+
+UNCLEAR = Mark(name="open", word="Unclear")
+
+COSTLY = Mark(name="partial", word="Took, and forgot")
+
+
+def write_page(folder: Path, result: RunResult) -> Path:
+    """Write the page of a run into its folder, whole or not at all.
+
+    Parameters
+    ----------
+    folder
+        The run folder.
+    result
+        What the run knows, as in its ``result.json``.
+
+    Raises
+    ------
+    StorageError
+        The folder cannot be written; an older page is left as it was.
+    """
+    path = folder / PAGE
+    write_beside(path, page_text(result))
+    return path
+
+
+def page_text(result: RunResult) -> str:
+    """Return the page as HTML; everything it needs is inside."""
+    sections = [
+        *score_sections(result),
+        *phonon_sections(result.phonons),
+        *record_sections(result),
+    ]
+    return document_text(_cover(result), sections)
+
+
+def _cover(result: RunResult) -> Cover:
+    warning = ("This run has not finished.", result.training.ended)
+    return Cover(
+        title=result.name,
+        label="Verdict",
+        mark=mark_of(result.verdict),
+        headline=result.verdict.headline,
+        sentences=result.verdict.sentences,
+        warning=None if result.finished else warning,
+        key_facts=tuple(key_facts(result)),
+        written=time_text(result.provenance[-1].started) if result.provenance else "",
+        source="result.json",
+    )
+
+
+def mark_of(verdict: Verdict) -> Mark:
+    """Return the verdict at a glance."""
+    if verdict.is_partial:
+        return PARTIAL
+    if verdict.is_unclear:
+        return UNCLEAR
+    if verdict.took and verdict.forgetting == "severe":
+        return COSTLY
+    return MARKS[verdict.took]
+
+
+def key_facts(result: RunResult) -> list[tuple[str, str]]:
+    """Return the handful of numbers under the verdict."""
+    moving = sum(role.n_weights_moving for role in result.coverage)
+    whole = sum(role.n_weights for role in result.coverage)
+    trained_on = [card for card in result.data if card.role == "train"]
+    n_train = sum(card.n_structures for card in trained_on)
+    return [
+        ("Base", result.base.name),
+        ("Training structures", count_text(n_train)),
+        ("Weights moving", percent_text(moving, whole)),
+        ("Steps", count_text(result.training.n_steps_done)),
+        ("Training time", duration_text(result.training.seconds)),
+        ("Graft size", bytes_text(result.graft_bytes)),
+    ]

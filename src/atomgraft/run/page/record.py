@@ -1,0 +1,231 @@
+"""The sections about the run itself: what moved, what it saw, where it came from."""
+
+from collections.abc import Sequence
+
+import yaml
+
+from atomgraft.page.blocks import Block, Code, Facts, Note, Section, Table
+from atomgraft.page.wording import (
+    MISSING,
+    ROLE_ORDER,
+    bytes_text,
+    capitalised,
+    count_text,
+    counted,
+    duration_text,
+    number_text,
+    percent_text,
+    signed_text,
+    time_text,
+)
+from atomgraft.records.provenance import Provenance
+from atomgraft.run.page.coverage import coverage_figure
+from atomgraft.run.page.curve import curve_figure
+from atomgraft.run.page.streams import stream_blocks
+from atomgraft.run.record import DataCard, ReferenceRefit, RunResult
+
+
+def record_sections(result: RunResult) -> list[Section]:
+    """Return the sections that say how the numbers came about."""
+    return [
+        moved_section(result),
+        training_section(result),
+        reference_section(result.reference),
+        data_section(result),
+        spec_section(result),
+        provenance_section(result),
+    ]
+
+
+def moved_section(result: RunResult) -> Section:
+    """Return the coverage of the model by role and the size of the graft."""
+    blocks: list[Block] = [_sizes(result)]
+    if result.coverage:
+        blocks.append(coverage_figure(result))
+    return Section(name="moved", title="What moved", blocks=tuple(blocks))
+
+
+def _sizes(result: RunResult) -> Facts:
+    trained = sum(role.n_trainable for role in result.coverage)
+    graft, base = result.graft_bytes, result.base_bytes
+    return Facts(
+        pairs=(
+            ("Trained numbers", count_text(trained)),
+            ("Weights of the base", count_text(result.base.n_weights)),
+            (
+                "Size of the graft",
+                f"{bytes_text(graft)}, {percent_text(graft, base)} of the base "
+                f"({bytes_text(base)})",
+            ),
+        )
+    )
+
+
+def training_section(result: RunResult) -> Section:
+    """Return the learning curve and how the training ended."""
+    training = result.training
+    pairs = [
+        ("Ended", training.ended),
+        (
+            "Steps",
+            f"{count_text(training.n_steps_done)} of "
+            f"{count_text(training.n_steps_planned)}, best at "
+            f"{count_text(training.best_step)}",
+        ),
+        ("Time", duration_text(training.seconds)),
+        ("Time per step", duration_text(training.seconds_per_step)),
+        ("Peak memory", f"{number_text(training.peak_memory_mib)} MiB"),
+    ]
+    if training.n_split_batches:
+        text = f"{count_text(training.n_split_batches)}, because memory ran out"
+        pairs.append(("Batches cut in two", text))
+    curve = curve_figure(result) or Note(text="No training step was made.")
+    return Section(
+        name="training",
+        title="Learning curve",
+        blocks=(curve, Facts(pairs=tuple(pairs)), *stream_blocks(result)),
+    )
+
+
+def reference_section(reference: ReferenceRefit) -> Section:
+    """Return the shifts of the reference energies and how well they are known."""
+    blocks: list[Block] = []
+    if reference.note:
+        blocks.append(Note(text=reference.note))
+    if not reference.was_refitted:
+        blocks.append(Note(text="The base's reference energies were kept."))
+    else:
+        blocks += [_reference_facts(reference), _shift_table(reference)]
+    return Section(name="reference", title="Reference energies", blocks=tuple(blocks))
+
+
+def _reference_facts(reference: ReferenceRefit) -> Facts:
+    known = (
+        "yes"
+        if reference.is_identifiable
+        else "no: compositions cannot tell the elements apart; minimum-norm shifts"
+    )
+    before, after = reference.residual_before, reference.residual_after
+    pairs = [
+        ("Identified by the data", known),
+        ("Rank", f"{reference.rank} of {len(reference.shifts)}"),
+        ("Condition number", number_text(reference.condition)),
+        ("Energies used", count_text(reference.n_energies)),
+    ]
+    if before is not None and after is not None:
+        text = f"{number_text(before)} → {number_text(after)} meV/atom"
+        pairs.append(("Energy residual (RMS)", text))
+    return Facts(pairs=tuple(pairs))
+
+
+def _shift_table(reference: ReferenceRefit) -> Table:
+    return Table(
+        caption=(
+            "Added to the base's reference energy of each element before the first "
+            "step. Shifts of several eV are another level of theory or another "
+            "pseudopotential, and harmless; they cancel in energy differences at "
+            "fixed composition."
+        ),
+        columns=("Element", "Shift (eV/atom)"),
+        rows=tuple(
+            (symbol, signed_text(shift)) for symbol, shift in reference.shifts.items()
+        ),
+        is_text=(True, False),
+    )
+
+
+def data_section(result: RunResult) -> Section:
+    """Return one row for each set of labelled structures."""
+    return Section(name="data", title="Data", blocks=(data_table(result.data),))
+
+
+def data_table(cards: Sequence[DataCard]) -> Table:
+    """Return one row for each set of labelled structures."""
+    rows = sorted(cards, key=lambda card: ROLE_ORDER.index(card.role))
+    return Table(
+        caption=(
+            "What was read. Labels count the structures that carry them; a "
+            "missing label is masked and not taken as zero."
+        ),
+        columns=(
+            "Set",
+            "Structures",
+            "Atoms",
+            "Energies",
+            "Forces",
+            "Stresses",
+            "Elements",
+            "Files",
+            "Fingerprint",
+        ),
+        rows=tuple(map(_data_row, rows)),
+        is_text=(True, *(False,) * 5, True, True, True),
+    )
+
+
+def _data_row(card: DataCard) -> tuple[str, ...]:
+    counts = (card.n_structures, card.n_atoms, card.n_energies)
+    labels = (card.n_forces, card.n_stresses)
+    return (
+        capitalised(card.role) + (f", {card.head}" if card.head else ""),
+        *map(count_text, counts + labels),
+        ", ".join(card.elements) or MISSING,
+        ", ".join(card.files) or MISSING,
+        card.fingerprint[:8] or MISSING,
+    )
+
+
+def spec_section(result: RunResult) -> Section:
+    """Return the spec as the YAML that would run it again."""
+    plain = result.model_dump(mode="json", include={"spec"})["spec"]
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return Section(
+        name="spec",
+        title="Spec",
+        blocks=(Code(text=text, label="The spec of this run, YAML"),),
+    )
+
+
+def provenance_section(result: RunResult) -> Section:
+    """Return the base, its hash and every command with machine and versions."""
+    base = result.base
+    card = Facts(
+        pairs=(
+            ("Base", base.name + (f", head {base.head}" if base.head else "")),
+            ("Framework", base.framework),
+            ("Licence of the weights", base.licence),
+            ("Cutoff", f"{number_text(base.cutoff)} Å"),
+            ("Elements", counted(len(base.elements), "element")),
+            ("Hash of the weights", base.weights_hash),
+            *(
+                (f"Fingerprint, {card.role} data", card.fingerprint)
+                for card in result.data
+            ),
+        )
+    )
+    blocks: list[Block] = [card]
+    for entry in result.provenance:
+        blocks += session_blocks(entry)
+    return Section(name="provenance", title="Provenance", blocks=tuple(blocks))
+
+
+def session_blocks(entry: Provenance) -> tuple[Block, ...]:
+    """Return a command with its machine and versions."""
+    return Code(text=entry.command, label="Command"), _entry_facts(entry)
+
+
+def _entry_facts(entry: Provenance) -> Facts:
+    versions = ", ".join(f"{name} {text}" for name, text in entry.versions.items())
+    machine = ", ".join(f"{name}: {text}" for name, text in entry.machine.items())
+    return Facts(
+        pairs=(
+            ("Started", time_text(entry.started)),
+            ("Took", duration_text(entry.seconds)),
+            (
+                "Computed with",
+                f"{entry.device}, {entry.dtype}, {counted(entry.n_threads, 'thread')}",
+            ),
+            ("Machine", machine or MISSING),
+            ("Versions", versions or MISSING),
+        )
+    )

@@ -1,0 +1,227 @@
+"""The sections about scores: errors, parity, forgetting, groups, other suites."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from atomgraft.page.blocks import Block, Note, Section, Table
+from atomgraft.page.wording import capitalised, number_text, position
+from atomgraft.run.page.comparison import comparison_table
+from atomgraft.run.page.figures import ratio_figure
+from atomgraft.run.page.parity import parity_figure
+from atomgraft.run.page.periodic import PLACES, forgetting_by_element
+from atomgraft.run.page.tables import (
+    CHANGES,
+    ComparisonRow,
+    comparison_rows,
+    group_rows,
+)
+from atomgraft.run.record import RunResult
+
+NOT_PROVED = (
+    "No held-out scores yet. Run 'atomgraft prove' on this folder with test "
+    "structures the training has not seen."
+)
+
+_SUITE_TITLES = {"consistency": "Physical consistency", "phonons": "Phonons"}
+
+_SUITE_CAPTIONS = {
+    "consistency": (
+        "Largest deviation of forces and stress from finite differences of the energy, "
+        "and of predictions from those of a rotated copy, in double precision. The "
+        "adapted model should be as exact as the base; more means forces that are not "
+        "the gradient of the energy, or a broken symmetry. Rounding is what the run's "
+        "precision costs; a held-out error cannot be known better than that."
+    ),
+    "phonons": (
+        "Errors of vibrations against the reference, mean over n crystals, with 95 % "
+        "intervals over five crystals or more: frequencies on the mesh, and the free "
+        "energy at 300 K of stable crystals. The base's force constants times the one "
+        "number that fits them best are the baseline: an adaptation that does not beat "
+        "it has learned nothing else. Crystal by crystal below."
+    ),
+}
+
+_PARTS = ("", "near", "far")
+
+_GROUP_CAPTIONS = {
+    "config_type": (
+        "By config_type of the held-out structures. A subset where the adapted model "
+        "does no better than the base is where the next labels should come from."
+    ),
+    "crystal": "The crystal on which each model drifted most.",
+}
+
+
+def score_sections(result: RunResult) -> list[Section]:
+    """Return the sections made of scores, those without any left out."""
+    found = [
+        errors_section(result),
+        parity_section(result),
+        groups_section(result),
+        forgetting_section(result),
+        *other_sections(result),
+    ]
+    return [section for section in found if section is not None]
+
+
+def errors_section(result: RunResult) -> Section:
+    """Return base, adapted and scratch side by side, or how to get there."""
+    rows = comparison_rows(result, "labels")
+    blocks: list[Block | None] = [Note(text=NOT_PROVED)]
+    if rows:
+        ratios, changes = ratio_figure(result), _changes_table(rows)
+        figure = dataclasses.replace(ratios, table=changes) if ratios else changes
+        blocks = [_errors_table(result, rows), figure]
+    kept = tuple(block for block in blocks if block is not None)
+    return Section(name="errors", title="Held-out errors", blocks=kept)
+
+
+def _errors_table(result: RunResult, rows: Sequence[ComparisonRow]) -> Table:
+    caption = (
+        f"Errors on n held-out structures. {_interval_words(result)} "
+        "Aligned energies have the best shift per element taken out. The change is "
+        "adapted against base; 'within chance' means that its interval on the same "
+        "structures contains zero."
+    )
+    errors = [row for row in rows if row.metric not in CHANGES.values()]
+    return comparison_table(errors, caption, changes_of=result)
+
+
+def _interval_words(result: RunResult) -> str:
+    """Say over what intervals are, and why there are none."""
+    asked = [one for one in result.scores if one.suite == "labels" and not one.group]
+    over = {
+        f"{one.n_independent} {one.independent}"
+        for one in asked
+        if one.interval is not None and one.independent is not None
+    }
+    missing = {one.no_interval for one in asked if one.no_interval is not None}
+    said = [f"Intervals (95 %) are over {' or '.join(sorted(over))}."] if over else []
+    said += [f"No interval: {why}." for why in sorted(missing)]
+    return " ".join(said) or "Intervals are 95 %."
+
+
+def _changes_table(rows: Sequence[ComparisonRow]) -> Table | None:
+    changes = [row for row in rows if row.metric in CHANGES.values()]
+    caption = (
+        "Error of each model minus error of the base, on the same structures; negative "
+        "is better. An interval that leaves out zero is a clear change."
+    )
+    return comparison_table(changes, caption) if changes else None
+
+
+def parity_section(result: RunResult) -> Section | None:
+    """Return the parity plots, or none."""
+    return _section("parity", "Parity", [parity_figure(result)])
+
+
+def groups_section(result: RunResult) -> Section | None:
+    """Return the scores of subsets of the test structures, or none."""
+    rows = group_rows(result, "labels")
+    return _section("groups", "By kind of structure", group_tables(rows, result))
+
+
+def group_tables(
+    rows: Sequence[ComparisonRow], changes_of: RunResult | None = None
+) -> list[Table]:
+    """Return one table for each kind of subset.
+
+    Parameters
+    ----------
+    rows
+        Scores of subsets.
+    changes_of
+        The run, where adapted is to be compared with base in a column.
+    """
+    kinds = dict.fromkeys(row.group_kind for row in rows)
+    return [
+        comparison_table(
+            [row for row in rows if row.group_kind == kind],
+            _GROUP_CAPTIONS.get(kind, f"By {capitalised(kind).lower() or 'subset'}."),
+            changes_of=changes_of,
+        )
+        for kind in kinds
+    ]
+
+
+def forgetting_section(result: RunResult) -> Section | None:
+    """Return the drift from the base, overall and by element, or none."""
+    groups = group_rows(result, "forgetting")
+    parts = [row for row in groups if not row.group_kind]
+    others = [row for row in groups if row.group_kind and not _is_element(row)]
+    overall = _drifting([*comparison_rows(result, "forgetting"), *parts])
+    caption = (
+        "Drift of predictions from the base on a fixed set of crystals across the "
+        "periodic table, reference shifts taken off. Near crystals share an element "
+        "with the training data and may move; far ones should stay where they were"
+        f"{_spread_text(result)}."
+    )
+    return _section(
+        "forgetting",
+        "Forgetting",
+        [
+            comparison_table(overall, caption) if overall else None,
+            forgetting_by_element(result),
+            *group_tables(others),
+        ],
+    )
+
+
+def _spread_text(result: RunResult) -> str:
+    """Say how large forces and stresses of the base are on these crystals."""
+    sizes = [
+        f"{number_text(one.value)} {one.unit}"
+        for one in result.scores
+        if (one.suite, one.metric, one.group) == ("forgetting", "spread", None)
+    ]
+    if not sizes:
+        return ""
+    return (
+        f". Forces and stresses of the base have a mean size of {' and '.join(sizes)}"
+    )
+
+
+def _is_element(row: ComparisonRow) -> bool:
+    return row.group_kind == "element" and row.group_name in PLACES
+
+
+def _drifting(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    """Return rows by quantity, the whole before its parts; the base cannot drift."""
+    labels = list(dict.fromkeys(row.label for row in rows))
+    moved = [row for row in rows if row.adapted is not None or row.scratch is not None]
+
+    def place(row: ComparisonRow) -> tuple[int, tuple[int, str]]:
+        return labels.index(row.label), position(_PARTS, row.group_name)
+
+    return [dataclasses.replace(row, base=None) for row in sorted(moved, key=place)]
+
+
+def other_sections(result: RunResult) -> list[Section]:
+    """Return one section for each further suite, so that no score is left out."""
+    shown = {"labels", "forgetting"}
+    suites = dict.fromkeys(s.suite for s in result.scores if s.suite not in shown)
+    found = [_other_section(result, suite) for suite in suites]
+    return [section for section in found if section is not None]
+
+
+def _other_section(result: RunResult, suite: str) -> Section | None:
+    caption = _SUITE_CAPTIONS.get(suite, f"Scores of the suite '{suite}'.")
+    overall = comparison_rows(result, suite)
+    return _section(
+        _name(suite),
+        _SUITE_TITLES.get(suite, capitalised(suite)),
+        [
+            comparison_table(overall, caption) if overall else None,
+            *group_tables(group_rows(result, suite)),
+        ],
+    )
+
+
+def _name(suite: str) -> str:
+    safe = "".join(c if c.isascii() and c.isalnum() else "-" for c in suite)
+    return f"suite-{safe}"
+
+
+def _section(name: str, title: str, blocks: Sequence[Block | None]) -> Section | None:
+    kept = tuple(block for block in blocks if block is not None)
+    return Section(name=name, title=title, blocks=kept) if kept else None

@@ -1,0 +1,136 @@
+"""A run on the screen: what moves, a bar with the time left, the verdict."""
+
+import contextlib
+from collections.abc import Generator
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from atomgraft.page.wording import bytes_text, count_text
+from atomgraft.run.page.tables import comparison_rows, score_text
+from atomgraft.run.record import ReferenceRefit, RoleCoverage, RunResult
+from atomgraft.study.screen import print_notice
+
+SMALLEST_SHIFT = 1e-3
+"""eV per atom below which a shift is not worth a line."""
+
+
+class TrainingScreen:
+    """Shows an adaptation: what moves, references, a bar with the time left."""
+
+    def __init__(self, screen: Console) -> None:
+        self.screen = screen
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=screen,
+        )
+        self.task: Any = None
+
+    def on_setup(
+        self, movements: tuple[RoleCoverage, ...], refit: ReferenceRefit
+    ) -> None:
+        """Print what moves and how the reference energies were shifted."""
+        self.screen.print(coverage_table(movements))
+        self.screen.print(f"Reference energies: {refit.note}.")
+        large = {k: v for k, v in refit.shifts.items() if abs(v) > SMALLEST_SHIFT}
+        if large:
+            shifts = ", ".join(f"{k} {v:+.3f}" for k, v in large.items())
+            self.screen.print(f"  shifts in eV/atom: {shifts}")
+
+    def on_start(self, step: int, n_steps: int) -> None:
+        """Start the bar."""
+        if step:
+            self.screen.print(f"Going on from step {step}.")
+        self.task = self.progress.add_task(
+            "training", total=n_steps, completed=step, note=""
+        )
+        if self.screen.is_terminal:
+            self.progress.start()
+
+    def on_step(self, record: dict[str, Any]) -> None:
+        """Move the bar."""
+        note = f"loss {record['loss']:.3f}"
+        if "validation" in record and "forces" in record["validation"]:
+            note += f", validation {record['validation']['forces']:.2f} meV/Å"
+        self.progress.update(self.task, completed=record["step"], note=note)
+
+    def on_notice(self, text: str) -> None:
+        """Print a notice above the bar."""
+        print_notice(self.screen, text)
+
+    def close(self) -> None:
+        """Stop the bar."""
+        self.progress.stop()
+
+
+@contextlib.contextmanager
+def training_screen(screen: Console) -> Generator[TrainingScreen]:
+    """Show training, and leave the terminal as it was."""
+    shown = TrainingScreen(screen)
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+def coverage_table(movements: tuple[RoleCoverage, ...]) -> Table:
+    """Return what moves, role by role."""
+    table = Table(title="What moves", title_justify="left", box=None, pad_edge=False)
+    table.add_column("role")
+    for heading in ("tensors", "weights", "trained numbers"):
+        table.add_column(heading, justify="right")
+    for one in movements:
+        table.add_row(
+            one.role,
+            f"{one.n_tensors_moving}/{one.n_tensors}",
+            f"{count_text(one.n_weights_moving)}/{count_text(one.n_weights)}",
+            count_text(one.n_trainable),
+        )
+    weights = sum(one.n_weights for one in movements)
+    trained = sum(one.n_trainable for one in movements)
+    share = f"{count_text(trained)} ({trained / weights:.1%} of {count_text(weights)})"
+    table.add_row("all", "", "", share)
+    return table
+
+
+def score_table(result: RunResult) -> Table:
+    """Return held-out errors and forgetting of all models, side by side."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("suite", "quantity", "metric", "unit"):
+        table.add_column(heading)
+    models = ["base", "adapted"]
+    if any(score.model == "scratch" for score in result.scores):
+        models.append("scratch")
+    for model in models:
+        table.add_column(model, justify="right")
+    for row in comparison_rows(result):
+        if row.metric in {"mae", "mae_aligned", "drift"}:
+            cells = [score_text(getattr(row, model)) for model in models]
+            table.add_row(row.suite, row.quantity, row.metric, row.unit, *cells)
+    return table
+
+
+def print_result(screen: Console, result: RunResult) -> None:
+    """Print the verdict and the main scores for people."""
+    if result.scores:
+        screen.print(score_table(result))
+    size = f"{bytes_text(result.graft_bytes)} of {bytes_text(result.base_bytes)}"
+    screen.print(f"Graft: {size}.")
+    screen.print(f"\n[bold]{escape(result.verdict.headline)}[/bold]")
+    for sentence in result.verdict.sentences:
+        screen.print(f"  {escape(sentence)}")

@@ -1,0 +1,251 @@
+"""The labelled structures of a run, read and checked before any model is loaded.
+
+Nothing here loads torch: what can be refused without a model is refused at once.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from ase import Atoms
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.properties import Property
+from atomgraft.data.checks.findings import (
+    Finding,
+    is_isolated_atom,
+    refuse_errors,
+    refuse_unaccepted,
+)
+from atomgraft.data.checks.heads import HEAD
+from atomgraft.data.checks.suite import Sets, check_alone
+from atomgraft.data.labels import count_labels
+from atomgraft.data.readers import read_structures
+from atomgraft.run.spec import RunSpec
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HeadInputs:
+    """The labelled structures of a head."""
+
+    train: tuple[Atoms, ...]
+    validation: tuple[Atoms, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunData:
+    """The structures of a run as its files give them.
+
+    Parameters
+    ----------
+    own
+        Those of the level of theory that the run is made for.
+    heads
+        Those of further heads, by name.
+    findings
+        What was found without a model.
+    asks
+        Warnings that change what is learned stop the run until they are accepted; not
+        where somebody has been asked before.
+    """
+
+    own: HeadInputs
+    heads: Mapping[str, HeadInputs]
+    findings: tuple[Finding, ...]
+    asks: bool = True
+
+    def refuse(self, findings: Sequence[Finding], accepted: Sequence[str]) -> None:
+        """Raise a finding that stops the run.
+
+        Parameters
+        ----------
+        findings
+            Of these data.
+        accepted
+            Codes of warnings that do not.
+
+        Raises
+        ------
+        BadInputError
+            There is one.
+        """
+        if self.asks:
+            refuse_unaccepted(findings, accepted)
+        else:
+            refuse_errors(findings)
+
+    def sets(self, spec: RunSpec) -> dict[str | None, Sets]:
+        """Return what is checked together, by head; none is the run's own.
+
+        Parameters
+        ----------
+        spec
+            The run.
+        """
+        own = Sets(
+            train=self.own.train,
+            validation=self.own.validation,
+            heads=tuple(spec.heads),
+        )
+        further = {
+            name: Sets(train=one.train, validation=one.validation)
+            for name, one in self.heads.items()
+        }
+        return {None: own, **further}
+
+
+def read_run_data(spec: RunSpec, *, asks: bool = True) -> RunData:
+    """Read the structures of a run and check what needs no model.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    asks
+        See :class:`RunData`.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is, or a warning was not accepted.
+    """
+    train = read_files(spec, spec.train)
+    validation = read_files(spec, spec.validation) if spec.validation else []
+    own = HeadInputs(
+        train=tuple(one for one in train if one.info.get(HEAD) not in spec.heads),
+        validation=tuple(
+            one for one in validation if one.info.get(HEAD) not in spec.heads
+        ),
+    )
+    heads = {name: _read_head(spec, name, train, validation) for name in spec.heads}
+    data = RunData(own=own, heads=heads, findings=(), asks=asks)
+    found = {name: check_alone(one) for name, one in data.sets(spec).items()}
+    findings = tuple(
+        _marked(one, name) for name, those in found.items() for one in those
+    )
+    data.refuse(findings, spec.accept)
+    require_batch(spec, without_lone_atoms(list(own.train))[0])
+    return dataclasses.replace(data, findings=found[None])
+
+
+def _marked(finding: Finding, head: str | None) -> Finding:
+    """Return a finding that names the head whose data it is about."""
+    if head is None:
+        return finding
+    message = f"In the data of the head {head!r}: {finding.message}"
+    return dataclasses.replace(finding, message=message)
+
+
+def _read_head(
+    spec: RunSpec, name: str, train: Sequence[Atoms], validation: Sequence[Atoms]
+) -> HeadInputs:
+    """Read the structures of a further head; frames that name it belong to it."""
+    head = spec.heads[name]
+    own = [one for one in train if one.info.get(HEAD) == name]
+    own += [_of_head(one) for one in read_files(spec, head.train)] if head.train else []
+    if not own:
+        raise BadInputError(
+            f"The head {name!r} has no training structures.",
+            "A head learns from labels of its own level of theory.",
+            f"Name files under heads.{name}.train, or mark frames with head={name}.",
+        )
+    judging = [one for one in validation if one.info.get(HEAD) == name]
+    judging += read_files(spec, head.validation) if head.validation else []
+    return HeadInputs(
+        train=tuple(map(_of_head, own)), validation=tuple(map(_of_head, judging))
+    )
+
+
+def _of_head(atoms: Atoms) -> Atoms:
+    """Return a frame without the name of a head: it is where it belongs."""
+    atoms.info.pop(HEAD, None)
+    return atoms
+
+
+def read_files(spec: RunSpec, files: Sequence[str]) -> list[Atoms]:
+    """Read structures with the label keys and units of a spec."""
+    return read_structures(files, **spec.labels())
+
+
+def without_lone_atoms(train: list[Atoms]) -> tuple[list[Atoms], str | None]:
+    """Leave isolated atoms out: they say nothing about the material's forces.
+
+    Returns
+    -------
+    list[Atoms]
+        The others; everything where there is nothing else.
+    str | None
+        What the user should know.
+    """
+    kept = [atoms for atoms in train if not is_isolated_atom(atoms)]
+    n_left = len(train) - len(kept)
+    if not n_left or not kept:
+        return train, None
+    return kept, f"{n_left} frames of isolated atoms are left out of training."
+
+
+def notices_of(findings: Sequence[Finding]) -> list[str]:
+    """Return the warnings among findings, in words."""
+    return [
+        f"{finding.message} {finding.remedy}"
+        for finding in findings
+        if finding.severity == "warning"
+    ]
+
+
+def require_labels(spec: RunSpec, structures: Sequence[Atoms], kind: str) -> None:
+    """Check that the objective finds something to compare with.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    structures
+        Of one set; none are fine.
+    kind
+        What they are for, in words.
+
+    Raises
+    ------
+    BadInputError
+        No label that counts is there.
+    """
+    if not structures:
+        return
+    count = count_labels(structures)
+    there = {
+        Property.ENERGY: count.n_energies,
+        Property.FORCES: count.n_forces,
+        Property.STRESS: count.n_stresses,
+    }
+    wanted = sorted(spec.training.objective.wanted)
+    if not any(there[one] for one in wanted):
+        raise BadInputError(
+            f"The {kind} structures have no {' or '.join(wanted)}.",
+            "Labels of a property with a weight in the objective are needed.",
+            "Give labelled structures, or other weights under training.objective.",
+        )
+
+
+def require_batch(spec: RunSpec, train: Sequence[Atoms]) -> None:
+    """Check that a batch is no larger than what is trained on.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    train
+        What is trained on.
+
+    Raises
+    ------
+    BadInputError
+        It is larger.
+    """
+    size = spec.training.batch_size
+    if size != "auto" and size > len(train):
+        raise BadInputError(
+            f"Batches of {size} structures were asked for, and {len(train)} are "
+            "there to train on.",
+            "A batch holds each structure once at most.",
+            f"Ask for {len(train)} or fewer with --batch-size, or leave it out.",
+        )

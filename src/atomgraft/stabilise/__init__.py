@@ -1,0 +1,1 @@
+"""Where unstable crystals go: imaginary modes followed to stable structures."""

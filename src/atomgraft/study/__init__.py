@@ -1,0 +1,1 @@
+"""How every verb works: cells on Dask, environments, progress, options."""
