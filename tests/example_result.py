@@ -2,9 +2,12 @@
 
 import math
 import re
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
+from atomgraft.phonons.record import PhononResult
 from atomgraft.records.provenance import Provenance
 from atomgraft.records.scores import Parity, Score, Verdict
 from atomgraft.run.record import (
@@ -15,6 +18,7 @@ from atomgraft.run.record import (
     RoleCoverage,
     RunResult,
     TrainingRecord,
+    parity_of,
 )
 
 HOSTILE = "<script>document.title='owned'</script>&\"'é.extxyz"
@@ -334,7 +338,7 @@ def make_result(seed: int = 0) -> RunResult:
         graft_bytes=242_318,
         base_bytes=3_412_000,
         scores=tuple(label_scores() + forgetting_scores(rng) + consistency_scores()),
-        parity=tuple(parities(rng)),
+        details=drawn(parities(rng)),
         verdict=Verdict(
             took=True,
             headline="The graft took: held-out errors are 3 to 7 times lower.",
@@ -347,6 +351,17 @@ def make_result(seed: int = 0) -> RunResult:
         ),
         provenance=(provenance("adapt"), provenance("prove")),
     )
+
+
+def drawn(parities: Iterable[Parity]) -> dict[str, Any]:
+    """Return parity plots as the suite of labels keeps them."""
+    return {"labels": {"parity": [one.model_dump(mode="json") for one in parities]}}
+
+
+def with_phonons(result: RunResult, *phonons: PhononResult) -> RunResult:
+    """Return a run whose crystals' vibrations were compared."""
+    kept = {"crystals": [one.model_dump(mode="json") for one in phonons]}
+    return result.model_copy(update={"details": result.details | {"phonons": kept}})
 
 
 def make_unproved() -> RunResult:
@@ -370,7 +385,7 @@ def make_unproved() -> RunResult:
     return full.model_copy(
         update={
             "scores": (),
-            "parity": (),
+            "details": {},
             "finished": False,
             "training": training,
             "reference": reference,
@@ -391,9 +406,9 @@ def make_failed() -> RunResult:
                 for score in full.scores
                 if score.model != "scratch" and score.quantity != "stress"
             ),
-            "parity": tuple(
+            "details": drawn(
                 parity
-                for parity in full.parity
+                for parity in parity_of(full)
                 if parity.model != "scratch" and parity.quantity != "stress"
             ),
             "verdict": Verdict(

@@ -15,7 +15,7 @@ from atomgraft.run.page.document import write_page
 from atomgraft.stabilise.page import write_stabilise_page
 from tests.comparisons import comparison_of, failed, table_of
 from tests.example_phonons import LEGS, make_phonons, make_unstable
-from tests.example_result import make_failed, make_result, make_unproved
+from tests.example_result import make_failed, make_result, make_unproved, with_phonons
 from tests.phonon_campaigns import make_campaign
 from tests.selections import selection_of
 from tests.trees import perovskite
@@ -42,9 +42,7 @@ DRAWING_TIME = 60
 
 
 def make_with_phonons():
-    return make_result().model_copy(
-        update={"phonons": (make_phonons(), make_unstable())}
-    )
+    return with_phonons(make_result(), make_phonons(), make_unstable())
 
 
 MAKERS = {

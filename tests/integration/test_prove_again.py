@@ -10,7 +10,7 @@ import pytest
 
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.readers import read_structures
-from atomgraft.run.record import RESULT
+from atomgraft.run.record import RESULT, parity_of
 from tests.integration.test_bad_input import run
 from tests.vibrations import displaced_silicon, save
 
@@ -47,7 +47,7 @@ def test_a_proof_without_files_keeps_what_files_have_shown(place, capsys):
     after = RESULT.read(place / "run")
     assert "dropped" not in capsys.readouterr().err
     assert labels(after) == labels(before) != []
-    assert after.parity == before.parity
+    assert parity_of(after) == parity_of(before) != ()
     assert after.data == before.data
     assert after.verdict.headline == before.verdict.headline
     assert "6 held-out structures" in after.verdict.headline
@@ -56,6 +56,10 @@ def test_a_proof_without_files_keeps_what_files_have_shown(place, capsys):
         "forgetting"
     )
     assert [one.verb for one in after.provenance] == ["adapt", "prove", "prove"]
+    assert [one.suites for one in after.provenance[1:]] == [
+        ("labels", "forgetting", "consistency"),
+        ("forgetting", "consistency"),
+    ]
 
 
 def test_other_files_replace_what_the_first_have_shown(place):
@@ -77,7 +81,7 @@ def test_what_changed_files_have_shown_is_dropped_and_told(place, capsys):
     assert "dropped (labels)" in " ".join(capsys.readouterr().err.split())
     after = RESULT.read(place / "run")
     assert labels(after) == []
-    assert after.parity == ()
+    assert parity_of(after) == ()
     assert [one.role for one in after.data] == ["train"]
     assert "Nothing held out" in after.verdict.headline
 
@@ -137,6 +141,6 @@ def test_vibrations_keep_what_files_have_shown(place):
     after = RESULT.read(place / "run")
     assert labels(after) == before
     assert "held-out" in after.verdict.headline
-    assert len(after.phonons) == 1
+    assert len(after.details["phonons"]["crystals"]) == 1
     document = json.loads((place / "run" / RESULT.file).read_text())
     assert {one["suite"] for one in document["scores"]} >= {"labels", "phonons"}

@@ -11,7 +11,7 @@ from ase.io import write
 
 from atomgraft.data.readers import read_structures
 from atomgraft.lattice.harmonic import with_forces
-from atomgraft.phonons.scores import OWN_SCALAR
+from atomgraft.phonons.record import OWN_SCALAR
 from atomgraft.run.record import RESULT
 from tests.integration.test_bad_input import contents, run
 from tests.vibrations import displaced_silicon, harmonic_silicon, save
@@ -55,7 +55,7 @@ def of_phonons(document):
 def test_vibrations_are_added_and_kept(place, capsys):
     document = as_json(PROVE, capsys)
     assert document == json.loads((place / "run" / RESULT.file).read_text())
-    [phonons] = document["phonons"]
+    [phonons] = document["details"]["phonons"]["crystals"]
     assert [one["contestant"] for one in phonons["spectra"]] == [
         "reference", "base", "adapted",
     ]  # fmt: skip
@@ -66,30 +66,33 @@ def test_vibrations_are_added_and_kept(place, capsys):
     }  # fmt: skip
     told = [one for one in document["verdict"]["sentences"] if "Phonons of" in one]
     assert len(told) == 1
-    assert "phonons" in [one["verb"] for one in document["provenance"]]
+    assert document["provenance"][-1]["suites"] == ["phonons", "forgetting"]
     page = (place / "run" / "report.html").read_text()
     assert "honon" in page
 
     again = as_json("prove run", capsys)  # without the suite
-    assert again["phonons"] == document["phonons"]
+    assert again["details"]["phonons"] == document["details"]["phonons"]
     assert of_phonons(again) == found
     assert told[0] in again["verdict"]["sentences"]
     assert any(one["suite"] == "consistency" for one in again["scores"])
 
     once_more = as_json(PROVE, capsys)  # asked again: replaced, not doubled
-    assert len(once_more["phonons"]) == 1
+    assert len(once_more["details"]["phonons"]["crystals"]) == 1
     assert of_phonons(once_more) == found
-    verbs = [one["verb"] for one in once_more["provenance"]]
-    assert verbs.count("phonons") == verbs.count("prove") == 1
+    asked = [one["suites"] for one in once_more["provenance"] if one["suites"]]
+    assert asked == [["forgetting", "consistency"], ["phonons"]]
 
 
 def test_a_crystal_without_dft_has_bands_and_no_scores(place, capsys):
     write("POSCAR", bulk("Si", a=5.431))
     document = as_json("prove run --suite phonons --crystal POSCAR", capsys)
-    [phonons] = document["phonons"]
+    [phonons] = document["details"]["phonons"]["crystals"]
     assert phonons["errors"] == []
     assert [one["contestant"] for one in phonons["spectra"]] == ["base", "adapted"]
     assert of_phonons(document) == []
+    [told] = document["unanswered"]["phonons"]
+    assert "has no reference calculation" in told
+    assert told in Path("run", "report.html").read_text()
 
 
 def made(write_it, command):
@@ -100,6 +103,14 @@ def made(write_it, command):
 BAD = {
     "unknown suite": lambda: "prove run --suite heat",
     "a crystal without the suite": lambda: "prove run --crystal softer.yaml",
+    "an option of a suite that is not asked": lambda: (
+        "prove run --set phonons.crystal=softer.yaml"
+    ),
+    "an option that no suite has": lambda: (
+        "prove run --suite phonons --set phonons.colour=red"
+    ),
+    "an option without a value": lambda: "prove run --suite phonons --set crystal",
+    "labels without files": lambda: "prove run --suite labels",
     "a crystal that is not there": lambda: "prove run --suite phonons --crystal no",
     "a molecule": lambda: made(
         lambda: write("molecule.xyz", Atoms("Si2", [[0, 0, 0], [0, 0, 2.3]])),

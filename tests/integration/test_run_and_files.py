@@ -14,7 +14,7 @@ from atomgraft.core.outputs import held
 from atomgraft.core.storage import write_atomically
 from atomgraft.data.shipped import shipped_path
 from atomgraft.run.adapt import adapt
-from atomgraft.run.prove import prove
+from atomgraft.run.prove import Watch, prove
 from atomgraft.run.record import RESULT
 from atomgraft.run.spec import parse_spec
 from tests.integration.test_bad_input import run
@@ -168,7 +168,7 @@ def test_units_of_training_are_told_where_they_judge(place, tmp_path):
     adapt(spec, tmp_path / "gpa")
     test = [str(place / "test.extxyz")]
     told = []
-    wrong = prove(tmp_path / "gpa", test, notify=told.append)
+    wrong = prove(tmp_path / "gpa", test, watch=Watch(notify=told.append))
     assert any("--stress-unit GPa, as training" in text for text in told)
     right = prove(tmp_path / "gpa", test, default_labels=True)
     plain = prove(place / "run", test)

@@ -72,6 +72,8 @@ def test_a_stored_result_keeps_its_numbers(stored):
     assert len(kept) == len(document["scores"]) >= 49
     for score in document["scores"]:
         keys = ("model", "suite", "quantity", "metric", "group")
+        if score["metric"] == "rounding":  # with consistency before version 6
+            score["suite"] = "labels"
         found = kept[tuple(score[key] for key in keys)]
         assert found.value == score["value"]
         assert found.unit == score["unit"]

@@ -10,7 +10,7 @@ from atomgraft.core.errors import AtomgraftError, BadInputError
 
 T = TypeVar("T")
 
-GROUPS = ("atomgraft.adapters", "atomgraft.recipes")
+GROUPS = ("atomgraft.adapters", "atomgraft.recipes", "atomgraft.suites")
 """The entry points that atomgraft reads."""
 
 

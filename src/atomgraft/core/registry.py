@@ -1,8 +1,9 @@
 """Names to things, with an error that names what would have matched."""
 
 import difflib
+import importlib
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.plugins import Plugins
@@ -31,6 +32,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, plugins: Plugins[T] | None = None) -> None:
         self.kind = kind
         self._entries: dict[str, T] = {}
+        self._places: dict[str, str] = {}
         self._retired: dict[str, tuple[str, str]] = {}
         self._plugins = plugins
 
@@ -39,6 +41,20 @@ class Registry(Generic[T]):
         if name in self._entries:
             raise ValueError(f"{self.kind} {name!r} is registered twice")
         self._entries[name] = entry
+
+    def add_place(self, name: str, place: str) -> None:
+        """Register what is imported when it is asked for.
+
+        Parameters
+        ----------
+        name
+            Its name, which must be new.
+        place
+            ``module:name`` of it.
+        """
+        if name in self:
+            raise ValueError(f"{self.kind} {name!r} is registered twice")
+        self._places[name] = place
 
     def retire(self, name: str, reason: str, instead: str) -> None:
         """Remember an entry that is no more.
@@ -67,19 +83,26 @@ class Registry(Generic[T]):
             There is none of that name; or a plug-in offers it that is broken, or
             one that claims the name of another.
         """
-        if name in self._entries:
+        if name in self._entries or name in self._places:
             if self._plugins is not None:
                 self._plugins.refuse_own_name(name)
-            return self._entries[name]
+            return self._own(name)
         if self._plugins is not None and name in self._plugins:
             return self._plugins[name]
         raise self._unknown(name)
 
+    def _own(self, name: str) -> T:
+        if name in self._places:
+            module, _, attribute = self._places[name].partition(":")
+            return cast("T", getattr(importlib.import_module(module), attribute))
+        return self._entries[name]
+
     def __contains__(self, name: str) -> bool:
-        return name in self._entries or name in (self._plugins or ())
+        own = name in self._entries or name in self._places
+        return own or name in (self._plugins or ())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*self._entries, *(self._plugins or ())}))
+        return iter(sorted({*self._entries, *self._places, *(self._plugins or ())}))
 
     def _unknown(self, name: str) -> BadInputError:
         if name in self._retired:

@@ -8,7 +8,7 @@ import torch
 from ase import Atoms
 
 from atomgraft.core.properties import PROPERTIES, Property
-from atomgraft.evaluation import consistency
+from atomgraft.evaluation import labels
 from atomgraft.evaluation.differences import predicted_values
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import StructurePrediction, predict_structures
@@ -79,7 +79,7 @@ def rounding_scores(
     return tuple(
         Score(
             model=model,
-            suite=consistency.SUITE,
+            suite=labels.SUITE,
             quantity=quantity.value,
             metric=METRIC,
             value=scale * max(one.difference(quantity) for one in found),

@@ -57,6 +57,11 @@ def figure(value: float) -> str:
     return f"{value:.{decimals}f}"
 
 
+def arrow(before: Score, after: Score) -> str:
+    """Return two scores as one led to the other, in their unit."""
+    return f"{figure(before.value)} → {figure(after.value)} {after.unit}"
+
+
 def _digits_before_point(size: float) -> int:
     """Return the position of the first figure: 2 for 21.2, 0 for 0.5, -1 for 0.02."""
     digits = 0

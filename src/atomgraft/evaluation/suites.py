@@ -1,8 +1,8 @@
-"""The judge: every model on the same questions, however it was made."""
+"""Labels, forgetting and consistency: the suites that every run is judged by."""
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, final
 
 import numpy as np
 from ase import Atoms
@@ -11,22 +11,25 @@ from ase.data import chemical_symbols
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.properties import Property
 from atomgraft.core.seeding import numpy_generator
+from atomgraft.evaluation import consistency, forgetting, labels
 from atomgraft.evaluation.consistency import consistency_scores
-from atomgraft.evaluation.crystals import visible
+from atomgraft.evaluation.crystals import shipped_crystals, visible
 from atomgraft.evaluation.differences import predicted_values
 from atomgraft.evaluation.forgetting import forgetting_scores, probe_spreads
 from atomgraft.evaluation.labels import label_changes, label_scores
 from atomgraft.evaluation.parity import parity_points
 from atomgraft.evaluation.rounding import rounding_scores
+from atomgraft.evaluation.suite import (
+    AbstractSuite,
+    Answers,
+    Contestants,
+    Progress,
+    Subject,
+    SuiteOptions,
+)
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import StructurePrediction, predict_structures
 from atomgraft.records.scores import ModelName, Parity, Score
-
-Progress = Callable[[str, int, int], None]
-"""Called with what comes next, the number of steps done and their total."""
-
-N_STEPS = 3
-"""Steps for each model: labels, crystals, consistency."""
 
 N_PROBED = 2
 """Held-out structures, and crystals, on which derivatives are checked."""
@@ -106,53 +109,103 @@ def assess(
     ['consistency', 'forgetting']
     """
     _require_known(models, structures)
-    announce = _announcer(progress, N_STEPS * len(models))
-    judged = _Judged(models=models, seed=seed, announce=announce)
-    scores, parity = judged.on_labels(structures)
-    scores += judged.on_crystals(crystals, reference_shifts, training_elements)
-    scores += judged.on_consistency(_probes(structures, crystals))
-    return Assessment(scores=tuple(scores), parity=tuple(parity))
+    subject = Subject(
+        files=(),
+        structures=structures,
+        elements=training_elements,
+        base=models["base"],
+    )
+    contestants = Contestants(
+        models=models, reference_shifts=reference_shifts, seed=seed
+    )
+    suites: list[AbstractSuite] = [
+        *([LabelSuite(subject, SuiteOptions())] if structures else []),
+        ForgettingSuite(subject, SuiteOptions(), crystals),
+        ConsistencySuite(subject, SuiteOptions(), crystals),
+    ]
+    found = [one.ask(contestants, progress) for one in suites]
+    return Assessment(
+        scores=tuple(row for one in found for row in one.scores),
+        parity=parity_of(found[0].details),
+    )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Judged:
-    """The models under judgement; each suite draws from a generator of its own."""
+def parity_of(details: Mapping[str, Any]) -> tuple[Parity, ...]:
+    """Return the points of the parity plots that held-out labels have left."""
+    return tuple(Parity.model_validate(one) for one in details.get("parity", ()))
 
-    models: Mapping[ModelName, AbstractPotential]
-    seed: int
-    announce: Callable[[str], None]
 
-    def on_labels(
-        self, structures: Sequence[Atoms]
-    ) -> tuple[list[Score], list[Parity]]:
+@final
+class LabelSuite(AbstractSuite):
+    """Errors on held-out labels, their change from the base, and rounding."""
+
+    name = labels.SUITE
+    title = "Held-out errors"
+    caption = "Errors on held-out structures."
+
+    def __init__(self, subject: Subject, options: SuiteOptions) -> None:
+        if not subject.structures:
+            raise BadInputError(
+                "The suite of labels was asked for, and no held-out structures came.",
+                "Structures with labels that were not trained on are needed.",
+                "Name their files: --test FILE",
+            )
+        self.structures = subject.structures
+
+    def ask(
+        self, contestants: Contestants, progress: Progress | None = None
+    ) -> Answers:
         """Measure the errors of every model and their change from the base."""
+        _require_known(contestants.models, self.structures)
         found: dict[ModelName, list[StructurePrediction]] = {}
-        for name, potential in self.models.items():
-            self.announce(f"{name}: held-out labels")
-            found[name] = _predictions(name, potential, structures)
+        for name, potential in _in_turn(contestants, "held-out labels", progress):
+            found[name] = _predictions(name, potential, self.structures)
         scores: list[Score] = []
         parity: list[Parity] = []
         for name, predictions in found.items():
-            scores += label_scores(name, predictions, structures)
+            asked = name, predictions, self.structures
+            scores += label_scores(*asked)
             if name != "base":
-                scores += label_changes(name, found["base"], predictions, structures)
-            scores += rounding_scores(name, self.models[name], predictions, structures)
-            parity += parity_points(name, predictions, structures)
-        return scores, parity
+                scores += label_changes(
+                    name, found["base"], predictions, self.structures
+                )
+            scores += rounding_scores(
+                name, contestants.models[name], predictions, self.structures
+            )
+            parity += parity_points(*asked)
+        return Answers(
+            scores=tuple(scores),
+            details={"parity": [one.model_dump(mode="json") for one in parity]},
+        )
 
-    def on_crystals(
+
+@final
+class ForgettingSuite(AbstractSuite):
+    """The drift of every model on the crystals it shares with the base."""
+
+    name = forgetting.SUITE
+    title = "Forgetting"
+    caption = "Drift of predictions from the base on a fixed set of crystals."
+
+    def __init__(
         self,
-        crystals: Sequence[Atoms],
-        reference_shifts: Mapping[ModelName, Mapping[int, float]],
-        training_elements: Collection[int],
-    ) -> list[Score]:
-        """Measure the drift of every model on the crystals it shares with the base."""
-        base = self.models["base"]
-        seen = visible(crystals, base.elements)
+        subject: Subject,
+        options: SuiteOptions,
+        crystals: Sequence[Atoms] | None = None,
+    ) -> None:
+        self.elements = subject.elements
+        self.crystals = shipped_crystals() if crystals is None else crystals
+
+    def ask(
+        self, contestants: Contestants, progress: Progress | None = None
+    ) -> Answers:
+        """Measure the drift of every model; the base has one row of zeros."""
+        base = contestants.models["base"]
+        seen = visible(self.crystals, base.elements)
         sources = _predictions("base", base, seen)
-        scores = list(probe_spreads(sources, seen, training_elements))
-        for name, potential in self.models.items():
-            self.announce(f"{name}: drift on {len(seen)} crystals")
+        scores = list(probe_spreads(sources, seen, self.elements))
+        what = f"drift on {len(seen)} crystals"
+        for name, potential in _in_turn(contestants, what, progress):
             pairs = [
                 (atoms, source)
                 for atoms, source in zip(seen, sources, strict=True)
@@ -164,8 +217,8 @@ class _Judged:
                 [source for _, source in pairs],
                 sources if name == "base" else _predictions(name, potential, shared),
                 shared,
-                reference_shifts=reference_shifts.get(name, {}),
-                training_elements=training_elements,
+                reference_shifts=contestants.reference_shifts.get(name, {}),
+                training_elements=self.elements,
             )
             # the base does not drift from itself: one row of zeros says it all
             scores += [
@@ -173,28 +226,50 @@ class _Judged:
                 for row in rows
                 if name != "base" or (row.metric == "drift" and row.group is None)
             ]
-        return scores
+        return Answers(scores=tuple(scores))
 
-    def on_consistency(self, structures: Sequence[Atoms]) -> list[Score]:
-        """Probe derivatives and rotations of every model on the same few structures."""
+
+@final
+class ConsistencySuite(AbstractSuite):
+    """Derivatives and rotations of every model, probed on the same few structures."""
+
+    name = consistency.SUITE
+    title = "Physical consistency"
+    caption = (
+        "Largest deviation of forces and stress from finite differences of the energy, "
+        "and of predictions from those of a rotated copy, in double precision."
+    )
+
+    def __init__(
+        self,
+        subject: Subject,
+        options: SuiteOptions,
+        crystals: Sequence[Atoms] | None = None,
+    ) -> None:
+        known = shipped_crystals() if crystals is None else crystals
+        self.structures = _probes(subject.structures, known)
+
+    def ask(
+        self, contestants: Contestants, progress: Progress | None = None
+    ) -> Answers:
+        """Probe every model; each draws from a generator of its own."""
         scores: list[Score] = []
-        for name, potential in self.models.items():
-            self.announce(f"{name}: consistency")
-            rng = numpy_generator(self.seed, "consistency")
-            probes = visible(structures, potential.elements)
+        for name, potential in _in_turn(contestants, "consistency", progress):
+            rng = numpy_generator(contestants.seed, "consistency")
+            probes = visible(self.structures, potential.elements)
             scores += consistency_scores(name, potential, probes, rng)
-        return scores
+        return Answers(scores=tuple(scores))
 
 
-def _announcer(progress: Progress | None, n_steps: int) -> Callable[[str], None]:
-    steps = itertools.count()
-
-    def announce(what: str) -> None:
-        done = next(steps)
+def _in_turn(
+    contestants: Contestants, what: str, progress: Progress | None
+) -> Iterator[tuple[ModelName, AbstractPotential]]:
+    """Yield the models, and say of each that it is asked."""
+    n = len(contestants.models)
+    for i, (name, potential) in enumerate(contestants.models.items()):
         if progress is not None:
-            progress(what, done, n_steps)
-
-    return announce
+            progress(f"{name}: {what}", i, n)
+        yield name, potential
 
 
 def _probes(structures: Sequence[Atoms], crystals: Sequence[Atoms]) -> list[Atoms]:

@@ -7,9 +7,8 @@ from typing import Literal
 from atomgraft.core.properties import Property
 from atomgraft.evaluation import consistency, labels, rounding
 from atomgraft.evaluation.lost_accuracy import NAMES, LostAccuracy, lost_accuracy
-from atomgraft.evaluation.score_table import ScoreTable, figure
+from atomgraft.evaluation.score_table import ScoreTable, arrow, figure
 from atomgraft.metrics.thresholds import MIN_GAIN
-from atomgraft.phonons import scores as phonon_scores
 from atomgraft.records.scores import MovedWeights, Score, Verdict
 
 Outcome = Literal[
@@ -57,7 +56,12 @@ class _Judgement:
         return 1 - self.after.value / self.before.value if self.before.value else 0.0
 
 
-def verdict(scores: Sequence[Score], *, moved: MovedWeights | None = None) -> Verdict:
+def verdict(
+    scores: Sequence[Score],
+    *,
+    moved: MovedWeights | None = None,
+    further: Sequence[str] = (),
+) -> Verdict:
     """Judge the adapted model beside the base, and beside scratch if it is there.
 
     A quantity is better if the whole 95 % interval of the change of its mean
@@ -73,6 +77,8 @@ def verdict(scores: Sequence[Score], *, moved: MovedWeights | None = None) -> Ve
         As :func:`atomgraft.evaluation.suites.assess` returns them.
     moved
         How many weights differ from the base's; none where that is not known.
+    further
+        Sentences of further suites.
 
     Examples
     --------
@@ -84,7 +90,7 @@ def verdict(scores: Sequence[Score], *, moved: MovedWeights | None = None) -> Ve
     lost = lost_accuracy(table)
     sentences = [*_unmoved(moved), *(_sentence(table, one) for one in judgements)]
     sentences += _without_interval(judgements)
-    sentences += [*_scratch(table), *_phonons(table)]
+    sentences += [*_scratch(table), *further]
     sentences += [] if lost is None else [lost.sentence]
     sentences += _consistency(table)
     outcomes = [one.outcome for one in judgements] if _has_moved(moved) else []
@@ -129,7 +135,7 @@ def _noise(table: ScoreTable, quantity: Property) -> float:
     Zero where it was not measured, as in results of older versions.
     """
     rows = [
-        table.find(model, consistency.SUITE, quantity, rounding.METRIC)
+        table.find(model, labels.SUITE, quantity, rounding.METRIC)
         for model in ("base", "adapted")
     ]
     return sum((row.value for row in rows if row is not None), 0.0)
@@ -169,7 +175,7 @@ def _headline(
     start = _start(by_outcome, moved) + _aside(by_outcome, moved, lost)
     return (
         f"{start}: {', '.join(said)} on {first.change.n} held-out structures "
-        f"({NAMES[first.quantity]} {_arrow(first.before, first.after)})."
+        f"({NAMES[first.quantity]} {arrow(first.before, first.after)})."
     )
 
 
@@ -223,7 +229,7 @@ def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
     before, after, change = judgement.before, judgement.after, judgement.change
     is_aligned = change.metric == "mae_aligned_change"
     told = f"{name}{', best shift per element taken out' if is_aligned else ''}: "
-    told += f"mean absolute error {_arrow(before, after)}, {judgement.outcome}"
+    told += f"mean absolute error {arrow(before, after)}, {judgement.outcome}"
     told += _why(judgement)
     if change.interval is not None:
         low, high = map(figure, change.interval)
@@ -233,7 +239,7 @@ def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
         for model in ("base", "adapted")
     ]
     if is_aligned and raw[0] is not None and raw[1] is not None:
-        told += f"; with their own references {_arrow(raw[0], raw[1])}"
+        told += f"; with their own references {arrow(raw[0], raw[1])}"
     return f"{told}."
 
 
@@ -269,39 +275,6 @@ def _why(judgement: _Judgement) -> str:
             "least that counts as a gain"
         )
     return ""
-
-
-def _phonons(table: ScoreTable) -> list[str]:
-    """Compare frequencies with the base's, and with the base times one number."""
-    suite, quantity = phonon_scores.SUITE, phonon_scores.FREQUENCIES
-    before = table.find("base", suite, quantity, "mae")
-    after = table.find("adapted", suite, quantity, "mae")
-    if before is None or after is None:
-        return []
-    told = (
-        f"Phonons of {_crystals(after.n)}: frequencies off by {_arrow(before, after)}"
-    )
-    scaled = table.find("base", suite, quantity, phonon_scores.OWN_SCALAR)
-    if scaled is not None:
-        one_number = (
-            f"the base's force constants times one fitted number give "
-            f"{figure(scaled.value)}"
-        )
-        return [f"{told}; {one_number}, so that {_beyond(after, scaled)}."]
-    return [f"{told}."]
-
-
-def _beyond(after: Score, scaled: Score) -> str:
-    """Compare with the base times one number; a small lead counts as none."""
-    if after.value < (1 - MIN_GAIN) * scaled.value:
-        return "more was learned than a stiffness"
-    if after.value < scaled.value:
-        return "hardly more was learned than that number says"
-    return "no more was learned than that number says"
-
-
-def _crystals(n: int) -> str:
-    return "one crystal" if n == 1 else f"{n} crystals"
 
 
 def _scratch(table: ScoreTable) -> list[str]:
@@ -348,10 +321,6 @@ def _consistency(table: ScoreTable) -> list[str]:
         return told
     sizes = " and ".join(f"{figure(row.value)} {row.unit}" for row in slopes)
     return [f"Forces and stress are derivatives of the energy, to {sizes}."]
-
-
-def _arrow(before: Score, after: Score) -> str:
-    return f"{figure(before.value)} → {figure(after.value)} {after.unit}"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -14,6 +14,15 @@ from atomgraft.records.provenance import Provenance
 
 PHONONS_VERSION = 1
 
+SUITE = "phonons"
+"""Of the scores that a proof takes from these records."""
+
+FREQUENCIES, FREE_ENERGY = "frequencies", "free energy"
+"""Quantities of these scores."""
+
+OWN_SCALAR = "mae_own_scalar"
+"""Error of the base with all force constants times the one number that fits best."""
+
 REFERENCE = "reference"
 """The name of the contestant that is no model: DFT."""
 

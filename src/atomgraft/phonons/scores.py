@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from atomgraft.evaluation.sureness import sureness_fields
-from atomgraft.phonons.record import PhononErrors, PhononResult
+from atomgraft.phonons.record import (
+    FREE_ENERGY,
+    FREQUENCIES,
+    OWN_SCALAR,
+    SUITE,
+    PhononErrors,
+    PhononResult,
+)
 from atomgraft.records.scores import ModelName, Score
-
-SUITE = "phonons"
-
-FREQUENCIES, FREE_ENERGY = "frequencies", "free energy"
-
-OWN_SCALAR = "mae_own_scalar"
-"""Error of the base with all force constants times the one number that fits best."""
 
 MODELS: tuple[ModelName, ...] = ("base", "adapted", "scratch")
 

@@ -1,22 +1,30 @@
-"""The suite of vibrations in a proof: base, adapted and scratch beside DFT."""
+"""The suite of phonons: base, adapted and scratch beside DFT, crystal by crystal."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING, Any, cast, final
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.force_sets import is_phonopy_calculation
-from atomgraft.data.shipped import PREFIX
-from atomgraft.lattice.supercells import require_crystal
-from atomgraft.models.base import AbstractPotential
-from atomgraft.page.wording import MODEL_NAMES
-from atomgraft.phonons.crystals import Crystal, read_crystal
-from atomgraft.phonons.record import PhononResult
-from atomgraft.phonons.setup import BASE, Progress
-from atomgraft.phonons.spec import PhononSpec
-from atomgraft.phonons.work import phonons_of
-from atomgraft.records.scores import ModelName
+from atomgraft.evaluation.score_table import ScoreTable, arrow, figure
+from atomgraft.evaluation.suite import (
+    AbstractSuite,
+    Answers,
+    Contestants,
+    Progress,
+    Subject,
+    SuiteOptions,
+)
+from atomgraft.metrics.thresholds import MIN_GAIN
+from atomgraft.phonons.record import FREQUENCIES, OWN_SCALAR, SUITE, PhononResult
+from atomgraft.records.scores import Score
+
+if TYPE_CHECKING:
+    from atomgraft.models.base import AbstractPotential
+    from atomgraft.page.blocks import Section
+    from atomgraft.phonons.crystals import Crystal
+
+CRYSTALS = "crystals"
+"""The key of the details under which each crystal is kept."""
 
 SHIPPED = {"si": "shipped:si-phonons", "ge": "shipped:ge-phonons"}
 """The calculation that goes with a shipped training set, by its element."""
@@ -57,77 +65,130 @@ def crystals_for(given: Sequence[str], trained: Sequence[str]) -> tuple[str, ...
 
 
 def _crystal_of(name: str) -> str | None:
+    from atomgraft.data.force_sets import is_phonopy_calculation
+    from atomgraft.data.shipped import PREFIX
+
     plain = name.partition("@")[0]
     if plain.startswith(PREFIX):
         return SHIPPED.get(plain.removeprefix(PREFIX).partition("-")[0])
     return plain if is_phonopy_calculation(plain) else None
 
 
-def read_crystals(
-    given: Sequence[str], trained: Sequence[str]
-) -> list[tuple[str, Crystal]]:
-    """Read the crystals whose vibrations are to be judged, with their names.
+class PhononOptions(SuiteOptions):
+    """Which crystals are judged."""
 
-    Parameters
-    ----------
-    given, trained
-        As for :func:`crystals_for`.
-
-    Raises
-    ------
-    BadInputError
-        There is none, or one cannot be read or is no crystal.
-    """
-    read = [(name, read_crystal(name)) for name in crystals_for(given, trained)]
-    for _, crystal in read:
-        require_crystal(crystal.atoms)
-    return read
+    crystal: tuple[str, ...] = ()
+    """Structures and calculations of phonopy; none: those among the run's files."""
 
 
-def prove_phonons(
-    models: Mapping[ModelName, AbstractPotential],
-    crystals: Sequence[tuple[str, Crystal]],
-    *,
-    titles: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
-) -> tuple[PhononResult, ...]:
-    """Compute the vibrations of crystals under every model of a proof, in float64.
+@final
+class PhononSuite(AbstractSuite):
+    """Frequencies and free energies of crystals, beside a DFT calculation."""
 
-    Parameters
-    ----------
-    models
-        By contestant, ``base`` among them.
-    crystals
-        What was named, and what was read.
-    titles
-        What people call the contestants; none takes the names of the page.
-    progress
-        Called with what is done, steps done and steps in all.
-
-    Raises
-    ------
-    BadInputError
-        A model does not know an element of a crystal.
-    """
-    doubles = {
-        str(name): one.clone(dtype=torch.float64, device=one.device)
-        for name, one in models.items()
-    }
-    return tuple(
-        _one(crystal, name, doubles, titles, progress) for name, crystal in crystals
+    name = SUITE
+    title = "Phonons"
+    caption = (
+        "Errors of vibrations against the reference, mean over n crystals, with 95 % "
+        "intervals over five crystals or more: frequencies on the mesh, and the free "
+        "energy at 300 K of stable crystals. The base's force constants times the one "
+        "number that fits them best are the baseline: an adaptation that does not beat "
+        "it has learned nothing else. Crystal by crystal below."
     )
+    Options = PhononOptions
+
+    def __init__(self, subject: Subject, options: SuiteOptions) -> None:
+        from atomgraft.lattice.forces import require_known
+        from atomgraft.lattice.supercells import require_crystal
+        from atomgraft.phonons.crystals import read_crystal
+
+        given = cast("PhononOptions", options).crystal
+        names = crystals_for(given, subject.files)
+        self.crystals = [(name, read_crystal(name)) for name in names]
+        for _, crystal in self.crystals:
+            require_crystal(crystal.atoms)
+        require_known(subject.base, [crystal.atoms for _, crystal in self.crystals])
+
+    def ask(
+        self, contestants: Contestants, progress: Progress | None = None
+    ) -> Answers:
+        """Compute the vibrations of crystals under every model, in float64."""
+        import torch
+
+        from atomgraft.phonons.scores import phonon_scores
+
+        doubles = {
+            str(name): one.clone(dtype=torch.float64, device=one.device)
+            for name, one in contestants.models.items()
+        }
+        found = [
+            _phonons_of(name, crystal, doubles, progress)
+            for name, crystal in self.crystals
+        ]
+        return Answers(
+            scores=tuple(phonon_scores(found)),
+            details={CRYSTALS: [one.model_dump(mode="json") for one in found]},
+            unanswered=tuple(
+                f"{one.formula} has no reference calculation: its phonons are shown, "
+                "and have no error."
+                for one in found
+                if not one.errors
+            ),
+        )
+
+    @classmethod
+    def sections(cls, details: Mapping[str, Any]) -> "list[Section]":
+        """Return one section for each crystal, and one that sums several up."""
+        from atomgraft.phonons.sections import phonon_sections
+
+        return phonon_sections(crystals_of(details))
+
+    @classmethod
+    def sentences(cls, scores: Sequence[Score]) -> list[str]:
+        """Compare frequencies with the base's, and with the base times one number."""
+        table = ScoreTable(scores)
+        before = table.find("base", SUITE, FREQUENCIES, "mae")
+        after = table.find("adapted", SUITE, FREQUENCIES, "mae")
+        if before is None or after is None:
+            return []
+        n = "one crystal" if after.n == 1 else f"{after.n} crystals"
+        told = f"Phonons of {n}: frequencies off by {arrow(before, after)}"
+        scaled = table.find("base", SUITE, FREQUENCIES, OWN_SCALAR)
+        if scaled is not None:
+            one_number = (
+                f"the base's force constants times one fitted number give "
+                f"{figure(scaled.value)}"
+            )
+            return [f"{told}; {one_number}, so that {_beyond(after, scaled)}."]
+        return [f"{told}."]
 
 
-def _one(
-    crystal: Crystal,
+def crystals_of(details: Mapping[str, Any]) -> tuple[PhononResult, ...]:
+    """Return the vibrations of each crystal that a proof has left."""
+    return tuple(PhononResult.model_validate(one) for one in details.get(CRYSTALS, ()))
+
+
+def _beyond(after: Score, scaled: Score) -> str:
+    """Compare with the base times one number; a small lead counts as none."""
+    if after.value < (1 - MIN_GAIN) * scaled.value:
+        return "more was learned than a stiffness"
+    if after.value < scaled.value:
+        return "hardly more was learned than that number says"
+    return "no more was learned than that number says"
+
+
+def _phonons_of(
     name: str,
-    models: Mapping[str, AbstractPotential],
-    titles: Mapping[str, str] | None,
+    crystal: "Crystal",
+    models: "Mapping[str, AbstractPotential]",
     progress: Progress | None,
 ) -> PhononResult:
+    from atomgraft.data.shipped import PREFIX
+    from atomgraft.page.wording import MODEL_NAMES
+    from atomgraft.phonons.setup import BASE
+    from atomgraft.phonons.spec import PhononSpec
+    from atomgraft.phonons.work import phonons_of
+
     place = name if name.startswith(PREFIX) else Path(name).name
     spec = PhononSpec(crystal=place, models=(BASE,))
-    result, _ = phonons_of(
-        spec, crystal, models, titles=titles or MODEL_NAMES, progress=progress
-    )
+    result, _ = phonons_of(spec, crystal, models, titles=MODEL_NAMES, progress=progress)
     return result

@@ -25,3 +25,5 @@ class Provenance(BaseModel):
     device: str
     dtype: str
     n_threads: int
+    suites: tuple[str, ...] = ()
+    """Which it answered, where a run was judged."""

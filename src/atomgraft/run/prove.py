@@ -3,8 +3,10 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
 
 import torch
 from ase import Atoms
@@ -19,17 +21,13 @@ from atomgraft.data.checks.findings import refuse_errors
 from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
-from atomgraft.evaluation.crystals import shipped_crystals
-from atomgraft.evaluation.rounding import METRIC as ROUNDING
-from atomgraft.evaluation.suites import assess
+from atomgraft.evaluation.suite import Answers, Contestants, Progress, Subject
 from atomgraft.evaluation.verdict import verdict
 from atomgraft.evaluation.weights import moved_weights
-from atomgraft.lattice.forces import require_known
 from atomgraft.models.base import AbstractPotential
-from atomgraft.phonons.scores import SUITE as PHONONS
-from atomgraft.phonons.scores import phonon_scores
-from atomgraft.phonons.suite import prove_phonons, read_crystals
-from atomgraft.records.scores import ModelName, MovedWeights, Score
+from atomgraft.page.wording import position
+from atomgraft.records.provenance import Provenance
+from atomgraft.records.scores import ModelName, MovedWeights
 from atomgraft.run.baseline import SCRATCH
 from atomgraft.run.held_out import judging, read_held_out
 from atomgraft.run.inputs import (
@@ -42,38 +40,77 @@ from atomgraft.run.inputs import (
 from atomgraft.run.record import RESULT, DataCard, RunResult
 from atomgraft.run.spec import SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.run.structures import notices_of, read_files
+from atomgraft.run.suites import (
+    LABELS,
+    OF_THE_PAGE,
+    SuiteSettings,
+    chosen_suites,
+    options_of,
+    sentences_of,
+    suites_of,
+)
 from atomgraft.study.sessions import Clock, provenance
 from atomgraft.training.devices import DeviceName, resolve_device
 
-LABELS = "labels"
-"""The suite that held-out structures answer."""
+DEFAULT_SUITES: SuiteSettings = MappingProxyType({})
+
+EARLIER = {"prove": (LABELS, "forgetting", "consistency"), "phonons": ("phonons",)}
+"""What commands have answered that did not yet say so, by their verb."""
+
+ORDER = (*OF_THE_PAGE,)
+"""Of suites in a result; others follow."""
+
+T = TypeVar("T")
 
 SAME_CHANGE = 1e-5
 """Share by which the movement of the same weights may differ between machines, where
 low-rank deltas are multiplied out in another order."""
 
 
+def _ignore(_text: str) -> None:
+    """Tell nobody."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Who is told how a proof goes.
+
+    Parameters
+    ----------
+    progress
+        Called with what comes next, steps done and steps in all.
+    notify
+        Called with what the user should know of the held-out structures.
+    """
+
+    progress: Progress | None = None
+    notify: Callable[[str], None] = _ignore
+
+
 def prove(
     folder: Path,
-    test: Sequence[str],
+    test: Sequence[str] = (),
     *,
+    suites: SuiteSettings = DEFAULT_SUITES,
     device: DeviceName = "auto",
     default_labels: bool = False,
     trust: Trust = NO_TRUST,
-    progress: Callable[[str, int, int], None] | None = None,
-    notify: Callable[[str], None] | None = None,
+    watch: Watch | None = None,
 ) -> RunResult:
     """Judge a finished run and write the scores into its result.
 
     Base and adapted model are judged side by side, and the run in the subfolder
-    ``scratch`` if there is one.
+    ``scratch`` if there is one. Answers of suites that are not asked stay.
 
     Parameters
     ----------
     folder
         A run folder.
     test
-        Files of held-out structures; none judges forgetting and consistency alone.
+        Files of held-out structures.
+    suites
+        Which suites, with their options; none asks for labels where there are held-out
+        structures, for forgetting and for consistency.
     device
         Where the models run.
     default_labels
@@ -81,52 +118,55 @@ def prove(
         run's spec gives for its training files.
     trust
         Which checkpoints may run code.
-    progress
-        Called with what comes next, steps done and steps in all.
-    notify
-        Called with what the user should know of the held-out structures.
+    watch
+        Who is told what comes next, and what to know of the held-out structures.
 
     Raises
     ------
     BadInputError
-        The run has not finished, a file cannot be used, or test structures were
-        trained on.
+        The run has not finished, a file or an option cannot be used, or test
+        structures were trained on.
     """
+    watch = watch or Watch()
     clock = Clock(started=now(), counter=time.perf_counter())
     require_finished(folder)
     with held(folder, None):
         spec, result = read_spec(folder / SPEC), RESULT.read(folder)
         _refuse_changed_spec(folder, spec, result)
+        answered = {one.suite for one in result.scores}
+        names = chosen_suites(tuple(suites), has_test=bool(test), answered=answered)
+        options_of(names, suites)  # before a model is loaded
         base = load_base(spec.base, head=spec.head, trust=trust)
-        judge = _Judge(spec=spec, result=result, base=base, notify=notify or _ignore)
+        judge = _Judge(spec=spec, result=result, base=base, notify=watch.notify)
         structures = judge.held_out(test, default_labels=default_labels) if test else []
-        models, shifts = _contestants(folder, base, spec, resolve_device(device))
-        found = assess(
-            models,
-            structures,
-            crystals=shipped_crystals(),
-            reference_shifts=shifts,
-            training_elements=numbers_of(result.data[0].elements),
-            seed=spec.seed,
-            progress=progress,
+        subject = Subject(
+            files=(*spec.train, *test),
+            structures=structures,
+            elements=numbers_of(result.data[0].elements),
+            base=base,
         )
+        asked = suites_of(names, subject, suites)
+        models, shifts = _contestants(folder, base, spec, resolve_device(device))
+        contestants = Contestants(
+            models=models, reference_shifts=shifts, seed=spec.seed
+        )
+        found = {
+            name: one.ask(contestants, watch.progress) for name, one in asked.items()
+        }
         moved = moved_weights(models["base"], models["adapted"])
-        result = judge.without_stale(moved)
-        stands = not structures and any(one.suite == LABELS for one in result.scores)
-        cards = tuple(one for one in result.data if one.role != "test" or stands)
-        cards += (data_card("test", test, structures),) if structures else ()
-        scores = _joined(result.scores if stands else (), found.scores)
-        scores += tuple(one for one in result.scores if one.suite == PHONONS)
-        earlier = (one for one in result.provenance if one.verb != "prove" or stands)
+        result = _with_answers(judge.without_stale(moved), found)
+        if structures:
+            card = data_card("test", test, structures)
+            others = (one for one in result.data if one.role != "test")
+            result = result.model_copy(update={"data": (*others, card)})
         session = provenance("prove", clock, models["base"].device, spec.dtype)
+        session = session.model_copy(update={"suites": names})
+        further = sentences_of(result.scores)
         result = result.model_copy(
             update={
-                "data": cards,
-                "scores": scores,
-                "parity": result.parity if stands else found.parity,
                 "moved": moved,
-                "verdict": verdict(scores, moved=moved),
-                "provenance": (*earlier, session),
+                "verdict": verdict(result.scores, moved=moved, further=further),
+                "provenance": (*_still_needed(result, names), session),
             }
         )
         RESULT.write(folder, result)
@@ -134,77 +174,45 @@ def prove(
         return result
 
 
-def _joined(stored: Sequence[Score], new: Sequence[Score]) -> tuple[Score, ...]:
-    """Return the scores of held-out labels that stand, before what is new.
+def _with_answers(result: RunResult, found: Mapping[str, Answers]) -> RunResult:
+    """Return a result in which the answers of suites stand for earlier ones."""
+    for name, answers in found.items():
+        wrong = {one.suite for one in answers.scores} - {name}
+        if wrong:
+            raise AtomgraftError(
+                f"The suite {name!r} returned scores of {', '.join(sorted(wrong))}.",
+                "Every score of a suite has its name.",
+                "Tell its authors.",
+            )
+    kept = [one for one in result.scores if one.suite not in found]
+    order = (*ORDER, *found)
+    new = [one for answers in found.values() for one in answers.scores]
+    details = {name: one.details for name, one in found.items() if one.details}
+    unanswered = {name: one.unanswered for name, one in found.items() if one.unanswered}
+    scores = sorted((*kept, *new), key=lambda one: position(order, one.suite))
+    return result.model_copy(
+        update={
+            "scores": tuple(scores),
+            "details": _without(result.details, found) | details,
+            "unanswered": _without(result.unanswered, found) | unanswered,
+        }
+    )
 
-    Their rounding stands with them: without it a change within it would count.
-    """
-    kept = (one for one in stored if one.suite == LABELS or one.metric == ROUNDING)
-    return (*kept, *new)
+
+def _without(kept: Mapping[str, T], gone: Container[str]) -> dict[str, T]:
+    return {name: one for name, one in kept.items() if name not in gone}
 
 
-def prove_vibrations(
-    folder: Path,
-    crystals: Sequence[str],
-    *,
-    test: Sequence[str] = (),
-    device: DeviceName = "auto",
-    trust: Trust = NO_TRUST,
-    is_trial: bool = False,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> RunResult:
-    """Judge the vibrations of crystals and add them to the result of a run.
-
-    Parameters
-    ----------
-    folder
-        A run folder.
-    crystals
-        Structures and calculations of phonopy; none takes those among the run's files.
-    test
-        Files of held-out structures, which may be calculations of phonopy as well.
-    device
-        Where the models run.
-    trust
-        Which checkpoints may run code.
-    is_trial
-        Check that the crystals can be used, and return the result as it is.
-    progress
-        Called with what comes next, steps done and steps in all.
-
-    Raises
-    ------
-    BadInputError
-        The run has not finished, or a crystal cannot be used.
-    """
-    clock = Clock(started=now(), counter=time.perf_counter())
-    require_finished(folder)
-    with held(folder, None):
-        spec, result = read_spec(folder / SPEC), RESULT.read(folder)
-        chosen = read_crystals(crystals, (*spec.train, *test))
-        base = load_base(spec.base, head=spec.head, trust=trust)
-        require_known(base, [crystal.atoms for _, crystal in chosen])
-        if is_trial:
-            return result
-        models, _ = _contestants(folder, base, spec, resolve_device(device))
-        phonons = prove_phonons(models, chosen, progress=progress)
-        rows = phonon_scores(phonons)
-        moved = moved_weights(models["base"], models["adapted"])
-        others = (one for one in result.scores if one.suite != PHONONS)
-        scores = (*others, *rows)
-        session = provenance("phonons", clock, models["base"].device, "float64")
-        earlier = (one for one in result.provenance if one.verb != "phonons")
-        result = result.model_copy(
-            update={
-                "scores": scores,
-                "phonons": phonons,
-                "moved": moved,
-                "verdict": verdict(scores, moved=moved),
-                "provenance": (*earlier, session),
-            }
-        )
-        RESULT.write(folder, result)
-        return result
+def _still_needed(result: RunResult, names: Sequence[str]) -> list[Provenance]:
+    """Return the sessions of which some answers stand beside those of `names`."""
+    stand = {one.suite for one in result.scores} - set(names)
+    kept: list[Provenance] = []
+    for one in reversed(result.provenance):
+        mine = stand & set(one.suites or EARLIER.get(one.verb, ()))
+        stand -= mine
+        if mine or one.verb not in EARLIER:
+            kept.insert(0, one)
+    return kept
 
 
 def _card_errors(result: RunResult) -> dict[str, dict[str, float | str]]:
@@ -223,10 +231,6 @@ def _is_same(one: MovedWeights | None, other: MovedWeights) -> bool:
         return True
     change = abs(one.relative_change - other.relative_change)
     return change <= SAME_CHANGE * other.relative_change
-
-
-def _ignore(_text: str) -> None:
-    """Tell nobody."""
 
 
 def _refuse_changed_spec(folder: Path, spec: RunSpec, result: RunResult) -> None:
@@ -277,8 +281,8 @@ class _Judge:
                 "data": tuple(
                     one for one in result.data if one.role != "test" or has_labels
                 ),
-                "parity": result.parity if has_labels else (),
-                "phonons": () if PHONONS in dropped else result.phonons,
+                "details": _without(result.details, dropped),
+                "unanswered": _without(result.unanswered, dropped),
             }
         )
 

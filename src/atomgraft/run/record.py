@@ -4,13 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from atomgraft.phonons.record import PhononResult
 from atomgraft.records.documents import Record, RecordFile
 from atomgraft.records.old_intervals import with_sureness
 from atomgraft.records.provenance import Provenance
 from atomgraft.records.scores import MovedWeights, Parity, Score, Verdict
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 class RoleCoverage(Record):
@@ -191,9 +190,14 @@ class RunResult(Record):
     base_bytes: int
     """Size of the base's weights alone, for comparison with the graft."""
     scores: tuple[Score, ...] = ()
-    parity: tuple[Parity, ...] = ()
-    phonons: tuple[PhononResult, ...] = ()
-    """One for each crystal whose vibrations were compared."""
+    details: dict[str, dict[str, Any]] = Field(
+        default_factory=dict[str, dict[str, Any]]
+    )
+    """What suites show besides scores, by suite."""
+    unanswered: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict[str, tuple[str, ...]]
+    )
+    """What suites could not tell, in words, by suite."""
     moved: MovedWeights | None = None
     """None until the run is judged."""
     verdict: Verdict
@@ -224,6 +228,24 @@ def _with_sureness(known: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _with_suites(known: dict[str, Any]) -> dict[str, Any]:
+    """Version 6 has what a suite shows under its name, and rounding with labels."""
+    kept = {k: one for k, one in known.items() if k not in {"parity", "phonons"}}
+    details = {
+        "labels": {"parity": known.get("parity", [])},
+        "phonons": {"crystals": known.get("phonons", [])},
+    }
+    scores = [
+        row | {"suite": "labels"} if row.get("metric") == "rounding" else row
+        for row in known.get("scores", [])
+    ]
+    return kept | {
+        "schema_version": 6,
+        "scores": scores,
+        "details": {k: one for k, one in details.items() if any(one.values())},
+    }
+
+
 RESULT = RecordFile(
     file="result.json",
     record=RunResult,
@@ -233,8 +255,15 @@ RESULT = RecordFile(
         2: _with_phonons,
         3: _with_scales,
         4: _with_sureness,
+        5: _with_suites,
     },
     title="result",
     command="atomgraft adapt",
     broken="Run the command that made it again.",
 )
+
+
+def parity_of(result: RunResult) -> tuple[Parity, ...]:
+    """Return the points of the parity plots, of held-out labels."""
+    rows = result.details.get("labels", {}).get("parity", ())
+    return tuple(Parity.model_validate(one) for one in rows)

@@ -83,7 +83,7 @@ def test_a_change_within_rounding_is_none():
     change = (-2.1e-4, -1.9e-4)
     rows = held_out("energy", 4.0, 4.0 - 2e-4, change, metric="mae_aligned")
     noise = [
-        row(model, "energy", "rounding", 1.5e-4, suite="consistency", n=2)
+        row(model, "energy", "rounding", 1.5e-4, suite="labels", n=2)
         for model in ("base", "adapted")
     ]
     assert "slightly better" in verdict(rows).headline

@@ -41,7 +41,7 @@ from tests.example_phonons import (
     settings,
     spectrum,
 )
-from tests.example_result import HOSTILE, make_result
+from tests.example_result import HOSTILE, make_result, with_phonons
 from tests.unit.run.page.test_document import read
 
 MAKERS = (make_phonons, make_unstable, make_alone)
@@ -317,9 +317,7 @@ def test_without_a_reference_the_page_says_so() -> None:
 
 
 def test_names_on_the_page_are_unique() -> None:
-    text = page_text(
-        make_result().model_copy(update={"phonons": (make_phonons(), make_unstable())})
-    )
+    text = page_text(with_phonons(make_result(), make_phonons(), make_unstable()))
     page = read(text)
     ids = [a["id"] for _, a in page.tags if "id" in a]
     assert len(set(ids)) == len(ids)

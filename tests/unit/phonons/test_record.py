@@ -7,8 +7,9 @@ import pytest
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.phonons.record import PHONONS, PHONONS_VERSION
+from atomgraft.phonons.suite import crystals_of
 from tests.example_phonons import make_alone, make_phonons, make_unstable
-from tests.example_result import make_result
+from tests.example_result import make_result, with_phonons
 
 
 def written(folder, **changes):
@@ -39,9 +40,9 @@ def test_numbers_that_are_not_finite_come_back(value, tmp_path):
 def test_a_run_holds_phonons(tmp_path):
     from atomgraft.run.record import RESULT
 
-    run = make_result().model_copy(update={"phonons": (make_phonons(),)})
+    run = with_phonons(make_result(), make_phonons())
     RESULT.write(tmp_path, run)
-    assert RESULT.read(tmp_path).phonons == (make_phonons(),)
+    assert crystals_of(RESULT.read(tmp_path).details["phonons"]) == (make_phonons(),)
 
 
 @pytest.mark.parametrize(

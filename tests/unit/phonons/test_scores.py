@@ -2,9 +2,9 @@
 
 import pytest
 
-from atomgraft.evaluation.verdict import verdict
-from atomgraft.phonons.record import PhononErrors
-from atomgraft.phonons.scores import OWN_SCALAR, SUITE, phonon_scores
+from atomgraft.phonons.record import OWN_SCALAR, SUITE, PhononErrors
+from atomgraft.phonons.scores import phonon_scores
+from atomgraft.phonons.suite import PhononSuite
 from tests.example_phonons import make_alone, make_phonons
 
 
@@ -89,7 +89,7 @@ def test_without_a_reference_there_is_no_score():
 def test_the_verdict_compares_with_one_number(adapted, end):
     [told] = [
         one
-        for one in verdict(scores(crystal(0.4, adapted, 0.3))).sentences
+        for one in PhononSuite.sentences(scores(crystal(0.4, adapted, 0.3)))
         if one.startswith("Phonons")
     ]
     assert told.startswith("Phonons of one crystal: frequencies off by 0.400 → ")
@@ -98,14 +98,14 @@ def test_the_verdict_compares_with_one_number(adapted, end):
 
 
 def test_the_verdict_counts_crystals_and_needs_both_models():
-    many = verdict(scores(crystal(0.4, 0.1, 0.3), crystal(0.4, 0.1, 0.3)))
-    assert any("Phonons of 2 crystals" in one for one in many.sentences)
+    many = scores(crystal(0.4, 0.1, 0.3), crystal(0.4, 0.1, 0.3))
+    assert any("Phonons of 2 crystals" in one for one in PhononSuite.sentences(many))
     base = [one for one in scores(crystal(0.4, 0.1, 0.3)) if one.model == "base"]
-    assert not any("Phonons" in one for one in verdict(base).sentences)
+    assert PhononSuite.sentences(base) == []
 
 
 def test_without_the_baseline_the_verdict_says_less():
     found = [one for one in scores(crystal(0.4, 0.1, 0.3)) if one.metric != OWN_SCALAR]
-    assert "Phonons of one crystal: frequencies off by 0.400 → 0.100 THz." in (
-        verdict(found).sentences
-    )
+    assert PhononSuite.sentences(found) == [
+        "Phonons of one crystal: frequencies off by 0.400 → 0.100 THz."
+    ]

@@ -1,8 +1,7 @@
 """atomgraft prove: judge a run on structures it has not seen."""
 
-import functools
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,13 +18,20 @@ def command(
     ] = None,
     suite: Annotated[
         list[str] | None,
-        typer.Option(help="A further suite: phonons; repeat."),
+        typer.Option(
+            help="Ask this suite: labels, forgetting, consistency, phonons, or one of "
+            "a plug-in; repeat. Answers of others stay."
+        ),
     ] = None,
     crystal: Annotated[
         list[str] | None,
         typer.Option(
             help="For phonons: a structure, or a calculation of phonopy; repeat."
         ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An option of a suite: SUITE.KEY=VALUE; repeat."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     default_labels: Annotated[
@@ -54,33 +60,22 @@ def command(
     if test:
         refuse_early(folder, test, default_labels=default_labels)
     from atomgraft.run.page.document import write_page
-    from atomgraft.run.prove import prove, prove_vibrations
 
-    crystals = _crystals(suite or [], crystal)
+    chosen = _settings(suite or [], crystal or [], settings or [])
+    from atomgraft.run.prove import Watch, prove
+
     allowed = trust_of(trust, trust_file, ())
     screen = console(quiet=as_json)
     with calm(), stage_screen(screen) as show:
-        vibrations = functools.partial(
-            prove_vibrations,
-            folder,
-            crystals or (),
-            test=tuple(test or ()),
-            device=device_name(device),
-            trust=allowed,
-        )
-        if crystals is not None:
-            vibrations(is_trial=True)  # before anything is written
         result = prove(
             folder,
             tuple(test or ()),
+            suites=chosen,
             device=device_name(device),
             default_labels=default_labels,
             trust=allowed,
-            progress=show,
-            notify=lambda text: print_notice(screen, text),
+            watch=Watch(progress=show, notify=lambda text: print_notice(screen, text)),
         )
-        if crystals is not None:
-            result = vibrations(progress=show)
     page = write_page(folder, result)
     print_result(screen, result)
     screen.print(f"\nPage: {page}", markup=False)
@@ -88,27 +83,52 @@ def command(
         print_json(result.model_dump_json(indent=1))
 
 
-def _crystals(suites: list[str], crystals: list[str] | None) -> list[str] | None:
-    """Return the crystals of the suite of phonons; none where it is not asked for.
+def _settings(
+    suites: list[str], crystals: list[str], settings: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Return the suites that are asked, with their options.
 
     Raises
     ------
     BadInputError
-        There is no such suite, or crystals were named without it.
+        There is no such suite, an option is for none that is asked, or it is not
+        written as ``SUITE.KEY=VALUE``.
     """
     from atomgraft.core.errors import BadInputError
+    from atomgraft.run.suites import SUITES, suite_for
 
-    unknown = [one for one in suites if one != "phonons"]
-    if unknown:
-        raise BadInputError(
-            f"There is no suite {unknown[0]!r} to ask for.",
-            "Labels, forgetting and consistency are always judged; further: phonons.",
-            "Write --suite phonons, or leave it out.",
-        )
-    if crystals and not suites:
-        raise BadInputError(
-            f"A crystal was named ({crystals[0]}), and no suite uses it.",
-            "Crystals are for the suite of phonons.",
-            "Add --suite phonons.",
-        )
-    return list(crystals or ()) if suites else None
+    found: dict[str, dict[str, Any]] = {}
+    for name in suites:
+        SUITES[name]
+        found[name] = {}
+    if crystals:
+        found[suite_for("crystal", suites)]["crystal"] = crystals
+    for one in settings:
+        place, equals, value = one.partition("=")
+        name, dot, key = place.partition(".")
+        if not (equals and dot and name and key):
+            raise BadInputError(
+                f"--set {one!r} names no option of a suite.",
+                "A suite, a key and a value are needed.",
+                "Write --set SUITE.KEY=VALUE, for example phonons.crystal=POSCAR.",
+            )
+        if name not in found:
+            raise BadInputError(
+                f"--set {one!r} is for the suite {name!r}, which is not asked.",
+                f"Asked are {', '.join(suites) or 'the usual suites'}.",
+                f"Add --suite {name}.",
+            )
+        kept = found[name]
+        kept[key] = [*kept[key], value] if key in kept else _value(name, key, value)
+    return found
+
+
+def _value(name: str, key: str, value: str) -> Any:  # noqa: ANN401 - as the suite reads it
+    """Return a value as text, or a list of it where the option takes several."""
+    from typing import get_origin
+
+    from atomgraft.run.suites import SUITES
+
+    field = SUITES[name].Options.model_fields.get(key)
+    takes_several = field is not None and get_origin(field.annotation) in {tuple, list}
+    return [value] if takes_several else value

@@ -11,10 +11,9 @@ from atomgraft.page.wording import (
     percent_text,
     time_text,
 )
-from atomgraft.phonons.sections import phonon_sections
 from atomgraft.records.scores import Verdict
 from atomgraft.run.page.record import record_sections
-from atomgraft.run.page.scores import score_sections
+from atomgraft.run.page.scores import score_sections, suite_sections
 from atomgraft.run.record import RunResult
 
 PAGE = "report.html"
@@ -57,7 +56,7 @@ def page_text(result: RunResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
     sections = [
         *score_sections(result),
-        *phonon_sections(result.phonons),
+        *suite_sections(result),
         *record_sections(result),
     ]
     return document_text(_cover(result), sections)

@@ -16,7 +16,7 @@ from atomgraft.page.wording import (
     position,
 )
 from atomgraft.records.scores import Parity
-from atomgraft.run.record import RunResult
+from atomgraft.run.record import RunResult, parity_of
 
 MAX_PARITY_POINTS = 1000
 """Points of one model in one plot; more only slows a phone down."""
@@ -28,10 +28,10 @@ Point = tuple[float, float]
 
 def parity_figure(result: RunResult) -> Figure | None:
     """Return predicted against reference values, one plot a quantity, or none."""
-    quantities = sorted({parity.quantity for parity in result.parity}, key=_place)
+    quantities = sorted({parity.quantity for parity in parity_of(result)}, key=_place)
     if not quantities:
         return None
-    models = {parity.model for parity in result.parity}
+    models = {parity.model for parity in parity_of(result)}
     hidden = ("scratch",) if models > {"scratch"} else ()
     return Figure(
         name="parity",
@@ -42,7 +42,7 @@ def parity_figure(result: RunResult) -> Figure | None:
         ),
         plots=tuple(
             _parity_plot(
-                [parity for parity in result.parity if parity.quantity == quantity],
+                [parity for parity in parity_of(result) if parity.quantity == quantity],
                 hidden,
             )
             for quantity in quantities
@@ -147,7 +147,9 @@ def _parity_trace(parity: Parity, *, is_shown: bool) -> dict[str, Any]:
 def _parity_table(result: RunResult) -> Table:
     rows = tuple(
         _parity_row(parity)
-        for parity in sorted(result.parity, key=lambda parity: _place(parity.quantity))
+        for parity in sorted(
+            parity_of(result), key=lambda parity: _place(parity.quantity)
+        )
         if points(parity)
     )
     return Table(

@@ -16,30 +16,20 @@ from atomgraft.run.page.tables import (
     group_rows,
 )
 from atomgraft.run.record import RunResult
+from atomgraft.run.suites import OF_THE_PAGE, SUITES
 
 NOT_PROVED = (
     "No held-out scores yet. Run 'atomgraft prove' on this folder with test "
     "structures the training has not seen."
 )
 
-_SUITE_TITLES = {"consistency": "Physical consistency", "phonons": "Phonons"}
-
-_SUITE_CAPTIONS = {
-    "consistency": (
-        "Largest deviation of forces and stress from finite differences of the energy, "
-        "and of predictions from those of a rotated copy, in double precision. The "
-        "adapted model should be as exact as the base; more means forces that are not "
-        "the gradient of the energy, or a broken symmetry. Rounding is what the run's "
-        "precision costs; a held-out error cannot be known better than that."
-    ),
-    "phonons": (
-        "Errors of vibrations against the reference, mean over n crystals, with 95 % "
-        "intervals over five crystals or more: frequencies on the mesh, and the free "
-        "energy at 300 K of stable crystals. The base's force constants times the one "
-        "number that fits them best are the baseline: an adaptation that does not beat "
-        "it has learned nothing else. Crystal by crystal below."
-    ),
-}
+_CONSISTENCY = (
+    "Largest deviation of forces and stress from finite differences of the energy, "
+    "and of predictions from those of a rotated copy, in double precision. The "
+    "adapted model should be as exact as the base; more means forces that are not "
+    "the gradient of the energy, or a broken symmetry. Rounding is what the run's "
+    "precision costs; a held-out error cannot be known better than that."
+)
 
 _PARTS = ("", "near", "far")
 
@@ -83,7 +73,9 @@ def _errors_table(result: RunResult, rows: Sequence[ComparisonRow]) -> Table:
         "adapted against base; 'within chance' means that its interval on the same "
         "structures contains zero."
     )
-    errors = [row for row in rows if row.metric not in CHANGES.values()]
+    errors = [
+        row for row in rows if row.metric not in CHANGES.values() and not _is_noise(row)
+    ]
     return comparison_table(errors, caption, changes_of=result)
 
 
@@ -200,21 +192,48 @@ def other_sections(result: RunResult) -> list[Section]:
     """Return one section for each further suite, so that no score is left out."""
     shown = {"labels", "forgetting"}
     suites = dict.fromkeys(s.suite for s in result.scores if s.suite not in shown)
+    suites |= dict.fromkeys(result.unanswered)
     found = [_other_section(result, suite) for suite in suites]
     return [section for section in found if section is not None]
 
 
+def suite_sections(result: RunResult) -> list[Section]:
+    """Return what further suites show besides scores, as they draw it themselves."""
+    return [
+        section
+        for suite, details in result.details.items()
+        if suite not in OF_THE_PAGE and suite in SUITES
+        for section in SUITES[suite].sections(details)
+    ]
+
+
 def _other_section(result: RunResult, suite: str) -> Section | None:
-    caption = _SUITE_CAPTIONS.get(suite, f"Scores of the suite '{suite}'.")
+    title, caption = _told(suite)
     overall = comparison_rows(result, suite)
+    if suite == "consistency":
+        overall += [one for one in comparison_rows(result, "labels") if _is_noise(one)]
     return _section(
         _name(suite),
-        _SUITE_TITLES.get(suite, capitalised(suite)),
+        title,
         [
             comparison_table(overall, caption) if overall else None,
             *group_tables(group_rows(result, suite)),
+            *(Note(text=text) for text in result.unanswered.get(suite, ())),
         ],
     )
+
+
+def _told(suite: str) -> tuple[str, str]:
+    """Return title and caption; a suite of a plug-in may be installed no more."""
+    if suite == "consistency":
+        return "Physical consistency", _CONSISTENCY
+    if suite in SUITES:
+        return SUITES[suite].title, SUITES[suite].caption
+    return capitalised(suite), f"Scores of the suite '{suite}'."
+
+
+def _is_noise(row: ComparisonRow) -> bool:
+    return row.metric == "rounding"
 
 
 def _name(suite: str) -> str:

@@ -11,7 +11,8 @@ from atomgraft.run.page.coverage import coverage_figure
 from atomgraft.run.page.curve import MAX_CURVE_POINTS, curve_figure
 from atomgraft.run.page.figures import ratio_figure
 from atomgraft.run.page.parity import MAX_PARITY_POINTS, parity_figure
-from atomgraft.run.record import CurvePoint, RunResult
+from atomgraft.run.record import CurvePoint, RunResult, parity_of
+from tests.example_result import drawn
 
 MAKERS = (ratio_figure, parity_figure, coverage_figure, curve_figure)
 
@@ -74,22 +75,22 @@ def test_parity_is_thinned_and_square(full_result: RunResult) -> None:
 
 
 def test_a_lone_scratch_model_is_shown(full_result: RunResult) -> None:
-    alone = [parity for parity in full_result.parity if parity.model == "scratch"]
-    result = full_result.model_copy(update={"parity": tuple(alone)})
+    alone = [one for one in parity_of(full_result) if one.model == "scratch"]
+    result = full_result.model_copy(update={"details": drawn(alone)})
     figure = parity_figure(result)
     assert figure is not None
     assert figure.legend[0].is_shown
 
 
 def test_points_that_are_not_finite_are_left_out(full_result: RunResult) -> None:
-    first = full_result.parity[0]
+    first = parity_of(full_result)[0]
     broken = first.model_copy(
         update={
             "reference": (float("nan"), 1.0, 2.0),
             "predicted": (1.0, float("inf"), 2.5),
         }
     )
-    result = full_result.model_copy(update={"parity": (broken,)})
+    result = full_result.model_copy(update={"details": drawn([broken])})
     figure = parity_figure(result)
     assert figure is not None
     assert figure.plots[0].figure["data"][0]["x"] == [2.0]

@@ -1,0 +1,160 @@
+"""The seam of the judge: a suite asks one question of several contestants at once.
+
+What is imported here is light, so that pages can say what a suite has found where no
+model can be loaded; a suite imports what computes when it is asked.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from atomgraft.records.scores import ModelName, Score
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from atomgraft.models.base import AbstractPotential
+    from atomgraft.page.blocks import Section
+
+Progress = Callable[[str, int, int], None]
+"""Called with what comes next, the number of steps done and their total."""
+
+
+class SuiteOptions(BaseModel):
+    """What a suite can be told; this one takes nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is judged, before anything is computed.
+
+    Parameters
+    ----------
+    files
+        By name, what the run was trained and is tested on.
+    structures
+        Held out, with labels; may be empty.
+    elements
+        Atomic numbers of the training set.
+    base
+        The source model, which tells what it knows.
+    """
+
+    files: tuple[str, ...]
+    structures: "Sequence[Atoms]"
+    elements: Collection[int]
+    base: "AbstractPotential"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contestants:
+    """Who is asked.
+
+    Parameters
+    ----------
+    models
+        With ``base``, which is the source that the others are compared with.
+    reference_shifts
+        By model, eV per atom by atomic number: its reference energies minus the
+        base's. A model that is not named has not been shifted.
+    seed
+        Of whatever is drawn at random.
+    """
+
+    models: "Mapping[ModelName, AbstractPotential]"
+    reference_shifts: Mapping[ModelName, Mapping[int, float]]
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What a suite has found.
+
+    Parameters
+    ----------
+    scores
+        One row a number; all of them under the name of the suite.
+    details
+        What the page shows besides, as JSON would hold it.
+    unanswered
+        Sentences on what could not be told, and why.
+    """
+
+    scores: tuple[Score, ...] = ()
+    details: dict[str, Any] = dataclasses.field(default_factory=dict[str, Any])
+    unanswered: tuple[str, ...] = ()
+
+
+class AbstractSuite(abc.ABC):
+    """One question, put to all contestants in the same way.
+
+    Parameters
+    ----------
+    subject
+        What is judged.
+    options
+        What the user has chosen, of the class `Options`.
+
+    Raises
+    ------
+    BadInputError
+        What the question needs is not there, or cannot be used. Nothing has been
+        computed or written yet.
+    """
+
+    name: ClassVar[str]
+    """As it is typed, and on the scores."""
+    title: ClassVar[str]
+    """Of its section on the page."""
+    caption: ClassVar[str]
+    """Under the table of its scores: what they mean, and which is better."""
+    Options: ClassVar[type[SuiteOptions]] = SuiteOptions
+
+    @abc.abstractmethod
+    def __init__(self, subject: Subject, options: SuiteOptions) -> None: ...
+
+    @abc.abstractmethod
+    def ask(
+        self, contestants: Contestants, progress: Progress | None = None
+    ) -> Answers:
+        """Return what was found, for all contestants.
+
+        Parameters
+        ----------
+        contestants
+            Who is asked; not changed.
+        progress
+            Called with what comes next, steps done and steps in all.
+
+        Raises
+        ------
+        AtomgraftError
+            A model fails.
+        """
+
+    @classmethod
+    def sections(cls, details: Mapping[str, Any]) -> "list[Section]":
+        """Return what the page shows besides the table of scores.
+
+        Parameters
+        ----------
+        details
+            As :meth:`ask` returned them.
+        """
+        return []
+
+    @classmethod
+    def sentences(cls, scores: Sequence[Score]) -> list[str]:
+        """Return what the verdict says of this suite.
+
+        Parameters
+        ----------
+        scores
+            Its rows.
+        """
+        return []

@@ -1,0 +1,163 @@
+"""Which suites a run can be judged by: one line each, and those of plug-ins."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.plugins import Plugins
+from atomgraft.core.registry import Registry
+from atomgraft.evaluation.suite import AbstractSuite, Subject, SuiteOptions
+from atomgraft.records.scores import Score
+
+
+def _is_suite(one: object) -> bool:
+    return isinstance(one, type) and issubclass(one, AbstractSuite)
+
+
+SUITES = Registry[type[AbstractSuite]](
+    "suite", Plugins[type[AbstractSuite]]("suite", "atomgraft.suites", _is_suite)
+)
+SUITES.add_place("labels", "atomgraft.evaluation.suites:LabelSuite")
+SUITES.add_place("forgetting", "atomgraft.evaluation.suites:ForgettingSuite")
+SUITES.add_place("consistency", "atomgraft.evaluation.suites:ConsistencySuite")
+SUITES.add_place("phonons", "atomgraft.phonons.suite:PhononSuite")
+
+LABELS, FORGETTING = "labels", "forgetting"
+
+ALWAYS = (FORGETTING, "consistency")
+"""Asked where no suite is named."""
+
+OF_THE_PAGE = (LABELS, *ALWAYS)
+"""Suites that the page of a run draws itself."""
+
+SuiteSettings = Mapping[str, Mapping[str, Any]]
+"""Suites that are asked, with their options."""
+
+
+def chosen_suites(
+    named: Sequence[str], *, has_test: bool, answered: Iterable[str]
+) -> tuple[str, ...]:
+    """Return which suites are asked.
+
+    Held-out structures are there to be judged on, and forgetting is measured on every
+    run, so both are added where they were left out.
+
+    Parameters
+    ----------
+    named
+        By the user; none asks for forgetting and consistency.
+    has_test
+        Held-out structures came.
+    answered
+        Suites that the run has answers of.
+
+    Raises
+    ------
+    BadInputError
+        There is no such suite.
+
+    Examples
+    --------
+    >>> chosen_suites([], has_test=True, answered=())
+    ('labels', 'forgetting', 'consistency')
+    >>> chosen_suites(["phonons"], has_test=False, answered=["forgetting"])
+    ('phonons',)
+    """
+    wanted = list(named) or list(ALWAYS)
+    if has_test and LABELS not in wanted:
+        wanted.insert(0, LABELS)
+    if FORGETTING not in {*wanted, *answered}:
+        wanted.append(FORGETTING)
+    for name in wanted:
+        SUITES[name]
+    return tuple(dict.fromkeys(wanted))
+
+
+def options_of(
+    names: Sequence[str], settings: SuiteSettings
+) -> dict[str, SuiteOptions]:
+    """Return the checked options of suites.
+
+    Parameters
+    ----------
+    names
+        Suites that are asked.
+    settings
+        What the user has set.
+
+    Raises
+    ------
+    BadInputError
+        A suite does not know a key, or cannot have a value.
+    """
+    return {name: _checked(name, settings.get(name, {})) for name in names}
+
+
+def _checked(name: str, values: Mapping[str, Any]) -> SuiteOptions:
+    kind = SUITES[name].Options
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        place = ".".join(map(str, first["loc"]))
+        known = ", ".join(kind.model_fields) or "it has none"
+        raise BadInputError(
+            f"The suite {name!r} has no option {place!r} like that: "
+            f"{first['msg'].lower()}.",
+            f"Its options: {known}.",
+            f"Write it as --set {name}.KEY=VALUE.",
+        ) from error
+
+
+def suite_for(key: str, names: Sequence[str]) -> str:
+    """Return the one asked suite that has an option.
+
+    Parameters
+    ----------
+    key
+        Name of the option.
+    names
+        Suites that are asked.
+
+    Raises
+    ------
+    BadInputError
+        None has it; the message names the suites that would.
+    """
+    for name in names:
+        if key in SUITES[name].Options.model_fields:
+            return name
+    able = [name for name in SUITES if key in SUITES[name].Options.model_fields]
+    raise BadInputError(
+        f"--{key} was given, and no suite that is asked uses it.",
+        f"Suites that do: {', '.join(able) or 'none'}.",
+        f"Add {' or '.join(f'--suite {name}' for name in able)}."
+        if able
+        else "Leave it out.",
+    )
+
+
+def sentences_of(scores: Sequence[Score]) -> list[str]:
+    """Return what further suites add to the verdict."""
+    said: list[str] = []
+    for name in dict.fromkeys(one.suite for one in scores):
+        if name not in OF_THE_PAGE and name in SUITES:
+            rows = [one for one in scores if one.suite == name]
+            said += SUITES[name].sentences(rows)
+    return said
+
+
+def suites_of(
+    names: Sequence[str], subject: Subject, settings: SuiteSettings
+) -> dict[str, AbstractSuite]:
+    """Return the suites that are asked, everything they need read and checked.
+
+    Raises
+    ------
+    BadInputError
+        A suite cannot be asked.
+    """
+    options = options_of(names, settings)
+    return {name: SUITES[name](subject, options[name]) for name in names}
