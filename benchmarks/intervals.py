@@ -278,8 +278,8 @@ READ = """## What to take from it
   to 99 of 100 cases, on the safe side.
 - Where changes are skewed, one side is missed more often: a model that spoils a few
   frames badly is called better by mistake if the sample holds none of these. The 98 %
-  point of Student's distribution, which changes have, brings that to 4.7, 4.2, 3.4 and
-  2.7 of 100 cases at 5, 10, 20 and 50 frames (97.5 % point: 5.5, 4.9, 4.0 and 3.2). It
+  point of Student's distribution, which changes have, brings that to 4.9, 4.6, 3.5 and
+  2.9 of 100 cases at 5, 10, 20 and 50 frames (97.5 % point: 5.5, 4.9, 4.0 and 3.2). It
   costs a tenth of the true changes at five frames (57 instead of 63 of 100 are found,
   for a change of 1.6 of its scatter) and less from ten on.
 - Five and more trajectories count as one each; the frames in them do not matter.
