@@ -350,7 +350,7 @@ def test_a_copy_without_its_list_is_read_and_never_written(
     ):
         assert f"copy {MANIFEST} too" in refused(command, capsys)
     assert snapshot(copied) == before
-    assert run(f"merge {copied} --out {tmp_path / 'merged.pth'}") == 0
+    assert run(f"merge {copied} --out {tmp_path / 'merged.safetensors'}") == 0
     kept.rename(copied / MANIFEST)
     assert run(f"report {copied}") == 0
 

@@ -1,4 +1,4 @@
-"""Conformance kits for authors of adapters and adaptations."""
+"""Conformance kits for authors of adapters, adaptations and suites."""
 
 from atomgraft.testing.adaptation_trials import AdaptationTrial, adaptation_trial
 from atomgraft.testing.adaptations import (
@@ -11,18 +11,22 @@ from atomgraft.testing.structures import (
     structures_for,
     trial_structures,
 )
+from atomgraft.testing.suites import SUITE_CHECKS, SuiteTrial, failed_suite_checks
 from atomgraft.testing.tolerances import Tolerances, assert_close
 
 __all__ = [
     "ADAPTATION_CHECKS",
     "ADAPTER_CHECKS",
+    "SUITE_CHECKS",
     "AdaptationTrial",
+    "SuiteTrial",
     "Tolerances",
     "TrialStructures",
     "adaptation_trial",
     "assert_close",
     "failed_adaptation_checks",
     "failed_checks",
+    "failed_suite_checks",
     "structures_for",
     "trial_structures",
 ]

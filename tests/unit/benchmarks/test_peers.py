@@ -5,7 +5,9 @@ import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "peers"
 RESULTS = FOLDER.parent / "results"
@@ -73,7 +75,8 @@ def test_the_interval_holds_the_mean_and_grows_with_the_spread(table):
     mine = [point(10.0, 90.0) | {"forces_by_frame": 5 * [90.0]}]
     middle, low, high = table.excess([(theirs[0], mine[0])])
     assert middle == 10.0
-    assert -10.0 < low < middle < high < 30.0
+    half = stdtrit(4, 0.98) * np.std([-10, 0, 10, 20, 30], ddof=1) / 5**0.5
+    assert (low, high) == pytest.approx((middle - half, middle + half))
     few = [one[0] | {"forces_by_frame": [80.0, 120.0]} for one in (theirs, mine)]
     assert table.excess([tuple(few)]) == [0.0, None, None]
 

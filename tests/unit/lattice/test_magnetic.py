@@ -197,7 +197,7 @@ def test_proposals_keep_them(tmp_path):
     assert twice.get_initial_magnetic_moments().tolist() == [*MOMENTS, *MOMENTS]
     assert bare(twice).get_initial_magnetic_moments().any()
     made = displaced(read, 0.01, 9)
-    assert all(one.atoms.get_initial_magnetic_moments().any() for one in made)
+    assert all(one.get_initial_magnetic_moments().any() for one in made)
 
 
 def test_a_campaign_says_which_materials_are_magnetic(magnet_file, tmp_path):

@@ -17,6 +17,7 @@ from atomgraft.core.errors import (
     NonFiniteTrainingError,
     StorageError,
 )
+from atomgraft.core.outputs import held
 from atomgraft.core.storage import locked
 from atomgraft.study import cells as campaign
 from atomgraft.study.cells import (
@@ -206,7 +207,8 @@ def test_a_cell_that_another_worker_holds_is_waited_for(tmp_path, monkeypatch):
     """The one that was given up finishes first; nothing is done twice."""
     [cell] = cells(1)
     job = campaign._Job(folder=tmp_path, work=work, n_threads=None)
-    (tmp_path / "c0").mkdir()
+    with held(tmp_path / "c0", "cell"):
+        pass  # listed, as by the worker that was given up
     done = {}
 
     def second():

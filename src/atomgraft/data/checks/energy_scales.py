@@ -249,9 +249,12 @@ def _near(energies: _Energies, softness: float | None) -> list[Mistake]:
     Where forces say how soft the base is, energies are as soft. Such are energies per
     atom in cells of two or three atoms, and in kcal/mol per atom in cells of 8.
     In cells of 23 those have the size of totals in eV, and no slope shows them.
+    Energies that agree with the base as they stand are right, whatever forces say.
     """
     everything = np.ones(len(energies), dtype=bool)
     as_read, how_clear = energies.line(energies.labels)
+    if how_clear > CORRELATED and abs(np.log(as_read)) < NEAR_FIT:
+        return []
     fitting: dict[float, Mistake] = {}
     for mistake in filter(energies.is_near, energies.mistakes):
         is_alone = mistake.name == PER_ATOM_ALONE
