@@ -13,6 +13,10 @@ test test-sevennet test-mace test-quick: export OMP_NUM_THREADS = 1
 # So many processes, one thread each; neighbours share what a module has set up.
 TEST_PROCESSES ?= 2
 AT_ONCE := --numprocesses $(TEST_PROCESSES) --dist worksteal
+# Shapes in annotations are checked in the whole set alone: that doubles its time.
+SHAPED := data,metrics,models,lattice,adaptation,training,evaluation,compare,phonons,label,stabilise,testing
+comma := ,
+SHAPES := --jaxtyping-packages=$(subst $(comma),$(comma)atomgraft.,atomgraft.$(SHAPED)),beartype.beartype
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 export PIP_NO_INPUT ?= 1
 
@@ -37,10 +41,10 @@ demo: $(VENV)/.user
 test: test-sevennet test-mace
 
 test-sevennet: $(VENV)/.test
-	$(BIN)/python -m pytest $(AT_ONCE)
+	$(BIN)/python -m pytest $(AT_ONCE) $(SHAPES)
 
 test-mace: $(MACE_VENV)/.test
-	$(MACE_BIN)/python -m pytest -m mace $(AT_ONCE)
+	$(MACE_BIN)/python -m pytest -m mace $(AT_ONCE) $(SHAPES)
 
 test-quick: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow" $(AT_ONCE)

@@ -164,14 +164,21 @@ class LabelSuite(AbstractSuite):
         parity: list[Parity] = []
         for name, predictions in found.items():
             asked = name, predictions, self.structures
-            scores += label_scores(*asked)
+            errors = label_scores(*asked)
+            scores += errors
             if name != "base":
                 scores += label_changes(
                     name, found["base"], predictions, self.structures
                 )
-            scores += rounding_scores(
-                name, contestants.models[name], predictions, self.structures
-            )
+            judged = {row.quantity for row in errors}
+            potential = contestants.models[name]
+            scores += [
+                row
+                for row in rounding_scores(
+                    name, potential, predictions, self.structures
+                )
+                if row.quantity in judged
+            ]
             parity += parity_points(*asked)
         return Answers(
             scores=tuple(scores),

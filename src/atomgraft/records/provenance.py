@@ -25,5 +25,3 @@ class Provenance(BaseModel):
     device: str
     dtype: str
     n_threads: int
-    suites: tuple[str, ...] = ()
-    """Which it answered, where a run was judged."""

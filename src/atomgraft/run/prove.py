@@ -55,7 +55,7 @@ from atomgraft.training.devices import DeviceName, resolve_device
 DEFAULT_SUITES: SuiteSettings = MappingProxyType({})
 
 EARLIER = {"prove": (LABELS, "forgetting", "consistency"), "phonons": ("phonons",)}
-"""What commands have answered that did not yet say so, by their verb."""
+"""What commands have answered that did not yet say when, by their verb."""
 
 ORDER = (*OF_THE_PAGE,)
 """Of suites in a result; others follow."""
@@ -160,13 +160,14 @@ def prove(
             others = (one for one in result.data if one.role != "test")
             result = result.model_copy(update={"data": (*others, card)})
         session = provenance("prove", clock, models["base"].device, spec.dtype)
-        session = session.model_copy(update={"suites": names})
         further = sentences_of(result.scores)
         result = result.model_copy(
             update={
                 "moved": moved,
                 "verdict": verdict(result.scores, moved=moved, further=further),
                 "provenance": (*_still_needed(result, names), session),
+                "asked": _without(result.asked, names)
+                | dict.fromkeys(names, session.started),
             }
         )
         RESULT.write(folder, result)
@@ -206,13 +207,15 @@ def _without(kept: Mapping[str, T], gone: Container[str]) -> dict[str, T]:
 def _still_needed(result: RunResult, names: Sequence[str]) -> list[Provenance]:
     """Return the sessions of which some answers stand beside those of `names`."""
     stand = {one.suite for one in result.scores} - set(names)
-    kept: list[Provenance] = []
-    for one in reversed(result.provenance):
-        mine = stand & set(one.suites or EARLIER.get(one.verb, ()))
-        stand -= mine
-        if mine or one.verb not in EARLIER:
-            kept.insert(0, one)
-    return kept
+    when = {result.asked.get(name) for name in stand}
+    unknown = stand - set(result.asked)  # results of versions that did not say
+    return [
+        one
+        for one in result.provenance
+        if one.verb not in EARLIER
+        or one.started in when
+        or unknown & set(EARLIER[one.verb])
+    ]
 
 
 def _card_errors(result: RunResult) -> dict[str, dict[str, float | str]]:

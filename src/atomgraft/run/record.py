@@ -198,6 +198,8 @@ class RunResult(Record):
         default_factory=dict[str, tuple[str, ...]]
     )
     """What suites could not tell, in words, by suite."""
+    asked: dict[str, str] = Field(default_factory=dict[str, str])
+    """When each suite was asked, by suite: `started` of that entry of `provenance`."""
     moved: MovedWeights | None = None
     """None until the run is judged."""
     verdict: Verdict
