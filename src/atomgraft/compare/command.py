@@ -22,6 +22,7 @@ from atomgraft.study.options import (
     TlsCaFile,
     TlsCert,
     TlsKey,
+    folder_for,
 )
 from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
 
@@ -146,7 +147,11 @@ def command(
         "accept": accept,
     }
     asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
-    folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(asked)
+    folder = (
+        out
+        or (spec if spec and spec.is_dir() else None)
+        or folder_for(asked.train, NAME)
+    )
     examine(folder, NAME, fresh=fresh)
     if not fresh:
         refuse_other_frame(folder, asked)
@@ -190,11 +195,6 @@ def _composed(
         if not isinstance(document, dict):
             return parse_compare_spec(document, origin)
     return parse_compare_spec(with_flags(document, given, steps), origin)
-
-
-def _default_folder(asked: "CompareSpec") -> Path:
-    stem = Path(asked.train[0].split("@")[0].split("#")[0]).name.split(".")[0]
-    return Path("runs") / f"{stem}-compare"
 
 
 def _verb(

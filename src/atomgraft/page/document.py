@@ -20,6 +20,7 @@ PLOTLY = "plotly-basic.min.js"
 
 TRACES = frozenset({"bar", "pie", "scatter"})
 
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mark:
     """A verdict as one word and one shape.

@@ -109,20 +109,19 @@ def decimals(value: float, *, digits: int = 3) -> int:
 
 
 def _fixed(value: float, n_decimals: int) -> str:
-    text = f"{value:,.{n_decimals}f}"
-    is_zero = not text.strip("-0.,")
-    return text.lstrip("-") if is_zero else text.replace("-", "−")
+    return f"{value:z,.{n_decimals}f}".replace("-", "−")
 
 
 def signed_text(value: float, *, n_decimals: int = 4) -> str:
-    """Return a number with its sign written out.
+    """Return a number with its sign written out; what rounds to zero has none.
 
     Examples
     --------
-    >>> signed_text(-0.03125), signed_text(1.5)
-    ('−0.0312', '+1.5000')
+    >>> signed_text(-0.03125), signed_text(1.5), signed_text(-1e-6)
+    ('−0.0312', '+1.5000', '0.0000')
     """
-    return f"{value:+,.{n_decimals}f}".replace("-", "−")
+    text = f"{value:+z,.{n_decimals}f}"
+    return text.replace("-", "−") if text.strip("+0.,") else text.lstrip("+")
 
 
 def count_text(count: int) -> str:

@@ -204,7 +204,7 @@ def q_text(q: Sequence[float]) -> str:
 def _coordinate(value: float) -> str:
     near = Fraction(value).limit_denominator(_LARGEST_DENOMINATOR)
     is_fraction = abs(float(near) - value) < 1e-5
-    text = str(near) if is_fraction else f"{value:.3f}"
+    text = str(near) if is_fraction else f"{value:z.3f}"
     return text.replace("-", "−")
 
 

@@ -64,7 +64,7 @@ def _state(one: CrystalRecord) -> str:
 
 def _words(result: StabiliseResult) -> str:
     parts = [
-        f"{one.number} {one.space_group} at {one.energy_change:.2f} meV/atom, "
+        f"{one.number} {one.space_group} at {one.energy_change:z.2f} meV/atom, "
         f"{STATES[_state(one)][0].lower()}"
         for one in result.crystals
     ]
@@ -147,8 +147,8 @@ def _beside(one: CrystalRecord, place: dict[int, float]) -> str:
 
 def _crystal_words(one: CrystalRecord) -> str:
     lowest = one.lowest_frequency
-    modes = "" if lowest is None else f", lowest frequency {lowest:.2f} THz"
-    return f"{one.energy_change:.2f} meV/atom{modes}"
+    modes = "" if lowest is None else f", lowest frequency {lowest:z.2f} THz"
+    return f"{one.energy_change:z.2f} meV/atom{modes}"
 
 
 def _way(
@@ -159,8 +159,8 @@ def _way(
     x = [place[one.number] for one in ends]
     y = [one.energy_change for one in ends]
     text = plain_text(
-        f"{step.label}, {step.frequency:.2f} THz, {step.direction}: "
-        f"{step.energy_change:+.2f} meV/atom"
+        f"{step.label}, {step.frequency:z.2f} THz, {step.direction}: "
+        f"{step.energy_change:+z.2f} meV/atom"
     )
     return {
         "type": "scatter",

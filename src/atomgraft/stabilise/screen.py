@@ -31,7 +31,7 @@ def _hang(branch: Tree, result: StabiliseResult, number: int) -> None:
     for step in result.steps:
         if step.parent != number:
             continue
-        way = f"{step.label} {step.frequency:.2f} THz {step.direction} -> "
+        way = f"{step.label} {step.frequency:z.2f} THz {step.direction} -> "
         daughter = result.crystals[step.daughter]
         if step.is_first:
             twig = branch.add(escape(way) + crystal_line(daughter))
@@ -51,7 +51,7 @@ def crystal_line(one: CrystalRecord) -> str:
     elif one.is_stable:
         state = "[green]stable[/green]"
     else:
-        state = f"[red]unstable, {one.lowest_frequency or 0.0:.2f} THz[/red]"
-    change = "" if one.number == 0 else f" {one.energy_change:+.2f} meV/atom,"
+        state = f"[red]unstable, {one.lowest_frequency or 0.0:z.2f} THz[/red]"
+    change = "" if one.number == 0 else f" {one.energy_change:+z.2f} meV/atom,"
     group = f"{one.space_group} ({one.space_group_number})"
     return f"[bold]{one.number}: {escape(group)}[/bold],{change} {state}"

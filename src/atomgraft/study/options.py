@@ -1,5 +1,6 @@
 """Options that several verbs share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -64,3 +65,22 @@ Accept = Annotated[
         help="A warning of check that changes what is learned, by its code; repeat."
     ),
 ]
+
+
+def folder_for(train: Sequence[str], what: str) -> Path:
+    """Return where a verb writes unless told, named after what it trains on.
+
+    Parameters
+    ----------
+    train
+        Files of structures; the first gives the name.
+    what
+        Recipe or verb.
+
+    Examples
+    --------
+    >>> str(folder_for(["shipped:si-train@:10"], "lora"))
+    'runs/shipped-si-train-lora'
+    """
+    stem = Path(train[0].split("@")[0].split("#")[0]).name.split(".")[0]
+    return Path("runs") / f"{stem}-{what}".replace(":", "-")

@@ -10,6 +10,7 @@ from atomgraft.page.wording import (
     decimals,
     number_text,
     percent_text,
+    signed_text,
     time_text,
     value_text,
 )
@@ -31,6 +32,11 @@ from atomgraft.page.wording import (
 )
 def test_three_digits(value: float, text: str) -> None:
     assert number_text(value) == text
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1e-9, -1e-9, -0.0049])
+def test_what_rounds_to_zero_has_no_sign(value: float) -> None:
+    assert signed_text(value, n_decimals=2) == "0.00"
 
 
 @given(st.floats(1e-3, 1e6))

@@ -48,7 +48,7 @@ def test_flags_alone_make_a_run():
     assert (asked.run.base, asked.run.recipe) == ("pair:sw-si", "lora")
     assert asked.run.training.steps == 7
     assert asked.run.training.differences == "never"
-    assert asked.folder == Path("runs/shipped:si-train-lora")
+    assert asked.folder == Path("runs/shipped-si-train-lora")
     assert (asked.fresh, asked.trust, asked.with_scratch) == (True, {}, False)
 
 

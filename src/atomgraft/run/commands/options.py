@@ -19,6 +19,7 @@ from atomgraft.study.options import (
     StressKey,
     StressOrder,
     StressUnit,
+    folder_for,
 )
 from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
 
@@ -176,7 +177,11 @@ def _asked(
     }
     run = _composed(spec, {key: one for key, one in given.items() if one is not None})
     run = _overridden(run, {key: one for key, one in nested.items() if one is not None})
-    folder = out or (spec if spec and spec.is_dir() else None) or _default_folder(run)
+    folder = (
+        out
+        or (spec if spec and spec.is_dir() else None)
+        or folder_for(run.train, run.recipe)
+    )
     if not fresh:
         run = with_accepted(run, folder)
     return Asked(
@@ -225,8 +230,3 @@ def _overridden(run: "RunSpec", nested: dict[tuple[str, ...], Any]) -> "RunSpec"
             group = group[part]
         group[path[-1]] = value
     return parse_spec(document, "The command line")
-
-
-def _default_folder(run: "RunSpec") -> Path:
-    stem = Path(run.train[0].split("@")[0].split("#")[0]).name.split(".")[0]
-    return Path("runs") / f"{stem}-{run.recipe}"

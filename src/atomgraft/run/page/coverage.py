@@ -1,4 +1,4 @@
-"""How much of each role of the model moves."""
+"""How much of each role of the model is trained."""
 
 from typing import Any
 
@@ -9,14 +9,15 @@ from atomgraft.run.record import RoleCoverage, RunResult
 
 
 def coverage_figure(result: RunResult) -> Figure:
-    """Return how much of each role of the model moves."""
+    """Return how much of each role of the model is trained."""
     roles = result.coverage
     return Figure(
         name="coverage",
         caption=(
-            "Share of the weights of each role that the recipe moves. A role that "
-            "should adapt to new physics (interaction blocks) and stays at 0 % is a "
-            "recipe that misses its layers."
+            "Numbers that were trained, as a share of the weights of each role. If "
+            "the interaction blocks stay at 0 %, the recipe does not reach them. A "
+            "low-rank delta trains few numbers and moves many weights; both counts "
+            "are in the table."
         ),
         plots=(
             Plot(
@@ -31,22 +32,22 @@ def coverage_figure(result: RunResult) -> Figure:
 
 
 def _coverage_description(roles: tuple[RoleCoverage, ...]) -> str:
-    moving = sum(role.n_weights_moving for role in roles)
+    trained = sum(role.n_trainable for role in roles)
     whole = sum(role.n_weights for role in roles)
     shares = "; ".join(
-        f"{role.role}: {percent_text(role.n_weights_moving, role.n_weights)}"
+        f"{role.role}: {percent_text(role.n_trainable, role.n_weights)}"
         for role in roles
     )
-    return f"{percent_text(moving, whole)} of all weights move. {shares}."
+    return f"Trained: {percent_text(trained, whole)} of all weights. {shares}."
 
 
 def _coverage_plot(roles: tuple[RoleCoverage, ...]) -> PlotlyFigure:
     shares = [
-        100 * role.n_weights_moving / role.n_weights if role.n_weights else 0.0
+        100 * min(1.0, role.n_trainable / role.n_weights) if role.n_weights else 0.0
         for role in roles
     ]
     texts = [
-        f"{count_text(role.n_weights_moving)} of {count_text(role.n_weights)} weights"
+        f"{count_text(role.n_trainable)} for {count_text(role.n_weights)} weights"
         for role in roles
     ]
     y_axis = axis(autorange="reversed", showgrid=False, ticks="", fixedrange=True)
@@ -62,15 +63,15 @@ def _coverage_plot(roles: tuple[RoleCoverage, ...]) -> PlotlyFigure:
     names = [capitalised(role.role) for role in roles]
     still = [100 - share for share in shares]
     data = [
-        _bar("moving", "moves", names, shares, texts) | _colour("adapted"),
-        _bar("still", "stays", names, still, texts) | _colour("track"),
+        _bar("trained", "trained", names, shares, texts) | _colour("adapted"),
+        _bar("still", "not trained", names, still, texts) | _colour("track"),
     ]
     return figure(data, plan)
 
 
 def _share_label(role: RoleCoverage) -> dict[str, Any]:
     return {
-        "text": percent_text(role.n_weights_moving, role.n_weights),
+        "text": percent_text(role.n_trainable, role.n_weights),
         "xref": "paper",
         "x": 1.01,
         "y": capitalised(role.role),
@@ -91,7 +92,7 @@ def _bar(
         "y": names,
         "x": shares,
         "customdata": texts,
-        "hovertemplate": f"%{{y}}: %{{x:.3g}} % {label}<br>%{{customdata}} move"
+        "hovertemplate": f"%{{y}}: %{{x:.3g}} % {label}<br>%{{customdata}}"
         "<extra></extra>",
     }
 
@@ -115,7 +116,13 @@ def coverage_table(roles: tuple[RoleCoverage, ...]) -> Table:
             "Trained numbers can be fewer than the weights they move: a low-rank "
             "delta moves a whole matrix with two thin factors."
         ),
-        columns=("Role", "Tensors moving", "Weights moving", "Share", "Trained"),
+        columns=(
+            "Role",
+            "Tensors moving",
+            "Weights moving",
+            "Trained",
+            "Share",
+        ),
         rows=tuple(_coverage_row(role) for role in (*roles, total)),
         is_text=(True, False, False, False, False),
     )
@@ -126,6 +133,6 @@ def _coverage_row(role: RoleCoverage) -> tuple[str, ...]:
         capitalised(role.role),
         f"{count_text(role.n_tensors_moving)} of {count_text(role.n_tensors)}",
         f"{count_text(role.n_weights_moving)} of {count_text(role.n_weights)}",
-        percent_text(role.n_weights_moving, role.n_weights),
         count_text(role.n_trainable),
+        percent_text(role.n_trainable, role.n_weights),
     )

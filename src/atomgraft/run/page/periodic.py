@@ -53,9 +53,9 @@ def forgetting_by_element(result: RunResult) -> PeriodicTable | None:
         name="forgetting",
         caption=(
             "How far the adapted model moved from the base on crystals that hold each "
-            "element; darker is further (logarithmic scale). Elements of the training "
-            "data are outlined and are meant to move; a far-away element that glows is "
-            "knowledge lost."
+            "element, on a logarithmic scale: the strip below shows which colour is "
+            "far. Elements of the training data are outlined and are meant to move. "
+            "Where another element has moved far, accuracy may be lost."
         ),
         maps=tuple(
             _element_map([row for row in rows if row.label == label], trained)

@@ -137,7 +137,7 @@ def test_the_coverage_table_ends_with_the_sum(full_result: RunResult) -> None:
     table = coverage_figure(full_result).table
     assert table is not None
     assert table.rows[-1][:2] == ("All", "24 of 28")
-    assert table.rows[-1][-1] == "66,122"
+    assert table.rows[-1][-2:] == ("66,122", "7.86 %")
 
 
 @pytest.mark.parametrize(
