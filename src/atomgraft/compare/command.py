@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atomgraft.study.calls import Call, Verb, with_flags
+from atomgraft.study.calls import StudyOptions, Verb, composed, study_command
 from atomgraft.study.options import (
     Accept,
     EnergyKey,
@@ -13,18 +13,11 @@ from atomgraft.study.options import (
     ForcesKey,
     ForcesUnit,
     Head,
-    Json,
-    Scheduler,
-    Slurm,
     StressKey,
     StressOrder,
     StressUnit,
-    TlsCaFile,
-    TlsCert,
-    TlsKey,
     folder_for,
 )
-from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +31,9 @@ if TYPE_CHECKING:
 NAME = "compare"
 
 
+@study_command
 def command(
+    options: StudyOptions,
     spec: Annotated[
         Path | None,
         typer.Argument(help="A compare.yaml, or the folder of one to go on with."),
@@ -95,28 +90,6 @@ def command(
     stress_unit: StressUnit = None,
     stress_order: StressOrder = None,
     accept: Accept = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
-    ] = None,
-    scheduler: Scheduler = None,
-    tls_ca_file: TlsCaFile = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    slurm: Slurm = None,
-    fresh: Annotated[
-        bool,
-        typer.Option("--fresh", help="Throw an earlier comparison in the folder away."),
-    ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Run failed cells again.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print the grid, stop.")
-    ] = False,
-    trust: TrustNamed = False,
-    trust_file: TrustFiles = None,
-    as_json: Json = False,
 ) -> None:
     """Compare recipes, label counts and learning rates; run it again to go on."""
     from atomgraft.compare.structures import read_pool, refuse_other_frame
@@ -146,55 +119,19 @@ def command(
         "stress_order": stress_order,
         "accept": accept,
     }
-    asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
-    folder = (
-        out
-        or (spec if spec and spec.is_dir() else None)
-        or folder_for(asked.train, NAME)
-    )
-    examine(folder, NAME, fresh=fresh)
-    if not fresh:
-        refuse_other_frame(folder, asked)
-    structures = read_pool(asked)  # what needs no model is refused before one is loaded
-    allowed = trust_of(trust, trust_file, base or ())
-    from atomgraft.study.clusters import parse_plan
-    from atomgraft.study.credentials import parse_credentials
-
-    call = Call(
-        folder=folder,
-        cluster=parse_plan(
-            workers,
-            scheduler,
-            slurm,
-            parse_credentials(tls_ca_file, tls_cert, tls_key),
-        ),
-        trust=allowed,
-        as_json=as_json,
-        fresh=fresh,
-        retry_failed=retry_failed,
-        dry_run=dry_run,
-    )
-    call.run(_verb(asked, folder, trust=allowed, structures=structures))
-
-
-def _composed(
-    path: Path | None, given: dict[str, Any], steps: int | None
-) -> "CompareSpec":
-    """Return the spec of a file, a folder, or the flags alone; flags win."""
-    from atomgraft.core.yaml_files import read_settings
-
-    if path is not None and not path.is_dir():
-        read_settings(path)  # a broken file is refused before the heavy imports
     from atomgraft.compare.spec import COMPARE_SPEC, parse_compare_spec
 
-    document, origin = {}, "The command line"
-    if path is not None:
-        file = path / COMPARE_SPEC if path.is_dir() else path
-        document = read_settings(file)
-        origin = f"{file} with the command line" if given else str(file)
-        if not isinstance(document, dict):
-            return parse_compare_spec(document, origin)
-    return parse_compare_spec(with_flags(document, given, steps), origin)
+    asked = composed(spec, given, steps, (COMPARE_SPEC, parse_compare_spec))
+    own = spec if spec and spec.is_dir() else None
+    folder = out or own or folder_for(asked.train, NAME)
+    examine(folder, NAME, fresh=options.fresh)
+    if not options.fresh:
+        refuse_other_frame(folder, asked)
+    structures = read_pool(asked)  # what needs no model is refused before one is loaded
+    trust = options.trust(base or ())
+    options.call(folder, trust).run(
+        _verb(asked, folder, trust=trust, structures=structures)
+    )
 
 
 def _verb(

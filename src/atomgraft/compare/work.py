@@ -1,7 +1,7 @@
 """Which recipe, how many labels, which learning rate: measured on the user's data."""
 
 import dataclasses
-import time
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -48,24 +48,14 @@ from atomgraft.compare.structures import (
     other_comparison,
     refuse_other_frame,
 )
-from atomgraft.core.outputs import held
-from atomgraft.core.provenance import now
 from atomgraft.core.reading import read_text
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.records.provenance import Provenance
 from atomgraft.run.folders import inputs_of
-from atomgraft.study.cells import (
-    NOT_RUN,
-    CampaignObserver,
-    Outcome,
-    run_campaign,
-)
-from atomgraft.study.clusters import ClusterPlan
-from atomgraft.study.sessions import Clock, provenance
+from atomgraft.study.cells import NOT_RUN, Outcome
+from atomgraft.study.folder import Execution, Stage, Study, run_study
 from atomgraft.training.devices import resolve_device
-
-CELLS = "cells"
 
 FINGERPRINT = "data/fingerprint"
 """Of pool, validation, test and bases: a campaign belongs to one set of them."""
@@ -133,11 +123,8 @@ def compare(
     plan: ComparePlan,
     folder: Path,
     *,
-    cluster: ClusterPlan | None = None,
-    fresh: bool = False,
-    retry_failed: bool = False,
+    execution: Execution | None = None,
     trust: Trust = NO_TRUST,
-    observer: CampaignObserver | None = None,
 ) -> Comparison:
     """Run the cells that are not done, and say what the table means.
 
@@ -148,16 +135,10 @@ def compare(
     folder
         Where it lives; made if it is not there. It may hold the same campaign, or
         one with fewer recipes, sizes, learning rates or seeds: what is done counts.
-    cluster
-        Where the cells run; none is this machine.
-    fresh
-        Throw away what an earlier campaign left in the folder.
-    retry_failed
-        Run cells again that failed for good.
+    execution
+        Where and how the cells run; none is this machine.
     trust
         Which checkpoints may run code.
-    observer
-        Is told of every cell.
 
     Returns
     -------
@@ -174,31 +155,27 @@ def compare(
     LostProcessError
         The scheduler was lost; what is done is kept.
     """
-    clock = Clock(started=now(), counter=time.perf_counter())
     spec = plan.spec
-    with held(folder, "compare", inputs=inputs_of(spec), fresh=fresh):
-        _refuse_other_campaign(folder, plan)
-        write_atomically(folder / COMPARE_SPEC, compare_spec_text(spec))
+
+    def stages(folder: Path) -> list[Stage]:
         maker = CellMaker(spec=spec, material=plan.material, folder=folder, trust=trust)
         maker.write_data(plan.cells)
         write_atomically(folder / FINGERPRINT, plan.material.fingerprint + "\n")
-        device = resolve_device(spec.device)
-        outcomes = run_campaign(
-            [maker.cell(one) for one in plan.cells],
-            folder / CELLS,
-            do_cell,
-            plan=cluster,
-            on_gpu=device.type == "cuda",
-            retry_failed=retry_failed,
-            observer=observer,
-        )
-        session = provenance("compare", clock, device, spec.dtype)
-        earlier = COMPARISON.read(folder).provenance if COMPARISON.is_at(folder) else ()
-        comparison = conclude(
-            plan, outcomes, name=folder.resolve().name, sessions=(*earlier, session)
-        )
-        COMPARISON.write(folder, comparison)
-    return comparison
+        return [lambda _: [maker.cell(one) for one in plan.cells]]
+
+    study = Study(
+        verb="compare",
+        inputs=inputs_of(spec),
+        spec=(COMPARE_SPEC, compare_spec_text(spec)),
+        device=spec.device,
+        dtype=spec.dtype,
+        record=COMPARISON,
+        work=do_cell,
+        refuse_other=lambda folder: _refuse_other_campaign(folder, plan),
+        stages=stages,
+        conclude=functools.partial(conclude, plan),
+    )
+    return run_study(study, folder, execution or Execution())
 
 
 def _refuse_other_campaign(folder: Path, plan: ComparePlan) -> None:
@@ -218,7 +195,6 @@ def _refuse_other_campaign(folder: Path, plan: ComparePlan) -> None:
 def conclude(
     plan: ComparePlan,
     outcomes: Mapping[str, Outcome],
-    *,
     name: str,
     sessions: tuple[Provenance, ...],
 ) -> Comparison:

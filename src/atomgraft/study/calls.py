@@ -6,16 +6,28 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
+    Annotated,
     Any,
     Generic,
     Protocol,
     TypeVar,
+    cast,
     runtime_checkable,
 )
 
 import typer
 
 from atomgraft.core.signals import exit_code
+from atomgraft.study.options import (
+    Json,
+    Scheduler,
+    Slurm,
+    TlsCaFile,
+    TlsCert,
+    TlsKey,
+    with_options,
+)
+from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,6 +52,7 @@ class Concluded(Protocol):
 
 PlanT = TypeVar("PlanT")
 ResultT = TypeVar("ResultT", bound=Concluded)
+SpecT = TypeVar("SpecT")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,8 +72,7 @@ class Verb(Generic[PlanT, ResultT]):
     outline
         A plan in a sentence, and as a document for ``--dry-run --json``.
     run
-        Runs a plan in a folder; takes ``cluster``, ``fresh``, ``retry_failed``,
-        ``trust`` and ``observer``.
+        Runs a plan in a folder; takes ``execution`` and ``trust``.
     show
         Writes the page into the folder, prints the table, returns the page.
     has_numbers
@@ -102,6 +114,7 @@ class Call:
         """
         from atomgraft.core.outputs import examine
         from atomgraft.study.cells_screen import campaign_screen
+        from atomgraft.study.folder import Execution
         from atomgraft.study.screen import calm, console, print_notice
 
         screen = console(quiet=self.as_json)
@@ -117,11 +130,13 @@ class Call:
             result = verb.run(
                 plan,
                 self.folder,
-                cluster=self.cluster,
-                fresh=self.fresh,
-                retry_failed=self.retry_failed,
+                execution=Execution(
+                    cluster=self.cluster,
+                    fresh=self.fresh,
+                    retry_failed=self.retry_failed,
+                    observer=shown,
+                ),
                 trust=self.trust,
-                observer=shown,
             )
         self._print(screen, verb, result)
         if not result.finished:
@@ -151,6 +166,141 @@ class Call:
             screen.print(verb.go_on, markup=False)
         if self.as_json:
             print_json(result.model_dump_json(indent=1))
+
+
+def study_command(verb: Callable[..., None]) -> Callable[..., None]:
+    """Return a command that takes, besides its own, the options of every study.
+
+    Parameters
+    ----------
+    verb
+        Called with :class:`StudyOptions`, and with its own options by name.
+
+    Returns
+    -------
+    :
+        A command for typer, which reads its options from the signature.
+    """
+    return with_options(verb, _study_options)
+
+
+def _study_options(
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
+    ] = None,
+    scheduler: Scheduler = None,
+    tls_ca_file: TlsCaFile = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    slurm: Slurm = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Throw away what an earlier call left there."),
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Run failed cells again.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan, stop.")
+    ] = False,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
+    as_json: Json = False,
+) -> "StudyOptions":
+    """Return what the options mean."""
+    return StudyOptions(
+        cluster=(workers, scheduler, slurm),
+        tls=(tls_ca_file, tls_cert, tls_key),
+        trusted=(trust, trust_file),
+        fresh=fresh,
+        retry_failed=retry_failed,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyOptions:
+    """The options of every study, as they were typed."""
+
+    cluster: tuple[int | None, str | None, list[str] | None]
+    tls: tuple[str | None, str | None, str | None]
+    trusted: tuple[bool, list[str] | None]
+    fresh: bool
+    retry_failed: bool
+    dry_run: bool
+    as_json: bool
+
+    def trust(self, models: Sequence[str | None]) -> "Trust":
+        """Return which checkpoints may run code, of those that were named.
+
+        Parameters
+        ----------
+        models
+            What the command line names.
+        """
+        return trust_of(*self.trusted, models)
+
+    def call(self, folder: Path, trust: "Trust") -> "Call":
+        """Return the call of a study in a folder.
+
+        Raises
+        ------
+        BadInputError
+            The options say nothing that can be done.
+        """
+        from atomgraft.study.clusters import parse_plan
+        from atomgraft.study.credentials import parse_credentials
+
+        return Call(
+            folder=folder,
+            cluster=parse_plan(*self.cluster, parse_credentials(*self.tls)),
+            trust=trust,
+            as_json=self.as_json,
+            fresh=self.fresh,
+            retry_failed=self.retry_failed,
+            dry_run=self.dry_run,
+        )
+
+
+def composed(
+    path: Path | None,
+    given: Mapping[str, Any],
+    steps: int | None,
+    spec: "tuple[str, Callable[[object, str], SpecT]]",
+) -> "SpecT":
+    """Return the spec of a file, of a folder, or of the flags alone; flags win.
+
+    Parameters
+    ----------
+    path
+        The file, or a folder that has one.
+    given
+        Keys of the spec; those that are none were not given.
+    steps
+        Of training.
+    spec
+        Name of the file in a folder, and what makes a spec of a document.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read, or there is no such spec.
+    """
+    from atomgraft.core.yaml_files import read_settings
+
+    name, parse = spec
+    flags = {key: one for key, one in given.items() if one is not None}
+    if path is None:
+        return parse(with_flags({}, flags, steps), "The command line")
+    file = path / name if path.is_dir() else path
+    document: Any = read_settings(file)
+    is_changed = bool(flags) or steps is not None
+    origin = f"{file} with the command line" if is_changed else str(file)
+    if not isinstance(document, dict):
+        return parse(document, origin)
+    return parse(with_flags(cast("dict[str, Any]", document), flags, steps), origin)
 
 
 def with_flags(

@@ -1,8 +1,10 @@
 """Options that several verbs share."""
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -84,3 +86,40 @@ def folder_for(train: Sequence[str], what: str) -> Path:
     """
     stem = Path(train[0].split("@")[0].split("#")[0]).name.split(".")[0]
     return Path("runs") / f"{stem}-{what}".replace(":", "-")
+
+
+def with_options(
+    verb: Callable[..., None],
+    shared: Callable[..., Any],
+    *,
+    shared_first: bool = False,
+) -> Callable[..., None]:
+    """Return a command that takes shared options besides its own.
+
+    Parameters
+    ----------
+    verb
+        Called with what `shared` returns, and with its own options by name.
+    shared
+        Called with the shared options by name.
+    shared_first
+        They stand before the verb's own in the help.
+
+    Returns
+    -------
+    :
+        A command for typer, which reads its options from the signature.
+    """
+    known = inspect.signature(shared).parameters
+    own = list(inspect.signature(verb).parameters.values())[1:]
+
+    @functools.wraps(verb)
+    def command(**given: Any) -> None:  # noqa: ANN401 - what the options hold
+        chosen = {name: given.pop(name) for name in list(given) if name in known}
+        verb(shared(**chosen), **given)
+
+    both = (known.values(), own) if shared_first else (own, known.values())
+    parameters = [one for part in both for one in part]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
+    return command

@@ -5,17 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from atomgraft.study.calls import Call, Verb, with_flags
-from atomgraft.study.options import (
-    Head,
-    Json,
-    Scheduler,
-    Slurm,
-    TlsCaFile,
-    TlsCert,
-    TlsKey,
-)
-from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
+from atomgraft.study.calls import StudyOptions, Verb, composed, study_command
+from atomgraft.study.options import Head
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +21,9 @@ NAME = "campaign"
 KINDS = ("phonons",)
 
 
+@study_command
 def command(
+    options: StudyOptions,
     kind: Annotated[str, typer.Argument(help="What is asked: phonons.")],
     folder: Annotated[
         Path,
@@ -102,33 +95,8 @@ def command(
     max_atoms: Annotated[
         int | None, typer.Option(help="Atoms in one call of the model.")
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
-    ] = None,
-    scheduler: Scheduler = None,
-    tls_ca_file: TlsCaFile = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    slurm: Slurm = None,
-    fresh: Annotated[
-        bool,
-        typer.Option("--fresh", help="Throw an earlier campaign in the folder away."),
-    ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Run failed cells again.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print the plan, stop.")
-    ] = False,
-    trust: TrustNamed = False,
-    trust_file: TrustFiles = None,
-    as_json: Json = False,
 ) -> None:
     """Run phonons for many materials, with or without adaptation; resumable."""
-    from atomgraft.study.clusters import parse_plan
-    from atomgraft.study.credentials import parse_credentials
-
     _refuse_unknown(kind)
     given = {
         "folder": str(folder),
@@ -150,23 +118,12 @@ def command(
         "device": device,
         "max_atoms": max_atoms,
     }
-    asked = _composed(spec, {k: v for k, v in given.items() if v is not None}, steps)
-    allowed = trust_of(trust, trust_file, [model])
-    call = Call(
-        folder=out or Path("runs") / f"{folder.resolve().name}-phonons",
-        cluster=parse_plan(
-            workers,
-            scheduler,
-            slurm,
-            parse_credentials(tls_ca_file, tls_cert, tls_key),
-        ),
-        trust=allowed,
-        as_json=as_json,
-        fresh=fresh,
-        retry_failed=retry_failed,
-        dry_run=dry_run,
-    )
-    call.run(_verb(asked, trust=allowed))
+    from atomgraft.phonons.campaign.spec import CAMPAIGN_SPEC, parse_campaign_spec
+
+    asked = composed(spec, given, steps, (CAMPAIGN_SPEC, parse_campaign_spec))
+    trust = options.trust([model])
+    place = out or Path("runs") / f"{folder.resolve().name}-phonons"
+    options.call(place, trust).run(_verb(asked, trust=trust))
 
 
 def _refuse_unknown(kind: str) -> None:
@@ -203,23 +160,6 @@ def _triple(text: str) -> list[int]:
         )
     numbers = [int(one) for one in parts]
     return numbers * 3 if len(numbers) == 1 else numbers
-
-
-def _composed(
-    path: Path | None, given: dict[str, Any], steps: int | None
-) -> "PhononCampaignSpec":
-    """Return the spec of a file and the flags; flags win."""
-    from atomgraft.core.yaml_files import read_settings
-
-    document, origin = {}, "The command line"
-    if path is not None:
-        document = read_settings(path)  # refused before the heavy imports
-        origin = f"{path} with the command line"
-    from atomgraft.phonons.campaign.spec import parse_campaign_spec
-
-    if not isinstance(document, dict):
-        return parse_campaign_spec(document, origin)
-    return parse_campaign_spec(with_flags(document, given, steps), origin)
 
 
 def _verb(

@@ -43,7 +43,6 @@ Outcomes = Mapping[str, Outcome]
 def conclude(
     plan: CampaignPlan,
     outcomes: Outcomes,
-    *,
     name: str,
     sessions: tuple[Provenance, ...],
 ) -> PhononCampaign:

@@ -1,8 +1,8 @@
 """A campaign over materials: adapt, judge, scale, and the table with its bill."""
 
 import dataclasses
-import time
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,7 @@ import yaml
 
 from atomgraft.compare.cell import RUN, CellPayload
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.outputs import held
-from atomgraft.core.provenance import fingerprint, now
+from atomgraft.core.provenance import fingerprint
 from atomgraft.core.storage import (
     is_file,
     is_folder,
@@ -56,29 +55,18 @@ from atomgraft.phonons.campaign.tables import (
     rows_of,
 )
 from atomgraft.run.folders import inputs_of
-from atomgraft.study.cells import (
-    NOT_RUN,
-    CampaignObserver,
-    Cell,
-    Outcome,
-    run_campaign,
-)
-from atomgraft.study.clusters import ClusterPlan
-from atomgraft.study.sessions import Clock, provenance
-from atomgraft.training.devices import resolve_device
+from atomgraft.study.cells import NOT_RUN, Cell, Outcome
+from atomgraft.study.folder import CELLS, Execution, Stage, Study, run_study
 
-CELLS, DATA = "cells", "data"
+DATA = "data"
 
 
 def run_phonon_campaign(
     plan: CampaignPlan,
     folder: Path,
     *,
-    cluster: ClusterPlan | None = None,
-    fresh: bool = False,
-    retry_failed: bool = False,
+    execution: Execution | None = None,
     trust: Trust = NO_TRUST,
-    observer: CampaignObserver | None = None,
 ) -> PhononCampaign:
     """Run the cells that are not done, and write the table with its bill.
 
@@ -89,16 +77,10 @@ def run_phonon_campaign(
     folder
         Where it lives; made if it is not there. It may hold the same campaign, or one
         with fewer materials, recipes or seeds: what is done counts.
-    cluster
-        Where the cells run; none is this machine.
-    fresh
-        Throw away what an earlier campaign left in the folder.
-    retry_failed
-        Run cells again that failed for good.
+    execution
+        Where and how the cells run; none is this machine.
     trust
         Which checkpoints may run code.
-    observer
-        Is told of every cell.
 
     Returns
     -------
@@ -115,34 +97,26 @@ def run_phonon_campaign(
     LostProcessError
         The scheduler was lost; what is done is kept.
     """
-    clock = Clock(started=now(), counter=time.perf_counter())
     spec = plan.spec
-    with held(folder, "campaign", inputs=inputs_of(spec), fresh=fresh):
-        _refuse_other_campaign(folder, plan)
-        write_atomically(folder / CAMPAIGN_SPEC, campaign_spec_text(spec))
+
+    def stages(folder: Path) -> Iterable[Stage]:
         maker = _CellMaker(plan=plan, folder=folder.resolve(), trust=trust)
         maker.write_labels()
-        device = resolve_device(spec.device)
-        outcomes: dict[str, Outcome] = {}
-        for stage in maker.stages():
-            if any(one == NOT_RUN for one in outcomes.values()):
-                break  # a signal stopped the one before
-            outcomes |= run_campaign(
-                stage(outcomes),
-                folder / CELLS,
-                do_cell,
-                plan=cluster,
-                on_gpu=device.type == "cuda",
-                retry_failed=retry_failed,
-                observer=observer,
-            )
-        session = provenance("campaign", clock, device, spec.dtype)
-        earlier = CAMPAIGN.read(folder).provenance if CAMPAIGN.is_at(folder) else ()
-        campaign = conclude(
-            plan, outcomes, name=folder.resolve().name, sessions=(*earlier, session)
-        )
-        CAMPAIGN.write(folder, campaign)
-    return campaign
+        return maker.stages()
+
+    study = Study(
+        verb="campaign",
+        inputs=inputs_of(spec),
+        spec=(CAMPAIGN_SPEC, campaign_spec_text(spec)),
+        device=spec.device,
+        dtype=spec.dtype,
+        record=CAMPAIGN,
+        work=do_cell,
+        refuse_other=lambda folder: _refuse_other_campaign(folder, plan),
+        stages=stages,
+        conclude=functools.partial(conclude, plan),
+    )
+    return run_study(study, folder, execution or Execution())
 
 
 def _refuse_other_campaign(folder: Path, plan: CampaignPlan) -> None:
@@ -184,7 +158,7 @@ class _CellMaker:
         short = material.card.content[:12]
         return self.folder / DATA / f"{material.name}-{short}.yaml"
 
-    def stages(self) -> Iterator[Callable[[Mapping[str, Outcome]], list[Cell]]]:
+    def stages(self) -> Iterator[Stage]:
         """Yield what makes cells of what came before, one stage after the other."""
         yield lambda _: [*self._judges_of_base(), *self._trainings_on_labels()]
         yield lambda done: [*self._trainings_on_answers(done), *self._scalings(done)]

@@ -1,8 +1,6 @@
 """Which run is meant: one set of options for every verb that takes a run."""
 
 import dataclasses
-import functools
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +18,7 @@ from atomgraft.study.options import (
     StressOrder,
     StressUnit,
     folder_for,
+    with_options,
 )
 from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
 
@@ -66,18 +65,7 @@ def takes_a_run(verb: Callable[..., None]) -> Callable[..., None]:
     :
         A command for typer, which reads its options from the signature.
     """
-    shared = inspect.signature(_asked).parameters
-    own = list(inspect.signature(verb).parameters.values())[1:]
-
-    @functools.wraps(verb)
-    def command(**given: Any) -> None:  # noqa: ANN401 - what the options hold
-        chosen = {name: given.pop(name) for name in list(given) if name in shared}
-        verb(_asked(**chosen), **given)
-
-    parameters = [*shared.values(), *own]
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
-    return command
+    return with_options(verb, _asked, shared_first=True)
 
 
 def _asked(

@@ -5,11 +5,14 @@ import json
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.phonons.campaign.command import _composed, _number, _triple
+from atomgraft.phonons.campaign.command import _number, _triple
+from atomgraft.phonons.campaign.spec import CAMPAIGN_SPEC, parse_campaign_spec
+from atomgraft.study.calls import composed
 from tests.integration.test_bad_input import run
 from tests.phonon_folders import BASE, make_folder
 
 LEAST = {"folder": "crystals", "base": BASE}
+KIND = (CAMPAIGN_SPEC, parse_campaign_spec)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ def test_a_mesh_is_one_number_or_three():
 def test_flags_win_over_the_file(tmp_path):
     path = tmp_path / "campaign.yaml"
     path.write_text("recipes: [full]\nfolds: 3\ntraining: {steps: 9, clip: 5}\n")
-    found = _composed(path, LEAST | {"folds": 5}, 11)
+    found = composed(path, LEAST | {"folds": 5, "mode": None}, 11, KIND)
     assert found.folds == 5
     assert [one.name for one in found.recipes] == ["full"]
     assert (found.training.steps, found.training.clip) == (11, 5)
@@ -42,12 +45,12 @@ def test_a_file_that_is_no_campaign_is_refused(tmp_path):
     path = tmp_path / "campaign.yaml"
     path.write_text("- full\n")
     with pytest.raises(BadInputError, match="holds list"):
-        _composed(path, LEAST, None)
+        composed(path, LEAST, None, KIND)
 
 
 def test_a_base_is_needed():
     with pytest.raises(BadInputError, match="'base' is missing"):
-        _composed(None, {"folder": "crystals"}, None)
+        composed(None, {"folder": "crystals"}, None, KIND)
 
 
 def test_a_dry_run_says_what_would_be_done(tmp_path, capsys):
