@@ -17,7 +17,7 @@ MODULES_OF_HELP = 400
 HELP = """
 import sys
 from atomgraft.cli.main import main
-sys.argv = ["atomgraft", "--help"]
+sys.argv = ["atomgraft", {}"--help"]
 try:
     main()
 except SystemExit as end:
@@ -56,10 +56,17 @@ def test_importing_the_package_loads_nothing():
 
 
 def test_help_needs_no_science_and_little_else():
-    modules = modules_of(HELP)
+    modules = modules_of(HELP.format(""))
     assert "atomgraft.cli.main" in modules
     assert {name.split(".")[0] for name in modules}.isdisjoint(HEAVY)
     assert len(modules) < MODULES_OF_HELP
+
+
+def test_one_verb_loads_no_other():
+    modules = set(modules_of(HELP.format("'compare', ")))
+    assert {"atomgraft.compare.command"} <= modules
+    assert modules.isdisjoint({"atomgraft.label.command", "atomgraft.phonons.command"})
+    assert {name.split(".")[0] for name in modules}.isdisjoint(HEAVY)
 
 
 @pytest.mark.parametrize(

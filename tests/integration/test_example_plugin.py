@@ -66,6 +66,8 @@ def test_its_names_work_on_the_command_line(variables, tmp_path):
     moving = {one["role"]: one["n_weights_moving"] for one in result["coverage"]}
     assert moving == {"readout": 0, "interaction.0": 2, "reference_energies": 0}
     assert "atomgraft-morse" in result["provenance"][0]["versions"]
+    pair = call(variables, "atomgraft", "dimer", "Cu", "--model", "morse:Cu")
+    assert pair.stdout.startswith("distance/A"), pair.stderr
     merged = call(variables, "atomgraft", "merge", "run", cwd=tmp_path)
     assert merged.returncode == 0, merged.stderr
     assert (tmp_path / "run" / "merged.morse").is_file()

@@ -13,8 +13,6 @@ from atomgraft.study.options import Json
 if TYPE_CHECKING:
     from atomgraft.core.environments import Whereabouts
 
-NAME = "env"
-
 
 class Action(StrEnum):
     """What to do with the environments."""

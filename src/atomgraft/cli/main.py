@@ -13,45 +13,20 @@ from typing import cast
 import typer
 
 from atomgraft import __version__
-from atomgraft.cli import env, report, schema
 from atomgraft.cli.handover import SENT_FOR, hand_over
-from atomgraft.compare import command as compare
+from atomgraft.cli.verbs import VERBS, Verbs
 from atomgraft.core.errors import AtomgraftError, BadInputError, MissingExtraError
 from atomgraft.core.signals import exit_code, forget_signals
-from atomgraft.label import command as select
-from atomgraft.phonons import command as phonons
-from atomgraft.phonons.campaign import command as campaign
-from atomgraft.run.commands import adapt, check, demo, merge, plan, prove
-from atomgraft.stabilise import command as stabilise
 
 app = typer.Typer(
     name="atomgraft",
+    cls=Verbs,
     help="Graft a pretrained atomistic model onto your material, and prove that it "
     "took.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-VERBS = (
-    check,
-    select,
-    plan,
-    adapt,
-    prove,
-    phonons,
-    stabilise,
-    compare,
-    campaign,
-    report,
-    merge,
-    demo,
-    env,
-    schema,
-)
-
-for verb in VERBS:
-    app.command(verb.NAME)(verb.command)
 
 
 def _show_version(value: bool) -> bool:
@@ -218,11 +193,11 @@ def _run() -> int:
     try:
         return app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0
     except UsageError as error:
-        verbs = {verb.NAME for verb in VERBS}
-        verb = next((one for one in sys.argv[1:] if one in verbs), None)
+        verb = next((one for one in sys.argv[1:] if one in VERBS), None)
         command = f"atomgraft {verb}" if verb else "atomgraft"
+        said = cast("typer.BadParameter", error).format_message().rstrip(". ")
         raise BadInputError(
-            cast("typer.BadParameter", error).format_message().rstrip(". ") + ".",
+            said if said.endswith("?") else f"{said}.",
             f"'{command}' takes the arguments and options that its help lists.",
             f"See: {command} --help",
         ) from error

@@ -10,8 +10,6 @@ from atomgraft.study.options import Json, Overwrite
 if TYPE_CHECKING:
     from rich.console import Console
 
-NAME = "report"
-
 
 class Made(NamedTuple):
     """A page, and what it was made from.

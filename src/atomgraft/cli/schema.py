@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-NAME = "schema"
-
 
 def command(
     of: Annotated[

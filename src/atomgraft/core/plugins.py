@@ -10,7 +10,12 @@ from atomgraft.core.errors import AtomgraftError, BadInputError
 
 T = TypeVar("T")
 
-GROUPS = ("atomgraft.adapters", "atomgraft.recipes", "atomgraft.suites")
+GROUPS = (
+    "atomgraft.adapters",
+    "atomgraft.recipes",
+    "atomgraft.suites",
+    "atomgraft.verbs",
+)
 """The entry points that atomgraft reads."""
 
 
@@ -90,6 +95,12 @@ class Plugins(Generic[T]):
             )
         return cast("T", found)
 
+    def giver(self, name: str) -> str:
+        """Return the distributions that offer an entry, with their versions."""
+        return " and ".join(
+            _giver(one) for one in _offers(self.group) if one.name == name
+        )
+
     def broken(self, name: str, error: Exception) -> BadInputError:
         """Return the error that names who offers an entry that fails.
 
@@ -133,7 +144,7 @@ class Plugins(Generic[T]):
         entries = tuple(one for one in _offers(self.group) if one.name == name)
         if len(entries) == 1:
             return entries[0]
-        givers = " and ".join(_giver(entry) for entry in entries) or "Nobody"
+        givers = self.giver(name) or "Nobody"
         raise BadInputError(
             f"{givers} offer the {self.kind} {name!r}.",
             "One distribution must offer it.",

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from atomgraft.label.collecting import Collected
     from atomgraft.label.record import SelectionResult
 
-NAME = "select"
-
 
 def command(
     structure: Annotated[

@@ -5,7 +5,8 @@ import typer
 from typer.testing import CliRunner
 
 from atomgraft import __version__
-from atomgraft.cli.main import VERBS, app
+from atomgraft.cli.main import app
+from atomgraft.cli.verbs import OWN
 
 GROUP = typer.main.get_command(app)
 
@@ -23,8 +24,10 @@ def run(*arguments):
     return CliRunner().invoke(app, arguments)
 
 
-def test_every_module_is_a_verb():
-    assert list(GROUP.commands) == [verb.NAME for verb in VERBS]
+@pytest.mark.parametrize("name", OWN)
+def test_the_list_of_verbs_says_what_each_says_of_itself(name):
+    assert GROUP.commands[name].help == OWN[name].summary
+    assert run("--help").output.count(f"\n  {name} ") == 1
 
 
 @pytest.mark.parametrize("name", GROUP.commands)

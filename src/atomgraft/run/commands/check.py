@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from atomgraft.data.checks.suite import Examination
     from atomgraft.data.labels import LabelCount
 
-NAME = "check"
-
 
 def command(
     files: Annotated[list[str], typer.Argument(help="Files of labelled structures.")],

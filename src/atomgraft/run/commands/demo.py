@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-NAME = "demo"
-
 TRAINING = "shipped:si-train@::8"
 """Thirteen of the hundred rattled and strained frames."""
 

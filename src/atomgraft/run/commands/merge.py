@@ -9,8 +9,6 @@ import typer
 from atomgraft.study.options import Head, Json, Overwrite
 from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
 
-NAME = "merge"
-
 
 def command(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from atomgraft.run.contract_record import Contract
 
-NAME = "plan"
-
 
 @takes_a_run
 def command(

@@ -8,8 +8,6 @@ import typer
 from atomgraft.study.options import Json
 from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
 
-NAME = "prove"
-
 
 def command(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],

@@ -1,0 +1,138 @@
+"""Every verb: one line that names its module, in the order of the help."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, cast
+
+import typer
+from typer.core import TyperGroup
+
+from atomgraft.core.plugins import Plugins
+from atomgraft.core.registry import Registry
+
+
+class Verb(NamedTuple):
+    """Where a verb is, and what the help says of it.
+
+    Parameters
+    ----------
+    module
+        With its function ``command``; imported when the verb is called.
+    summary
+        First sentence of that function.
+    """
+
+    module: str
+    summary: str
+
+
+OWN = {
+    "check": Verb(
+        "atomgraft.run.commands.check",
+        "Check labels, units, references, geometries and splits; exit 2 on an error.",
+    ),
+    "select": Verb(
+        "atomgraft.label.command",
+        "Propose structures, choose those worth a label, write them with DFT inputs.",
+    ),
+    "plan": Verb(
+        "atomgraft.run.commands.plan",
+        "Dry run: show what adapt would train, with time and memory; write nothing.",
+    ),
+    "adapt": Verb(
+        "atomgraft.run.commands.adapt",
+        "Adapt a model to labelled structures; run it again to go on after a stop.",
+    ),
+    "prove": Verb(
+        "atomgraft.run.commands.prove",
+        "Measure held-out errors, forgetting and consistency; write the page.",
+    ),
+    "phonons": Verb(
+        "atomgraft.phonons.command",
+        "Compute phonons, heat and stability; write the page and phonopy's files.",
+    ),
+    "stabilise": Verb(
+        "atomgraft.stabilise.command",
+        "Freeze in imaginary modes, relax, repeat; write the tree, files and the page.",
+    ),
+    "compare": Verb(
+        "atomgraft.compare.command",
+        "Compare recipes, label counts and learning rates; run it again to go on.",
+    ),
+    "campaign": Verb(
+        "atomgraft.phonons.campaign.command",
+        "Run phonons for many materials, with or without adaptation; resumable.",
+    ),
+    "report": Verb(
+        "atomgraft.cli.report",
+        "Write a page again from its JSON file; needs neither torch nor the model.",
+    ),
+    "merge": Verb(
+        "atomgraft.run.commands.merge",
+        "Merge base and graft into a model that the framework itself loads.",
+    ),
+    "demo": Verb(
+        "atomgraft.run.commands.demo",
+        "Adapt 7net-0 to silicon with 13 DFT frames, prove it, write the page.",
+    ),
+    "env": Verb(
+        "atomgraft.cli.env",
+        "Keep an environment for a framework; later commands use it by themselves.",
+    ),
+    "schema": Verb(
+        "atomgraft.cli.schema",
+        "Print the JSON schema of a run file, or of a comparison's.",
+    ),
+}
+
+OF_OTHERS = Plugins[Callable[..., object]]("verb", "atomgraft.verbs", callable)
+"""Functions whose arguments are annotated for typer."""
+
+VERBS = Registry[Callable[..., object]]("verb", OF_OTHERS)
+for name, verb in OWN.items():
+    VERBS.add_place(name, f"{verb.module}:command")
+
+
+class _Commands(Mapping[str, Any]):
+    """Verbs as commands; a verb is imported when it is asked for."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*OWN, *(one for one in OF_OTHERS if one not in OWN)))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - a command of typer's
+        if name not in VERBS:
+            raise KeyError(name)
+        function = VERBS[name]
+        app = typer.Typer(
+            add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+        )
+        app.command(name)(function)
+        try:
+            return typer.main.get_command(app)
+        except Exception as error:
+            if name in OWN:
+                raise
+            raise OF_OTHERS.broken(name, error) from error
+
+
+class Verbs(TyperGroup):
+    """The group of all verbs; its help imports none of them."""
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401 - typer's
+        super().__init__(**given)
+        self.commands = cast("dict[str, Any]", _Commands())
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer's
+        """Return the names of all verbs, our own first."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - typer's
+        """Write the list of verbs with what each does, or who offers it."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _summary(name)) for name in self.commands])
+
+
+def _summary(name: str) -> str:
+    return OWN[name].summary if name in OWN else f"(from {OF_OTHERS.giver(name)})"
