@@ -146,13 +146,13 @@ def follow(
     name: str, file: str, settings: dict[str, Any], model: str, folder: Path
 ) -> dict[str, Any]:
     """Follow one material, and return its tree without structures."""
-    from atomgraft.stabilise.page import write_stabilise_page
+    from atomgraft.stabilise.page import write_page
     from atomgraft.stabilise.spec import StabiliseSpec
     from atomgraft.stabilise.work import stabilise
 
     spec = StabiliseSpec(crystal=str(phonon_data(file)), model=model, **settings)
     result = stabilise(spec, folder, device="cpu")
-    write_stabilise_page(folder, result)
+    write_page(folder, result)
     document = result.model_dump(mode="json")
     for crystal in document["crystals"]:
         del crystal["structure"]

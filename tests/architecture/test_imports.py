@@ -64,9 +64,9 @@ def test_help_needs_no_science_and_little_else():
 
 def test_one_verb_loads_no_other():
     modules = set(modules_of(HELP.format("'compare', ")))
-    assert {"atomgraft.compare.command"} <= modules
+    assert "atomgraft.compare.command" in modules
     assert modules.isdisjoint({"atomgraft.label.command", "atomgraft.phonons.command"})
-    assert {name.split(".")[0] for name in modules}.isdisjoint(HEAVY)
+    assert modules.isdisjoint({"torch", "ase", "numpy"})
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from atomgraft.compare.page import write_compare_page
-from atomgraft.label.page import write_selection_page
-from atomgraft.phonons.campaign.page import write_campaign_page
-from atomgraft.phonons.page import write_phonon_page
+from atomgraft.compare import page as compare_page
+from atomgraft.label import page as selection_page
+from atomgraft.phonons import page as phonon_page
+from atomgraft.phonons.campaign import page as campaign_page
 from atomgraft.run.page.document import write_page
-from atomgraft.stabilise.page import write_stabilise_page
+from atomgraft.stabilise import page as stabilise_page
 from tests.comparisons import comparison_of, failed, table_of
 from tests.example_phonons import LEGS, make_phonons, make_unstable
 from tests.example_result import make_failed, make_result, make_unproved, with_phonons
@@ -82,17 +82,17 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     }
     comparison = comparison_of([*table_of(), failed("lora", 40, 3)])
     place = tmp_path_factory.mktemp("comparison")
-    written["comparison"] = write_compare_page(place, comparison)
+    written["comparison"] = compare_page.write_page(place, comparison)
     for name, make in PHONON_MAKERS.items():
         place = tmp_path_factory.mktemp(name)
-        written[name] = write_phonon_page(place, make())
+        written[name] = phonon_page.write_page(place, make())
     place = tmp_path_factory.mktemp("selection")
-    written["selection"] = write_selection_page(place, selection_of())
+    written["selection"] = selection_page.write_page(place, selection_of())
     place = tmp_path_factory.mktemp("campaign")
     campaign = make_campaign(details=(make_phonons(),), dft_hours=10.0)
-    written["campaign"] = write_campaign_page(place, campaign)
+    written["campaign"] = campaign_page.write_page(place, campaign)
     place = tmp_path_factory.mktemp("stabilise")
-    written["stabilise"] = write_stabilise_page(place, perovskite())
+    written["stabilise"] = stabilise_page.write_page(place, perovskite())
     return written
 
 

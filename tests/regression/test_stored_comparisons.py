@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from atomgraft.compare.page import write_compare_page
+from atomgraft.compare.page import write_page
 from atomgraft.compare.record import COMPARISON, COMPARISON_VERSION
 from atomgraft.core.errors import BadInputError
 
@@ -41,7 +41,7 @@ def test_it_is_written_as_it_was_read(folder):
 
 def test_it_has_a_page(folder):
     comparison = COMPARISON.read(folder)
-    text = write_compare_page(folder, comparison).read_text()
+    text = write_page(folder, comparison).read_text()
     assert comparison.advice.headline in text
 
 

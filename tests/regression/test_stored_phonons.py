@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from atomgraft.phonons.page import write_phonon_page
+from atomgraft.phonons.page import write_page
 from atomgraft.phonons.record import PHONONS, PHONONS_VERSION
 
 STORED = Path(__file__).parent / "stored"
@@ -49,7 +49,7 @@ def test_stillinger_weber_silicon_is_too_stiff_in_it(stored):
 
 
 def test_a_stored_file_has_a_page(stored, tmp_path):
-    page = write_phonon_page(tmp_path, PHONONS.read(stored)).read_text()
+    page = write_page(tmp_path, PHONONS.read(stored)).read_text()
     assert "pair:sw-si: 1.5 THz from DFT on average; stable, as DFT says." in page
 
 

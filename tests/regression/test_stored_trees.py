@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.label.page import write_selection_page
+from atomgraft.label import page as selection_page
 from atomgraft.label.record import SELECTION, SELECTION_VERSION
-from atomgraft.phonons.campaign.page import write_campaign_page
+from atomgraft.phonons.campaign import page as campaign_page
 from atomgraft.phonons.campaign.record import CAMPAIGN, CAMPAIGN_VERSION
 from atomgraft.phonons.campaign.wording import headline
-from atomgraft.stabilise.page import write_stabilise_page
+from atomgraft.stabilise import page as stabilise_page
 from atomgraft.stabilise.record import INSTABILITIES_VERSION, STABILISE
 from atomgraft.stabilise.records import headline as tree_headline
 from atomgraft.stabilise.records import notices_of
@@ -54,7 +54,7 @@ KINDS = {
         CAMPAIGN.is_at,
         CAMPAIGN.read,
         CAMPAIGN.write,
-        write_campaign_page,
+        campaign_page.write_page,
         lambda: make_campaign(dft_hours=10.0),
     ),
     "stabilise": Kind(
@@ -64,7 +64,7 @@ KINDS = {
         STABILISE.is_at,
         STABILISE.read,
         STABILISE.write,
-        write_stabilise_page,
+        stabilise_page.write_page,
         make_tree,
     ),
     "select": Kind(
@@ -74,7 +74,7 @@ KINDS = {
         SELECTION.is_at,
         SELECTION.read,
         SELECTION.write,
-        write_selection_page,
+        selection_page.write_page,
         selection_of,
     ),
 }

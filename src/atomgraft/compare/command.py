@@ -168,9 +168,9 @@ def _outline(plan: "ComparePlan") -> tuple[str, dict[str, Any]]:
 
 
 def _show(screen: "Console", folder: Path, comparison: "Comparison") -> Path:
-    from atomgraft.compare.page import write_compare_page
-    from atomgraft.compare.screen import print_comparison
+    from atomgraft.compare.page import write_page
+    from atomgraft.compare.screen import print_record
 
-    page = write_compare_page(folder, comparison)
-    print_comparison(screen, comparison)
+    page = write_page(folder, comparison)
+    print_record(screen, comparison)
     return page

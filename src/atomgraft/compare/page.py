@@ -14,7 +14,7 @@ from atomgraft.compare.tables import (
 )
 from atomgraft.core.outputs import write_beside
 from atomgraft.page.blocks import Block, Code, Facts, Section
-from atomgraft.page.document import Cover, Mark, document_text
+from atomgraft.page.document import PAGE, Cover, Mark, document_text
 from atomgraft.page.wording import (
     MISSING,
     count_text,
@@ -23,7 +23,6 @@ from atomgraft.page.wording import (
     number_text,
     time_text,
 )
-from atomgraft.run.page.document import PAGE
 from atomgraft.run.page.record import data_table, session_blocks
 
 MARKS = {
@@ -39,7 +38,7 @@ UNCLEAR = Mark(name="open", word="Unclear")
 OPEN = Mark(name="open", word="Not finished")
 
 
-def write_compare_page(folder: Path, comparison: Comparison) -> Path:
+def write_page(folder: Path, comparison: Comparison) -> Path:
     """Write the page of a comparison into its folder, whole or not at all.
 
     Parameters
@@ -55,11 +54,11 @@ def write_compare_page(folder: Path, comparison: Comparison) -> Path:
         The folder cannot be written; an older page is left as it was.
     """
     path = folder / PAGE
-    write_beside(path, compare_page_text(comparison))
+    write_beside(path, page_text(comparison))
     return path
 
 
-def compare_page_text(comparison: Comparison) -> str:
+def page_text(comparison: Comparison) -> str:
     """Return the page as HTML; everything it needs is inside."""
     sections = [
         _section("learning", "Learning curves", learning_figure(comparison)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     pass
 
 
-def print_comparison(screen: Console, comparison: Comparison) -> None:
+def print_record(screen: Console, comparison: Comparison) -> None:
     """Print the table of the target error, and the advice."""
     if comparison.target is not None:
         screen.print(target_table(comparison))

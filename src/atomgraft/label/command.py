@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from atomgraft.label.collecting import Collected
-    from atomgraft.label.record import SelectionResult
 
 
 def command(
@@ -106,7 +105,8 @@ def command(
 ) -> None:
     """Propose structures, choose those worth a label, write them with DFT inputs."""
     from atomgraft.core.errors import BadInputError
-    from atomgraft.label.page import write_selection_page
+    from atomgraft.label.page import write_page
+    from atomgraft.label.screen import print_record
     from atomgraft.label.spec import parse_select
     from atomgraft.label.work import collect_labels, select
     from atomgraft.study.screen import calm, console, print_json, stage_screen
@@ -153,37 +153,11 @@ def command(
     allowed = trust_of(trust, trust_file, [model, *(committee or ())])
     with calm(), stage_screen(screen) as show:
         result = select(spec, out, trust=allowed, progress=show)
-    page = write_selection_page(out, result)
-    print_selection(screen, result)
+    page = write_page(out, result)
+    print_record(screen, result)
     screen.print(f"\nStructures: {out / 'select.extxyz'}\nPage: {page}", markup=False)
     if as_json:
         print_json(result.model_dump_json(indent=1))
-
-
-def print_selection(screen: "Console", result: "SelectionResult") -> None:
-    """Print the chosen structures for people.
-
-    Parameters
-    ----------
-    screen
-        Where to.
-    result
-        What was chosen.
-    """
-    from rich.markup import escape
-    from rich.table import Table
-
-    from atomgraft.label.page import chosen_cells, chosen_columns
-    from atomgraft.study.screen import print_notice
-
-    for notice in result.notices:
-        print_notice(screen, notice)
-    table = Table(box=None, pad_edge=False)
-    for name, is_text in chosen_columns(result):
-        table.add_column(name, justify="left" if is_text else "right")
-    for one in result.chosen:
-        table.add_row(*(escape(cell) for cell in chosen_cells(result, one)))
-    screen.print(table)
 
 
 def _print_collected(

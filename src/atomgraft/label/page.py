@@ -19,7 +19,7 @@ from atomgraft.page.blocks import (
     Section,
     Table,
 )
-from atomgraft.page.document import Cover, Mark, document_text
+from atomgraft.page.document import PAGE, Cover, Mark, document_text
 from atomgraft.page.wording import (
     MISSING,
     counted,
@@ -27,7 +27,6 @@ from atomgraft.page.wording import (
     percent_text,
     time_text,
 )
-from atomgraft.run.page.document import PAGE
 from atomgraft.run.page.record import session_blocks
 
 N_COLOURS = 8
@@ -39,7 +38,7 @@ KNOWN = "labelled already"
 CHOSEN = Mark(name="open", word="To be labelled")
 
 
-def write_selection_page(folder: Path, result: SelectionResult) -> Path:
+def write_page(folder: Path, result: SelectionResult) -> Path:
     """Write the page of a selection into its folder, whole or not at all.
 
     Parameters
@@ -55,11 +54,11 @@ def write_selection_page(folder: Path, result: SelectionResult) -> Path:
         The folder cannot be written; an older page is left as it was.
     """
     path = folder / PAGE
-    write_beside(path, selection_page_text(result))
+    write_beside(path, page_text(result))
     return path
 
 
-def selection_page_text(result: SelectionResult) -> str:
+def page_text(result: SelectionResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
     spec = yaml.safe_dump(result.spec, sort_keys=False, allow_unicode=True)
     notes: tuple[Block, ...] = tuple(Note(text=one) for one in result.notices)

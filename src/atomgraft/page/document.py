@@ -20,6 +20,9 @@ PLOTLY = "plotly-basic.min.js"
 
 TRACES = frozenset({"bar", "pie", "scatter"})
 
+PAGE = "report.html"
+"""Name of the page in the folder of its result."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mark:

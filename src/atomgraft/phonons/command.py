@@ -83,8 +83,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Compute phonons, heat and stability; write the page and phonopy's files."""
-    from atomgraft.phonons.page import write_phonon_page
-    from atomgraft.phonons.screen import print_phonons
+    from atomgraft.phonons.page import write_page
+    from atomgraft.phonons.screen import print_record
     from atomgraft.phonons.spec import PhononSpec
     from atomgraft.phonons.work import compute_phonons
     from atomgraft.study.screen import (
@@ -129,8 +129,8 @@ def command(
             fresh=fresh,
             progress=show,
         )
-    page = write_phonon_page(folder, result)
-    print_phonons(screen, result)
+    page = write_page(folder, result)
+    print_record(screen, result)
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
         print_json(result.model_dump_json(indent=1))

@@ -21,7 +21,7 @@ from atomgraft.phonons.wording import (
 )
 from atomgraft.run.page.record import session_blocks
 
-PHONON_PAGE = "phonons.html"
+PAGE = "phonons.html"
 
 BETTER = Mark(name="took", word="Frequencies better")
 
@@ -40,7 +40,7 @@ COMPARED = Mark(name="open", word="Compared")
 OTHER = Mark(name="failed", word="Other stability")
 
 
-def write_phonon_page(folder: Path, result: PhononResult) -> Path:
+def write_page(folder: Path, result: PhononResult) -> Path:
     """Write the page of a crystal's vibrations, whole or not at all.
 
     Parameters
@@ -55,12 +55,12 @@ def write_phonon_page(folder: Path, result: PhononResult) -> Path:
     StorageError
         The folder cannot be written; an older page is left as it was.
     """
-    path = folder / PHONON_PAGE
-    write_beside(path, phonon_page_text(result))
+    path = folder / PAGE
+    write_beside(path, page_text(result))
     return path
 
 
-def phonon_page_text(result: PhononResult) -> str:
+def page_text(result: PhononResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
     parts = [without_sentences(part) for part in phonon_parts(result)]
     return document_text(_cover(result), [*parts, *_provenance(result)])

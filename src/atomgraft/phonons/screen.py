@@ -11,7 +11,7 @@ from atomgraft.phonons.wording import doubts, headline
 from atomgraft.study.screen import print_notice
 
 
-def print_phonons(screen: Console, result: PhononResult) -> None:
+def print_record(screen: Console, result: PhononResult) -> None:
     """Print spectra, errors, notices and the headline for people.
 
     Parameters

@@ -125,7 +125,7 @@ def score_table(result: RunResult) -> Table:
     return table
 
 
-def print_result(screen: Console, result: RunResult) -> None:
+def print_record(screen: Console, result: RunResult) -> None:
     """Print the verdict and the main scores for people."""
     if result.scores:
         screen.print(score_table(result))

@@ -53,8 +53,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Freeze in imaginary modes, relax, repeat; write the tree, files and the page."""
-    from atomgraft.stabilise.page import write_stabilise_page
-    from atomgraft.stabilise.screen import print_tree
+    from atomgraft.stabilise.page import write_page
+    from atomgraft.stabilise.screen import print_record
     from atomgraft.stabilise.spec import StabiliseSpec
     from atomgraft.stabilise.work import stabilise
     from atomgraft.study.screen import (
@@ -89,8 +89,8 @@ def command(
         result = stabilise(
             spec, folder, device=device_name(device), trust=allowed, progress=show
         )
-    page = write_stabilise_page(folder, result)
-    print_tree(screen, result)
+    page = write_page(folder, result)
+    print_record(screen, result)
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
         print_json(result.model_dump_json(indent=1))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from atomgraft.core.outputs import write_beside
 from atomgraft.page.blocks import Block, Facts, Note, Section, Table
-from atomgraft.page.document import Cover, Mark, document_text
+from atomgraft.page.document import PAGE, Cover, Mark, document_text
 from atomgraft.page.wording import (
     MISSING,
     counted,
@@ -13,7 +13,6 @@ from atomgraft.page.wording import (
     signed_text,
     time_text,
 )
-from atomgraft.run.page.document import PAGE
 from atomgraft.run.page.record import session_blocks
 from atomgraft.stabilise.figure import tree_figure
 from atomgraft.stabilise.record import (
@@ -28,7 +27,7 @@ LOST = Mark(name="failed", word="No stable daughter")
 OPEN = Mark(name="open", word="Not finished")
 
 
-def write_stabilise_page(folder: Path, result: StabiliseResult) -> Path:
+def write_page(folder: Path, result: StabiliseResult) -> Path:
     """Write the page of a tree into its folder, whole or not at all.
 
     Parameters
@@ -44,11 +43,11 @@ def write_stabilise_page(folder: Path, result: StabiliseResult) -> Path:
         The folder cannot be written; an older page is left as it was.
     """
     path = folder / PAGE
-    write_beside(path, stabilise_page_text(result))
+    write_beside(path, page_text(result))
     return path
 
 
-def stabilise_page_text(result: StabiliseResult) -> str:
+def page_text(result: StabiliseResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
     sections = [
         _section("tree", "The tree", tree_figure(result)),

@@ -8,7 +8,7 @@ from atomgraft.stabilise.record import CrystalRecord, StabiliseResult
 from atomgraft.study.screen import print_notice
 
 
-def print_tree(screen: Console, result: StabiliseResult) -> None:
+def print_record(screen: Console, result: StabiliseResult) -> None:
     """Print the tree, the verdict and what must be known.
 
     Parameters

@@ -12,7 +12,7 @@ from atomgraft.compare.figures import (
     shape_of,
     shown_contestants,
 )
-from atomgraft.compare.page import compare_page_text, write_compare_page
+from atomgraft.compare.page import page_text, write_page
 from atomgraft.compare.record import Comparison
 from atomgraft.compare.tables import (
     cost_table,
@@ -75,7 +75,7 @@ def empty():
 
 def words_of(comparison):
     """Return what a browser would show, in one line."""
-    texts = read(compare_page_text(comparison)).texts
+    texts = read(page_text(comparison)).texts
     return " ".join(" ".join(texts).split())
 
 
@@ -212,25 +212,25 @@ def test_an_empty_table_has_a_page():
 
 
 def test_the_advice_comes_first(whole):
-    text = compare_page_text(whole)
+    text = page_text(whole)
     assert text.index(whole.advice.headline) < text.index('id="learning"')
 
 
 def test_a_script_in_a_file_name_stays_text(whole):
     assert HOSTILE in whole.spec["train"]
-    text = compare_page_text(whole)
+    text = page_text(whole)
     assert HOSTILE not in text
     assert "&lt;/script&gt;" in text
 
 
 def test_the_figures_are_json(whole):
-    text = compare_page_text(whole)
+    text = page_text(whole)
     found = re.search(r'id="figures">(.*?)</script>', text, re.S)
     assert json.loads(found[1]).keys() == {"learning", "front"}
 
 
 def test_the_page_is_written_whole_or_not(whole, tmp_path):
-    path = write_compare_page(tmp_path, whole)
-    assert path.read_text() == compare_page_text(whole)
+    path = write_page(tmp_path, whole)
+    assert path.read_text() == page_text(whole)
     with pytest.raises(BadInputError, match="is not there"):
-        write_compare_page(tmp_path / "nowhere", whole)
+        write_page(tmp_path / "nowhere", whole)

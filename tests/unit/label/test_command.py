@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.label.command import _numbers, _repeats, _words, print_selection
+from atomgraft.label.command import _numbers, _repeats, _words
+from atomgraft.label.screen import print_record
 from tests.selections import KINDS, selection_of
 
 
@@ -38,7 +39,7 @@ def test_other_supercells_are_refused(text):
 
 def shown(result) -> str:
     screen = Console(file=io.StringIO(), width=200)
-    print_selection(screen, result)
+    print_record(screen, result)
     return screen.file.getvalue()
 
 

@@ -7,8 +7,8 @@ from atomgraft.label.page import (
     _map,
     chosen_cells,
     chosen_columns,
-    selection_page_text,
-    write_selection_page,
+    page_text,
+    write_page,
 )
 from tests.selections import KINDS, N_EACH, selection_of
 from tests.unit.run.page.test_document import read
@@ -20,7 +20,7 @@ def result():
 
 
 def test_the_page_is_whole_and_stands_alone(result, tmp_path):
-    path = write_selection_page(tmp_path, result)
+    path = write_page(tmp_path, result)
     text = path.read_text()
     assert text.rstrip().endswith("</html>")
     for tag, attributes in read(text).tags:
@@ -30,7 +30,7 @@ def test_the_page_is_whole_and_stands_alone(result, tmp_path):
 
 
 def test_what_files_are_called_is_no_markup(result):
-    text = selection_page_text(result)
+    text = page_text(result)
     assert "<b>md</b>" not in text
     assert "&lt;b&gt;md&lt;/b&gt;" in text
 

@@ -5,13 +5,8 @@ import re
 
 import pytest
 
-from atomgraft.compare.page import compare_page_text
-from atomgraft.label.page import selection_page_text
+from atomgraft.cli.kinds import KINDS
 from atomgraft.page.document import TRACES
-from atomgraft.phonons.campaign.page import campaign_page_text
-from atomgraft.phonons.page import phonon_page_text
-from atomgraft.run.page.document import page_text
-from atomgraft.stabilise.page import stabilise_page_text
 from tests.comparisons import comparison_of, failed, table_of
 from tests.example_phonons import make_phonons, make_unstable
 from tests.example_result import make_result, with_phonons
@@ -21,22 +16,20 @@ from tests.trees import perovskite
 
 FIGURES = re.compile(r'<script type="application/json" id="figures">(.*?)</script>')
 
-MAKERS = {
-    "run": lambda: page_text(with_phonons(make_result(), make_phonons())),
-    "comparison": lambda: compare_page_text(
-        comparison_of([*table_of(), failed("lora", 40, 3)])
-    ),
-    "phonons": lambda: phonon_page_text(make_phonons()),
-    "unstable": lambda: phonon_page_text(make_unstable()),
-    "selection": lambda: selection_page_text(selection_of()),
-    "campaign": lambda: campaign_page_text(make_campaign(details=(make_phonons(),))),
-    "stabilise": lambda: stabilise_page_text(perovskite()),
+RESULTS = {
+    "run": lambda: with_phonons(make_result(), make_phonons()),
+    "compare": lambda: comparison_of([*table_of(), failed("lora", 40, 3)]),
+    "phonons": make_phonons,
+    "phonons, unstable": make_unstable,
+    "select": selection_of,
+    "campaign": lambda: make_campaign(details=(make_phonons(),)),
+    "stabilise": perovskite,
 }
 
 
-@pytest.mark.parametrize("kind", MAKERS)
-def test_a_page_draws_what_the_bundle_knows_in_two_megabytes(kind: str) -> None:
-    page = MAKERS[kind]()
+@pytest.mark.parametrize("name", RESULTS)
+def test_a_page_draws_what_the_bundle_knows_in_two_megabytes(name: str) -> None:
+    _, page = KINDS[name.partition(",")[0]].page(RESULTS[name]())
     found = FIGURES.search(page)
     assert found is not None
     drawn = {

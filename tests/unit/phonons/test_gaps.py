@@ -16,7 +16,7 @@ from atomgraft.phonons.contestants import (
     reference_name,
 )
 from atomgraft.phonons.curves import expansion_figure, notes_of, thermal_figure
-from atomgraft.phonons.page import phonon_page_text
+from atomgraft.phonons.page import page_text
 from atomgraft.phonons.settings import charges_text, settings_block
 from tests.example_phonons import (
     conductivity,
@@ -67,7 +67,7 @@ def test_a_crystal_that_conducts_nothing_has_a_page(values):
     assert trace_of(shown, "base")["x"] == []
     assert shown.table is not None
     assert shown.table.rows[0][1] == MISSING
-    strict = read(phonon_page_text(result)).scripts[0]
+    strict = read(page_text(result)).scripts[0]
     json.loads(strict, parse_constant=refuse)
 
 
@@ -81,7 +81,7 @@ def test_what_is_no_number_reaches_the_browser_as_a_gap(value):
     odd = record.model_copy(
         update={"expansion": (value, *record.expansion[1:]), "note": ""}
     )
-    page = read(phonon_page_text(with_base(expansion=odd)))
+    page = read(page_text(with_base(expansion=odd)))
     json.loads(page.scripts[0], parse_constant=refuse)
 
 

@@ -10,12 +10,12 @@ from atomgraft.phonons.page import (
     COMPARED,
     DISAGREE,
     OTHER,
-    PHONON_PAGE,
+    PAGE,
     STABLE,
     UNSTABLE,
     mark_of,
-    phonon_page_text,
-    write_phonon_page,
+    page_text,
+    write_page,
 )
 from atomgraft.phonons.record import PhononResult, SoftMode
 from atomgraft.phonons.sections import phonon_sections
@@ -30,7 +30,7 @@ from atomgraft.phonons.tables import (
     value_at,
 )
 from atomgraft.phonons.wording import doubts, headline, q_text, sentences
-from atomgraft.run.page.document import page_text
+from atomgraft.run.page import page_text as run_page_text
 from tests.example_phonons import (
     baselines,
     errors,
@@ -123,7 +123,7 @@ def test_the_page_of_a_crystal_does_not_say_whether_a_run_took() -> None:
     """The run may have been made for another material."""
     for adapted in (0.045, 0.061, 0.1):
         found = (errors("base", 0.093), errors("adapted", adapted), *baselines())
-        text = phonon_page_text(changed(errors=found))
+        text = page_text(changed(errors=found))
         assert "Did not take" not in text
 
 
@@ -265,14 +265,14 @@ def test_curves_are_read_between_their_points(place, value) -> None:
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_the_page_is_written_whole(make, tmp_path) -> None:
-    path = write_phonon_page(tmp_path, make())
-    assert path == tmp_path / PHONON_PAGE
+    path = write_page(tmp_path, make())
+    assert path == tmp_path / PAGE
     assert path.read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_nothing_is_loaded_and_text_stays_text(make) -> None:
-    page = read(phonon_page_text(make()))
+    page = read(page_text(make()))
     assert len(page.scripts) == 3
     for tag, attributes in page.tags:
         assert "src" not in attributes, tag
@@ -281,14 +281,14 @@ def test_nothing_is_loaded_and_text_stays_text(make) -> None:
 
 
 def test_hostile_names_reach_the_page_as_text() -> None:
-    page = read(phonon_page_text(make_unstable()))
+    page = read(page_text(make_unstable()))
     assert any(HOSTILE in text for text in page.texts)
     assert any("KTaO3<b>" in text for text in page.texts)
 
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_tables_have_heads_and_figures_words(make) -> None:
-    page = read(phonon_page_text(make()))
+    page = read(page_text(make()))
     tables = [tag for tag, _ in page.tags if tag == "table"]
     captions = [tag for tag, _ in page.tags if tag == "caption"]
     assert len(tables) == len(captions) > 0
@@ -300,24 +300,24 @@ def test_tables_have_heads_and_figures_words(make) -> None:
 
 
 def test_warnings_come_before_the_numbers() -> None:
-    text = phonon_page_text(make_unstable())
+    text = page_text(make_unstable())
     assert text.index("Read with care") < text.index("<table")
     assert "No Born charges were given for" in text
-    assert "Read with care" not in phonon_page_text(make_phonons())
+    assert "Read with care" not in page_text(make_phonons())
 
 
 def test_baselines_are_set_apart_on_the_page() -> None:
-    page = read(phonon_page_text(make_phonons()))
+    page = read(page_text(make_phonons()))
     assert sum(a.get("class") == "apart" for tag, a in page.tags if tag == "tr") == 4
 
 
 def test_without_a_reference_the_page_says_so() -> None:
     assert "No reference was given" in str(phonon_sections([make_alone()]))
-    assert "No reference was given" in phonon_page_text(make_alone())
+    assert "No reference was given" in page_text(make_alone())
 
 
 def test_names_on_the_page_are_unique() -> None:
-    text = page_text(with_phonons(make_result(), make_phonons(), make_unstable()))
+    text = run_page_text(with_phonons(make_result(), make_phonons(), make_unstable()))
     page = read(text)
     ids = [a["id"] for _, a in page.tags if "id" in a]
     assert len(set(ids)) == len(ids)
@@ -337,7 +337,7 @@ def test_a_run_has_a_section_for_each_crystal() -> None:
 
 
 def test_a_run_without_phonons_has_none_on_its_page() -> None:
-    assert "Phonons" not in read(page_text(make_result())).texts
+    assert "Phonons" not in read(run_page_text(make_result())).texts
 
 
 def test_the_page_needs_neither_torch_nor_phonopy() -> None:

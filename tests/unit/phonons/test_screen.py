@@ -8,14 +8,14 @@ from typer.testing import CliRunner
 
 from atomgraft.cli.main import app
 from atomgraft.phonons.record import PHONONS
-from atomgraft.phonons.screen import print_phonons
+from atomgraft.phonons.screen import print_record
 from tests.example_phonons import make_alone, make_phonons, make_unstable
 from tests.example_result import HOSTILE
 
 
 def printed(result) -> str:
     screen = Console(record=True, width=160)
-    print_phonons(screen, result)
+    print_record(screen, result)
     return screen.export_text()
 
 

@@ -5,14 +5,14 @@ import re
 import pytest
 
 from atomgraft.stabilise.figure import places, tree_figure
-from atomgraft.stabilise.page import stabilise_page_text
+from atomgraft.stabilise.page import page_text
 from atomgraft.stabilise.screen import crystal_line
 from tests.trees import crystal, perovskite, tree
 
 
 def text_of(result):
     """Return the words of a page, its scripts and style left out."""
-    page = stabilise_page_text(result)
+    page = page_text(result)
     body = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", " ", body).split())
 
@@ -36,7 +36,7 @@ def test_a_page_shows_parent_mode_and_daughter():
 
 
 def test_names_cannot_end_the_page():
-    assert "R<3>m" not in stabilise_page_text(perovskite())
+    assert "R<3>m" not in page_text(perovskite())
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from rich.console import Console
 from atomgraft.cli import main
 from atomgraft.core.errors import BadInputError
 from atomgraft.phonons.campaign.record import BASE, CAMPAIGN
-from atomgraft.phonons.campaign.screen import print_phonon_campaign
+from atomgraft.phonons.campaign.screen import print_record as print_campaign
 from atomgraft.phonons.campaign.tables import SHORT, summary_table
 from atomgraft.phonons.crystal_options import checked_spec
 from atomgraft.stabilise.record import STABILISE
-from atomgraft.stabilise.screen import crystal_line, print_tree
+from atomgraft.stabilise.screen import crystal_line, print_record
 from atomgraft.stabilise.spec import StabiliseSpec
 from tests.phonon_campaigns import campaign_of, make_campaign, row
 from tests.trees import crystal, perovskite, step, tree
@@ -29,7 +29,7 @@ def shown(what, result, width=200) -> str:
 
 
 def test_a_tree_hangs_each_crystal_where_it_was_found():
-    lines = shown(print_tree, perovskite()).splitlines()
+    lines = shown(print_record, perovskite()).splitlines()
     assert lines[0].startswith("0: Pm-3m (1), unstable, -7.47 THz")
     [first] = [one for one in lines if "(a,0,0) -> 1: P4mm" in one]
     assert "-12.00 meV/atom, unstable, -3.00 THz" in first
@@ -39,7 +39,7 @@ def test_a_tree_hangs_each_crystal_where_it_was_found():
 
 
 def test_every_crystal_has_one_line_of_its_own():
-    text = shown(print_tree, perovskite())
+    text = shown(print_record, perovskite())
     for one in perovskite().crystals:
         assert text.count(f"{one.number}: {one.space_group} (") == 1
     assert "BaTiO3 is unstable." in text
@@ -61,12 +61,12 @@ def test_names_with_brackets_are_text():
         headline=BRACKETS,
         notices=(BRACKETS,),
     )
-    text = shown(print_tree, hostile)
+    text = shown(print_record, hostile)
     assert text.count(BRACKETS) == 8
 
 
 def test_a_tree_without_crystals_prints_its_verdict():
-    text = shown(print_tree, tree([], headline="Nothing yet."))
+    text = shown(print_record, tree([], headline="Nothing yet."))
     assert text.split() == ["Nothing", "yet."]
 
 
@@ -86,7 +86,7 @@ def test_a_line_says_the_state(changes, words):
 
 def test_a_campaign_shows_its_summary_worst_cases_and_bill():
     campaign = make_campaign(notices=(BRACKETS,), dft_hours=10.0)
-    text = shown(print_phonon_campaign, campaign)
+    text = shown(print_campaign, campaign)
     assert "60 % less than the base" in text
     for name in ("Base × own scalar", "Base × scalar of the others", "lora"):
         assert name in text
@@ -98,7 +98,7 @@ def test_a_campaign_shows_its_summary_worst_cases_and_bill():
 
 def test_the_summary_of_the_screen_is_that_of_the_page_in_fewer_columns():
     campaign = make_campaign()
-    text = shown(print_phonon_campaign, campaign)
+    text = shown(print_campaign, campaign)
     table = summary_table(campaign)
     for i, name in enumerate(table.columns):
         assert (name in text) == (i in SHORT or name == "Materials"), name
@@ -110,7 +110,7 @@ def test_a_campaign_that_has_judged_nothing_is_printed_too():
     gone = {"status": "open", "reason": BRACKETS, "frequency_mae": None}
     gone |= {"is_stable": None, "mean": None}
     rows = [row("NaCl", BASE, 0.1).model_copy(update=gone)]
-    text = shown(print_phonon_campaign, campaign_of(rows, [], mode=None))
+    text = shown(print_campaign, campaign_of(rows, [], mode=None))
     assert "No material has been judged." in text
     assert BRACKETS in text
 

@@ -9,9 +9,9 @@ from atomgraft.stabilise.figure import tree_figure
 from atomgraft.stabilise.page import (
     energy_text,
     frequency_text,
-    stabilise_page_text,
+    page_text,
     state_of,
-    write_stabilise_page,
+    write_page,
 )
 from tests.comparisons import HOSTILE, session
 from tests.trees import crystal, perovskite, step, tree
@@ -62,13 +62,13 @@ def result(request):
 
 
 def test_the_page_is_written_whole(result, tmp_path):
-    text = write_stabilise_page(tmp_path, result).read_text(encoding="utf-8")
-    assert text == stabilise_page_text(result)
+    text = write_page(tmp_path, result).read_text(encoding="utf-8")
+    assert text == page_text(result)
     assert text.rstrip().endswith("</html>")
 
 
 def test_nothing_is_loaded_and_text_stays_text(result):
-    page = read(stabilise_page_text(result))
+    page = read(page_text(result))
     assert len(page.scripts) == 3
     for tag, attributes in page.tags:
         assert "src" not in attributes, tag
@@ -76,7 +76,7 @@ def test_nothing_is_loaded_and_text_stays_text(result):
 
 
 def test_tables_have_heads_and_the_picture_has_words(result):
-    page = read(stabilise_page_text(result))
+    page = read(page_text(result))
     tables = [tag for tag, _ in page.tags if tag == "table"]
     captions = [tag for tag, _ in page.tags if tag == "caption"]
     assert len(tables) == len(captions)
@@ -88,26 +88,26 @@ def test_tables_have_heads_and_the_picture_has_words(result):
 
 
 def test_names_on_the_page_are_unique(result):
-    page = read(stabilise_page_text(result))
+    page = read(page_text(result))
     ids = [a["id"] for _, a in page.tags if "id" in a]
     assert len(set(ids)) == len(ids)
 
 
 def test_a_hostile_name_is_text_everywhere():
-    text = stabilise_page_text(hostile())
+    text = page_text(hostile())
     assert HOSTILE not in text
     assert read(text).texts.count(HOSTILE) >= 3
 
 
 def test_a_tree_that_has_not_finished_says_so_first():
-    text = stabilise_page_text(open_tree())
+    text = page_text(open_tree())
     warning = text.index("This tree has not finished.")
     assert warning < text.index("<table")
-    assert "This tree has not finished." not in stabilise_page_text(perovskite())
+    assert "This tree has not finished." not in page_text(perovskite())
 
 
 def test_every_crystal_and_way_has_its_row():
-    page = read(stabilise_page_text(perovskite()))
+    page = read(page_text(perovskite()))
     rows = sum(tag == "tr" for tag, _ in page.tags)
     assert rows == 2 + 4 + 4  # two heads, the crystals, the ways
 
@@ -146,7 +146,7 @@ def test_the_first_crystal_is_the_zero_of_energy():
 
 
 def test_settings_are_all_on_the_page():
-    text = stabilise_page_text(perovskite())
+    text = page_text(perovskite())
     plan = perovskite().settings
     for words in (
         "2 distortions",
@@ -163,9 +163,7 @@ def test_settings_are_all_on_the_page():
 
 def test_time_is_that_of_all_sessions():
     one: Provenance = session().model_copy(update={"seconds": 1800.0})
-    text = stabilise_page_text(
-        perovskite().model_copy(update={"provenance": (one, one)})
-    )
+    text = page_text(perovskite().model_copy(update={"provenance": (one, one)}))
     assert "1 h" in text
 
 

@@ -11,7 +11,7 @@ from atomgraft.run.record import RoleCoverage
 from atomgraft.run.screen import (
     TrainingScreen,
     coverage_table,
-    print_result,
+    print_record,
     score_table,
     training_screen,
 )
@@ -126,7 +126,7 @@ def test_without_scratch_there_is_no_column_for_it():
 def test_a_result_is_told_with_its_verdict(make):
     screen = paper()
     result = make()
-    print_result(screen, result)
+    print_record(screen, result)
     text = text_of(screen)
     assert result.verdict.headline in text
     for sentence in result.verdict.sentences:
@@ -137,7 +137,7 @@ def test_a_result_is_told_with_its_verdict(make):
 def test_square_brackets_in_a_verdict_are_no_markup():
     verdict = Verdict(took=None, headline=HOSTILE, sentences=(f"See {HOSTILE}",))
     screen = paper()
-    print_result(screen, make_unproved().model_copy(update={"verdict": verdict}))
+    print_record(screen, make_unproved().model_copy(update={"verdict": verdict}))
     assert text_of(screen).count(HOSTILE) == 2
 
 

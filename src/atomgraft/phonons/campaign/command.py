@@ -193,9 +193,9 @@ def _outline(plan: "CampaignPlan") -> tuple[str, dict[str, Any]]:
 
 
 def _show(screen: "Console", folder: Path, campaign: "PhononCampaign") -> Path:
-    from atomgraft.phonons.campaign.page import write_campaign_page
-    from atomgraft.phonons.campaign.screen import print_phonon_campaign
+    from atomgraft.phonons.campaign.page import write_page
+    from atomgraft.phonons.campaign.screen import print_record
 
-    page = write_campaign_page(folder, campaign)
-    print_phonon_campaign(screen, campaign)
+    page = write_page(folder, campaign)
+    print_record(screen, campaign)
     return page

@@ -6,7 +6,7 @@ import yaml
 
 from atomgraft.core.outputs import write_beside
 from atomgraft.page.blocks import Alert, Block, Code, Facts, Note, Section
-from atomgraft.page.document import Cover, Mark, document_text
+from atomgraft.page.document import PAGE, Cover, Mark, document_text
 from atomgraft.page.wording import MISSING, counted, number_text, time_text
 from atomgraft.phonons.campaign.figures import parity_figure
 from atomgraft.phonons.campaign.record import (
@@ -35,7 +35,7 @@ from atomgraft.phonons.campaign.wording import (
 )
 from atomgraft.phonons.figures import bands_figure
 from atomgraft.phonons.wording import headline as phonon_headline
-from atomgraft.run.page.document import MARKS, PAGE, PARTIAL
+from atomgraft.run.page.document import MARKS, PARTIAL
 from atomgraft.run.page.record import session_blocks
 
 OPEN = Mark(name="open", word="Not finished")
@@ -51,7 +51,7 @@ MODES = {
 }
 
 
-def write_campaign_page(folder: Path, campaign: PhononCampaign) -> Path:
+def write_page(folder: Path, campaign: PhononCampaign) -> Path:
     """Write the page of a campaign into its folder, whole or not at all.
 
     Parameters
@@ -67,11 +67,11 @@ def write_campaign_page(folder: Path, campaign: PhononCampaign) -> Path:
         The folder cannot be written; an older page is left as it was.
     """
     path = folder / PAGE
-    write_beside(path, campaign_page_text(campaign))
+    write_beside(path, page_text(campaign))
     return path
 
 
-def campaign_page_text(campaign: PhononCampaign) -> str:
+def page_text(campaign: PhononCampaign) -> str:
     """Return the page as HTML; everything it needs is inside."""
     sections = [
         _section("summary", "All materials", *_summary(campaign)),

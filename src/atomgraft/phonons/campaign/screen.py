@@ -15,7 +15,7 @@ from atomgraft.phonons.campaign.wording import headline, sentences
 from atomgraft.study.screen import print_notice
 
 
-def print_phonon_campaign(screen: Console, campaign: PhononCampaign) -> None:
+def print_record(screen: Console, campaign: PhononCampaign) -> None:
     """Print verdict, summary, worst cases and bill for people.
 
     Parameters

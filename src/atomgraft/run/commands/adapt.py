@@ -25,7 +25,7 @@ def command(
 ) -> None:
     """Adapt a model to labelled structures; run it again to go on after a stop."""
     from atomgraft.core.outputs import examine
-    from atomgraft.run.screen import print_result, training_screen
+    from atomgraft.run.screen import print_record, training_screen
     from atomgraft.run.spec import refuse_other_spec
     from atomgraft.run.structures import read_run_data
     from atomgraft.study.screen import calm, console, print_json
@@ -66,7 +66,7 @@ def command(
                 data=data,
             )
         is_finished = baseline.finished
-    print_result(screen, result)
+    print_record(screen, result)
     if as_json:
         print_json(result.model_dump_json(indent=1))
     if not is_finished:

@@ -45,7 +45,7 @@ def command(
 ) -> None:
     """Measure held-out errors, forgetting and consistency; write the page."""
     from atomgraft.run.held_out import refuse_early
-    from atomgraft.run.screen import print_result
+    from atomgraft.run.screen import print_record
     from atomgraft.study.screen import (
         calm,
         console,
@@ -75,7 +75,7 @@ def command(
             watch=Watch(progress=show, notify=lambda text: print_notice(screen, text)),
         )
     page = write_page(folder, result)
-    print_result(screen, result)
+    print_record(screen, result)
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
         print_json(result.model_dump_json(indent=1))

@@ -1,1 +1,5 @@
 """The page of a run, one section a module."""
+
+from atomgraft.run.page.document import PAGE, page_text, write_page
+
+__all__ = ["PAGE", "page_text", "write_page"]

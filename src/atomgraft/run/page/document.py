@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from atomgraft.core.outputs import write_beside
-from atomgraft.page.document import Cover, Mark, document_text
+from atomgraft.page.document import PAGE, Cover, Mark, document_text
 from atomgraft.page.wording import (
     bytes_text,
     count_text,
@@ -15,9 +15,6 @@ from atomgraft.records.scores import Verdict
 from atomgraft.run.page.record import record_sections
 from atomgraft.run.page.scores import score_sections, suite_sections
 from atomgraft.run.record import RunResult
-
-PAGE = "report.html"
-
 
 MARKS: dict[bool | None, Mark] = {
     True: Mark(name="took", word="Took"),

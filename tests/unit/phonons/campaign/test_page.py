@@ -6,9 +6,9 @@ from atomgraft.phonons.campaign.page import (
     FAILED,
     OPEN,
     ZERO_SHOT,
-    campaign_page_text,
     mark_of,
-    write_campaign_page,
+    page_text,
+    write_page,
 )
 from atomgraft.phonons.campaign.record import BASE, GLOBAL_SCALAR
 from atomgraft.phonons.campaign.tables import (
@@ -207,8 +207,8 @@ def test_every_contestant_is_in_the_summary(whole):
 @pytest.mark.parametrize("name", ["whole", "zero_shot"])
 def test_the_page_is_whole_and_safe(name, request, tmp_path):
     campaign = request.getfixturevalue(name)
-    text = write_campaign_page(tmp_path, campaign).read_text()
-    assert text == campaign_page_text(campaign)
+    text = write_page(tmp_path, campaign).read_text()
+    assert text == page_text(campaign)
     assert HOSTILE not in text
     for section in ("summary", "parity", "materials", "bill", "settings"):
         assert f'id="{section}"' in text
@@ -229,16 +229,16 @@ def test_a_campaign_that_has_judged_nothing_has_a_page(whole):
         for name in (BASE, GLOBAL_SCALAR)
     ]
     campaign = campaign_of(rows, [], finished=False)
-    text = campaign_page_text(campaign)
+    text = page_text(campaign)
     assert "No material has been judged." in text
     assert "This campaign has not finished." in text
 
 
 def test_the_worst_show_their_bands(whole):
-    text = campaign_page_text(whole.model_copy(update={"details": (make_phonons(),)}))
+    text = page_text(whole.model_copy(update={"details": (make_phonons(),)}))
     assert 'id="detail-1"' in text
     assert "detail-1-bands" in text
-    assert 'id="detail-1"' not in campaign_page_text(whole)
+    assert 'id="detail-1"' not in page_text(whole)
 
 
 def test_adaptations_that_all_failed_are_said_first():

@@ -6,7 +6,7 @@ import pytest
 
 from atomgraft.page.wording import MISSING
 from atomgraft.phonons.campaign.figures import parity_figure
-from atomgraft.phonons.campaign.page import campaign_page_text
+from atomgraft.phonons.campaign.page import page_text
 from atomgraft.phonons.campaign.record import BASE, InstabilityCounts
 from atomgraft.phonons.campaign.tables import (
     bill_table,
@@ -80,7 +80,7 @@ def whole():
 
 
 def test_nothing_is_loaded_and_text_stays_text(campaign):
-    text = campaign_page_text(campaign)
+    text = page_text(campaign)
     page = read(text)
     assert HOSTILE not in text
     assert len(page.scripts) == 3
@@ -90,7 +90,7 @@ def test_nothing_is_loaded_and_text_stays_text(campaign):
 
 
 def test_tables_have_heads_and_figures_words(campaign):
-    page = read(campaign_page_text(campaign))
+    page = read(page_text(campaign))
     tables = [tag for tag, _ in page.tags if tag == "table"]
     captions = [tag for tag, _ in page.tags if tag == "caption"]
     assert len(tables) == len(captions)
@@ -100,7 +100,7 @@ def test_tables_have_heads_and_figures_words(campaign):
 
 
 def test_names_on_the_page_are_unique(campaign):
-    page = read(campaign_page_text(campaign))
+    page = read(page_text(campaign))
     ids = [a["id"] for _, a in page.tags if "id" in a]
     assert len(set(ids)) == len(ids)
 

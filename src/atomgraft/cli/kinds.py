@@ -1,0 +1,92 @@
+"""Every kind of result: one line that names its spec, its record and who shows it."""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from rich.console import Console
+
+    from atomgraft.records.documents import RecordFile
+
+
+class Kind(NamedTuple):
+    """A kind of result; its parts are imported when asked for.
+
+    Parameters
+    ----------
+    wing
+        Package with the modules `spec`, `record`, `page` and `screen`.
+    spec_name
+        Model of what can be asked, in `spec`.
+    record_name
+        What stays on disk, in `record`.
+    """
+
+    wing: str
+    spec_name: str
+    record_name: str
+
+    @property
+    def spec(self) -> "type[BaseModel]":
+        """What can be asked."""
+        return getattr(self._part("spec"), self.spec_name)
+
+    @property
+    def record(self) -> "RecordFile[Any]":
+        """What stays on disk."""
+        return getattr(self._part("record"), self.record_name)
+
+    def page(self, record: "BaseModel") -> tuple[str, str]:
+        """Return the name of the page and its text."""
+        page = self._part("page")
+        return page.PAGE, page.page_text(record)
+
+    def show(self, screen: "Console", record: "BaseModel") -> None:
+        """Print a record for people."""
+        self._part("screen").print_record(screen, record)
+
+    def _part(self, name: str) -> Any:  # noqa: ANN401 - a module
+        return importlib.import_module(f"atomgraft.{self.wing}.{name}")
+
+
+KINDS: Mapping[str, Kind] = {
+    "run": Kind("run", "RunSpec", "RESULT"),
+    "compare": Kind("compare", "CompareSpec", "COMPARISON"),
+    "campaign": Kind("phonons.campaign", "PhononCampaignSpec", "CAMPAIGN"),
+    "select": Kind("label", "SelectSpec", "SELECTION"),
+    "phonons": Kind("phonons", "PhononSpec", "PHONONS"),
+    "stabilise": Kind("stabilise", "StabiliseSpec", "STABILISE"),
+}
+"""By the names of their verbs; `run` is what `adapt` and `prove` make."""
+
+
+def kind_at(folder: Path) -> Kind:
+    """Return which kind of result a folder holds, or a file is.
+
+    Parameters
+    ----------
+    folder
+        Of the result; or its JSON file. One of another name can be a run's only.
+
+    Raises
+    ------
+    BadInputError
+        The folder holds no result.
+    """
+    from atomgraft.core.errors import BadInputError
+    from atomgraft.core.storage import is_folder
+
+    for kind in KINDS.values():
+        if kind.record.is_at(folder):
+            return kind
+    if is_folder(folder):
+        raise BadInputError(
+            f"{folder} holds no result of atomgraft.",
+            "The folder of an adapt, compare, phonons, select, stabilise or campaign "
+            "that got as far as a result is needed.",
+            "Check the path; if the command was stopped, repeat it.",
+        )
+    return KINDS["run"]
