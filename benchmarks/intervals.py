@@ -19,8 +19,7 @@ import numpy as np
 from scipy.signal import lfilter
 from scipy.stats import f_oneway
 
-from atomgraft.metrics.intervals import mean_interval
-from atomgraft.metrics.student import student_interval
+from atomgraft.metrics.intervals import mean_interval, student_interval
 
 STEM = Path(__file__).parent / "results" / "intervals"
 

@@ -1,7 +1,6 @@
 """Campaigns over materials whose every number is chosen by the test."""
 
-from atomgraft.phonons.campaign.bills import bills_of
-from atomgraft.phonons.campaign.findings import summarise_campaign
+from atomgraft.phonons.campaign.findings import bills_of, summarise_campaign
 from atomgraft.phonons.campaign.record import (
     BASE,
     COMPLETED,

@@ -16,10 +16,13 @@ from atomgraft.adaptation.axes import (
     FisherDistance,
     Interpolation,
 )
-from atomgraft.adaptation.fisher import fisher_information
 from atomgraft.adaptation.heads import make_head_movement
 from atomgraft.adaptation.movement import AbstractMovement
-from atomgraft.adaptation.penalty import AbstractPenalty, SourceDistance
+from atomgraft.adaptation.penalty import (
+    AbstractPenalty,
+    SourceDistance,
+    fisher_information,
+)
 from atomgraft.core.seeding import torch_generator
 from atomgraft.models.base import AbstractPotential, RowKey
 

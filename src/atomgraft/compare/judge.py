@@ -17,7 +17,7 @@ from atomgraft.compare.seed_summaries import SummaryTable, errors_by_seed
 from atomgraft.evaluation import labels
 from atomgraft.evaluation.lost_accuracy import LostAccuracy, lost_accuracy
 from atomgraft.evaluation.score_table import ScoreTable
-from atomgraft.metrics.student import student_interval
+from atomgraft.metrics.intervals import student_interval
 from atomgraft.records.scores import Score
 
 TIED = 0.1

@@ -15,7 +15,7 @@ from atomgraft.compare.record import (
     Target,
 )
 from atomgraft.evaluation import forgetting, labels
-from atomgraft.metrics.student import student_interval
+from atomgraft.metrics.intervals import student_interval
 from atomgraft.records.scores import Score
 
 SUMMARISED = {

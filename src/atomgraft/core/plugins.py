@@ -167,7 +167,7 @@ def _offers(group: str) -> tuple[Offer, ...]:
 @functools.cache
 def _offers_on(_path: tuple[str, ...], group: str) -> tuple[Offer, ...]:
     """Read what all distributions offer: 15 ms, so once for each search path."""
-    return tuple(importlib.metadata.entry_points(group=group))
+    return cast("tuple[Offer, ...]", importlib.metadata.entry_points(group=group))
 
 
 def _giver(entry: Offer) -> str:

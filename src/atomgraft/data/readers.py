@@ -4,17 +4,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Unpack
 
+import numpy as np
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.reading import empty, format_suffix, is_compressed, read_lines
 from atomgraft.data.ase_files import read_database, read_output
 from atomgraft.data.canonical import LABEL_KEYS, RESERVED, UNREAD_LABELS, canonical
+from atomgraft.data.differences import DISPLACEMENT, SYMMETRY_TOLERANCE
 from atomgraft.data.extxyz import read_extxyz
 from atomgraft.data.file_kinds import HEAD_BYTES, FileKind, kind_of_file, kind_of_text
-from atomgraft.data.label_keys import LabelKeys, LabelOptions
-from atomgraft.data.phonopy_frames import read_phonopy
+from atomgraft.data.force_files import with_forces_beside
+from atomgraft.data.label_keys import ENERGY_KEYS, FORCES_KEYS, LabelKeys, LabelOptions
+from atomgraft.data.phonopy_files import SETS, chosen_set, read_calculation
 from atomgraft.data.sources import Source, parse_source
+from atomgraft.data.supercell_sets import unreadable
 
 READABLE = (
     ".extxyz and .xyz (also .gz, .xz), phonopy .yaml (also .xz, .gz), ASE .db, .json"
@@ -225,3 +229,47 @@ def _check_given_keys(structures: Sequence[Atoms], keys: LabelKeys) -> None:
                 "A unit needs a label to belong to.",
                 f"Leave it out, or name the key with --{quantity}-key.",
             )
+
+
+DISPLACEMENT_RMS = "displacement_rms"
+"""Root mean square over all Cartesian components of the displacement, Å."""
+
+
+def read_phonopy(source: Source) -> Iterator[tuple[int, Atoms]]:
+    """Yield number and content of the displaced supercells that have forces.
+
+    Each gets ``config_type`` ``phonopy``, its displacement as an array, and in
+    ``info`` the size of it and the tolerance of the symmetry search.
+
+    Parameters
+    ----------
+    source
+        ``dataset`` names the set; none is ``dataset``.
+
+    Raises
+    ------
+    BadInputError
+        The file is no phonopy file, has no forces, or its parts do not fit.
+    """
+    calculation = read_calculation(source)
+    displaced = with_forces_beside(
+        chosen_set(calculation, source.dataset or SETS[0], source),
+        calculation.units,
+        source,
+        is_phono3py=calculation.is_phono3py,
+    )
+    if displaced.forces is None:
+        raise unreadable(source, f"has no forces in its {displaced.name}")
+    for i in np.flatnonzero(displaced.is_evaluated)[source.frames]:
+        displacement = displaced.displacements[i]
+        atoms = displaced.ideal.copy()
+        atoms.positions += displacement
+        atoms.arrays[DISPLACEMENT] = displacement.copy()
+        atoms.arrays[FORCES_KEYS[0]] = displaced.forces[i]
+        if displaced.energies is not None:
+            atoms.info[ENERGY_KEYS[0]] = float(displaced.energies[i])
+        atoms.info["config_type"] = "phonopy"
+        if calculation.symmetry_tolerance is not None:
+            atoms.info[SYMMETRY_TOLERANCE] = calculation.symmetry_tolerance
+        atoms.info[DISPLACEMENT_RMS] = float(np.sqrt(np.mean(displacement**2)))
+        yield int(i), atoms

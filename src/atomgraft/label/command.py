@@ -5,8 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from atomgraft.study.options import Head, Json, Overwrite
-from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
+from atomgraft.study.options import (
+    Head,
+    Json,
+    Overwrite,
+    TrustFiles,
+    TrustNamed,
+    trust_of,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from atomgraft.metrics.student import student_quantile
+from atomgraft.metrics.intervals import student_quantile
 
 MIN_SIZES = 3
 """Two sizes always lie on a power law: nothing is tested."""

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from atomgraft.phonons.crystal_options import checked_spec, numbers_of, rows_of, stem_of
-from atomgraft.study.options import Head, Json
-from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
+from atomgraft.study.options import Head, Json, TrustFiles, TrustNamed, trust_of
 
 NAME = "phonons"
 

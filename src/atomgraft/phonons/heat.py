@@ -22,11 +22,6 @@ from atomgraft.lattice.third_order_reference import (
     read_third_order,
 )
 from atomgraft.models.base import AbstractPotential
-from atomgraft.phonons.heat_records import (
-    compare_conductivities,
-    conductivity_record,
-    expansion_record,
-)
 from atomgraft.phonons.judge import Judged
 from atomgraft.phonons.record import (
     REFERENCE,
@@ -34,6 +29,11 @@ from atomgraft.phonons.record import (
     ExpansionRecord,
     PhononErrors,
     PhononResult,
+)
+from atomgraft.phonons.records import (
+    compare_conductivities,
+    conductivity_record,
+    expansion_record,
 )
 from atomgraft.phonons.setup import Prepared, Progress
 from atomgraft.phonons.spec import PhononSpec

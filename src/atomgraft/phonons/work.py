@@ -19,7 +19,7 @@ from atomgraft.lattice.third_order import require_phono3py
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.memory import keep_freed_buffers
 from atomgraft.phonons.crystals import Crystal, read_crystal
-from atomgraft.phonons.errors import ROOM_TEMPERATURE
+from atomgraft.phonons.errors import ROOM_TEMPERATURE, known_factor
 from atomgraft.phonons.heat import Heated, with_heat
 from atomgraft.phonons.judge import Judged, Question, judge_crystal
 from atomgraft.phonons.record import PHONONS, REFERENCE, PhononResult
@@ -34,7 +34,6 @@ from atomgraft.phonons.setup import (
     load_contestants,
     prepared,
 )
-from atomgraft.phonons.softening import known_factor
 from atomgraft.phonons.spec import PhononSpec
 from atomgraft.run.folders import inputs_of
 from atomgraft.study.sessions import Clock, provenance

@@ -12,7 +12,6 @@ from atomgraft.core.provenance import now
 from atomgraft.core.storage import write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.records.scores import Verdict
-from atomgraft.run.baseline import SCRATCH
 from atomgraft.run.contract_record import Terms
 from atomgraft.run.folders import earlier_sessions, finished_run, inputs_of
 from atomgraft.run.inputs import Inputs, data_card, read_inputs
@@ -26,7 +25,7 @@ from atomgraft.run.record import (
     TrainingRecord,
 )
 from atomgraft.run.setup import Setup, set_up
-from atomgraft.run.spec import SPEC, RunSpec, refuse_other_spec, spec_text
+from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, refuse_other_spec, spec_text
 from atomgraft.run.structures import RunData
 from atomgraft.run.terms import hold_to, job_of, terms_of
 from atomgraft.study.sessions import Clock, provenance

@@ -13,12 +13,11 @@ from atomgraft.core.provenance import now
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.metrics.intervals import mean_interval
 from atomgraft.page.wording import counted
-from atomgraft.run.baseline import SCRATCH, scratch_spec
 from atomgraft.run.contract_record import Contract, Cost
 from atomgraft.run.folders import finished_run, inputs_of
 from atomgraft.run.inputs import Inputs, read_inputs
 from atomgraft.run.setup import Setup, set_up
-from atomgraft.run.spec import SPEC, RunSpec
+from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, scratch_spec
 from atomgraft.run.structures import RunData
 from atomgraft.run.terms import job_of, terms_of
 from atomgraft.study.sessions import Clock, provenance

@@ -22,13 +22,14 @@ from atomgraft.data.splits import split_off
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
-from atomgraft.run.differences import difference_record, notice_of
 from atomgraft.run.record import RESULT, BaseCard, DataCard, DifferenceRecord
 from atomgraft.run.rehearsal import propose_anchors, read_rehearsal
 from atomgraft.run.spec import SPEC, RunSpec
 from atomgraft.run.structures import (
     HeadInputs,
     RunData,
+    difference_record,
+    notice_of,
     notices_of,
     read_run_data,
     require_batch,

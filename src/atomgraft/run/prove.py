@@ -28,7 +28,6 @@ from atomgraft.models.base import AbstractPotential
 from atomgraft.page.wording import position
 from atomgraft.records.provenance import Provenance
 from atomgraft.records.scores import ModelName, MovedWeights
-from atomgraft.run.baseline import SCRATCH
 from atomgraft.run.held_out import judging, read_held_out
 from atomgraft.run.inputs import (
     data_card,
@@ -38,7 +37,7 @@ from atomgraft.run.inputs import (
     require_finished,
 )
 from atomgraft.run.record import RESULT, DataCard, RunResult
-from atomgraft.run.spec import SPEC, RunSpec, parse_spec, read_spec
+from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.run.structures import notices_of, read_files
 from atomgraft.run.suites import (
     LABELS,

@@ -310,3 +310,25 @@ def spec_text(spec: RunSpec) -> str:
 def spec_schema() -> dict[str, Any]:
     """Return the JSON schema of a spec."""
     return RunSpec.model_json_schema()
+
+
+SCRATCH = "scratch"
+"""Subfolder of the run from fresh weights, if one was asked for."""
+
+
+def scratch_spec(spec: RunSpec) -> RunSpec:
+    """Return the spec of the same run from fresh weights, at a rate that suits them.
+
+    Parameters
+    ----------
+    spec
+        The run to stand beside.
+    """
+    recipe = RECIPES["scratch"]
+    return spec.model_copy(
+        update={
+            "recipe": "scratch",
+            "axes": recipe.axes,
+            "learning_rate": recipe.learning_rate,
+        }
+    )

@@ -25,9 +25,11 @@ from atomgraft.study.options import (
     TlsCaFile,
     TlsCert,
     TlsKey,
+    TrustFiles,
+    TrustNamed,
+    trust_of,
     with_options,
 )
-from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,9 +115,8 @@ class Call:
             Whose cells they are.
         """
         from atomgraft.core.outputs import examine
-        from atomgraft.study.cells_screen import campaign_screen
         from atomgraft.study.folder import Execution
-        from atomgraft.study.screen import calm, console, print_notice
+        from atomgraft.study.screen import calm, campaign_screen, console, print_notice
 
         screen = console(quiet=self.as_json)
         examine(self.folder, verb.name, inputs=verb.inputs(), fresh=self.fresh)
@@ -225,7 +226,7 @@ class StudyOptions:
     """The options of every study, as they were typed."""
 
     cluster: tuple[int | None, str | None, list[str] | None]
-    tls: tuple[str | None, str | None, str | None]
+    tls: tuple[Path | None, Path | None, Path | None]
     trusted: tuple[bool, list[str] | None]
     fresh: bool
     retry_failed: bool

@@ -79,10 +79,11 @@ def check_base_is_told_from_no_other(trial: SuiteTrial) -> None:
         (one.model, one.quantity, one.metric, one.group): one.value
         for one in found.scores
     }
-    for (model, *what), value in rows.items():
-        other = rows.get(("base", *what))
+    for (model, quantity, metric, group), value in rows.items():
+        other = rows.get(("base", quantity, metric, group))
         if model != "base" and other is not None:
-            assert value == other, f"{what}: {value}, and {other} for its twin"
+            said = f"{quantity} {metric}: {value}, and {other} for its twin"
+            assert value == other, said
 
 
 def check_nothing_is_changed(trial: SuiteTrial) -> None:

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.data.differences import Partner
 from atomgraft.models.graph import Graph, Neighbours, find_neighbours, make_graph
-from atomgraft.training.frequencies import frequency_of
 from atomgraft.training.objective import Targets, make_targets
 from atomgraft.training.responses import (
+    frequency_of,
     make_response,
     needed_partners,
     with_differences,

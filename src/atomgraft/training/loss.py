@@ -13,10 +13,13 @@ from atomgraft.adaptation.ridge import Difference
 from atomgraft.core.properties import Property
 from atomgraft.data.differences import Partner
 from atomgraft.data.labels import forces_of
-from atomgraft.training.frequencies import frequency_of, frequency_weights
 from atomgraft.training.objective import Residual, Residuals, Targets
 from atomgraft.training.plan import Objective, Responses
-from atomgraft.training.responses import with_differences
+from atomgraft.training.responses import (
+    frequency_of,
+    frequency_weights,
+    with_differences,
+)
 
 SCALE_FLOOR: Mapping[Property, float] = {
     Property.ENERGY: 1e-3,

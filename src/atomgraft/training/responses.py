@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from ase import Atoms
+from jaxtyping import Float
 from torch import Tensor
 
-from atomgraft.data.differences import Partner
+from atomgraft.data.differences import DISPLACEMENT, Partner
 from atomgraft.data.labels import forces_of, set_labels
-from atomgraft.training.frequencies import frequency_weights
 
 
 class Response(NamedTuple):
@@ -153,3 +153,58 @@ def _with_difference(
         forces = np.full_like(forces, np.nan)
     set_labels(changed, forces=forces)
     return changed
+
+
+THZ = 15.633302
+"""Of one (eV/(Å² u))^(1/2), over 2π."""
+
+
+SOFTEST = 0.5
+"""THz; a softer or unstable displacement counts as if it had this frequency."""
+
+
+def frequency_of(atoms: Atoms) -> float:
+    """Return the frequency of a frame's displacement, THz, `SOFTEST` at least.
+
+    Parameters
+    ----------
+    atoms
+        With an array `DISPLACEMENT`, and differences for its force labels.
+
+    Examples
+    --------
+    >>> from atomgraft.data.labels import set_labels
+    >>> atoms = Atoms("C")
+    >>> atoms.arrays[DISPLACEMENT] = np.array([[0.01, 0, 0]])
+    >>> set_labels(atoms, forces=np.array([[-0.2, 0, 0]]))
+    >>> round(frequency_of(atoms), 2)  # (20 eV/Å² / 12.011 u)^(1/2)
+    20.17
+    """
+    work, inertia = _work_and_inertia(atoms)
+    return max(SOFTEST, THZ * max(0.0, work / inertia) ** 0.5)
+
+
+def frequency_weights(atoms: Atoms) -> Float[np.ndarray, "atoms 1"]:
+    """Return what an error in the force of each atom makes of the frequency.
+
+    Parameters
+    ----------
+    atoms
+        With an array `DISPLACEMENT`, and differences for its force labels.
+
+    Returns
+    -------
+    :
+        THz per eV/Å; a frame's error is the length of forces times weights.
+    """
+    _, inertia = _work_and_inertia(atoms)
+    root = inertia**0.5 * frequency_of(atoms) / THZ  # (-u·F)^(1/2), floored
+    return THZ / (2 * root * np.sqrt(atoms.get_masses()[:, None]))
+
+
+def _work_and_inertia(atoms: Atoms) -> tuple[float, float]:
+    """Return -u·F, eV, and u·M u, Å² u."""
+    u, forces = atoms.arrays[DISPLACEMENT], forces_of(atoms)
+    assert forces is not None  # a difference has them
+    inertia = float(np.sum(atoms.get_masses()[:, None] * u**2))
+    return float(-np.sum(u * forces)), inertia

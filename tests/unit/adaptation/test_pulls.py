@@ -11,7 +11,7 @@ from atomgraft.adaptation.axes import (
     DistanceToSource,
     FisherDistance,
 )
-from atomgraft.adaptation.fisher import fisher_information
+from atomgraft.adaptation.penalty import fisher_information
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.seeding import torch_generator
 from atomgraft.models.prediction import predict_structures

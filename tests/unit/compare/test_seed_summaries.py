@@ -11,7 +11,7 @@ from atomgraft.compare.seed_summaries import (
     summarise,
     target_of,
 )
-from atomgraft.metrics.student import student_interval
+from atomgraft.metrics.intervals import student_interval
 from tests.comparisons import cell, failed, score, table_of
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.convergence import unconverged_steps
+from atomgraft.data.ase_files import unconverged_steps
 from atomgraft.data.file_kinds import kind_of_text
 from atomgraft.data.readers import output_format, read_structures
 

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.label.disagreement import (
-    disagreement_of,
-    forces_on,
-    largest_forces,
-)
+from atomgraft.label.picking import disagreement_of, forces_on, largest_forces
 from atomgraft.models.pair import lennard_jones
 from tests.unit.label.crystals import rng, silicon, sw
 

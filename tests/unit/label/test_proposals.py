@@ -15,8 +15,8 @@ from atomgraft.label.dft_inputs import (
     k_grid,
     write_inputs,
 )
-from atomgraft.label.disagreement import disagreement_of, largest_forces
 from atomgraft.label.kinds import Amounts
+from atomgraft.label.picking import disagreement_of, largest_forces
 from atomgraft.label.proposals import (
     N_DRAWS,
     Proposal,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from atomgraft.metrics.conductivity import (
+from atomgraft.metrics.phonons import (
     symmetric_relative_error,
     symmetric_relative_mean_error,
 )

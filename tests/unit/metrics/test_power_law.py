@@ -168,7 +168,7 @@ def test_treating_points_as_independent_does_not_cover():
 
 
 def test_the_jackknife_of_a_mean_is_students():
-    from atomgraft.metrics.student import student_interval
+    from atomgraft.metrics.intervals import student_interval
 
     values = np.array([[1.0], [2.0], [4.0], [4.5], [6.0]])
     found = jackknife_interval(lambda one: float(one.mean()), values)

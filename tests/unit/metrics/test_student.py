@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from atomgraft.metrics.student import student_interval, student_quantile
+from atomgraft.metrics.intervals import student_interval, student_quantile
 
 stats = pytest.importorskip("scipy.stats")
 

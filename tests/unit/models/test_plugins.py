@@ -6,8 +6,7 @@ import pytest
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import package_versions
-from atomgraft.models.loading import known_names, load_potential
-from atomgraft.models.plugins import adapter_of
+from atomgraft.models.loading import adapter_of, known_names, load_potential
 from tests.distributions import install
 
 ADAPTER = """

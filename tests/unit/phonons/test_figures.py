@@ -4,18 +4,19 @@ import itertools
 
 import pytest
 
-from atomgraft.phonons.conduction import (
-    MAX_SPEEDS,
-    conductivity_figure,
-    speeds_figure,
-)
 from atomgraft.phonons.contestants import (
     colour_of,
     contestants,
     lacks_modes,
     legend_of,
 )
-from atomgraft.phonons.curves import expansion_figure, thermal_figure
+from atomgraft.phonons.curves import (
+    MAX_SPEEDS,
+    conductivity_figure,
+    expansion_figure,
+    speeds_figure,
+    thermal_figure,
+)
 from atomgraft.phonons.figures import bands_figure
 from tests.example_phonons import (
     LEGS,

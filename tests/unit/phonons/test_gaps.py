@@ -6,7 +6,6 @@ import math
 import pytest
 
 from atomgraft.page.wording import MISSING
-from atomgraft.phonons.conduction import conductivity_figure, speeds_figure
 from atomgraft.phonons.contestants import (
     N_COLOURS,
     colour_of,
@@ -15,9 +14,15 @@ from atomgraft.phonons.contestants import (
     line_of,
     reference_name,
 )
-from atomgraft.phonons.curves import expansion_figure, notes_of, thermal_figure
+from atomgraft.phonons.curves import (
+    conductivity_figure,
+    expansion_figure,
+    notes_of,
+    speeds_figure,
+    thermal_figure,
+)
 from atomgraft.phonons.page import page_text
-from atomgraft.phonons.settings import charges_text, settings_block
+from atomgraft.phonons.sections import charges_text, settings_block
 from tests.example_phonons import (
     conductivity,
     expansion,

@@ -11,7 +11,7 @@ from atomgraft.lattice.harmonic import scaled, with_forces
 from atomgraft.lattice.reference import read_reference
 from atomgraft.lattice.spectra import mesh_frequencies
 from atomgraft.models.loading import load_potential
-from atomgraft.phonons.errors import Compared, errors_of
+from atomgraft.phonons.errors import GLOBAL_FACTORS, Compared, errors_of, known_factor
 from atomgraft.phonons.judge import (
     MOST_SOFT_MODES,
     Question,
@@ -19,7 +19,6 @@ from atomgraft.phonons.judge import (
     judge_crystal,
 )
 from atomgraft.phonons.record import REFERENCE
-from atomgraft.phonons.softening import GLOBAL_FACTORS, known_factor
 from tests.trials import NEEDS_SEVENN
 from tests.vibrations import (
     BORN,

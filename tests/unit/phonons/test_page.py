@@ -18,8 +18,7 @@ from atomgraft.phonons.page import (
     write_page,
 )
 from atomgraft.phonons.record import PhononResult, SoftMode
-from atomgraft.phonons.sections import phonon_sections
-from atomgraft.phonons.settings import settings_block
+from atomgraft.phonons.sections import phonon_sections, settings_block
 from atomgraft.phonons.tables import (
     MAX_SOFT_MODES,
     frequency_table,

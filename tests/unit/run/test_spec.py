@@ -5,8 +5,13 @@ import yaml
 
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
-from atomgraft.run.baseline import scratch_spec
-from atomgraft.run.spec import parse_spec, read_spec, spec_schema, spec_text
+from atomgraft.run.spec import (
+    parse_spec,
+    read_spec,
+    scratch_spec,
+    spec_schema,
+    spec_text,
+)
 
 GIVEN = {"base": "pair:sw-si", "train": "train.extxyz", "recipe": "lora"}
 

@@ -6,12 +6,7 @@ from ase import Atoms
 
 from atomgraft.data.differences import DISPLACEMENT
 from atomgraft.data.labels import set_labels
-from atomgraft.training.frequencies import (
-    SOFTEST,
-    THZ,
-    frequency_of,
-    frequency_weights,
-)
+from atomgraft.training.responses import SOFTEST, THZ, frequency_of, frequency_weights
 
 AMPLITUDE = 0.01
 """Å"""

@@ -14,10 +14,10 @@ from atomgraft.training.errors import (
     mean_absolute_errors,
     named_residuals,
 )
-from atomgraft.training.frequencies import SOFTEST, THZ
 from atomgraft.training.loss import Units, mean_loss, units_of
 from atomgraft.training.objective import residuals_of
 from atomgraft.training.plan import Objective
+from atomgraft.training.responses import SOFTEST, THZ
 from tests.displaced import (
     STEP,
     along,

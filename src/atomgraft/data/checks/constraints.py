@@ -1,11 +1,13 @@
-"""Atoms that were held fixed, whose forces ASE may have written as zero."""
+"""Elements that a base does not know, and forces of constrained atoms."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from ase import Atoms
+from ase.data import chemical_symbols
 
+from atomgraft.data.base_knowledge import BaseKnowledge
 from atomgraft.data.canonical import CONSTRAINED
 from atomgraft.data.checks.findings import Finding, named, places
 from atomgraft.data.labels import FORCES, forces_of
@@ -69,3 +71,28 @@ def _always_zero(structures: Sequence[Atoms]) -> Iterator[Finding]:
                 number=n_zero,
                 unit="atoms",
             )
+
+
+def check_elements(
+    structures: Sequence[Atoms], base: BaseKnowledge
+) -> Iterator[Finding]:
+    """Find elements that the base model cannot see."""
+    strange = [
+        atoms
+        for atoms in structures
+        if not set(atoms.numbers.tolist()) <= base.elements
+    ]
+    if not strange:
+        return
+    unknown = {int(Z) for atoms in strange for Z in atoms.numbers} - base.elements
+    symbols = ", ".join(chemical_symbols[Z] for Z in sorted(unknown))
+    yield Finding(
+        severity="error",
+        code="unknown-element",
+        message=f"{base.name} does not know {symbols}, which stand in {len(strange)}"
+        f" structures ({named(places(strange))}).",
+        remedy="Remove these structures, or choose a base that covers the elements.",
+        frames=places(strange),
+        number=len(unknown),
+        unit="elements",
+    )

@@ -369,7 +369,7 @@ def _work_ratio(energies: _Energies, compared: Compared) -> float | None:
         is_same = np.allclose(atoms.cell.array, other.cell.array, 0, SAME_CELL)
         if forces is None or others is None or not is_same:
             continue
-        way, _ = find_mic(atoms.positions - other.positions, atoms.cell, atoms.pbc)
+        way, _ = find_mic(atoms.positions - other.positions, atoms.cell, atoms.pbc)  # pyright: ignore[reportArgumentType] - it takes three
         mean = (said[id(atoms)].forces + said[id(other)].forces) / 2
         work = -float(np.sum(mean * way))
         change = float(energies.base[i] - energies.base[j])

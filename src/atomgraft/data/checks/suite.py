@@ -8,14 +8,12 @@ from ase import Atoms
 from atomgraft.data.base_knowledge import BaseKnowledge
 from atomgraft.data.checks.calculations import check_calculations
 from atomgraft.data.checks.comparison import Compared, compare_with_base
-from atomgraft.data.checks.constraints import check_constraints
+from atomgraft.data.checks.constraints import check_constraints, check_elements
 from atomgraft.data.checks.contacts import check_contacts
-from atomgraft.data.checks.elements import check_elements
 from atomgraft.data.checks.findings import Finding
 from atomgraft.data.checks.heads import check_heads
 from atomgraft.data.checks.label_presence import check_label_presence
-from atomgraft.data.checks.large_forces import check_forces
-from atomgraft.data.checks.large_stresses import check_stress_sizes
+from atomgraft.data.checks.large_forces import check_forces, check_stress_sizes
 from atomgraft.data.checks.placeholders import check_placeholders
 from atomgraft.data.checks.reference import check_reference
 from atomgraft.data.checks.regression import Regression, regressions

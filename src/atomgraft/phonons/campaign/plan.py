@@ -11,8 +11,12 @@ from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.subsets import nested_order
-from atomgraft.phonons.campaign.folds import balanced_folds
-from atomgraft.phonons.campaign.materials import Material, listed, read_materials
+from atomgraft.phonons.campaign.materials import (
+    Material,
+    balanced_folds,
+    listed,
+    read_materials,
+)
 from atomgraft.phonons.campaign.record import BASE
 from atomgraft.phonons.campaign.spec import HALF, PhononCampaignSpec
 from atomgraft.phonons.supercell_choice import chosen_supercells

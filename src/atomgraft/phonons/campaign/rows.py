@@ -5,8 +5,7 @@ from typing import Any
 
 from atomgraft.compare.spec import Entrant
 from atomgraft.evaluation.forgetting import SPREAD, SUITE
-from atomgraft.phonons.campaign.bills import bills_of
-from atomgraft.phonons.campaign.findings import summarise_campaign
+from atomgraft.phonons.campaign.findings import bills_of, summarise_campaign
 from atomgraft.phonons.campaign.materials import Material, listed
 from atomgraft.phonons.campaign.plan import (
     DETAIL,

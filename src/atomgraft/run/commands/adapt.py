@@ -36,9 +36,8 @@ def command(
         refuse_other_spec(folder, run)
     data = read_run_data(run)  # what needs no model is refused before one is loaded
     from atomgraft.run.adapt import adapt
-    from atomgraft.run.baseline import SCRATCH, scratch_spec
     from atomgraft.run.contract_record import read_contract
-    from atomgraft.run.spec import SPEC
+    from atomgraft.run.spec import SCRATCH, SPEC, scratch_spec
 
     screen = console(quiet=as_json)
     planned = None if plan is None else read_contract(plan).terms

@@ -16,8 +16,10 @@ from atomgraft.study.options import (
     StressKey,
     StressOrder,
     StressUnit,
+    TrustFiles,
+    TrustNamed,
+    trust_of,
 )
-from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,14 @@ from typing import Annotated
 
 import typer
 
-from atomgraft.study.options import Head, Json, Overwrite
-from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
+from atomgraft.study.options import (
+    Head,
+    Json,
+    Overwrite,
+    TrustFiles,
+    TrustNamed,
+    trust_of,
+)
 
 
 def command(

@@ -17,10 +17,12 @@ from atomgraft.study.options import (
     StressKey,
     StressOrder,
     StressUnit,
+    TrustFiles,
+    TrustNamed,
     folder_for,
+    trust_of,
     with_options,
 )
-from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
 
 if TYPE_CHECKING:
     from atomgraft.core.trust import Trust

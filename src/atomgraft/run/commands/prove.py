@@ -5,8 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from atomgraft.study.options import Json
-from atomgraft.study.trust_options import TrustFiles, TrustNamed, trust_of
+from atomgraft.study.options import Json, TrustFiles, TrustNamed, trust_of
 
 
 def command(

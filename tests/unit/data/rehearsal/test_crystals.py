@@ -11,8 +11,7 @@ from ase.neighborlist import neighbor_list
 
 from atomgraft.data.rehearsal.crystals import rehearsal_crystals
 from atomgraft.data.rehearsal.disturbances import are_apart
-from atomgraft.data.rehearsal.probed import PROBED_FORMULAS
-from atomgraft.data.rehearsal.substitutions import reduced_formula
+from atomgraft.data.rehearsal.substitutions import PROBED_FORMULAS, reduced_formula
 from atomgraft.evaluation.crystals import shipped_crystals
 
 SCRIPTS = Path(__file__).parents[4] / "scripts/crystals"

@@ -15,7 +15,6 @@ from atomgraft.data.labels import energy_of, forces_of
 from atomgraft.data.readers import read_structures
 from atomgraft.data.rehearsal.crystals import rehearsal_crystals
 from atomgraft.data.rehearsal.disturbances import are_apart
-from atomgraft.data.rehearsal.probed import PROBED_FORMULAS
 from atomgraft.data.rehearsal.proposals import (
     DISTURBANCES,
     FEWEST,
@@ -24,7 +23,7 @@ from atomgraft.data.rehearsal.proposals import (
     SMALL,
     propose_rehearsal,
 )
-from atomgraft.data.rehearsal.substitutions import reduced_formula
+from atomgraft.data.rehearsal.substitutions import PROBED_FORMULAS, reduced_formula
 
 ALL = frozenset(range(1, 84)) | frozenset(range(89, 95))
 

@@ -2,11 +2,13 @@
 
 import pytest
 
-from atomgraft.phonons.campaign.bills import bill_of, bills_of, share_saved
 from atomgraft.phonons.campaign.findings import (
+    bill_of,
+    bills_of,
     count_instabilities,
     factor_without,
     forces_drift,
+    share_saved,
     summarise_campaign,
 )
 from atomgraft.phonons.campaign.record import BASE, COMPLETED

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.phonons.campaign.folds import balanced_folds
+from atomgraft.phonons.campaign.materials import balanced_folds
 
 GROUPS = some.lists(some.sampled_from("abcdefgh"), min_size=4, max_size=30).filter(
     lambda groups: len(set(groups)) >= 3

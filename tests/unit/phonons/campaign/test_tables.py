@@ -5,8 +5,7 @@ import json
 import pytest
 
 from atomgraft.page.wording import MISSING
-from atomgraft.phonons.campaign.figures import parity_figure
-from atomgraft.phonons.campaign.page import page_text
+from atomgraft.phonons.campaign.page import page_text, parity_figure
 from atomgraft.phonons.campaign.record import BASE, InstabilityCounts
 from atomgraft.phonons.campaign.tables import (
     bill_table,
