@@ -76,7 +76,7 @@ def test_it_ends_with_who_asked(tmp_path):
                        "time:sleep", "answer"]
             code = "import sys, threading, time;" \\
                 "from atomgraft.study import processes;" \\
-                "threading.Thread(target=elsewhere._end_with_parent).start();" \\
+                "threading.Thread(target=processes._end_with_parent).start();" \\
                 "print('ready', flush=True); time.sleep(60)"
             child = subprocess.Popen([sys.executable, "-c", code],
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
