@@ -62,6 +62,10 @@ class Cover:
         When, in words; may be empty.
     source
         The file that holds the same numbers.
+    aside
+        What stands small under the title.
+    second_mark
+        A further judgement at a glance.
     """
 
     title: str
@@ -73,6 +77,8 @@ class Cover:
     key_facts: tuple[tuple[str, str], ...]
     written: str
     source: str
+    aside: str = ""
+    second_mark: Mark | None = None
 
 
 def document_text(cover: Cover, sections: Sequence[Section]) -> str:

@@ -33,8 +33,8 @@ TOLERANCE, SMALLEST = 1e-6, 1e-9
 """Relative, and absolute in the unit of each number: machines sum in their own order,
 and more than that is another contract."""
 
-FREE = frozenset({"device", "note"})
-"""Keys that change no number of a run, or say in words what others say in numbers."""
+FREE = frozenset({"device", "note", "seen", "targets"})
+"""Keys that change no number of a run, or say again what others say."""
 
 
 MAX_TEXT = 48

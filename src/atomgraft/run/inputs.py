@@ -24,6 +24,7 @@ from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 from atomgraft.run.record import RESULT, BaseCard, DataCard, DifferenceRecord
 from atomgraft.run.rehearsal import propose_anchors, read_rehearsal
+from atomgraft.run.seen import seen_in
 from atomgraft.run.spec import SPEC, RunSpec
 from atomgraft.run.structures import (
     HeadInputs,
@@ -319,6 +320,7 @@ def data_card(
             "files": tuple(files),
             "fingerprint": structures_fingerprint(structures),
             **dataclasses.asdict(count),
+            "seen": seen_in(structures),
         }
     )
 

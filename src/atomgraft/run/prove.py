@@ -162,6 +162,7 @@ def prove(
         further = sentences_of(result.scores)
         result = result.model_copy(
             update={
+                "spec": result.spec | {"targets": spec.plain_targets()},
                 "moved": moved,
                 "verdict": verdict(result.scores, moved=moved, further=further),
                 "provenance": (*_still_needed(result, names), session),

@@ -38,6 +38,26 @@ class BaseCard(Record):
     elements: tuple[str, ...]
 
 
+class SeenRecord(Record):
+    """What a set of structures spans; pairs are the smallest and the largest."""
+
+    formulas: dict[str, int]
+    """Structures by reduced formula, the most frequent first."""
+    kinds: dict[str, int]
+    """Structures by ``config_type``, the most frequent first."""
+    sizes: tuple[float, float] | None
+    """Atoms of a structure."""
+    temperatures: tuple[float, float] | None
+    """K, where the files state it."""
+    volumes: tuple[float, float] | None
+    """Å³ per atom, of periodic structures."""
+    strain: float | None
+    """Largest principal strain at constant volume, among cells of one formula."""
+    spreads: dict[str, float]
+    """Standard deviation of the labels by quantity, in units of reports; energies
+    per atom, without what the compositions alone explain."""
+
+
 class DataCard(Record):
     """One set of labelled structures."""
 
@@ -53,6 +73,8 @@ class DataCard(Record):
     """Structures with forces."""
     n_stresses: int
     elements: tuple[str, ...]
+    seen: SeenRecord | None = None
+    """None in records that were written before it was kept."""
 
 
 class DifferenceRecord(Record):

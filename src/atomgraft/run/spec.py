@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from atomgraft.adaptation.axes import SOURCE, TARGET, Axes
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.properties import Property
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import MAX_SEED
 from atomgraft.core.yaml_files import read_settings
@@ -82,6 +83,9 @@ class RunSpec(BaseModel):
     """Order of six stress components where it is not xx yy zz yz xz xy."""
     accept: tuple[str, ...] = ()
     """Codes of warnings about the data that do not stop the run."""
+    targets: dict[Property, Annotated[float, Field(gt=0)]] = {}
+    """Largest error that is good enough, by quantity: ``energy`` in meV/atom (best
+    shift per element taken out), ``forces`` in meV/Å, ``stress`` in GPa."""
     heads: dict[str, HeadSpec] = {}
     """Further levels of theory by name; what each owns stands in ``axes.owns``."""
     knobs: Knobs = AS_OFTEN
@@ -139,8 +143,13 @@ class RunSpec(BaseModel):
         for key in LATER_KEYS:
             if document.get(key) is None:
                 document.pop(key, None)
-        document.pop("accept", None)  # changes no number
+        for key in ("accept", "targets"):  # change no number
+            document.pop(key, None)
         return document
+
+    def plain_targets(self) -> dict[str, float]:
+        """Return the targets as they stand in a record."""
+        return {quantity.value: one for quantity, one in self.targets.items()}
 
     def labels(self) -> LabelOptions:
         """Return what the run says of the labels in its files."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from atomgraft.core.outputs import write_beside
+from atomgraft.page.blocks import Note, Section
 from atomgraft.page.document import PAGE, Cover, Mark, document_text
 from atomgraft.page.wording import (
     bytes_text,
@@ -14,6 +15,7 @@ from atomgraft.page.wording import (
 from atomgraft.records.scores import Verdict
 from atomgraft.run.page.record import record_sections
 from atomgraft.run.page.scores import score_sections, suite_sections
+from atomgraft.run.page.use import enough, lost_sentences, title_of, use_section
 from atomgraft.run.record import RunResult
 
 MARKS: dict[bool | None, Mark] = {
@@ -52,6 +54,8 @@ def write_page(folder: Path, result: RunResult) -> Path:
 def page_text(result: RunResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
     sections = [
+        use_section(result),
+        *judgement_sections(result),
         *score_sections(result),
         *suite_sections(result),
         *record_sections(result),
@@ -61,17 +65,31 @@ def page_text(result: RunResult) -> str:
 
 def _cover(result: RunResult) -> Cover:
     warning = ("This run has not finished.", result.training.ended)
+    judged = enough(result)
+    title = title_of(result)
     return Cover(
-        title=result.name,
+        title=title,
+        aside="" if title == result.name else f"Folder {result.name}",
+        second_mark=None if judged is None else judged[0],
         label="Verdict",
         mark=mark_of(result.verdict),
         headline=result.verdict.headline,
-        sentences=result.verdict.sentences,
+        sentences=result.verdict.sentences
+        if judged is None
+        else (judged[1], *lost_sentences(result)[:1]),
         warning=None if result.finished else warning,
         key_facts=tuple(key_facts(result)),
         written=time_text(result.provenance[-1].started) if result.provenance else "",
         source="result.json",
     )
+
+
+def judgement_sections(result: RunResult) -> list[Section]:
+    """Return what the verdict rests on, where the cover has no room for it."""
+    if enough(result) is None:
+        return []
+    notes = tuple(Note(text=one) for one in result.verdict.sentences)
+    return [Section(name="judgement", title="Did it take?", blocks=notes)]
 
 
 def mark_of(verdict: Verdict) -> Mark:
@@ -87,14 +105,14 @@ def mark_of(verdict: Verdict) -> Mark:
 
 def key_facts(result: RunResult) -> list[tuple[str, str]]:
     """Return the handful of numbers under the verdict."""
-    moving = sum(role.n_weights_moving for role in result.coverage)
+    trained = sum(role.n_trainable for role in result.coverage)
     whole = sum(role.n_weights for role in result.coverage)
     trained_on = [card for card in result.data if card.role == "train"]
     n_train = sum(card.n_structures for card in trained_on)
     return [
         ("Base", result.base.name),
         ("Training structures", count_text(n_train)),
-        ("Weights moving", percent_text(moving, whole)),
+        ("Numbers trained", percent_text(trained, whole)),
         ("Steps", count_text(result.training.n_steps_done)),
         ("Training time", duration_text(result.training.seconds)),
         ("Graft size", bytes_text(result.graft_bytes)),
