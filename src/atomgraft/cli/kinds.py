@@ -23,11 +23,14 @@ class Kind(NamedTuple):
         Model of what can be asked, in `spec`.
     record_name
         What stays on disk, in `record`.
+    words
+        That its verb takes to read a spec from a file.
     """
 
     wing: str
     spec_name: str
     record_name: str
+    words: str
 
     @property
     def spec(self) -> "type[BaseModel]":
@@ -53,14 +56,47 @@ class Kind(NamedTuple):
 
 
 KINDS: Mapping[str, Kind] = {
-    "run": Kind("run", "RunSpec", "RESULT"),
-    "compare": Kind("compare", "CompareSpec", "COMPARISON"),
-    "campaign": Kind("phonons.campaign", "PhononCampaignSpec", "CAMPAIGN"),
-    "select": Kind("label", "SelectSpec", "SELECTION"),
-    "phonons": Kind("phonons", "PhononSpec", "PHONONS"),
-    "stabilise": Kind("stabilise", "StabiliseSpec", "STABILISE"),
+    "run": Kind("run", "RunSpec", "RESULT", "adapt FILE"),
+    "compare": Kind("compare", "CompareSpec", "COMPARISON", "compare FILE"),
+    "campaign": Kind(
+        "phonons.campaign",
+        "PhononCampaignSpec",
+        "CAMPAIGN",
+        "campaign phonons FOLDER --spec FILE",
+    ),
+    "select": Kind(
+        "label", "SelectSpec", "SELECTION", "select POSCAR --model MODEL --spec FILE"
+    ),
+    "phonons": Kind(
+        "phonons", "PhononSpec", "PHONONS", "phonons POSCAR --model MODEL --spec FILE"
+    ),
+    "stabilise": Kind(
+        "stabilise",
+        "StabiliseSpec",
+        "STABILISE",
+        "stabilise POSCAR --model MODEL --spec FILE",
+    ),
 }
 """By the names of their verbs; `run` is what `adapt` and `prove` make."""
+
+
+def kind_named(name: str) -> Kind:
+    """Return a kind by its name.
+
+    Raises
+    ------
+    BadInputError
+        There is none of that name.
+    """
+    from atomgraft.core.errors import BadInputError
+
+    if name not in KINDS:
+        raise BadInputError(
+            f"There is no kind {name!r}.",
+            f"Known: {', '.join(KINDS)}.",
+            "Choose one of them.",
+        )
+    return KINDS[name]
 
 
 def kind_at(folder: Path) -> Kind:

@@ -1,4 +1,4 @@
-"""atomgraft schema: every key of a run file, for people and editors."""
+"""atomgraft schema: every key of a spec file, for people and editors."""
 
 import json
 from typing import Annotated
@@ -7,21 +7,17 @@ import typer
 
 
 def command(
-    of: Annotated[
-        str, typer.Argument(help="run (for adapt) or compare: which file.")
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="run (for adapt), compare, campaign, select, phonons or stabilise."
+        ),
     ] = "run",
 ) -> None:
-    """Print the JSON schema of a run file, or of a comparison's."""
-    from atomgraft.compare.spec import compare_spec_schema
-    from atomgraft.core.errors import BadInputError
-    from atomgraft.run.spec import spec_schema
+    """Print the JSON schema of a spec file: every key, its default and meaning."""
+    from atomgraft.cli.kinds import kind_named
     from atomgraft.study.screen import print_json
+    from atomgraft.study.spec_files import schema_of
 
-    schemas = {"run": spec_schema, "compare": compare_spec_schema}
-    if of not in schemas:
-        raise BadInputError(
-            f"There is no schema of {of!r}.",
-            f"Known: {', '.join(schemas)}.",
-            "Choose one of them.",
-        )
-    print_json(json.dumps(schemas[of](), indent=1, ensure_ascii=False))
+    found = schema_of(kind_named(kind).spec)
+    print_json(json.dumps(found, indent=1, ensure_ascii=False))

@@ -74,13 +74,17 @@ OWN = {
         "atomgraft.run.commands.demo",
         "Adapt 7net-0 to silicon with 13 DFT frames, prove it, write the page.",
     ),
+    "init": Verb(
+        "atomgraft.cli.init",
+        "Write a commented spec file to start from, for each kind of study.",
+    ),
     "env": Verb(
         "atomgraft.cli.env",
         "Keep an environment for a framework; later commands use it by themselves.",
     ),
     "schema": Verb(
         "atomgraft.cli.schema",
-        "Print the JSON schema of a run file, or of a comparison's.",
+        "Print the JSON schema of a spec file: every key, its default and meaning.",
     ),
 }
 

@@ -333,8 +333,3 @@ def compare_spec_text(spec: CompareSpec) -> str:
     """Return the spec as YAML with every default written out."""
     document = spec.model_dump(mode="json")
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-
-
-def compare_spec_schema() -> dict[str, Any]:
-    """Return the JSON schema of the spec of a comparison."""
-    return CompareSpec.model_json_schema()

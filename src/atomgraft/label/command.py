@@ -9,6 +9,7 @@ from atomgraft.study.options import (
     Head,
     Json,
     Overwrite,
+    SpecFile,
     TrustFiles,
     TrustNamed,
     trust_of,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 def command(
+    ctx: typer.Context,
     structure: Annotated[
         str,
         typer.Argument(
@@ -107,6 +109,7 @@ def command(
     head: Head = None,
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
+    spec_file: SpecFile = None,
     as_json: Json = False,
 ) -> None:
     """Propose structures, choose those worth a label, write them with DFT inputs."""
@@ -116,6 +119,7 @@ def command(
     from atomgraft.label.spec import parse_select
     from atomgraft.label.work import collect_labels, select
     from atomgraft.study.screen import calm, console, print_json, stage_screen
+    from atomgraft.study.spec_files import with_file
 
     screen = console(quiet=as_json)
     if collect is not None:
@@ -155,7 +159,17 @@ def command(
         document["kinds"] = _words(kinds)
     elif pool:
         document["kinds"] = ()
-    spec = parse_select(document)
+    spec = parse_select(
+        with_file(
+            spec_file,
+            ctx,
+            document,
+            rule="by",
+            amplitudes="amplitude",
+            strains="strain",
+            distance="displacement",
+        )
+    )
     allowed = trust_of(trust, trust_file, [model, *(committee or ())])
     with calm(), stage_screen(screen) as show:
         result = select(spec, out, trust=allowed, progress=show)

@@ -22,10 +22,15 @@ class SelectSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     structure: str
+    """A crystal, in any format of ASE or phonopy."""
     model: str
+    """The model that training will start from."""
     head: str | None = None
+    """Modality of a multi-fidelity model."""
     count: int = 10
+    """Structures to choose."""
     kinds: tuple[str, ...] = tuple(KINDS)
+    """Of proposals; may be empty where there is a pool."""
     proposals: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Of each kind."""
     pool: tuple[str, ...] = ()
@@ -35,15 +40,25 @@ class SelectSpec(BaseModel):
     committee: tuple[str, ...] = ()
     """Further models, for disagreement."""
     rule: Rule = "distance"
+    """By which to choose: distance, disagreement, both or random."""
     supercell: tuple[int, int, int] = (1, 1, 1)
+    """Repeats of the structure."""
     amplitudes: tuple[float, ...] = Amounts.amplitudes
+    """Å; of rattles, and along flat or imaginary modes; in turn."""
     strains: tuple[float, ...] = Amounts.strains
+    """Largest entries of strains; in turn."""
     temperature: float = Amounts.temperature
+    """K; of Monte Carlo and of soft modes."""
     distance: float = Amounts.distance
+    """Å; displacement of one atom in the supercells of a phonon calculation."""
     inputs: tuple[str, ...] = tuple(PROGRAMS)
+    """Programs to write inputs for."""
     functional: str = DftSettings.functional
+    """PBE or PBEsol."""
     cutoff: float = DftSettings.cutoff
+    """eV; of plane waves."""
     k_spacing: float = DftSettings.k_spacing
+    """1/Å, with 2π; distance of k-points."""
     spin: bool | None = None
     """Spin-polarised inputs; none decides by elements and moments."""
     hubbard: bool | None = None

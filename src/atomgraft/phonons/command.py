@@ -6,12 +6,20 @@ from typing import Annotated
 import typer
 
 from atomgraft.phonons.crystal_options import checked_spec, numbers_of, rows_of, stem_of
-from atomgraft.study.options import Head, Json, TrustFiles, TrustNamed, trust_of
+from atomgraft.study.options import (
+    Head,
+    Json,
+    SpecFile,
+    TrustFiles,
+    TrustNamed,
+    trust_of,
+)
 
 NAME = "phonons"
 
 
 def command(
+    ctx: typer.Context,
     crystal: Annotated[
         str,
         typer.Argument(
@@ -79,6 +87,7 @@ def command(
     ] = False,
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
+    spec_file: SpecFile = None,
     as_json: Json = False,
 ) -> None:
     """Compute phonons, heat and stability; write the page and phonopy's files."""
@@ -93,28 +102,32 @@ def command(
         print_json,
         stage_screen,
     )
+    from atomgraft.study.spec_files import with_file
 
+    given = {
+        "crystal": crystal,
+        "models": model,
+        "head": head,
+        "outputs": forces or [],
+        "born": born,
+        "supercell": supercell and rows_of(supercell),
+        "length": length,
+        "relax": "auto" if relax is None else relax,
+        "distance": distance,
+        "mesh": numbers_of(mesh, "--mesh", {1, 3}),
+        "temperature_max": temperature_max,
+        "threshold": threshold,
+        "global_factor": global_factor,
+        "expansion": expansion,
+        "conductivity": conductivity,
+        "pair_cutoff": pair_cutoff,
+        "dtype": dtype,
+        "max_atoms": max_atoms,
+    }
     spec = checked_spec(
         PhononSpec,
         NAME,
-        crystal=crystal,
-        models=model,
-        head=head,
-        outputs=forces or [],
-        born=born,
-        supercell=supercell and rows_of(supercell),
-        length=length,
-        relax="auto" if relax is None else relax,
-        distance=distance,
-        mesh=numbers_of(mesh, "--mesh", {1, 3}),
-        temperature_max=temperature_max,
-        threshold=threshold,
-        global_factor=global_factor,
-        expansion=expansion,
-        conductivity=conductivity,
-        pair_cutoff=pair_cutoff,
-        dtype=dtype,
-        max_atoms=max_atoms,
+        with_file(spec_file, ctx, given, outputs="forces", models="model"),
     )
     allowed = trust_of(trust, trust_file, model)
     screen = console(quiet=as_json)

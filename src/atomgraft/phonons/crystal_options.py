@@ -14,7 +14,7 @@ def stem_of(crystal: str) -> str:
     return re.sub(r"[^\w-]+", "-", name) or "crystal"
 
 
-def checked_spec(kind: type[Spec], verb: str, /, **given: Any) -> Spec:  # noqa: ANN401 - validated by the spec
+def checked_spec(kind: type[Spec], verb: str, given: dict[str, Any]) -> Spec:
     """Return what was asked of a verb.
 
     Raises

@@ -316,11 +316,6 @@ def spec_text(spec: RunSpec) -> str:
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
-def spec_schema() -> dict[str, Any]:
-    """Return the JSON schema of a spec."""
-    return RunSpec.model_json_schema()
-
-
 SCRATCH = "scratch"
 """Subfolder of the run from fresh weights, if one was asked for."""
 

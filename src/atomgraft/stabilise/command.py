@@ -6,12 +6,20 @@ from typing import Annotated
 import typer
 
 from atomgraft.phonons.crystal_options import checked_spec, rows_of, stem_of
-from atomgraft.study.options import Head, Json, TrustFiles, TrustNamed, trust_of
+from atomgraft.study.options import (
+    Head,
+    Json,
+    SpecFile,
+    TrustFiles,
+    TrustNamed,
+    trust_of,
+)
 
 NAME = "stabilise"
 
 
 def command(
+    ctx: typer.Context,
     crystal: Annotated[
         str, typer.Argument(help="A structure, or a calculation of phonopy.")
     ],
@@ -49,6 +57,7 @@ def command(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
+    spec_file: SpecFile = None,
     as_json: Json = False,
 ) -> None:
     """Freeze in imaginary modes, relax, repeat; write the tree, files and the page."""
@@ -63,24 +72,24 @@ def command(
         print_json,
         stage_screen,
     )
+    from atomgraft.study.spec_files import with_file
 
-    spec = checked_spec(
-        StabiliseSpec,
-        NAME,
-        crystal=crystal,
-        model=model,
-        head=head,
-        depth=depth,
-        max_daughters=max_daughters,
-        threshold=threshold,
-        supercell=supercell and rows_of(supercell),
-        length=length,
-        fmax=fmax,
-        max_steps=max_steps,
-        distance=distance,
-        dtype=dtype,
-        max_atoms=max_atoms,
-    )
+    given = {
+        "crystal": crystal,
+        "model": model,
+        "head": head,
+        "depth": depth,
+        "max_daughters": max_daughters,
+        "threshold": threshold,
+        "supercell": supercell and rows_of(supercell),
+        "length": length,
+        "fmax": fmax,
+        "max_steps": max_steps,
+        "distance": distance,
+        "dtype": dtype,
+        "max_atoms": max_atoms,
+    }
+    spec = checked_spec(StabiliseSpec, NAME, with_file(spec_file, ctx, given))
     allowed = trust_of(trust, trust_file, [model])
     screen = console(quiet=as_json)
     folder = out or Path(f"stabilise-{stem_of(crystal)}")

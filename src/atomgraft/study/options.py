@@ -32,6 +32,12 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace the file that is to be written."),
 ]
+SpecFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--spec", help="A YAML file with further settings; options that are typed win."
+    ),
+]
 Head = Annotated[
     str | None,
     typer.Option(help="One of several heads, modalities or levels of theory: PBE ..."),

@@ -55,7 +55,5 @@ def test_values_out_of_range_are_told_by_name():
         crystal_options.checked_spec(
             PhononSpec,
             "phonons",
-            crystal="POSCAR",
-            models=["pair:sw-si"],
-            threshold=-1.0,
+            {"crystal": "POSCAR", "models": ["pair:sw-si"], "threshold": -1.0},
         )

@@ -6,10 +6,10 @@ import yaml
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.run.spec import (
+    RunSpec,
     parse_spec,
     read_spec,
     scratch_spec,
-    spec_schema,
     spec_text,
 )
 
@@ -88,7 +88,7 @@ def test_what_is_no_mapping_is_refused(document):
 
 
 def test_the_schema_names_every_key():
-    schema = spec_schema()
+    schema = RunSpec.model_json_schema()
     assert set(schema["properties"]) == set(type(parsed()).model_fields)
 
 

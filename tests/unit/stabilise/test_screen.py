@@ -145,7 +145,7 @@ def test_a_page_is_written_again_from_its_file_alone(
 )
 def test_options_out_of_range_are_told_with_the_help(wrong):
     given = {"crystal": "POSCAR", "model": "7net-0"}
-    assert checked_spec(StabiliseSpec, "stabilise", **given).depth == 3
+    assert checked_spec(StabiliseSpec, "stabilise", given).depth == 3
     with pytest.raises(BadInputError, match=next(iter(wrong))) as told:
-        checked_spec(StabiliseSpec, "stabilise", **given | wrong)
+        checked_spec(StabiliseSpec, "stabilise", given | wrong)
     assert "atomgraft stabilise --help" in str(told.value)
