@@ -15,8 +15,16 @@ def command(
             help="Folder of a run, comparison, phonons, selection, tree, campaign."
         ),
     ],
+    other: Annotated[
+        Path | None,
+        typer.Argument(help="A second run: both on one page, side by side."),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File to write; default: the page's own place.")
+        Path | None,
+        typer.Option(
+            help="File to write; default: the page's own place, RUN-beside-RUN2.html "
+            "here for two."
+        ),
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -28,6 +36,12 @@ def command(
     from atomgraft.study.screen import console, print_json
 
     screen = console(quiet=as_json)
+    if other is not None:
+        page, document = _beside(folder, other, out, overwrite=overwrite)
+        screen.print(f"Page: {page}", markup=False)
+        if as_json:
+            print_json(document)
+        return
     kind = kind_at(folder)
     record = kind.record.read(folder)
     kind.show(screen, record)
@@ -41,3 +55,23 @@ def command(
     screen.print(f"\nPage: {page}", markup=False)
     if as_json:
         print_json(record.model_dump_json(indent=1))
+
+
+def _beside(
+    folder: Path, other: Path, out: Path | None, *, overwrite: bool
+) -> tuple[Path, str]:
+    """Write the page of two runs; return where it is, and both results as JSON."""
+    from atomgraft.core.outputs import write_alone
+    from atomgraft.core.storage import is_folder
+    from atomgraft.run.page.beside import pair_text
+    from atomgraft.run.record import RESULT
+
+    names = [
+        (one if is_folder(one) else one.parent).resolve().name
+        for one in (folder, other)
+    ]
+    page = out or Path(f"{names[0]}-beside-{names[1]}.html")
+    pair = RESULT.read(folder), RESULT.read(other)
+    write_alone(page, pair_text(pair), overwrite=overwrite, inputs=[folder, other])
+    first, second = (one.model_dump_json(indent=1) for one in pair)
+    return page, f"[{first}, {second}]"

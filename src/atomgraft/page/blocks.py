@@ -161,7 +161,32 @@ class PeriodicTable:
     table: Table
 
 
-Block = Note | Heading | Alert | Code | Facts | Folded | Table | Figure | PeriodicTable
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Columns:
+    """Blocks side by side, one below the other on a narrow screen.
+
+    Parameters
+    ----------
+    sides
+        Heading and blocks of each column.
+    """
+
+    kind: ClassVar[str] = "columns"
+    sides: tuple[tuple[str, tuple["Block", ...]], ...]
+
+
+Block = (
+    Note
+    | Heading
+    | Alert
+    | Code
+    | Facts
+    | Folded
+    | Table
+    | Figure
+    | PeriodicTable
+    | Columns
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,13 @@ import hashlib
 import importlib.resources
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from atomgraft.page.blocks import Figure, Section
+from atomgraft.page.blocks import Block, Columns, Figure, Section
 
 PLOTLY = "plotly-basic.min.js"
 """plotly.js, the basic bundle: a quarter of the whole, and draws `TRACES`."""
@@ -143,10 +143,19 @@ def _figures(sections: Sequence[Section]) -> dict[str, Any]:
     return {
         plot.name: plot.figure
         for section in sections
-        for block in section.blocks
+        for block in _flat(section.blocks)
         if isinstance(block, Figure)
         for plot in block.plots
     }
+
+
+def _flat(blocks: Sequence[Block]) -> Iterator[Block]:
+    for block in blocks:
+        if isinstance(block, Columns):
+            for _, inside in block.sides:
+                yield from _flat(inside)
+        else:
+            yield block
 
 
 @functools.cache
