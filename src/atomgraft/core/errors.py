@@ -33,6 +33,10 @@ class AtomgraftError(Exception):
 class BadInputError(AtomgraftError):
     """The user's input cannot be used as it is; the command line exits with 2."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython prints in place of a traceback."""
+        return [f"{type(self).__name__}: {self.came}", self.needed, self.remedy]
+
 
 class MissingExtraError(BadInputError):
     """A framework that this run needs is not installed.

@@ -21,6 +21,7 @@ from atomgraft.core.storage import (
     LOCK,
     guard_of,
     guarded,
+    is_file,
     is_folder,
     locked,
     make_folder,
@@ -33,6 +34,10 @@ from atomgraft.core.storage import (
 
 N_NAMED = 3
 """Foreign files that a message names."""
+
+INPUTS = "inputs"
+"""Folder, in one of ours, of structures that were given as objects: files written here
+are read by what is written beside them."""
 
 OTHER_FOLDER = "Give another folder with --out."
 
@@ -136,8 +141,13 @@ class Outputs:
         for one in self._below():
             one.refuse_unclear()
 
-    def clear(self) -> None:
+    def clear(self, kept: Iterable[str] = ()) -> None:
         """Remove everything on the list, here and below, and folders left empty.
+
+        Parameters
+        ----------
+        kept
+            Files of this list that stay.
 
         Raises
         ------
@@ -156,7 +166,8 @@ class Outputs:
                     remove_file(one.folder / MANIFEST)
                     remove_file(one.folder / LOCK)
             remove_empty(one.folder)
-        for name in self.manifest.files:
+        stay = {name: self.manifest.files[name] for name in kept}
+        for name in self.manifest.files.keys() - stay.keys():
             if os.path.lexists(self.folder / name):
                 remove_file(self.folder / name)
         parents = {
@@ -172,7 +183,7 @@ class Outputs:
             for one in below
             if one.folder.is_dir()
         }
-        self.manifest = Manifest(verb=self.manifest.verb, folders=left)
+        self.manifest = Manifest(verb=self.manifest.verb, files=stay, folders=left)
         self.save()
 
     def remove(self, name: str) -> None:
@@ -195,6 +206,25 @@ class Outputs:
         own = [self.folder / name for name in self.manifest.files]
         below = [place for one in self._below() for place in one.places()]
         return [place for place in own if place.is_file()] + below
+
+    def kept_inputs(self, inputs: Iterable[Input | None]) -> dict[str, str]:
+        """Return inputs that we keep in `INPUTS`, and their names on the list.
+
+        Parameters
+        ----------
+        inputs
+            What a verb reads.
+        """
+        place = self.folder / INPUTS
+        ours = self.manifest.files
+        return {
+            str(one): name
+            for one in inputs
+            if one is not None
+            and (name := f"{INPUTS}/{Path(one).name}") in ours
+            and is_file(Path(one))
+            and Path(one).resolve() == place / Path(one).name
+        }
 
     def _below(self) -> list["Outputs"]:
         """Return the listed folders that have a list of their own."""
@@ -270,11 +300,14 @@ def examine(
         The folder holds something else, an input lies in it, or what was written
         there has been changed since.
     """
+    inputs = tuple(inputs)
     _refuse_dangling(folder)
     refuse_taken_name(folder)
     found = _found(folder, verb)
     ours = [] if found is None else found.places()
-    refuse_inputs(folder, inputs, ours, may_be_inside=verb is None)
+    own = {} if found is None else found.kept_inputs(inputs)
+    others = (one for one in inputs if str(one) not in own)
+    refuse_inputs(folder, others, ours, may_be_inside=verb is None)
     if fresh and found is not None:
         found.refuse_unclear()
     return found
@@ -363,7 +396,7 @@ def held(
         place = folder.resolve()
         outputs = found or Outputs(place, Manifest(verb=verb or "report"))
         if fresh:
-            outputs.clear()
+            outputs.clear(outputs.kept_inputs(inputs).values())
         list_folder(folder)
         outputs.save()
         for one in {place, *(path.parent for path in outputs.places())}:

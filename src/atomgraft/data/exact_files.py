@@ -1,10 +1,12 @@
 """Labelled structures on disk to the last digit, so that a subset is what it was."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from ase.stress import voigt_6_to_full_3x3_stress
 from jaxtyping import Float
 
 from atomgraft.core.storage import write_atomically
@@ -13,6 +15,7 @@ from atomgraft.data.differences import (
     DISPLACEMENT,
     SYMMETRY_TOLERANCE,
 )
+from atomgraft.data.label_keys import VOIGT
 from atomgraft.data.labels import (
     ENERGY,
     FORCES,
@@ -29,6 +32,19 @@ KEPT = ("config_type", CALCULATION, *GROUP_KEYS)
 
 MOMENTS = "initial_magmoms"
 """ASE's name for magnetic moments: numbers, or vectors."""
+
+OF_ASE = frozenset({"numbers", "positions"})
+
+OF_FRAME, BY_ATOM = ("energy", "free_energy", "stress"), ("forces",)
+"""Results of a calculator that are labels."""
+
+MOVE_MASK = "move_mask"
+"""ASE's name for the column of atoms that are free."""
+
+KINDS = {"f": "R", "i": "I", "u": "I", "b": "L"}
+"""Kinds of numbers, by numpy's letter, and their letter in extended XYZ."""
+
+_KEY = re.compile(r"(?!Lattice$|Properties$|pbc$)[^\s=\"':]+")
 
 
 def write_exactly(path: Path, structures: Sequence[Atoms]) -> None:
@@ -62,6 +78,91 @@ def write_exactly(path: Path, structures: Sequence[Atoms]) -> None:
     (0.3333333333333333, -0.3333333333333333)
     """
     write_atomically(path, "".join(_frame(atoms) for atoms in structures))
+
+
+def raw_text(structures: Sequence[Atoms]) -> str:
+    """Return extended XYZ that reads back as the structures themselves would.
+
+    Labels stay under the keys they have, results of a calculator stand beside them,
+    and constrained atoms are marked, so that whatever the readers and checks ask has
+    the same answer. Kept are numbers and truth values of each atom, and of ``info``
+    also texts and vectors.
+
+    Parameters
+    ----------
+    structures
+        As a user has them; not changed.
+
+    Examples
+    --------
+    >>> print(raw_text([Atoms("H", info={"energy": -1 / 3, "head": "PBE"})]), end="")
+    1
+    Properties=species:S:1:pos:R:3 energy=-0.3333333333333333 head="PBE" pbc="F F F"
+    H 0.0 0.0 0.0
+    """
+    return "".join(map(_raw_frame, structures))
+
+
+def _raw_frame(atoms: Atoms) -> str:
+    results = {} if atoms.calc is None else dict(atoms.calc.results)
+    by_atom = {key: results[key] for key in BY_ATOM if results.get(key) is not None}
+    by_atom |= {k: v for k, v in atoms.arrays.items() if k not in OF_ASE}
+    if atoms.constraints:
+        held = np.unique([i for one in atoms.constraints for i in one.get_indices()])
+        by_atom[MOVE_MASK] = ~np.isin(np.arange(len(atoms)), held)
+    columns = {
+        key: np.asarray(one).reshape(len(atoms), -1)
+        for key, one in by_atom.items()
+        if _KEY.fullmatch(key) and np.asarray(one).dtype.kind in KINDS
+    }
+    layout = "".join(
+        f":{key}:{KINDS[one.dtype.kind]}:{one.shape[1]}" for key, one in columns.items()
+    )
+    parts = (
+        [] if not atoms.cell.array.any() else [_entry("Lattice", atoms.cell.array.T)]
+    )
+    parts.append(f"Properties=species:S:1:pos:R:3{layout}")
+    whole = {key: results[key] for key in OF_FRAME if results.get(key) is not None}
+    stress = whole.get("stress")
+    if stress is not None and np.size(stress) == len(VOIGT):  # in ASE's order
+        whole["stress"] = voigt_6_to_full_3x3_stress(stress)
+    named = {**whole, **atoms.info}
+    parts += [_entry(key, one) for key, one in named.items() if _KEY.fullmatch(key)]
+    parts.append(_entry("pbc", atoms.pbc))
+    lines = [str(len(atoms)), " ".join(one for one in parts if one)]
+    for i, symbol in enumerate(atoms.symbols):
+        words = [symbol, _numbers(atoms.positions[i])]
+        words += [_text(value) for one in columns.values() for value in one[i]]
+        lines.append(" ".join(words))
+    return "\n".join(lines) + "\n"
+
+
+def _entry(key: str, value: object) -> str:
+    """Return an entry of the comment line, matrices column by column as ASE has it.
+
+    Nothing is returned for what is neither text nor numbers.
+    """
+    if isinstance(value, str):
+        return f"{key}={_quoted(value)}"
+    if not isinstance(
+        value, bool | int | float | list | tuple | np.ndarray | np.generic
+    ):
+        return ""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # lists of several lengths
+        return ""
+    if array.dtype.kind not in KINDS or not array.size:
+        return ""
+    if not array.ndim:
+        return f"{key}={_text(array.ravel()[0])}"
+    return f'{key}="{" ".join(map(_text, array.ravel(order="F")))}"'
+
+
+def _text(value: np.generic) -> str:
+    """Return a number with all its digits, or a truth value."""
+    plain = value.item()
+    return "FT"[plain] if isinstance(plain, bool) else repr(plain)
 
 
 def _frame(atoms: Atoms) -> str:

@@ -19,10 +19,13 @@ from rich.table import Table
 from atomgraft.page.wording import bytes_text, count_text
 from atomgraft.run.page.tables import comparison_rows, score_text
 from atomgraft.run.record import ReferenceRefit, RoleCoverage, RunResult
-from atomgraft.study.screen import print_notice
+from atomgraft.study.screen import is_live, print_notice
 
 SMALLEST_SHIFT = 1e-3
 """eV per atom below which a shift is not worth a line."""
+
+N_WORDS = 4
+"""Columns of the main scores before the numbers."""
 
 
 class TrainingScreen:
@@ -59,7 +62,7 @@ class TrainingScreen:
         self.task = self.progress.add_task(
             "training", total=n_steps, completed=step, note=""
         )
-        if self.screen.is_terminal:
+        if is_live(self.screen):
             self.progress.start()
 
     def on_step(self, record: dict[str, Any]) -> None:
@@ -111,18 +114,32 @@ def coverage_table(movements: tuple[RoleCoverage, ...]) -> Table:
 def score_table(result: RunResult) -> Table:
     """Return held-out errors and forgetting of all models, side by side."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("suite", "quantity", "metric", "unit"):
-        table.add_column(heading)
+    columns, rows = main_scores(result)
+    for i, heading in enumerate(columns):
+        table.add_column(heading, justify="left" if i < N_WORDS else "right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def main_scores(result: RunResult) -> tuple[list[str], list[list[str]]]:
+    """Return headings and rows of the scores that a verdict rests on.
+
+    Parameters
+    ----------
+    result
+        A run that was judged.
+    """
     models = ["base", "adapted"]
     if any(score.model == "scratch" for score in result.scores):
         models.append("scratch")
-    for model in models:
-        table.add_column(model, justify="right")
-    for row in comparison_rows(result):
-        if row.metric in {"mae", "mae_aligned", "drift"}:
-            cells = [score_text(getattr(row, model)) for model in models]
-            table.add_row(row.suite, row.quantity, row.metric, row.unit, *cells)
-    return table
+    rows = [
+        [row.suite, row.quantity, row.metric, row.unit]
+        + [score_text(getattr(row, model)) for model in models]
+        for row in comparison_rows(result)
+        if row.metric in {"mae", "mae_aligned", "drift"}
+    ]
+    return ["suite", "quantity", "metric", "unit", *models], rows
 
 
 def print_record(screen: Console, result: RunResult) -> None:

@@ -1,6 +1,7 @@
 """What a run was asked to do: frozen, validated, unknown keys refused."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -236,6 +237,45 @@ def parse_spec(document: object, origin: str) -> RunSpec:
             "See 'atomgraft schema' for every key, 'atomgraft adapt --help' for"
             " options.",
         ) from error
+
+
+SHORT = {
+    "steps": ("training", "steps"),
+    "batch_size": ("training", "batch_size"),
+    "differences": ("training", "differences"),
+    "rank": ("axes", "moves", "rank"),
+    "references": ("axes", "starts", "references"),
+}
+"""Where a key inside a group stands that an option sets by its last name."""
+
+
+def with_short(run: RunSpec, given: Mapping[str, Any], origin: str) -> RunSpec:
+    """Return a run with keys of `SHORT` set.
+
+    Parameters
+    ----------
+    run
+        Without them.
+    given
+        Values by short name; none stands for a key that is left as it is.
+    origin
+        Where they came from, for messages.
+
+    Raises
+    ------
+    BadInputError
+        The run has no such key, or not with this value.
+    """
+    document = run.model_dump(mode="json")
+    for name, value in given.items():
+        if value is None:
+            continue
+        *groups, key = SHORT[name]
+        group = document
+        for part in groups:
+            group = group[part]
+        group[key] = value
+    return parse_spec(document, origin)
 
 
 def problems_of(error: ValidationError) -> str:

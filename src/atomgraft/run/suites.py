@@ -1,7 +1,7 @@
 """Which suites a run can be judged by: one line each, and those of plug-ins."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import ValidationError
 
@@ -109,6 +109,18 @@ def _checked(name: str, values: Mapping[str, Any]) -> SuiteOptions:
             f"Its options: {known}.",
             f"Write it as --set {name}.KEY=VALUE.",
         ) from error
+
+
+def takes_several(name: str, key: str) -> bool:
+    """Tell whether an option of a suite is a list.
+
+    Examples
+    --------
+    >>> takes_several("phonons", "crystal")
+    True
+    """
+    field = SUITES[name].Options.model_fields.get(key)
+    return field is not None and get_origin(field.annotation) in {tuple, list}
 
 
 def suite_for(key: str, names: Sequence[str]) -> str:

@@ -43,6 +43,11 @@ def console(*, quiet: bool = False) -> Console:
     return shown
 
 
+def is_live(screen: Console) -> bool:
+    """Tell whether a bar can move there: in a terminal or a notebook."""
+    return screen.is_terminal or screen.is_jupyter
+
+
 @contextlib.contextmanager
 def calm() -> Generator[None]:
     """Keep the chatter of other libraries off the screen."""
@@ -69,7 +74,7 @@ def stage_screen(screen: Console) -> Generator[Callable[[str, int, int], None]]:
     def show(what: str, done: int, total: int) -> None:
         progress.update(task, description=what, completed=done, total=total)
 
-    if screen.is_terminal:
+    if is_live(screen):
         progress.start()
     try:
         yield show

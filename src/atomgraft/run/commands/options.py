@@ -137,7 +137,7 @@ def _asked(
     trust_file: TrustFiles = None,
 ) -> Asked:
     """Return the run that the options mean."""
-    from atomgraft.run.spec import with_accepted
+    from atomgraft.run.spec import with_accepted, with_short
 
     given = {
         "base": base,
@@ -158,15 +158,15 @@ def _asked(
         "stress_order": stress_order,
         "accept": tuple(accept) if accept else None,
     }
-    nested = {
-        ("training", "steps"): steps,
-        ("training", "batch_size"): batch_size,
-        ("training", "differences"): differences,
-        ("axes", "moves", "rank"): rank,
-        ("axes", "starts", "references"): references,
+    short = {
+        "steps": steps,
+        "batch_size": batch_size,
+        "differences": differences,
+        "rank": rank,
+        "references": references,
     }
     run = _composed(spec, {key: one for key, one in given.items() if one is not None})
-    run = _overridden(run, {key: one for key, one in nested.items() if one is not None})
+    run = with_short(run, short, "The command line")
     folder = (
         out
         or (spec if spec and spec.is_dir() else None)
@@ -207,16 +207,3 @@ def _composed(path: Path | None, given: dict[str, Any]) -> "RunSpec":
             "Change the file, or leave --recipe out.",
         )
     return parse_spec({**document, **given}, f"{file} with the command line")
-
-
-def _overridden(run: "RunSpec", nested: dict[tuple[str, ...], Any]) -> "RunSpec":
-    """Set keys inside the spec's groups."""
-    from atomgraft.run.spec import parse_spec
-
-    document = run.model_dump(mode="json")
-    for path, value in nested.items():
-        group = document
-        for part in path[:-1]:
-            group = group[part]
-        group[path[-1]] = value
-    return parse_spec(document, "The command line")

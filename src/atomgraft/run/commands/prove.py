@@ -92,7 +92,7 @@ def _settings(
         written as ``SUITE.KEY=VALUE``.
     """
     from atomgraft.core.errors import BadInputError
-    from atomgraft.run.suites import SUITES, suite_for
+    from atomgraft.run.suites import SUITES, suite_for, takes_several
 
     found: dict[str, dict[str, Any]] = {}
     for name in suites:
@@ -116,16 +116,6 @@ def _settings(
                 f"Add --suite {name}.",
             )
         kept = found[name]
-        kept[key] = [*kept[key], value] if key in kept else _value(name, key, value)
+        one = [value] if takes_several(name, key) else value
+        kept[key] = [*kept[key], value] if key in kept else one
     return found
-
-
-def _value(name: str, key: str, value: str) -> Any:  # noqa: ANN401 - as the suite reads it
-    """Return a value as text, or a list of it where the option takes several."""
-    from typing import get_origin
-
-    from atomgraft.run.suites import SUITES
-
-    field = SUITES[name].Options.model_fields.get(key)
-    takes_several = field is not None and get_origin(field.annotation) in {tuple, list}
-    return [value] if takes_several else value

@@ -1,0 +1,193 @@
+"""Phonons from Python: what the command line calls, with objects."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from ase import Atoms
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.trust import Trust
+from atomgraft.lattice.reference import read_reference
+from atomgraft.phonons.crystal_options import checked_spec, stem_of
+from atomgraft.phonons.page import PAGE, write_page
+from atomgraft.phonons.record import REFERENCE, PhononResult
+from atomgraft.phonons.spec import PhononSpec
+from atomgraft.phonons.tables import spectra_table, terminal_table
+from atomgraft.phonons.wording import headline, sentences
+from atomgraft.phonons.work import SAVED, compute_phonons
+from atomgraft.run.notebook import Base, Run, Source, source_of
+from atomgraft.study.frames import Frames, formula_of
+from atomgraft.study.notebook import about_arguments, card, frame_of, refuse_unknown
+from atomgraft.study.screen import calm, console, device_name, stage_screen
+
+if TYPE_CHECKING:
+    from atomgraft.lattice.cells import Phonopy
+
+OPTIONS = frozenset(PhononSpec.model_fields) - {"crystal", "models"}
+
+TRIPLES = ("supercell", "mesh", "conductivity_mesh")
+"""Options of three numbers, of which one stands for all."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Phonons:
+    """Vibrations of a crystal under models.
+
+    Parameters
+    ----------
+    folder
+        Where they are kept.
+    result
+        Everything that was found.
+    """
+
+    folder: Path
+    result: PhononResult = dataclasses.field(repr=False)
+
+    @property
+    def page(self) -> Path:
+        """The page, one HTML file."""
+        return self.folder / PAGE
+
+    @property
+    def phonopy(self) -> "Phonopy":
+        """The object of phonopy, with force constants, of the last model."""
+        return self.phonopy_of(self._contestants()[-1])
+
+    def phonopy_of(self, contestant: str) -> "Phonopy":
+        """Return the object of phonopy, with force constants, of one model.
+
+        Parameters
+        ----------
+        contestant
+            ``base``, ``adapted``, ``model-3`` ...: by the order of the models.
+
+        Raises
+        ------
+        BadInputError
+            There is no such contestant.
+        """
+        with about_arguments():
+            if contestant not in self._contestants():
+                raise BadInputError(
+                    f"There is no contestant {contestant!r}.",
+                    f"There are {', '.join(self._contestants())}.",
+                    "Choose one of them.",
+                )
+            path = self.folder / SAVED.format(contestant)
+            found = read_reference(path, symprec=self.result.settings.symprec)
+        return found.harmonic.phonon
+
+    def _contestants(self) -> list[str]:
+        found = [one.contestant for one in self.result.spectra]
+        return [one for one in found if one != REFERENCE]
+
+    def to_frame(self) -> Any:  # noqa: ANN401 - pandas is loaded only here
+        """Return the errors against the reference as a pandas DataFrame."""
+        return frame_of([one.model_dump() for one in self.result.errors])
+
+    def _repr_html_(self) -> str:
+        found = self.result
+        table = terminal_table(found) if found.errors else spectra_table(found, "")
+        said = (*sentences(found), f"Page: {self.page}")
+        return card(headline(found), said, table.columns, table.rows)
+
+
+Model = Base | Run | str | Path
+
+
+def phonons(
+    crystal: str | Path | Atoms | Sequence[Atoms],
+    models: Model | Sequence[Model],
+    *,
+    out: str | Path | None = None,
+    device: str = "auto",
+    fresh: bool = False,
+    progress: bool = True,
+    **options: Any,  # noqa: ANN401 - validated by the spec
+) -> Phonons:
+    """Compute the vibrations of a crystal, or return those that are there.
+
+    Parameters
+    ----------
+    crystal
+        A structure, or a calculation of phonopy to compare with; or frames of one
+        supercell, of which the first is undisplaced.
+    models
+        What `load` returned, runs, or names; the first is the base.
+    out
+        Folder of the result; none is ``phonons-NAME``, as on the command line.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    fresh
+        Throw away what an earlier call left in the folder.
+    progress
+        Show a bar.
+    options
+        Keys of :class:`PhononSpec`, such as ``supercell``, ``mesh`` and ``relax``.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is.
+    """
+    with about_arguments():
+        refuse_unknown("phonons()", options, OPTIONS)
+        given = [models] if isinstance(models, Base | Run | str | Path) else [*models]
+        sources = [source_of(one, f"models[{i}]") for i, one in enumerate(given)]
+        folder = Path(f"phonons-{_name_of(crystal)}") if out is None else Path(out)
+        frames = Frames(folder)
+        if isinstance(crystal, Atoms):
+            file = frames.crystal(crystal, "crystal")
+        else:
+            file = frames.named(crystal, "crystal", stem="supercells")[0]
+        named = {"crystal": file, "models": [one.name for one in sources]}
+        settings = {"head": _head_of(sources), **_tripled(options), **named}
+        spec = checked_spec(PhononSpec, "phonons", settings)
+        trust: Trust = {key: v for one in sources for key, v in one.trust.items()}
+        screen = console(quiet=not progress)
+        with frames.written("phonons"), calm(), stage_screen(screen) as show:
+            result = compute_phonons(
+                spec,
+                folder,
+                device=device_name(device),
+                trust=trust,
+                fresh=fresh,
+                progress=show,
+            )
+        write_page(folder, result)
+    return Phonons(folder, result)
+
+
+def _name_of(crystal: object) -> str:
+    if isinstance(crystal, Atoms):
+        return formula_of(crystal)
+    return stem_of(str(crystal)) if isinstance(crystal, str | Path) else "supercells"
+
+
+def _tripled(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options of which one number stands for three, written out."""
+    found = dict(options)
+    for key in TRIPLES:
+        if isinstance(found.get(key), int):
+            found[key] = [found[key]] * 3
+    rows = found.get("supercell")
+    if isinstance(rows, list | tuple) and all(isinstance(one, int) for one in rows):
+        found["supercell"] = [
+            [n if i == j else 0 for j in range(len(rows))] for i, n in enumerate(rows)
+        ]
+    return found
+
+
+def _head_of(sources: Sequence[Source]) -> str | None:
+    heads = {one.head for one in sources if one.head is not None}
+    if len(heads) > 1:
+        raise BadInputError(
+            f"The models were loaded with several heads: {', '.join(sorted(heads))}.",
+            "One calculation is of one head.",
+            "Merge a head into a file of its own, or compute each by itself.",
+        )
+    return next(iter(heads), None)
