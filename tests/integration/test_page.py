@@ -11,6 +11,7 @@ from atomgraft.compare import page as compare_page
 from atomgraft.label import page as selection_page
 from atomgraft.phonons import page as phonon_page
 from atomgraft.phonons.campaign import page as campaign_page
+from atomgraft.run.page.beside import pair_text
 from atomgraft.run.page.document import write_page
 from atomgraft.stabilise import page as stabilise_page
 from tests.comparisons import comparison_of, failed, table_of
@@ -54,7 +55,7 @@ MAKERS = {
 
 PHONON_MAKERS = {"phonons": make_phonons, "unstable": make_unstable}
 
-OTHERS = ("comparison", "selection", "campaign", "stabilise")
+OTHERS = ("beside", "comparison", "selection", "campaign", "stabilise")
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,8 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     for name, make in PHONON_MAKERS.items():
         place = tmp_path_factory.mktemp(name)
         written[name] = phonon_page.write_page(place, make())
+    written["beside"] = tmp_path_factory.mktemp("beside") / "beside.html"
+    written["beside"].write_text(pair_text((make_result(), make_failed())), "utf-8")
     place = tmp_path_factory.mktemp("selection")
     written["selection"] = selection_page.write_page(place, selection_of())
     place = tmp_path_factory.mktemp("campaign")
