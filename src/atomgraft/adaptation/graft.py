@@ -79,6 +79,8 @@ class GraftCard:
         Held-out errors, if they are known.
     heads
         Further heads that were trained beside it, by name.
+    made_in
+        Working directory and run folder when it was made, for relative paths.
     format
         Of the file; see `READABLE`.
     """
@@ -95,6 +97,7 @@ class GraftCard:
     dtype: Literal["float32", "float64"]
     errors: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     heads: Mapping[str, HeadCard] = dataclasses.field(default_factory=dict)
+    made_in: Mapping[str, str] = dataclasses.field(default_factory=dict)
     format: int = FORMAT
 
 

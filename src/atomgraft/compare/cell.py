@@ -17,7 +17,7 @@ from atomgraft.models.prediction import predict_structures
 from atomgraft.records.scores import Score
 from atomgraft.run.adapt import adapt
 from atomgraft.run.inputs import load_base
-from atomgraft.run.prove import prove
+from atomgraft.run.prove import Origin, prove
 from atomgraft.run.record import RunResult
 from atomgraft.run.spec import SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.run.structures import read_run_data
@@ -123,7 +123,11 @@ def adapted_and_proved(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:
         data=read_run_data(spec, asks=False),  # whoever planned it was asked
     )
     result = prove(
-        run, told.test, device=spec.device, default_labels=True, trust=told.trust
+        run,
+        told.test,
+        device=spec.device,
+        default_labels=True,
+        origin=Origin(trust=told.trust),
     )
     row = row_of(result)
     if told.validation:

@@ -15,6 +15,7 @@ from atomgraft.records.scores import Verdict
 from atomgraft.run.contract_record import Terms
 from atomgraft.run.folders import earlier_sessions, finished_run, inputs_of
 from atomgraft.run.inputs import Inputs, data_card, read_inputs
+from atomgraft.run.places import made_in
 from atomgraft.run.record import (
     RESULT,
     CurvePoint,
@@ -124,7 +125,7 @@ def adapt(
         outcome = fit(job, fabric, listener)
         size = 0
         if outcome.is_complete and fabric.is_global_zero:
-            card = _graft_card(spec, inputs, setup)
+            card = _graft_card(spec, inputs, setup, folder)
             size = write_graft(folder / GRAFT, setup.adapted, card)
         result = _result(job, terms, setup, outcome, size)
         session = provenance("adapt", clock, fabric.device, spec.dtype)
@@ -153,12 +154,13 @@ def _result(
         training=_training_record(job, outcome),
         graft_bytes=graft_bytes,
         base_bytes=_bytes(job),
+        made_in=made_in(job.folder),
         verdict=_not_judged(outcome, job.folder),
         provenance=(),
     )
 
 
-def _graft_card(spec: RunSpec, inputs: Inputs, setup: Setup) -> GraftCard:
+def _graft_card(spec: RunSpec, inputs: Inputs, setup: Setup, folder: Path) -> GraftCard:
     data = data_card("train", (), inputs.train)
     return GraftCard(
         base=spec.base,
@@ -171,6 +173,7 @@ def _graft_card(spec: RunSpec, inputs: Inputs, setup: Setup) -> GraftCard:
         elements=data.elements,
         data_fingerprint=data.fingerprint,
         dtype=spec.dtype,
+        made_in=made_in(folder),
         heads={
             head.name: HeadCard(
                 source_head=head.source_head, reference_shifts=head.reference.shifts

@@ -17,6 +17,7 @@ from atomgraft.data.checks.suite import Sets, check_alone
 from atomgraft.data.label_keys import LabelKeys
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
+from atomgraft.run.places import specs_today
 from atomgraft.run.record import RunResult
 from atomgraft.run.spec import RunSpec
 from atomgraft.run.structures import read_files, without_lone_atoms
@@ -54,6 +55,7 @@ def read_held_out(
     result: RunResult,
     files: Sequence[str],
     *,
+    folder: Path,
     default_labels: bool = False,
 ) -> HeldOut:
     """Read structures that judge a run, and check what needs no model.
@@ -66,6 +68,8 @@ def read_held_out(
         What it has read.
     files
         Of held-out structures.
+    folder
+        Of the run.
     default_labels
         Read them by the default keys and units, not by those of the run.
 
@@ -97,7 +101,7 @@ def read_held_out(
         )
     structures, note = without_lone_atoms(structures)
     notes += [note.replace("training", "the test")] if note else []
-    trained = _trained(spec, result)
+    trained = _trained(spec, result, folder)
     _refuse_trained(trained, structures)
     across = check_repeats({"train": trained, "test": structures})
     findings = check_alone(Sets(train=structures, heads=tuple(spec.heads)))
@@ -155,11 +159,23 @@ def refuse_early(folder: Path, files: Sequence[str], *, default_labels: bool) ->
     if (folder / SPEC).is_file() and (folder / RESULT.file).is_file():
         spec, result = read_spec(folder / SPEC), RESULT.read(folder)
         if result.finished:
-            read_held_out(spec, result, files, default_labels=default_labels)
+            read_held_out(
+                spec, result, files, folder=folder, default_labels=default_labels
+            )
 
 
-def _trained(spec: RunSpec, result: RunResult) -> list[Atoms]:
-    """Read again what was trained on, and check that it is the same."""
+def _trained(spec: RunSpec, result: RunResult, folder: Path) -> list[Atoms]:
+    """Read again what was trained on, wherever it is today, and check that it is."""
+    failures: list[BadInputError] = []
+    for one in specs_today(spec, result.made_in, folder):
+        try:
+            return _read_again(one, result)
+        except BadInputError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def _read_again(spec: RunSpec, result: RunResult) -> list[Atoms]:
     everything = read_files(spec, (*spec.train, *spec.validation))
     trained = [one for one in everything if one.info.get("head") not in spec.heads]
     known = {card.role: card for card in result.data if card.head is None}

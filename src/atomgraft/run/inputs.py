@@ -22,6 +22,7 @@ from atomgraft.data.splits import split_off
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
+from atomgraft.run.places import is_there, places_of
 from atomgraft.run.record import RESULT, BaseCard, DataCard, DifferenceRecord
 from atomgraft.run.rehearsal import propose_anchors, read_rehearsal
 from atomgraft.run.seen import seen_in
@@ -138,13 +139,62 @@ def origins_of(name: str) -> tuple[str, ...]:
                 "Merge one of them (atomgraft merge) and give the merged file.",
             )
         seen.add(graft.resolve())
-        found.append(read_card(graft).base)
+        card = read_card(graft)
+        found.append(places_of(card.base, card.made_in, Path(found[-1]))[0])
     return tuple(found)
+
+
+def source_of(
+    folder: Path, *, base: str | None = None, trust: Trust = NO_TRUST
+) -> AbstractPotential:
+    """Load the model that a run's graft grew on, wherever it is today.
+
+    Of several files that it may be, the one with the weights of then is taken.
+
+    Parameters
+    ----------
+    folder
+        The run.
+    base
+        Where the model is, in place of what the run says.
+    trust
+        Which checkpoints may run code.
+
+    Raises
+    ------
+    BadInputError
+        It is not there, or cannot be loaded.
+    """
+    card = read_card(folder / GRAFT)
+    places = [base] if base else places_of(card.base, card.made_in, folder)
+    others: list[AbstractPotential] = []
+    failures: list[BadInputError] = []
+    for place in places:
+        try:
+            found = load_base(place, head=card.head, trust=trust)
+        except BadInputError as error:
+            failures.append(error)
+            continue
+        if found.weights_hash() == card.base_hash:
+            return found
+        others.append(found)
+    if others:
+        return others[0]  # refused where the graft is put on it
+    [first, *_] = failures
+    if base or is_there(places[0]):
+        raise first
+    raise BadInputError(
+        first.came,
+        first.needed,
+        f"{first.remedy} If the base of {folder} was moved, say where it is with "
+        "--base (prove, merge).",
+    ) from first
 
 
 def merged_run(
     folder: Path,
     *,
+    base: str | None = None,
     head: str | None = None,
     share: float = 1.0,
     trust: Trust = NO_TRUST,
@@ -155,6 +205,8 @@ def merged_run(
     ----------
     folder
         The run.
+    base
+        Where the model is that it grew on; none looks where the run says.
     head
         One of its further heads; none is the one it was made for.
     share
@@ -176,8 +228,9 @@ def merged_run(
             f"Its further heads: {known}.",
             "Leave --head out for the one that the run was made for.",
         )
-    origins_of(str(folder))
-    source = load_base(card.base, head=card.head, trust=trust)
+    if base is None:
+        origins_of(str(folder))
+    source = source_of(folder, base=base, trust=trust)
     adapted = load_graft(folder / GRAFT, source)
     adapted.movement.retreat(1 - share)
     merged = adapted.merged(head or TARGET)

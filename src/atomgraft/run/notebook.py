@@ -207,7 +207,7 @@ class Run:
                     suites=chosen,
                     device=device_name(device),
                     default_labels=default_labels,
-                    trust=self.trust,
+                    origin=proving.Origin(trust=self.trust),
                     watch=proving.Watch(
                         progress=show, notify=lambda text: print_notice(screen, text)
                     ),

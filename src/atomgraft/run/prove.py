@@ -16,7 +16,7 @@ from atomgraft.adaptation.graft import GRAFT, load_graft, read_card, write_error
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
-from atomgraft.core.trust import NO_TRUST, Trust
+from atomgraft.core.trust import Trust
 from atomgraft.data.checks.findings import refuse_errors
 from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.labels import structures_fingerprint
@@ -32,10 +32,11 @@ from atomgraft.run.held_out import judging, read_held_out
 from atomgraft.run.inputs import (
     data_card,
     knowledge_of,
-    load_base,
     numbers_of,
     require_finished,
+    source_of,
 )
+from atomgraft.run.places import specs_today
 from atomgraft.run.record import RESULT, DataCard, RunResult
 from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.run.structures import notices_of, read_files
@@ -86,6 +87,22 @@ class Watch:
     notify: Callable[[str], None] = _ignore
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The model that a run started from.
+
+    Parameters
+    ----------
+    base
+        Where it is; none looks where the run says.
+    trust
+        Which checkpoints may run code.
+    """
+
+    base: str | None = None
+    trust: Trust = dataclasses.field(default_factory=dict[str, str])
+
+
 def prove(
     folder: Path,
     test: Sequence[str] = (),
@@ -93,7 +110,7 @@ def prove(
     suites: SuiteSettings = DEFAULT_SUITES,
     device: DeviceName = "auto",
     default_labels: bool = False,
-    trust: Trust = NO_TRUST,
+    origin: Origin | None = None,
     watch: Watch | None = None,
 ) -> RunResult:
     """Judge a finished run and write the scores into its result.
@@ -115,8 +132,8 @@ def prove(
     default_labels
         Read the test files by the default keys and units, not by those that the
         run's spec gives for its training files.
-    trust
-        Which checkpoints may run code.
+    origin
+        Where the base is, and which checkpoints may run code.
     watch
         Who is told what comes next, and what to know of the held-out structures.
 
@@ -126,7 +143,7 @@ def prove(
         The run has not finished, a file or an option cannot be used, or test
         structures were trained on.
     """
-    watch = watch or Watch()
+    watch, origin = watch or Watch(), origin or Origin()
     clock = Clock(started=now(), counter=time.perf_counter())
     require_finished(folder)
     with held(folder, None):
@@ -135,11 +152,13 @@ def prove(
         answered = {one.suite for one in result.scores}
         names = chosen_suites(tuple(suites), has_test=bool(test), answered=answered)
         options_of(names, suites)  # before a model is loaded
-        base = load_base(spec.base, head=spec.head, trust=trust)
-        judge = _Judge(spec=spec, result=result, base=base, notify=watch.notify)
+        base = source_of(folder, base=origin.base, trust=origin.trust)
+        judge = _Judge(
+            folder=folder, spec=spec, result=result, base=base, notify=watch.notify
+        )
         structures = judge.held_out(test, default_labels=default_labels) if test else []
         subject = Subject(
-            files=(*spec.train, *test),
+            files=(*specs_today(spec, result.made_in, folder)[0].train, *test),
             structures=structures,
             elements=numbers_of(result.data[0].elements),
             base=base,
@@ -251,6 +270,7 @@ def _refuse_changed_spec(folder: Path, spec: RunSpec, result: RunResult) -> None
 class _Judge:
     """Reads the structures that judge, and sees that they are held out."""
 
+    folder: Path
     spec: RunSpec
     result: RunResult
     base: AbstractPotential
@@ -306,7 +326,11 @@ class _Judge:
     def held_out(self, files: Sequence[str], *, default_labels: bool) -> list[Atoms]:
         """Read and check the structures that judge."""
         read = read_held_out(
-            self.spec, self.result, files, default_labels=default_labels
+            self.spec,
+            self.result,
+            files,
+            folder=self.folder,
+            default_labels=default_labels,
         )
         against = check_against_base(read.sets, knowledge_of(self.base))
         refuse_errors(against)

@@ -222,6 +222,8 @@ class RunResult(Record):
     """What suites could not tell, in words, by suite."""
     asked: dict[str, str] = Field(default_factory=dict[str, str])
     """When each suite was asked, by suite: `started` of that entry of `provenance`."""
+    made_in: dict[str, str] = Field(default_factory=dict[str, str])
+    """Working directory and run folder when it was made, for relative paths."""
     moved: MovedWeights | None = None
     """None until the run is judged."""
     verdict: Verdict

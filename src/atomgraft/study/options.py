@@ -32,6 +32,10 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace the file that is to be written."),
 ]
+MovedBase = Annotated[
+    str | None,
+    typer.Option("--base", help="Where the run's base is, if it was moved."),
+]
 SpecFile = Annotated[
     Path | None,
     typer.Option(

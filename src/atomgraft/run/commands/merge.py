@@ -9,6 +9,7 @@ import typer
 from atomgraft.study.options import (
     Head,
     Json,
+    MovedBase,
     Overwrite,
     TrustFiles,
     TrustNamed,
@@ -21,6 +22,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="File to write; default: inside the folder.")
     ] = None,
+    base: MovedBase = None,
     head: Head = None,
     share: Annotated[
         float,
@@ -43,9 +45,9 @@ def command(
 
     screen = console(quiet=as_json)
     require_finished(folder)
-    allowed = trust_of(trust, trust_file, ())
+    allowed = trust_of(trust, trust_file, [base] if base else ())
     with calm():
-        merged = merged_run(folder, head=head, share=share, trust=allowed)
+        merged = merged_run(folder, base=base, head=head, share=share, trust=allowed)
         path = write_merged(merged, folder, out, overwrite=overwrite)
     screen.print(
         f"{merged.card.framework} model with the graft inside: {path}", markup=False

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from atomgraft.study.options import Json, TrustFiles, TrustNamed, trust_of
+from atomgraft.study.options import Json, MovedBase, TrustFiles, TrustNamed, trust_of
 
 
 def command(
@@ -30,6 +30,7 @@ def command(
         list[str] | None,
         typer.Option("--set", help="An option of a suite: SUITE.KEY=VALUE; repeat."),
     ] = None,
+    base: MovedBase = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     default_labels: Annotated[
         bool,
@@ -59,9 +60,9 @@ def command(
     from atomgraft.run.page.document import write_page
 
     chosen = _settings(suite or [], crystal or [], settings or [])
-    from atomgraft.run.prove import Watch, prove
+    from atomgraft.run.prove import Origin, Watch, prove
 
-    allowed = trust_of(trust, trust_file, ())
+    allowed = trust_of(trust, trust_file, [base] if base else ())
     screen = console(quiet=as_json)
     with calm(), stage_screen(screen) as show:
         result = prove(
@@ -70,7 +71,7 @@ def command(
             suites=chosen,
             device=device_name(device),
             default_labels=default_labels,
-            trust=allowed,
+            origin=Origin(base=base, trust=allowed),
             watch=Watch(progress=show, notify=lambda text: print_notice(screen, text)),
         )
     page = write_page(folder, result)
