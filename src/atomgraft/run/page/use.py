@@ -398,11 +398,7 @@ def _unasked(result: RunResult) -> Iterator[str]:
 
 def _how(result: RunResult) -> list[Block]:
     run = result.name
-    snippet = (
-        "from atomgraft.models.calculator import GraftCalculator\n"
-        "from atomgraft.run.inputs import load_base\n\n"
-        f"atoms.calc = GraftCalculator(load_base({run!r}))"
-    )
+    snippet = f"import atomgraft as ag\n\natoms.calc = ag.open({run!r}).calculator()"
     return [
         Note(text="As an ASE calculator, from the folder that holds the run:"),
         Code(text=snippet, label="Python: the model as an ASE calculator"),

@@ -153,7 +153,7 @@ def test_the_section_ends_with_how_to_use_it(known: RunResult, unproved_result) 
         "How do I use it?",
     ]
     codes = [one.text for one in blocks if isinstance(one, Code)]
-    assert "GraftCalculator(load_base('silicon-germanium <lora>'))" in codes[0]
+    assert "ag.open('silicon-germanium <lora>').calculator()" in codes[0]
     assert codes[1] == "atomgraft merge 'silicon-germanium <lora>'"
     assert not any(isinstance(one, Code) for one in use_section(unproved_result).blocks)
     assert all(one.text for one in blocks if isinstance(one, Note))
