@@ -197,6 +197,19 @@ def test_a_crystal_of_a_suite_may_be_a_structure(finished):
     assert "phonons" in {*proof.result.details, *proof.result.unanswered}
 
 
+def test_a_moved_run_and_a_moved_base(place):
+    base = ag.load("pair:sw-si").potential.export(place / "base")
+    run = ag.adapt(base, read_structures([TRAIN]), out="runs/one", **QUICK)
+    run.folder.rename(place / "moved")
+    (place / "runs").rmdir()
+    base.rename(place / "elsewhere.safetensors")
+    with pytest.raises(BadInputError, match="base="):
+        ag.open("moved").calculator()
+    run = ag.open("moved", base="elsewhere.safetensors")
+    assert run.prove(read_structures([TEST]), "labels", progress=False).page.is_file()
+    assert run.calculator("cpu").potential.card.framework == "pair"
+
+
 def test_the_package_can_still_be_imported_by_its_name():
     from atomgraft import phonons
     from atomgraft.phonons import work

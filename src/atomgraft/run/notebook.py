@@ -145,10 +145,13 @@ class Run:
         Where it is.
     trust
         Which checkpoints may run code.
+    base
+        Where its base is today, if it was moved.
     """
 
     folder: Path
     trust: Trust = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    base: str | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def result(self) -> RunResult:
@@ -207,7 +210,7 @@ class Run:
                     suites=chosen,
                     device=device_name(device),
                     default_labels=default_labels,
-                    origin=proving.Origin(trust=self.trust),
+                    origin=proving.Origin(base=self.base, trust=self.trust),
                     watch=proving.Watch(
                         progress=show, notify=lambda text: print_notice(screen, text)
                     ),
@@ -229,7 +232,9 @@ class Run:
         """
         with about_arguments():
             require_finished(self.folder)
-            merged = merged_run(self.folder, head=head, trust=self.trust)
+            merged = merged_run(
+                self.folder, base=self.base, head=head, trust=self.trust
+            )
         return _calculator(merged, device)
 
     def merge(
@@ -268,7 +273,11 @@ class Run:
             require_finished(self.folder)
             with calm():
                 merged = merged_run(
-                    self.folder, head=head, share=share, trust=self.trust
+                    self.folder,
+                    base=self.base,
+                    head=head,
+                    share=share,
+                    trust=self.trust,
                 )
                 path = write_merged(
                     merged,
@@ -318,13 +327,20 @@ def load(name: str | Path, *, head: str | None = None, trust: bool = False) -> B
     return Base(str(name), potential, head, allowed)
 
 
-def open_run(folder: Path | str, *, trust: str | Sequence[str] = ()) -> Run:
+def open_run(
+    folder: Path | str,
+    *,
+    base: Path | str | None = None,
+    trust: str | Sequence[str] = (),
+) -> Run:
     """Return a run that is there, finished or not.
 
     Parameters
     ----------
     folder
         Of the run.
+    base
+        Where its base is today, if it was moved.
     trust
         Files that may run code when they are loaded, such as the run's base.
 
@@ -342,7 +358,8 @@ def open_run(folder: Path | str, *, trust: str | Sequence[str] = ()) -> Run:
                 "Check the path.",
             )
         files = [trust] if isinstance(trust, str) else list(trust)
-        return Run(Path(folder), trust_of(False, files, ()))  # noqa: FBT003
+        allowed = trust_of(False, files, ())  # noqa: FBT003
+    return Run(Path(folder), allowed, None if base is None else str(base))
 
 
 def adapt(
