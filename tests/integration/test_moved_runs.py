@@ -77,3 +77,41 @@ def test_it_says_where_it_was_made_and_need_not(home):
     assert found == [str(home / "train.extxyz@:5"), "train.extxyz@:5"]
     assert places_of("train.extxyz@:5", {}, place) == ["train.extxyz@:5"]
     assert places_of("7net-0", made, place) == ["7net-0"]
+
+
+def test_a_base_that_is_named_again_is_never_merged_over(home, tmp_path, capsys):
+    place = tmp_path / "models.safetensors"
+    shutil.move(home / "base.safetensors", place)
+    before = place.read_bytes()
+    command = f"merge {home / 'runs/si'} --base {place} --out {place} --overwrite"
+    assert run(command) == 2
+    assert place.read_bytes() == before
+    capsys.readouterr()
+
+
+def test_a_base_that_was_found_elsewhere_is_never_merged_over(home, monkeypatch):
+    monkeypatch.chdir(home / "runs")
+    before = (home / "base.safetensors").read_bytes()
+    assert run("merge si --out ../base.safetensors --overwrite") == 2
+    assert (home / "base.safetensors").read_bytes() == before
+
+
+def test_a_run_on_a_run_of_the_same_name_names_no_self(home, tmp_path, monkeypatch):
+    monkeypatch.chdir(home)
+    (home / "runs/si").rename(home / "run")
+    options = "--train train.extxyz@:5 --recipe full --steps 1 --out next/run"
+    assert run(f"adapt --base run {options}") == 0
+    monkeypatch.chdir(home / "next")
+    assert run(f"prove run --test {TEST}") == 0
+    assert run("merge run --out merged.safetensors") == 0
+
+
+def test_test_files_of_another_directory_are_not_those_of_the_run(home, monkeypatch):
+    monkeypatch.chdir(home)
+    write("test.extxyz", read_structures([TEST]))
+    assert run("prove runs/si --test test.extxyz") == 0
+    monkeypatch.chdir(home / "runs")
+    write("test.extxyz", read_structures(["shipped:si-test@3:6"]))
+    assert run("prove si --suite consistency") == 0
+    scores = RESULT.read(home / "runs/si").scores
+    assert {one.suite for one in scores} == {"labels", "forgetting", "consistency"}

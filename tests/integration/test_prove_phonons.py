@@ -97,6 +97,20 @@ def test_a_crystal_without_dft_has_bands_and_no_scores(place, capsys):
     assert told in Path("run", "report.html").read_text()
 
 
+def test_answers_without_scores_go_with_their_graft(place, capsys):
+    write("POSCAR", bulk("Si", a=5.431))
+    first = as_json("prove run --suite phonons --crystal POSCAR", capsys)
+    later = as_json("prove run --suite consistency", capsys)
+    assert later["details"]["phonons"] == first["details"]["phonons"]
+    assert later["asked"]["phonons"] in {one["started"] for one in later["provenance"]}
+    options = f"--train {TRAIN} --recipe full --steps 9 --lr 0.01 --out other"
+    assert run(f"adapt --base pair:sw-si {options}") == 0
+    shutil.copy("other/graft.safetensors", "run/graft.safetensors")
+    last = as_json("prove run --suite consistency", capsys)
+    assert "phonons" not in {**last["details"], **last["asked"], **last["unanswered"]}
+    assert set(last["asked"]) == {"consistency", "forgetting"}
+
+
 def made(write_it, command):
     write_it()
     return command

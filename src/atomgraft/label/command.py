@@ -141,7 +141,7 @@ def command(
         "pool": tuple(pool or ()),
         "known": tuple(known or ()),
         "committee": tuple(committee or ()),
-        "rule": by or ("both" if committee else "distance"),
+        "rule": by,
         "supercell": _repeats(supercell),
         "amplitudes": _numbers(amplitude, "--amplitude"),
         "strains": _numbers(strain, "--strain"),
@@ -157,19 +157,20 @@ def command(
     }
     if kinds is not None:
         document["kinds"] = _words(kinds)
-    elif pool:
-        document["kinds"] = ()
-    spec = parse_select(
-        with_file(
-            spec_file,
-            ctx,
-            document,
-            rule="by",
-            amplitudes="amplitude",
-            strains="strain",
-            distance="displacement",
-        )
+    asked = with_file(
+        spec_file,
+        ctx,
+        document,
+        rule="by",
+        amplitudes="amplitude",
+        strains="strain",
+        distance="displacement",
     )
+    if asked.get("rule") is None:
+        asked["rule"] = "both" if asked.get("committee") else "distance"
+    if asked.get("pool") and "kinds" not in asked:
+        asked["kinds"] = ()
+    spec = parse_select(asked)
     allowed = trust_of(trust, trust_file, [model, *(committee or ())])
     with calm(), stage_screen(screen) as show:
         result = select(spec, out, trust=allowed, progress=show)

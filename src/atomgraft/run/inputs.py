@@ -139,9 +139,24 @@ def origins_of(name: str) -> tuple[str, ...]:
                 "Merge one of them (atomgraft merge) and give the merged file.",
             )
         seen.add(graft.resolve())
-        card = read_card(graft)
-        found.append(places_of(card.base, card.made_in, Path(found[-1]))[0])
+        places = base_places(Path(found[-1]))
+        others = [one for one in places if (Path(one) / GRAFT).resolve() not in seen]
+        found.append((others or places)[0])
     return tuple(found)
+
+
+def base_places(folder: Path) -> list[str]:
+    """Return where the model that a run's graft grew on may be, likeliest first.
+
+    Parameters
+    ----------
+    folder
+        The run; it is no such place itself, unless there is no other.
+    """
+    card = read_card(folder / GRAFT)
+    places = places_of(card.base, card.made_in, folder)
+    here = folder.resolve()
+    return [one for one in places if Path(one).resolve() != here] or places
 
 
 def source_of(
@@ -166,7 +181,7 @@ def source_of(
         It is not there, or cannot be loaded.
     """
     card = read_card(folder / GRAFT)
-    places = [base] if base else places_of(card.base, card.made_in, folder)
+    places = [base] if base else base_places(folder)
     others: list[AbstractPotential] = []
     failures: list[BadInputError] = []
     for place in places:

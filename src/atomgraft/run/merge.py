@@ -9,7 +9,7 @@ from atomgraft.core.outputs import held, write_alone
 from atomgraft.core.overlap import refuse_taken_file
 from atomgraft.core.storage import write_atomically
 from atomgraft.models.base import NEGLIGIBLE_ROUNDING, AbstractPotential
-from atomgraft.run.inputs import origins_of
+from atomgraft.run.inputs import base_places, origins_of
 from atomgraft.run.references import MEV_PER_ATOM
 
 MERGED = "merged"
@@ -22,6 +22,7 @@ def write_merged(
     out: Path | None = None,
     *,
     overwrite: bool = False,
+    base: str | None = None,
 ) -> Path:
     """Write the merged model of a run; return the file.
 
@@ -36,6 +37,8 @@ def write_merged(
         the folder.
     overwrite
         Replace a file of that name, if it is no input.
+    base
+        Where the model was that the run grew on, if it was named.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def write_merged(
         with held(folder, None):
             write_atomically(path, content)
     else:
-        read = origins_of(str(folder))
+        read = (*origins_of(str(folder)), *base_places(folder), base)
         write_alone(path, content, overwrite=overwrite, inputs=read)
     return path
 

@@ -284,6 +284,7 @@ class Run:
                     self.folder,
                     None if out is None else Path(out),
                     overwrite=overwrite,
+                    base=self.base,
                 )
         if note := exported_note(merged):
             print_notice(console(), note)

@@ -38,6 +38,19 @@ def places_of(name: str, made: Mapping[str, str], folder: Path) -> list[str]:
     return list(dict.fromkeys([*there, name]))
 
 
+def moved_along(name: str, made: Mapping[str, str], folder: Path) -> str:
+    """Return a file where it lies beside the run today, or else where it was then.
+
+    Parameters
+    ----------
+    name, made, folder
+        As in :func:`places_of`; `made` is not empty.
+    """
+    whole = os.path.normpath(Path(made[WORKING]) / name)
+    beside = str(folder.resolve() / os.path.relpath(whole, made[FOLDER]))
+    return os.path.normpath(beside) if is_there(beside) else whole
+
+
 def is_there(name: str) -> bool:
     """Tell whether a file is there, whatever frames or data set are chosen of it."""
     frames, data = name.rpartition("@")[0], name.rpartition("#")[0]

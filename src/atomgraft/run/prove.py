@@ -21,6 +21,7 @@ from atomgraft.data.checks.findings import refuse_errors
 from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
+from atomgraft.data.shipped import PREFIX
 from atomgraft.evaluation.suite import Answers, Contestants, Progress, Subject
 from atomgraft.evaluation.verdict import verdict
 from atomgraft.evaluation.weights import moved_weights
@@ -36,7 +37,7 @@ from atomgraft.run.inputs import (
     require_finished,
     source_of,
 )
-from atomgraft.run.places import specs_today
+from atomgraft.run.places import moved_along, specs_today
 from atomgraft.run.record import RESULT, DataCard, RunResult
 from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.run.structures import notices_of, read_files
@@ -149,8 +150,8 @@ def prove(
     with held(folder, None):
         spec, result = read_spec(folder / SPEC), RESULT.read(folder)
         _refuse_changed_spec(folder, spec, result)
-        answered = {one.suite for one in result.scores}
-        names = chosen_suites(tuple(suites), has_test=bool(test), answered=answered)
+        named, has_test = tuple(suites), bool(test)
+        names = chosen_suites(named, has_test=has_test, answered=_answered(result))
         options_of(names, suites)  # before a model is loaded
         base = source_of(folder, base=origin.base, trust=origin.trust)
         judge = _Judge(
@@ -168,11 +169,15 @@ def prove(
         contestants = Contestants(
             models=models, reference_shifts=shifts, seed=spec.seed
         )
+        moved = moved_weights(models["base"], models["adapted"])
+        result = judge.without_stale(moved)
+        names = chosen_suites(named, has_test=has_test, answered=_answered(result))
+        left = [name for name in names if name not in asked]
+        asked |= suites_of(left, subject, suites)
         found = {
             name: one.ask(contestants, watch.progress) for name, one in asked.items()
         }
-        moved = moved_weights(models["base"], models["adapted"])
-        result = _with_answers(judge.without_stale(moved), found)
+        result = _with_answers(result, found)
         if structures:
             card = data_card("test", test, structures)
             others = (one for one in result.data if one.role != "test")
@@ -192,6 +197,12 @@ def prove(
         RESULT.write(folder, result)
         write_errors(folder / GRAFT, _card_errors(result))
         return result
+
+
+def _answered(result: RunResult) -> set[str]:
+    """Return the suites of which anything stands in a result."""
+    scored = {one.suite for one in result.scores}
+    return scored | {*result.details, *result.unanswered, *result.asked}
 
 
 def _with_answers(result: RunResult, found: Mapping[str, Answers]) -> RunResult:
@@ -225,7 +236,7 @@ def _without(kept: Mapping[str, T], gone: Container[str]) -> dict[str, T]:
 
 def _still_needed(result: RunResult, names: Sequence[str]) -> list[Provenance]:
     """Return the sessions of which some answers stand beside those of `names`."""
-    stand = {one.suite for one in result.scores} - set(names)
+    stand = _answered(result) - set(names)
     when = {result.asked.get(name) for name in stand}
     unknown = stand - set(result.asked)  # results of versions that did not say
     return [
@@ -286,7 +297,7 @@ class _Judge:
         """
         result, dropped, why = self.result, set[str](), ""
         if not _is_same(result.moved, moved):
-            dropped |= {one.suite for one in result.scores}
+            dropped |= _answered(result)
             why = "the graft is another than the one they judged"
         elif any(self._has_changed(one) for one in result.data if one.role == "test"):
             dropped, why = {LABELS}, "their files have changed since"
@@ -306,6 +317,7 @@ class _Judge:
                 ),
                 "details": _without(result.details, dropped),
                 "unanswered": _without(result.unanswered, dropped),
+                "asked": _without(result.asked, dropped),
             }
         )
 
@@ -314,7 +326,7 @@ class _Judge:
         is_there = False
         for read in (functools.partial(read_files, self.spec), read_structures):
             try:
-                frames = judging(self.spec, read(card.files))
+                frames = judging(self.spec, read(self._places(card)))
                 found = structures_fingerprint(frames)
             except AtomgraftError:
                 continue
@@ -322,6 +334,16 @@ class _Judge:
                 return False
             is_there = True
         return is_there
+
+    def _places(self, card: DataCard) -> list[str]:
+        """Return where test files are; another working directory has others."""
+        made = self.result.made_in
+        return [
+            one
+            if one.startswith(PREFIX) or not made
+            else moved_along(one, made, self.folder)
+            for one in card.files
+        ]
 
     def held_out(self, files: Sequence[str], *, default_labels: bool) -> list[Atoms]:
         """Read and check the structures that judge."""

@@ -129,6 +129,7 @@ def run_study(study: Study[ResultT], folder: Path, execution: Execution) -> Resu
     clock = Clock(started=now(), counter=time.perf_counter())
     with held(folder, study.verb, inputs=study.inputs, fresh=execution.fresh):
         study.refuse_other(folder)
+        earlier = _earlier(study, folder)  # refused now, not after hours
         name, text = study.spec
         write_atomically(folder / name, text)
         device = resolve_device(study.device)
@@ -146,9 +147,7 @@ def run_study(study: Study[ResultT], folder: Path, execution: Execution) -> Resu
                 observer=execution.observer,
             )
         session = provenance(study.verb, clock, device, study.dtype)
-        record = study.conclude(
-            outcomes, folder.resolve().name, (*_earlier(study, folder), session)
-        )
+        record = study.conclude(outcomes, folder.resolve().name, (*earlier, session))
         study.record.write(folder, record)
     return record
 

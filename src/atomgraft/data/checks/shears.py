@@ -46,11 +46,11 @@ def check_shears(stresses: Sequence[Triple], base: str) -> Iterator[Finding]:
     for one in labelled:
         files[place_of(one[0]).rpartition(", frame ")[0]].append(one)
     found = _other_order(labelled, base)
-    if found is None and len(files) > 1:
-        some = [_other_order(one, base) for one in files.values()]
+    some = [_other_order(one, base) for one in files.values()]
+    is_mixed = any(_is_right(one) for one in files.values())
+    if len(files) > 1 and any(some) and (found is None or is_mixed):
         yield from (one for one in some if one is not None)
-        if any(some):
-            return
+        return
     if found is not None:
         yield found
     elif labelled and not _is_right(labelled):

@@ -48,7 +48,7 @@ def command(
     allowed = trust_of(trust, trust_file, [base] if base else ())
     with calm():
         merged = merged_run(folder, base=base, head=head, share=share, trust=allowed)
-        path = write_merged(merged, folder, out, overwrite=overwrite)
+        path = write_merged(merged, folder, out, overwrite=overwrite, base=base)
     screen.print(
         f"{merged.card.framework} model with the graft inside: {path}", markup=False
     )

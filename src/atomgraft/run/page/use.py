@@ -104,12 +104,12 @@ def qualities(result: RunResult) -> list[Quality]:
         Quality(
             row=row,
             error=error,
-            spread=None
-            if row.quantity == "energy" and row.metric == "mae"
-            else spreads.get(row.quantity),
-            target=targets.get(row.quantity),
+            spread=spreads.get(row.quantity) if is_known else None,
+            target=targets.get(row.quantity) if is_known else None,
         )
         for row, error in found.values()
+        # an error of energies that holds another zero is no error of the model
+        for is_known in (row.quantity != "energy" or row.metric != "mae",)
     ]
 
 
