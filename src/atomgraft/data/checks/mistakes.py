@@ -47,6 +47,8 @@ class Mistake:
         Ratio of label to right label where it is one number; none otherwise.
     has_order
         Components stand in another order as well.
+    is_order_alone
+        The order is all that is wrong.
     of_virial
         It can happen to labels of a virial's name alone (true), to others alone
         (false), or to both (none).
@@ -57,6 +59,7 @@ class Mistake:
     remedy: str
     factor: float | None = None
     has_order: bool = False
+    is_order_alone: bool = False
     of_virial: bool | None = None
 
     def applies(self, atoms: Atoms, label: Values) -> bool:
@@ -304,6 +307,7 @@ def _stress_mistakes() -> Iterator[Mistake]:
                 else f"Read the file with {option}",
                 factor=scale.factor,
                 has_order=True,
+                is_order_alone=not is_unit and not option.startswith("no "),
                 of_virial=scale.of_virial if is_unit else None,
             )
 

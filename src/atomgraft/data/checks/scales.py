@@ -10,10 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.core.units import EV_PER_A3_IN_GPA
-from atomgraft.data.canonical import LABEL_RIVALS
+from atomgraft.data.canonical import LABEL_RIVALS, LABEL_UNITS
 from atomgraft.data.checks.comparison import Compared, Triple, compared_forces
 from atomgraft.data.checks.energy_scales import check_energy_scale
 from atomgraft.data.checks.findings import Finding, named, places
@@ -426,7 +427,8 @@ class _Trial:
             remedy = order_remedy(self.triples, remedy)
         if rivals:
             remedy = f"{remedy.rstrip('.')}. {RIVALS}"
-        remedy = without_options(quantity, structures) or remedy
+        if not (best.is_order_alone and all(map(_keeps_order, structures))):
+            remedy = without_options(quantity, structures) or remedy
         return Finding(
             severity="error",
             code=f"{quantity}-scale",
@@ -475,6 +477,11 @@ class _Trial:
             frames=frames,
             number=far,
         )
+
+
+def _keeps_order(atoms: Atoms) -> bool:
+    """Tell whether the components were read as they stand in the file."""
+    return "--stress-order" not in atoms.info.get(LABEL_UNITS, {})
 
 
 def _within(some: np.ndarray, chosen: np.ndarray) -> np.ndarray:

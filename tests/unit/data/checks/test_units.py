@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, RYDBERG_IN_EV
+from atomgraft.data.canonical import LABEL_UNITS
 from atomgraft.data.checks.comparison import compare_with_base
 from atomgraft.data.checks.regression import regressions
 from atomgraft.data.checks.suite import check_structures
@@ -573,3 +574,14 @@ def small_shears(n, size, said=1.0):
     return structures, dataclasses.replace(
         base, predict=lambda some: [words[atoms.info["source"]] for atoms in some]
     )
+
+
+def test_an_order_is_put_right_beside_a_unit_that_is():
+    """Stresses in kbar, read as such, with their shears in VASP's order."""
+    structures, base = told(sizes=(1,))
+    in_other_order(structures)
+    for atoms in structures:
+        atoms.info["stress_of_six"] = True
+        atoms.info[LABEL_UNITS] = {"--stress-unit": "-kbar"}
+    finding = only(structures, base, "stress-scale")
+    assert finding.remedy == "Read the file with --stress-order vasp"
