@@ -34,7 +34,7 @@ class Objective(BaseModel):
     responses: Responses = "force"
     """How the error of a force difference counts. force: atom by atom, as other forces
     do; frequency: as that of the frequency of the frame's displacement
-    (`atomgraft.training.frequencies`), one number a frame, so that stiff and soft
+    (`atomgraft.training.responses`), one number a frame, so that stiff and soft
     crystals, heavy and light atoms, small and large supercells count by what phonons
     make of them. The first does better on one material; the second is made for many
     in one run."""
