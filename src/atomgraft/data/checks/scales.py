@@ -17,7 +17,7 @@ from atomgraft.core.units import EV_PER_A3_IN_GPA
 from atomgraft.data.canonical import LABEL_RIVALS, LABEL_UNITS
 from atomgraft.data.checks.comparison import Compared, Triple, compared_forces
 from atomgraft.data.checks.energy_scales import check_energy_scale
-from atomgraft.data.checks.findings import Finding, named, places
+from atomgraft.data.checks.findings import Finding, named, place_of, places
 from atomgraft.data.checks.mistakes import (
     FORCE_MISTAKES,
     NEAR,
@@ -179,13 +179,26 @@ class _Trial:
         if best is None or not self._is_plausible(best):
             best = self._near()
         if best is not None:
-            yield self._finding(best, np.ones(len(self.triples), dtype=bool))
+            yield self._finding(best, ~self._fit_as_they_stand(best))
             return
         parts = list(self._wrong_in_parts())
         yield from parts
         far = float(np.median(self.as_it_stands[strong]))
         if not parts and far > 2 * FITS:
             yield self._untested() if self._is_of_base() else self._strange(strong, far)
+
+    def _fit_as_they_stand(self, mistake: Mistake) -> np.ndarray:
+        """Tell which structures stand in a file that is right, beside wrong ones."""
+        files = np.array(
+            [place_of(atoms).rpartition(", frame ")[0] for atoms, _, _ in self.triples]
+        )
+        right = np.zeros(len(files), dtype=bool)
+        for file in np.unique(files):
+            its = files == file
+            now = float(np.median(self.as_it_stands[its]))
+            then = float(np.median(self.distances[mistake.name][its]))
+            right[its] = now < min(FITS, BETTER * then)
+        return right & ~right.all()
 
     def _is_of_base(self) -> bool:
         """Tell whether a distance of stresses may come from the base's own zero."""

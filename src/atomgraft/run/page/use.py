@@ -135,7 +135,7 @@ def _against_targets(
     for one in rows:
         if one.status is not None:
             by_status.setdefault(one.status, []).append(PLURALS[one.row.quantity])
-    judged = {one.row.quantity for one in rows}
+    judged = {one.row.quantity for one in rows if one.target is not None}
     untested = [PLURALS[name] for name in targets if name not in judged]
     if untested:
         by_status["not tested"] = untested

@@ -545,6 +545,19 @@ def test_one_file_of_two_in_another_order_is_named():
     assert finding.frames == tuple(f"b.extxyz, frame {i}" for i in range(4))
 
 
+def test_a_file_in_the_right_order_is_not_named_with_a_larger_one():
+    structures, base = told()
+    words = base.predict(structures)
+    said = {id(a): one for a, one in zip(structures, words, strict=True)}
+    base = dataclasses.replace(base, predict=lambda some: [said[id(a)] for a in some])
+    for i, atoms in enumerate(structures):
+        name = f"b.extxyz, frame {i - 9}" if i >= 9 else f"a.extxyz, frame {i}"
+        atoms.info["source"] = name
+    in_other_order(structures[:9])
+    finding = only(structures, base, "stress-scale")
+    assert all(one.startswith("a.extxyz") for one in finding.frames)
+
+
 def test_an_order_that_cannot_be_told_is_said():
     structures, base = small_shears(6, 3e-4, said=0.0)
     note = only(structures, base, "stress-order-untested")

@@ -90,6 +90,15 @@ def test_a_target_without_a_test_is_not_met(known: RunResult) -> None:
     assert "not tested: stresses" in judged[1]
 
 
+def test_a_target_of_energies_is_not_held_against_another_zero(known) -> None:
+    scores = tuple(one for one in known.scores if one.metric != "mae_aligned")
+    unaligned = known.model_copy(update={"scores": scores})
+    judged = enough(aimed(unaligned, energy=1e-6))
+    assert judged is not None
+    assert judged[0].word == "Unclear if good enough"
+    assert "not tested: energies" in judged[1]
+
+
 def test_without_spreads_nothing_is_rated(full_result, unproved_result) -> None:
     judged = enough(full_result)
     assert judged is not None
