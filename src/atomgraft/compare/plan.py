@@ -1,16 +1,17 @@
 """From the spec of a comparison to its cells: everything read, checked and pinned."""
 
 import dataclasses
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ase import Atoms
 
 from atomgraft.compare.cell import CellPayload
 from atomgraft.compare.record import Contestant
-from atomgraft.compare.spec import CompareSpec, Entrant, parse_compare_spec
+from atomgraft.compare.spec import CompareSpec, Entrant, Way, parse_compare_spec
 from atomgraft.compare.structures import Structures, read_pool
 from atomgraft.core.environments import python_for
 from atomgraft.core.errors import MissingExtraError
@@ -88,9 +89,9 @@ class PlannedCell:
     Parameters
     ----------
     contestant
-        Which recipe, base and learning rate.
-    entrant
-        The recipe with its settings.
+        Its name in the table.
+    way
+        What it is, with the settings of the recipe.
     n_labels
         Structures to train on.
     seed
@@ -98,7 +99,7 @@ class PlannedCell:
     """
 
     contestant: Contestant
-    entrant: Entrant
+    way: Way
     n_labels: int
     seed: int
 
@@ -266,31 +267,65 @@ def sizes_of(spec: CompareSpec, material: Material) -> tuple[int, ...]:
     return tuple(sorted(spec.sizes))
 
 
-def contestants_of(spec: CompareSpec) -> list[tuple[Entrant, Contestant]]:
-    """Return every recipe at every learning rate from every base, named shortly."""
-    found: list[tuple[Entrant, Contestant]] = []
-    stems = {base: Path(base).name for base in spec.base}
-    are_apart = len(set(stems.values())) == len(stems)
-    for base in spec.base:
-        for entrant in spec.recipes:
-            for factor in (factors := spec.factors_of(entrant)):
-                run = spec.run_of(entrant, base, factor=factor, seed=0)
-                parts = [entrant.name]
-                parts += [f"×{factor:g}"] if len(factors) > 1 else []
-                parts += (
-                    [f"on {stems[base] if are_apart else base}"]
-                    if len(spec.base) > 1
-                    else []
-                )
-                contestant = Contestant(
-                    name=" ".join(parts),
-                    base=base,
-                    recipe=entrant.recipe,
-                    learning_rate=run.learning_rate,
-                    factor=factor,
-                )
-                found.append((entrant, contestant))
-    return found
+class Axis(NamedTuple):
+    """One respect in which ways to adapt differ."""
+
+    of_way: str
+    """Field of `Way`."""
+    values: Callable[[CompareSpec, Entrant], Sequence[Any]]
+    """What is tried, for a recipe."""
+    word: Callable[[CompareSpec, Any], str]
+    """Names a value among several."""
+
+
+def _stem(spec: CompareSpec, base: str) -> str:
+    stems = {Path(one).name for one in spec.base}
+    return Path(base).name if len(stems) == len(spec.base) else base
+
+
+AXES = (
+    Axis(
+        "factor",
+        lambda spec, entrant: spec.factors_of(entrant),
+        lambda _, factor: f"×{factor:g}",
+    ),
+    Axis(
+        "base",
+        lambda spec, _: spec.base,
+        lambda spec, base: f"on {_stem(spec, base)}",
+    ),
+)
+"""What is tried of every recipe, in the order in which names say it."""
+
+
+def contestants_of(spec: CompareSpec) -> list[tuple[Contestant, Way]]:
+    """Return every recipe at every point of every axis, named shortly.
+
+    Parameters
+    ----------
+    spec
+        The comparison.
+    """
+    found: list[tuple[Contestant, Way]] = []
+    for entrant in spec.recipes:
+        choices = [axis.values(spec, entrant) for axis in AXES]
+        for point in itertools.product(*choices):
+            words = [
+                axis.word(spec, value)
+                for axis, value, tried in zip(AXES, point, choices, strict=True)
+                if len(tried) > 1
+            ]
+            fields = dict(zip((axis.of_way for axis in AXES), point, strict=True))
+            way = Way(entrant=entrant, **fields)
+            contestant = Contestant(
+                name=" ".join([entrant.name, *words]),
+                base=way.base,
+                recipe=entrant.recipe,
+                learning_rate=spec.run_of(way, seed=0).learning_rate,
+                factor=way.factor,
+            )
+            found.append((contestant, way))
+    return sorted(found, key=lambda one: spec.base.index(one[1].base))
 
 
 def planned_cells(spec: CompareSpec, sizes: Sequence[int]) -> list[PlannedCell]:
@@ -305,10 +340,10 @@ def planned_cells(spec: CompareSpec, sizes: Sequence[int]) -> list[PlannedCell]:
     """
     contestants = contestants_of(spec)
     return [
-        PlannedCell(contestant=contestant, entrant=entrant, n_labels=n, seed=seed)
+        PlannedCell(contestant=contestant, way=way, n_labels=n, seed=seed)
         for seed in spec.seeds
         for n in sizes
-        for entrant, contestant in contestants
+        for contestant, way in contestants
     ]
 
 
@@ -370,9 +405,9 @@ class CellMaker:
         base = planned.contestant.base
         is_path = is_file(Path(base)) or is_folder(Path(base))
         run = self.spec.run_of(
-            planned.entrant,
-            str(Path(base).resolve()) if is_path else base,
-            factor=planned.contestant.factor,
+            dataclasses.replace(
+                planned.way, base=str(Path(base).resolve()) if is_path else base
+            ),
             seed=planned.seed,
             train=(str(data / planned.training_file),),
         )
@@ -392,12 +427,7 @@ class CellMaker:
 
     def _identity(self, planned: PlannedCell) -> str:
         """Hash everything that changes the numbers, and no path of this machine."""
-        run = self.spec.run_of(
-            planned.entrant,
-            planned.contestant.base,
-            factor=planned.contestant.factor,
-            seed=planned.seed,
-        )
+        run = self.spec.run_of(planned.way, seed=planned.seed)
         settings = run.document(without={"base", "device"})
         parts = [
             json.dumps(settings, sort_keys=True),

@@ -1,5 +1,6 @@
 """What a comparison was asked to do: frozen, validated, unknown keys refused."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -79,6 +80,25 @@ class Entrant(BaseModel):
                 f"{', '.join(taken)} must be the same for all recipes; set it outside"
             )
         return self
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to adapt: a point on every axis of `AXES`.
+
+    Parameters
+    ----------
+    base
+        To start from.
+    entrant
+        The recipe.
+    factor
+        Times the recipe's own learning rate.
+    """
+
+    base: str
+    entrant: Entrant
+    factor: float = 1.0
 
 
 class CompareSpec(BaseModel):
@@ -177,7 +197,7 @@ class CompareSpec(BaseModel):
     def _refuse_impossible_cells(self) -> "CompareSpec":
         """Check that every recipe makes a valid run."""
         for entrant in self.recipes:
-            run = self.run_of(entrant, self.base[0], factor=1.0, seed=0)
+            run = self.run_of(Way(base=self.base[0], entrant=entrant), seed=0)
             if run.training.patience is not None:
                 raise ValueError(
                     "every cell makes the same number of steps and keeps the last "
@@ -186,13 +206,7 @@ class CompareSpec(BaseModel):
         return self
 
     def run_of(
-        self,
-        entrant: Entrant,
-        base: str,
-        *,
-        factor: float,
-        seed: int,
-        train: tuple[str, ...] = ("pool",),
+        self, way: Way, *, seed: int, train: tuple[str, ...] = ("pool",)
     ) -> RunSpec:
         """Return the run of one cell: the same protocol for every number of labels.
 
@@ -202,12 +216,8 @@ class CompareSpec(BaseModel):
 
         Parameters
         ----------
-        entrant
-            The recipe.
-        base
-            To start from.
-        factor
-            Times the recipe's own learning rate.
+        way
+            Base, recipe and learning rate.
         seed
             Of everything random.
         train
@@ -218,9 +228,10 @@ class CompareSpec(BaseModel):
         BadInputError
             The recipe or its settings make no valid run.
         """
+        entrant = way.entrant
         settings = dict(entrant.settings)
         document = {
-            "base": base,
+            "base": way.base,
             "head": self.head,
             "train": train,
             "validation_fraction": 0.0,
@@ -232,8 +243,8 @@ class CompareSpec(BaseModel):
             **settings,
         }
         run = parse_spec(document, f"The recipe '{entrant.name}'")
-        scaled = run.model_dump() | {"learning_rate": factor * run.learning_rate}
-        return parse_spec(scaled, f"The recipe '{entrant.name}' x {factor:g}")
+        scaled = run.model_dump() | {"learning_rate": way.factor * run.learning_rate}
+        return parse_spec(scaled, f"The recipe '{entrant.name}' x {way.factor:g}")
 
     def _budget(self, entrant: Entrant, own: object) -> object:
         """Return the plan of a recipe: everybody's, but for what is its own.
@@ -260,7 +271,7 @@ class CompareSpec(BaseModel):
         entrant
             The recipe.
         """
-        run = self.run_of(entrant, self.base[0], factor=1.0, seed=0)
+        run = self.run_of(Way(base=self.base[0], entrant=entrant), seed=0)
         return self.learning_rate_factors if run.training.steps else (1.0,)
 
     def labels(self) -> LabelOptions:

@@ -287,7 +287,7 @@ def _judged(
 
 
 def _contestants(plan: ComparePlan) -> tuple[Contestant, ...]:
-    return tuple(contestant for _, contestant in contestants_of(plan.spec))
+    return tuple(contestant for contestant, _ in contestants_of(plan.spec))
 
 
 def _compared(planned: PlannedCell, outcome: Outcome) -> ComparedCell:

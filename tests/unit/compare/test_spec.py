@@ -11,6 +11,7 @@ from atomgraft.compare.spec import (
     GRID,
     QUESTIONS,
     CompareSpec,
+    Way,
     compare_spec_text,
     parse_compare_spec,
     read_compare_spec,
@@ -94,7 +95,9 @@ def test_what_is_no_mapping_is_refused(document):
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_every_recipe_makes_a_run(recipe):
     found = spec(recipes=[recipe])
-    run = found.run_of(found.recipes[0], "pair:sw-si", factor=2.0, seed=7)
+    run = found.run_of(
+        Way(base="pair:sw-si", entrant=found.recipes[0], factor=2.0), seed=7
+    )
     assert run.recipe == recipe
     assert run.seed == 7
     assert run.learning_rate == pytest.approx(2 * RECIPES[recipe].learning_rate)
@@ -106,7 +109,8 @@ def test_settings_hold_for_their_recipe_alone():
     slow = {"name": "slow", "recipe": "full", "settings": settings}
     found = spec(recipes=["full", slow], training={"steps": 9})
     runs = [
-        found.run_of(one, "pair:sw-si", factor=1.0, seed=0) for one in found.recipes
+        found.run_of(Way(base="pair:sw-si", entrant=one), seed=0)
+        for one in found.recipes
     ]
     assert [run.training.steps for run in runs] == [9, 3]
     assert runs[1].learning_rate == pytest.approx(1e-4)
@@ -185,6 +189,7 @@ def test_a_recipe_without_steps_has_one_learning_rate():
     assert found.factors_of(ridge) == (1.0,)
     assert found.factors_of(full) == (0.3, 1.0, 3.0)
     runs = [
-        found.run_of(one, "pair:sw-si", factor=1.0, seed=0) for one in (ridge, full)
+        found.run_of(Way(base="pair:sw-si", entrant=one), seed=0)
+        for one in (ridge, full)
     ]
     assert [run.training.steps for run in runs] == [0, 9]

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from atomgraft.compare.spec import CompareSpec, Entrant
+from atomgraft.compare.spec import CompareSpec, Entrant, Way
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import MAX_SEED
@@ -145,7 +145,7 @@ class PhononCampaignSpec(BaseModel):
             dtype=self.dtype,
             device=self.device,
         )
-        return runs.run_of(entrant, base, factor=1.0, seed=seed, train=train)
+        return runs.run_of(Way(base=base, entrant=entrant), seed=seed, train=train)
 
     def phonons_of(self, crystal: str) -> PhononSpec:
         """Return what is asked of one material's vibrations.
