@@ -65,14 +65,7 @@ OUTCAR = """ vasp.6.4.2 20Jul23
   energy  without entropy=      -10.80000000  energy(sigma->0) =      -10.80000000
 """
 
-KEPT = {
-    "framework": "mace",
-    "folder": "kept/mace/environment",
-    "arguments": ["atomgraft[mace]==0.1.0"],
-    "version": "0.1.0",
-    "python_version": "3.11.7",
-    "made": "2026-01-01T00:00:00+00:00",
-}
+KEPT = ["0.1.0", "atomgraft[mace]==0.1.0"]
 
 HEAD = {"train": "train.extxyz"}
 

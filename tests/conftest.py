@@ -9,7 +9,7 @@ import pytest
 import typer
 from hypothesis import settings
 
-from atomgraft.core.frameworks import is_installed
+from atomgraft.core.environments import is_installed
 
 # how long an example takes says how busy the machine is, and nothing else
 settings.register_profile("atomgraft", deadline=None)

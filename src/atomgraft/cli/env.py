@@ -1,17 +1,12 @@
 """atomgraft env: environments of their own for frameworks that do not go together."""
 
-import dataclasses
 import json
-import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from atomgraft.study.options import Json
-
-if TYPE_CHECKING:
-    from atomgraft.core.environments import Whereabouts
 
 
 class Action(StrEnum):
@@ -33,100 +28,44 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Keep an environment for a framework; later commands use it by themselves."""
-    from atomgraft.core.environments import whereabouts
-
-    match action:
-        case Action.ADD:
-            _add(_required(framework, action), fresh=fresh, quiet=as_json)
-        case Action.REMOVE:
-            _remove(_required(framework, action), quiet=as_json)
-        case Action.LIST:
-            _refuse_framework(framework)
-            _show(whereabouts(), quiet=as_json)
-    if as_json:
-        _print_json(whereabouts())
-
-
-def _required(framework: str | None, action: Action) -> str:
-    from atomgraft.core.errors import BadInputError
-    from atomgraft.core.frameworks import FRAMEWORKS
-
-    if framework is None:
-        raise BadInputError(
-            f"'atomgraft env {action}' came without the name of a framework.",
-            f"Known: {', '.join(FRAMEWORKS)}.",
-            f"For example: atomgraft env {action} mace",
-        )
-    return framework
-
-
-def _refuse_framework(framework: str | None) -> None:
+    from atomgraft.core.environments import (
+        FRAMEWORKS,
+        add_environment,
+        remove_environment,
+    )
     from atomgraft.core.errors import BadInputError
 
-    if framework is not None:
+    if (framework is None) != (action is Action.LIST):
         raise BadInputError(
-            f"'atomgraft env list' came with the name {framework!r}.",
-            "It lists every framework.",
-            "Leave the name out.",
+            f"'atomgraft env {action}' came with {framework or 'no framework'}.",
+            f"'add' and 'remove' need one ({', '.join(FRAMEWORKS)}), 'list' none.",
+            "For example: atomgraft env add mace",
         )
+    if framework is not None and action is Action.ADD:
+        add_environment(framework, fresh=fresh)
+    elif framework is not None:
+        remove_environment(framework)
+    _show(as_json=as_json)
 
 
-def _add(framework: str, *, fresh: bool, quiet: bool) -> None:
-    from rich.markup import escape
-
-    from atomgraft.core.installation import add_environment
-    from atomgraft.study.screen import console
-
-    screen = console(quiet=quiet)
-    with screen.status("") as status:
-        kept = add_environment(
-            framework,
-            fresh=fresh,
-            report=lambda sentence: screen.print(sentence, markup=False),
-            overhear=lambda line: status.update(escape(line[: screen.width - 4])),
-        )
-    screen.print(f"Commands that need {framework} run in {kept.folder}.", markup=False)
-
-
-def _remove(framework: str, *, quiet: bool) -> None:
-    from atomgraft.core.environments import remove_environment
-    from atomgraft.study.screen import console
-
-    folder = remove_environment(framework)
-    console(quiet=quiet).print(f"{folder} is removed.", markup=False)
-
-
-def _show(places: "list[Whereabouts]", *, quiet: bool) -> None:
+def _show(*, as_json: bool) -> None:
+    """Show which Python runs what needs a framework, or why none does."""
     from rich.table import Table
 
-    from atomgraft.study.screen import console
+    from atomgraft.core.environments import FRAMEWORKS, python_for
+    from atomgraft.core.errors import MissingExtraError
+    from atomgraft.study.screen import console, print_json
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("framework", "here", "environment"):
-        table.add_column(heading, overflow="fold")
-    for one in places:
-        table.add_row(one.framework, "yes" if one.is_here else "no", _state(one))
-    console(quiet=quiet).print(table)
-
-
-def _state(place: "Whereabouts") -> str:
-    again = f"atomgraft env add {place.framework}"
-    if place.environment is None:
-        return "not needed" if place.is_here else f"none; {again}"
-    if place.environment.defect is None:
-        return place.environment.folder
-    return f"{place.environment.folder}: {place.environment.defect}; {again}"
-
-
-def _print_json(places: "list[Whereabouts]") -> None:
-    from atomgraft.study.screen import print_json
-
-    document = [
-        dataclasses.asdict(one)
-        | {
-            "python": sys.executable if one.is_here else None,
-            "defect": one.environment.defect if one.environment else None,
-        }
-        for one in places
-    ]
-    print_json(json.dumps(document, indent=1))
+    found: list[dict[str, str | None]] = []
+    table = Table("framework", "runs in", box=None, pad_edge=False)
+    for name in FRAMEWORKS:
+        try:
+            python, defect = str(python_for(name)), None
+        except MissingExtraError as error:
+            python, defect = None, f"{error.came} {error.remedy}"
+        found.append({"framework": name, "python": python, "defect": defect})
+        table.add_row(name, python or defect)
+    if as_json:
+        print_json(json.dumps(found, indent=1))
+    else:
+        console().print(table, markup=False)

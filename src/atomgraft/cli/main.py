@@ -13,8 +13,8 @@ from typing import cast
 import typer
 
 from atomgraft import __version__
-from atomgraft.cli.handover import SENT_FOR, hand_over
 from atomgraft.cli.verbs import VERBS, Verbs
+from atomgraft.core.environments import FRAMEWORKS, python_for, variables_for
 from atomgraft.core.errors import AtomgraftError, BadInputError, MissingExtraError
 from atomgraft.core.signals import exit_code, forget_signals
 
@@ -170,6 +170,10 @@ def _bug(error: Exception) -> str:
     )
 
 
+SENT_FOR = "ATOMGRAFT_SENT_FOR"
+"""Variable that tells a process for which framework it was sent where it is."""
+
+
 def _run_where_possible() -> int:
     """Run here or, where a framework is missing, in the environment kept for it."""
     forget_signals()
@@ -177,8 +181,35 @@ def _run_where_possible() -> int:
     try:
         return _run()
     except MissingExtraError as error:
-        hand_over(error, sent_for)
+        if error.framework is not None:
+            _become(error.framework, sent_for)
         raise
+
+
+def _become(framework: str, sent_for: str | None) -> None:
+    """Replace this process by the same command, run by the Python of a framework.
+
+    Nothing has been written when a framework is found missing. -P keeps the files of
+    the current folder from being imported.
+
+    Raises
+    ------
+    MissingExtraError
+        No environment can be used, or this process was sent to this one already.
+    """
+    if sent_for is not None:
+        raise MissingExtraError(
+            f"{sys.prefix} is kept for {sent_for}, and this needs {framework}.",
+            "One command runs in one environment, which holds what it is kept for.",
+            f"Make it anew: atomgraft env add {sent_for} --fresh",
+        )
+    python = python_for(framework)
+    title, _ = FRAMEWORKS[framework]
+    said = f"{title} is not installed here; going on in {python.parent.parent}."
+    print(said, file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    command = [str(python), "-P", "-m", "atomgraft", *sys.argv[1:]]
+    os.execve(python, command, variables_for(python) | {SENT_FOR: framework})
 
 
 def _run() -> int:

@@ -1,149 +1,155 @@
-"""Environments that atomgraft keeps for frameworks, and which Python to use."""
+"""The outside frameworks, and the environments that atomgraft keeps for them."""
 
-import dataclasses
 import importlib.metadata
+import importlib.util
 import json
 import os
+import shlex
+import shutil
+import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlparse
 
+from atomgraft import __version__
 from atomgraft.core.errors import BadInputError, MissingExtraError
-from atomgraft.core.frameworks import (
-    FRAMEWORKS,
-    framework_named,
-    is_installed,
-    missing,
-)
-from atomgraft.core.json_files import read_json
-from atomgraft.core.manifest import MANIFEST, Manifest, read_manifest
 from atomgraft.core.storage import (
     exposure,
     locked,
-    remove_empty,
-    remove_file,
+    make_private_folder,
     remove_folder,
+    write_atomically,
 )
+
+FRAMEWORKS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"sevennet": ("SevenNet", "sevenn"), "mace": ("MACE", "mace")}
+)
+"""What people call it and what Python imports, by the name of the extra. They pin
+versions of e3nn that do not go together."""
 
 LOCATION = "ATOMGRAFT_ENVIRONMENTS"
 """Variable that names the folder of all kept environments."""
 
 STAMP = "kept.json"
-"""Points to a finished environment; what it does not point to is a leftover."""
+"""File in an environment of ours: which atomgraft it holds; empty until it is ready."""
 
 OUR_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "__PYVENV_LAUNCHER__")
 """Variables by which another Python would see the packages of this one."""
 
-IN_USE = "Wait until it has finished, then run the command again."
 
+def is_installed(framework: str) -> bool:
+    """Tell whether this Python can import one of `FRAMEWORKS`; nothing is imported.
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Environment:
-    """A finished environment.
-
-    Parameters
-    ----------
-    framework
-        What it is for.
-    folder
-        The virtual environment.
-    arguments
-        What pip was asked to install.
-    version
-        Version of atomgraft in it.
-    python_version
-        Version of its Python.
-    made
-        When, UTC.
+    A folder that happens to have the module's name is not the module: what is
+    installed has a file that can be run.
     """
-
-    framework: str
-    folder: str
-    arguments: tuple[str, ...]
-    version: str
-    python_version: str
-    made: str
-
-    @property
-    def python(self) -> Path:
-        """The interpreter."""
-        return Path(self.folder) / "bin" / "python"
-
-    @property
-    def defect(self) -> str | None:
-        """Why it cannot be used, in words; none if it can."""
-        home = environments_folder() / self.framework
-        if Path(self.folder).parent != home:
-            return f"its record points to {self.folder}, outside {home}"
-        for path in (home.parent, home, home / STAMP, Path(self.folder)):
-            if (risk := exposure(path)) is not None:
-                return f"{path} {risk}"
-        if not self.python.exists():
-            return "its Python is gone"
-        if self.version != own_version():
-            return f"it holds atomgraft {self.version}, and this is {own_version()}"
-        if self.arguments != own_requirement(self.framework):
-            return f"its atomgraft comes from elsewhere, {self.arguments[-1]}"
-        return None
+    spec = importlib.util.find_spec(FRAMEWORKS[framework][1])
+    return spec is not None and spec.origin is not None
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Whereabouts:
-    """Where one framework can be used.
+def require_framework(framework: str) -> None:
+    """Check that this Python can import one of `FRAMEWORKS`.
 
-    Parameters
-    ----------
-    framework
-        Its name.
-    is_here
-        This Python can import it.
-    environment
-        The one that is kept for it, if any.
+    Raises
+    ------
+    MissingExtraError
+        It cannot.
     """
-
-    framework: str
-    is_here: bool
-    environment: Environment | None
+    if not is_installed(framework):
+        raise missing(framework)
 
 
-def environments_folder() -> Path:
-    """Return where environments are kept.
+def missing(framework: str) -> MissingExtraError:
+    """Return the error of a framework that is not here, with what is wrong elsewhere.
 
-    That is ``$ATOMGRAFT_ENVIRONMENTS``, or a folder among the user's data
+    Examples
+    --------
+    >>> missing("mace").remedy
+    'Run: atomgraft env add mace'
+    """
+    folder = kept_folder(framework)
+    kept = f", and {folder} {defect_of(framework)}" if folder.exists() else ""
+    return MissingExtraError(
+        f"This needs {FRAMEWORKS[framework][0]}, which is not installed here{kept}.",
+        "It belongs in an environment of its own, which atomgraft makes and which "
+        "later commands find by themselves.",
+        f"Run: atomgraft env add {framework}",
+        framework=framework,
+    )
+
+
+def kept_folder(framework: str) -> Path:
+    """Return where the environment of a framework is, once it is made.
+
+    That is below ``$ATOMGRAFT_ENVIRONMENTS``, or below the user's data
     (``$XDG_DATA_HOME``, else ``~/.local/share``). Links on the way to it are the
     user's own; inside it none is followed.
+
+    Raises
+    ------
+    BadInputError
+        It is none of `FRAMEWORKS`.
     """
-    if given := os.environ.get(LOCATION):
-        return Path(given).expanduser().resolve()
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return (Path(data) / "atomgraft" / "environments").resolve()
+    if framework not in FRAMEWORKS:
+        raise BadInputError(
+            f"There is no framework {framework!r}.",
+            f"Known: {', '.join(FRAMEWORKS)}.",
+            "Choose one of them.",
+        )
+    data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    root = os.environ.get(LOCATION) or data / "atomgraft" / "environments"
+    return Path(root).expanduser().resolve() / framework
 
 
-def own_version() -> str:
-    """Return the version of the installed atomgraft."""
-    return _own_distribution().version
+def defect_of(framework: str) -> str | None:
+    """Return why a framework's environment cannot be used; none if it can."""
+    folder = kept_folder(framework)
+    if not (folder / STAMP).is_file():
+        return "was not made by atomgraft"
+    for path in (folder, folder / STAMP, folder.parent):
+        if (risk := exposure(path)) is not None:
+            return f"is not safe: {path} {risk}"
+    wanted = _stamp(framework)
+    with (folder / STAMP).open(errors="replace") as stream:
+        found = stream.read(2 * len(wanted))
+    if found != wanted:
+        return f"holds the atomgraft {found!a}, and this is {wanted!a}"
+    return None if _python(folder).exists() else "has lost its Python"
+
+
+def _python(folder: Path) -> Path:
+    return folder / "bin" / "python"
+
+
+def _stamp(framework: str) -> str:
+    return json.dumps([__version__, *own_requirement(framework)])
 
 
 def own_requirement(extra: str) -> tuple[str, ...]:
     """Return pip's arguments for the atomgraft that is running, with one extra.
 
     A released version is asked for by its number, a working copy by its folder, and
-    whatever else pip took it from by that address (PEP 610).
-
-    Parameters
-    ----------
-    extra
-        Name of the extra.
+    whatever else it was installed from by that address (PEP 610).
 
     Examples
     --------
     >>> own_requirement("mace")[-1].count("[mace]")
     1
     """
-    written = _own_distribution().read_text("direct_url.json")
+    try:
+        own = importlib.metadata.distribution("atomgraft")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise BadInputError(
+            "atomgraft runs from its source here and is not installed.",
+            "The atomgraft that is installed goes into further environments.",
+            "Run, in the repository: pip install --editable .",
+        ) from error
+    written = own.read_text("direct_url.json")
     if written is None:
-        return (f"atomgraft[{extra}]=={own_version()}",)
+        return (f"atomgraft[{extra}]=={own.version}",)
     origin: dict[str, Any] = json.loads(written)
     address: str = origin["url"]
     if origin.get("dir_info", {}).get("editable"):
@@ -153,74 +159,11 @@ def own_requirement(extra: str) -> tuple[str, ...]:
     return (f"atomgraft[{extra}] @ {address}",)
 
 
-def _own_distribution() -> Any:  # noqa: ANN401
-    """Return the installed atomgraft: a Distribution, or the backport's of that name.
-
-    A library that imports ``importlib_metadata`` puts its own finder first.
-    """
-    try:
-        return importlib.metadata.distribution("atomgraft")
-    except importlib.metadata.PackageNotFoundError as error:
-        raise BadInputError(
-            "atomgraft runs from its source here and is not installed.",
-            "pip puts the atomgraft that is installed into further environments.",
-            "Run, in the repository: pip install --editable .",
-        ) from error
-
-
-def find_environment(framework: str) -> Environment | None:
-    """Return the finished environment of a framework, usable or not, if there is one.
-
-    Parameters
-    ----------
-    framework
-        One of `FRAMEWORKS`.
-    """
-    try:
-        stamp = environments_folder() / framework / STAMP
-        document = read_json(stamp, title="environment", remedy=IN_USE)
-        arguments = tuple(document.pop("arguments"))
-        if not all(isinstance(one, str) for one in (*arguments, *document.values())):
-            return None
-        return Environment(arguments=arguments, **document)
-    except (BadInputError, KeyError, TypeError):
-        return None  # never finished, or spoilt: 'env add' makes it anew
-
-
-def kept_environment(framework: str) -> Environment | None:
-    """Return the environment of a framework, if there is one.
-
-    Parameters
-    ----------
-    framework
-        One of `FRAMEWORKS`.
-
-    Raises
-    ------
-    MissingExtraError
-        There is one that cannot be used.
-    """
-    environment = find_environment(framework)
-    if environment is None or environment.defect is None:
-        return environment
-    title = framework_named(framework).title
-    raise MissingExtraError(
-        f"The environment kept for {title} cannot be used: {environment.defect}.",
-        "One with the same atomgraft as this is needed.",
-        f"Make it anew: atomgraft env add {framework}",
-    )
-
-
 def python_for(framework: str) -> Path:
     """Return the Python that runs what needs a framework.
 
     This one where it can import the framework, else that of the kept environment.
     What is none of `FRAMEWORKS` (pair potentials, plug-ins) needs no other.
-
-    Parameters
-    ----------
-    framework
-        As a potential's card names it.
 
     Raises
     ------
@@ -234,118 +177,114 @@ def python_for(framework: str) -> Path:
     """
     if framework not in FRAMEWORKS or is_installed(framework):
         return Path(sys.executable)
-    environment = kept_environment(framework)
-    if environment is None:
+    if defect_of(framework) is not None:
         raise missing(framework)
-    return environment.python
+    return _python(kept_folder(framework))
 
 
 def variables_for(python: Path) -> dict[str, str]:
     """Return this process's variables as a process of that Python should see them.
 
-    Parameters
-    ----------
-    python
-        Where it is another than this one, what would let it see the packages of this
-        one is left out.
+    Where it is another than this one, what would let it see the packages of this one
+    is left out.
     """
     ours = () if python == Path(sys.executable) else OUR_VARIABLES
     return {name: value for name, value in os.environ.items() if name not in ours}
 
 
-def whereabouts() -> list[Whereabouts]:
-    """Return where each framework can be used."""
-    return [
-        Whereabouts(
-            framework=name,
-            is_here=is_installed(name),
-            environment=find_environment(name),
-        )
-        for name in FRAMEWORKS
-    ]
+def add_environment(framework: str, *, fresh: bool = False) -> Path:
+    """Make an environment for one of `FRAMEWORKS`, whole or not at all.
 
-
-def remove_environment(framework: str) -> Path:
-    """Remove the environment of a framework and what is left of unfinished ones.
+    What uv or pip print goes to standard error.
 
     Parameters
     ----------
     framework
-        One of `FRAMEWORKS`.
+        One that can be used is left as it is; one that cannot is made anew.
+    fresh
+        Make it anew in any case.
 
     Returns
     -------
-    Path
-        The folder that is gone.
+    :
+        The environment.
 
     Raises
     ------
     BadInputError
-        There is none, or another process is making one.
+        It cannot be installed, or something that we did not make is in the way.
     StorageError
         The folder cannot be written.
     """
-    framework_named(framework)
-    root = environments_folder()
-    home = root / framework
-    if not home.is_dir():
-        raise BadInputError(
-            f"No environment is kept for {framework!r} in {root}.",
-            "One that 'atomgraft env add' has made is needed.",
-            "See: atomgraft env list",
-        )
-    with locked(root, remedy=IN_USE):
-        remove_made(home, find_environment(framework))
-    return home
+    folder = kept_folder(framework)
+    make_private_folder(folder.parent)
+    with locked(folder.parent, remedy="Wait until it has finished, then repeat this."):
+        if fresh or defect_of(framework) is not None:
+            remove_environment(framework)
+            make_private_folder(folder)
+            try:
+                _fill(folder, framework)
+            except BaseException:
+                remove_folder(folder)
+                raise
+    return folder
 
 
-def list_made(home: Path, folder: Path) -> None:
-    """List an environment before it is made.
-
-    Parameters
-    ----------
-    home
-        Of the environments of one framework; it is there.
-    folder
-        The new one, in it.
-    """
-    made = read_manifest(home) or Manifest(verb="env")
-    made.folders.add(folder.name)
-    made.write(home)
-
-
-def remove_made(
-    home: Path, found: Environment | None, *, kept: Environment | None = None
-) -> None:
-    """Remove environments that we made, and the folder around them if that is all.
-
-    Parameters
-    ----------
-    home
-        Of the environments of one framework.
-    found
-        The finished one, whose version may have kept no list.
-    kept
-        The one that stays.
+def remove_environment(framework: str) -> None:
+    """Remove the environment of one of `FRAMEWORKS`, if there is one.
 
     Raises
     ------
+    BadInputError
+        A folder of that name is there, and we did not make it.
     StorageError
-        Something cannot be removed.
+        It cannot be removed.
     """
-    if not home.is_dir():
-        return
-    made = read_manifest(home) or Manifest(verb="env")
-    if found is not None and Path(found.folder).parent == home:
-        made.folders.add(Path(found.folder).name)
-    left = set[str]() if kept is None else {Path(kept.folder).name}
-    for name in sorted(made.folders - left):
-        if (home / name).is_dir() and not (home / name).is_symlink():
-            remove_folder(home / name)
-    if kept is not None:
-        Manifest(verb="env", folders=left).write(home)
-        return
-    for name in (STAMP, MANIFEST):
-        if (home / name).is_file():
-            remove_file(home / name)
-    remove_empty(home)
+    folder = kept_folder(framework)
+    if folder.is_symlink() or (folder.exists() and not (folder / STAMP).is_file()):
+        raise BadInputError(
+            f"{folder} is there, and atomgraft did not make it.",
+            "Only what 'atomgraft env add' has made is replaced or removed.",
+            f"Move it away, or set {LOCATION} to another folder.",
+        )
+    if folder.exists():
+        remove_folder(folder)
+
+
+def _fill(folder: Path, framework: str) -> None:
+    """Make an environment with uv if it is there, else with venv and pip; try it.
+
+    Torch is asked for in the version of this one: a comparison of models is not to be
+    one of torch.
+    """
+    python, here = str(_python(folder)), sys.executable
+    make, install = [here, "-m", "venv"], [python, "-m", "pip", "install"]
+    if uv := shutil.which("uv"):
+        make = [uv, "venv", "--allow-existing", "--python", here]
+        install = [uv, "pip", "install", "--python", python]
+    torch = importlib.metadata.version("torch").partition("+")[0]
+    trial = f"import atomgraft, {FRAMEWORKS[framework][1]}"
+    write_atomically(folder / STAMP, "")
+    for command in (
+        [*make, str(folder)],
+        [*install, f"torch=={torch}", *own_requirement(framework)],
+        [python, "-P", "-c", trial],
+    ):
+        _run(command, f"atomgraft env add {framework}")
+    write_atomically(folder / STAMP, _stamp(framework))
+
+
+def _run(command: list[str], again: str) -> None:
+    """Run a command that must succeed; what it prints is for people."""
+    told = shlex.join(command)
+    os.write(2, f"{told}\n".encode())
+    variables = variables_for(Path(command[0]))
+    if subprocess.run(
+        command, stdin=0, stdout=2, env=variables, check=False
+    ).returncode:
+        raise BadInputError(
+            f"'{told}' failed; the lines above say why.",
+            "A way to a package index and some gigabytes of disk are needed.",
+            f"Correct that, or set {LOCATION} to a folder on another disk if this one "
+            f"is full; then: {again}",
+        )

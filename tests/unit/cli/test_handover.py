@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from atomgraft.cli import handover, main
-from atomgraft.cli.handover import SENT_FOR
+from atomgraft.cli import main
+from atomgraft.cli.main import SENT_FOR
+from atomgraft.core import environments
+from atomgraft.core.environments import missing
 from atomgraft.core.errors import BadInputError, MissingExtraError
-from atomgraft.core.frameworks import missing
-from atomgraft.core.installation import add_environment
-from tests.unit.core.test_installation import Runner
+from tests.environments import add
 
 WORDS = ["atomgraft", "check", "a file.xyz", "--base", "mace-mp"]
 
@@ -24,6 +24,7 @@ def root(tmp_path, monkeypatch):
     monkeypatch.setenv("ATOMGRAFT_ENVIRONMENTS", str(tmp_path))
     monkeypatch.delenv(SENT_FOR, raising=False)
     monkeypatch.setattr(sys, "argv", WORDS)
+    monkeypatch.setattr(environments, "is_installed", lambda name: False)
     return tmp_path
 
 
@@ -63,18 +64,19 @@ def ended_with():
 def test_the_command_goes_on_in_the_kept_environment(
     stopped, becoming, monkeypatch, capfd
 ):
-    kept = add_environment("mace", run=Runner())
+    folder, _ = add(monkeypatch)
+    capfd.readouterr()
     monkeypatch.setenv("PYTHONPATH", "/ours")
     with pytest.raises(Became):
         main.main()
     [(python, command, variables)] = becoming
-    assert python == kept.python
+    assert python == folder / "bin" / "python"
     assert command == [str(python), "-P", "-m", "atomgraft", *WORDS[1:]]
     assert variables[SENT_FOR] == "mace"
     assert "PYTHONPATH" not in variables
     printed, said = capfd.readouterr()
     assert printed == ""
-    assert said == f"MACE is not installed here; going on in {kept.folder}.\n"
+    assert said == f"MACE is not installed here; going on in {folder}.\n"
 
 
 def test_without_one_the_error_names_the_command(stopped, becoming, capfd):
@@ -83,20 +85,23 @@ def test_without_one_the_error_names_the_command(stopped, becoming, capfd):
     assert becoming == []
 
 
-def test_one_that_cannot_be_used_is_told(stopped, becoming, capfd):
-    add_environment("mace", run=Runner()).python.unlink()
+def test_one_that_cannot_be_used_is_told(stopped, becoming, monkeypatch, capfd):
+    folder, _ = add(monkeypatch)
+    (folder / "bin" / "python").unlink()
     assert ended_with() == 2
-    assert "its Python is gone" in capfd.readouterr().err
+    assert "has lost its Python" in capfd.readouterr().err
     assert becoming == []
 
 
 def test_a_command_that_was_sent_is_not_sent_on(stopped, becoming, monkeypatch, capfd):
     """Otherwise an environment without its framework would call itself for ever."""
-    add_environment("mace", run=Runner())
+    add(monkeypatch)
     monkeypatch.setenv(SENT_FOR, "mace")
     assert ended_with() == 2
     assert "atomgraft env add mace --fresh" in capfd.readouterr().err
     assert becoming == []
+    with pytest.raises(Became):  # negative control: it was not sent
+        main.main()
 
 
 def test_whom_a_sent_command_starts_may_be_sent(stopped, monkeypatch):
@@ -110,17 +115,8 @@ def test_whom_a_sent_command_starts_may_be_sent(stopped, monkeypatch):
     [BadInputError("a", "b", "c"), MissingExtraError("a", "b", "c")],
     ids=["other input", "another extra"],
 )
-def test_other_errors_stay_where_they_are(error, stopped, becoming):
-    add_environment("mace", run=Runner())
+def test_other_errors_stay_where_they_are(error, stopped, becoming, monkeypatch):
+    add(monkeypatch)
     stopped(error)
     assert ended_with() == 2
     assert becoming == []
-
-
-def test_the_loop_guard_is_what_stops_the_loop(becoming):
-    """Negative control: without the word that it was sent, it is sent."""
-    add_environment("mace", run=Runner())
-    with pytest.raises(Became):
-        handover.hand_over(missing("mace"), None)
-    with pytest.raises(MissingExtraError):
-        handover.hand_over(missing("mace"), "mace")

@@ -16,8 +16,8 @@ import torch
 from ase.data import atomic_numbers
 from torch import nn
 
+from atomgraft.core.environments import require_framework
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.frameworks import require_framework
 from atomgraft.core.storage import is_file
 from atomgraft.models.base import PotentialCard
 from atomgraft.models.checkpoints import read_checkpoint

@@ -13,8 +13,8 @@ import torch
 from ase.data import atomic_numbers
 from torch import nn
 
+from atomgraft.core.environments import require_framework
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.frameworks import require_framework
 from atomgraft.models.base import PotentialCard
 from atomgraft.models.checkpoints import read_checkpoint
 from atomgraft.models.levels import level_of_theory
