@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,6 +19,12 @@ LARGEST = 64 * 2**20
 
 MAX_NAME = 255
 """Bytes of one part of a path, of which file systems take no more."""
+
+MAX_LOCK = 1024
+
+HOLDER = re.compile(r"(\d+\n[^\n]+\n(\d+\n)?)?")
+"""What filelock writes into a lock: nothing or, on a disk without ``flock``, the number
+of the process, its machine and its start."""
 
 Sums = tuple[str, ...]
 """SHA-256 sums that a file may have; none at all: its content is not compared."""
@@ -116,7 +123,7 @@ def _unusable(path: Path, reason: str) -> BadInputError:
 
 
 def others_in(folder: Path) -> list[str]:
-    """Return the names in a folder, without an empty lock and our temporary files."""
+    """Return the names in a folder, without a lock and our temporary files."""
     return sorted(
         one.name for one in folder.iterdir() if not _is_trace(one) and one.name
     )
@@ -126,5 +133,6 @@ def _is_trace(path: Path) -> bool:
     """Tell whether a file says no more than that atomgraft has been here."""
     if path.is_symlink() or not path.is_file():
         return False
-    is_lock = path.name == LOCK and path.stat().st_size == 0
-    return is_lock or is_leftover(path)
+    if path.name == LOCK and path.stat().st_size < MAX_LOCK:
+        return HOLDER.fullmatch(path.read_text(errors="replace")) is not None
+    return is_leftover(path)

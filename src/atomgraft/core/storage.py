@@ -1,18 +1,15 @@
 """Writing that either happens whole or leaves what was there."""
 
 import contextlib
-import errno
-import fcntl
 import os
 import re
 import secrets
 import shlex
 import shutil
 import stat
-import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import IO, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from atomgraft.core.errors import BadInputError, StorageError
 
@@ -371,50 +368,28 @@ def locked(
     StorageError
         The folder cannot be written.
     """
-    with _lock_file(folder / LOCK) as stream:
-        deadline = time.monotonic() + patience
-        while not _takes(stream):
-            if time.monotonic() >= deadline:
-                raise BadInputError(
-                    f"{folder} is in use by another atomgraft process.",
-                    "Such a folder belongs to one process at a time.",
-                    remedy,
-                )
-            time.sleep(LOCK_PAUSE)
-        yield
+    from filelock import FileLock, Timeout
 
-
-def _lock_file(path: Path) -> IO[str]:
-    """Open a lock file, or make it; what is no file of its own is no lock."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    path = folder / LOCK
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):
+        raise BadInputError(
+            f"{path} is a link, a folder or a device.",
+            "atomgraft makes its lock files itself, as plain files.",
+            "Remove it, or give another folder.",
+        )
     try:
-        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+        folder.stat()  # a folder that is not there would be made
+        held = FileLock(path, timeout=patience, poll_interval=LOCK_PAUSE).acquire()
+    except Timeout as error:
+        raise BadInputError(
+            f"{folder} is in use by another atomgraft process.",
+            "Such a folder belongs to one process at a time.",
+            remedy,
+        ) from error
     except OSError as error:
-        if error.errno in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
-            raise _no_lock(path) from error
-        raise _failure(path.parent, error) from error
-    stream = os.fdopen(descriptor, "a")
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        stream.close()
-        raise _no_lock(path)
-    return stream
-
-
-def _no_lock(path: Path) -> BadInputError:
-    return BadInputError(
-        f"{path} is a link, a folder or a device.",
-        "atomgraft makes its lock files itself, as plain files.",
-        "Remove it, or give another folder.",
-    )
-
-
-def _takes(stream: IO[str]) -> bool:
-    """Take the lock, or tell that another process has it."""
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        raise _failure(folder, error) from error
+    with held:
+        yield
 
 
 def _failure(path: Path, error: OSError, left: str = "") -> StorageError:

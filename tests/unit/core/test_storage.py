@@ -191,22 +191,29 @@ def test_a_folder_that_the_disk_refuses_is_a_matter_of_storage(tmp_path, monkeyp
 
 
 HOLDER = """
-import sys
+import errno, fcntl, os, sys, warnings
 from pathlib import Path
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.storage import locked
+from atomgraft.core.outputs import held
+
+def absent(*_):
+    raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+if sys.argv[2] == "without flock":
+    fcntl.flock = absent
+    warnings.filterwarnings("ignore", "flock not supported")
 try:
-    with locked(Path(sys.argv[1])):
+    with held(Path(sys.argv[1]), "adapt", patience=float(sys.argv[3])):
         print("held", flush=True)
         sys.stdin.read()
-except BadInputError:
-    print("refused", flush=True)
+except BadInputError as error:
+    print(error, flush=True)
 """
 
 
-def holder(folder):
+def holder(folder, disk="with flock", patience=0):
     return subprocess.Popen(
-        [sys.executable, "-c", HOLDER, folder],
+        [sys.executable, "-c", HOLDER, folder, disk, str(patience)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -215,7 +222,7 @@ def holder(folder):
 
 def test_a_folder_belongs_to_one_process(tmp_path):
     with locked(tmp_path), holder(tmp_path) as other:
-        assert other.communicate()[0] == "refused\n"
+        assert "is in use by another atomgraft process" in other.communicate()[0]
     with holder(tmp_path) as other:
         assert other.stdout.readline() == "held\n"
         other.communicate()
@@ -229,6 +236,18 @@ def test_the_lock_dies_with_its_process(tmp_path):
         other.kill()
     with locked(tmp_path):
         assert (tmp_path / LOCK).is_file()
+
+
+@pytest.mark.parametrize("disk", ["with flock", "without flock"])
+def test_disks_with_and_without_flock_hold_locks(disk, tmp_path):
+    """Some clusters mount Lustre without it."""
+    with holder(tmp_path, disk) as first:
+        assert first.stdout.readline() == "held\n"
+        with holder(tmp_path, disk) as other:
+            assert "is in use" in other.communicate()[0]
+        first.kill()
+    with holder(tmp_path, disk, patience=5) as other:
+        assert other.communicate()[0] == "held\n"
 
 
 def test_an_error_inside_releases_the_lock(tmp_path):
