@@ -90,8 +90,7 @@ def chosen_frames(
     frames: Sequence[Atoms], choice: str, count: int, seed: int
 ) -> list[Atoms]:
     """Return what one choice labels; a larger count holds the smaller ones."""
-    from atomgraft.label.descriptors import describe
-    from atomgraft.label.picking import pick
+    from atomgraft.label.picking import describe, pick
     from atomgraft.run.inputs import load_base
 
     rng = np.random.default_rng(seed)

@@ -16,8 +16,8 @@ from atomgraft.phonons.campaign.record import CAMPAIGN, CAMPAIGN_VERSION
 from atomgraft.phonons.campaign.wording import headline
 from atomgraft.stabilise import page as stabilise_page
 from atomgraft.stabilise.record import INSTABILITIES_VERSION, STABILISE
-from atomgraft.stabilise.records import headline as tree_headline
-from atomgraft.stabilise.records import notices_of
+from atomgraft.stabilise.tree import headline as tree_headline
+from atomgraft.stabilise.tree import notices_of
 from tests.comparisons import session
 from tests.phonon_campaigns import BASE_ERRORS, LORA_ERRORS, make_campaign
 from tests.selections import selection_of

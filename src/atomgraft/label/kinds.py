@@ -10,8 +10,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.registry import Registry
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.label.monte_carlo import Progress, monte_carlo_rattled
-from atomgraft.label.proposals import Proposal, require_positive
-from atomgraft.label.rattles import rattled, strained
+from atomgraft.label.proposals import Proposal, rattled, require_positive, strained
 from atomgraft.label.soft_modes import along_soft_modes, modes_of
 from atomgraft.models.base import AbstractPotential
 from atomgraft.phonons.supercell_choice import displaced

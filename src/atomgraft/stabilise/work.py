@@ -27,15 +27,22 @@ from atomgraft.stabilise.daughters import (
     SAME_ENERGY,
     SYMPRECS,
 )
-from atomgraft.stabilise.descent import DescentPlan, daughters_length, descend
+from atomgraft.stabilise.descent import (
+    GRID_LENGTH,
+    DescentPlan,
+    boundary_supercell,
+    daughters_length,
+    descend,
+)
 from atomgraft.stabilise.engine import RememberingEngine
-from atomgraft.stabilise.instabilities import GRID_LENGTH, boundary_supercell
 from atomgraft.stabilise.record import (
     STABILISE,
     StabiliseResult,
     StabiliseSettings,
 )
-from atomgraft.stabilise.records import (
+from atomgraft.stabilise.spec import StabiliseSpec
+from atomgraft.stabilise.tree import (
+    Tree,
     crystal_records,
     headline,
     matrix_of,
@@ -43,8 +50,6 @@ from atomgraft.stabilise.records import (
     step_records,
     write_structures,
 )
-from atomgraft.stabilise.spec import StabiliseSpec
-from atomgraft.stabilise.tree import Tree
 from atomgraft.study.sessions import Clock, provenance
 from atomgraft.training.devices import DeviceName, resolve_device
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from atomgraft.label.descriptors import (
+from atomgraft.label.picking import (
     READOUT,
     SHELLS,
     describe,

@@ -6,8 +6,8 @@ import pytest
 from ase.build import bulk
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.label.pool import gather
 from atomgraft.label.spec import parse_select
+from atomgraft.label.work import gather
 from atomgraft.models.pair import lennard_jones
 from atomgraft.models.prediction import predict_structures
 from tests.unit.label.crystals import silicon, sw

@@ -21,10 +21,12 @@ from atomgraft.label.proposals import (
     N_DRAWS,
     Proposal,
     labelled_atoms,
+    random_strain,
+    rattled,
     require_positive,
+    strained,
     too_close,
 )
-from atomgraft.label.rattles import random_strain, rattled, strained
 from tests.unit.label.crystals import displacements, rng, silicon
 
 # --- a proposal

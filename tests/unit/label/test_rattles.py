@@ -6,8 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.label.proposals import labelled_atoms, require_positive
-from atomgraft.label.rattles import random_strain, rattled, strained
+from atomgraft.label.proposals import (
+    labelled_atoms,
+    random_strain,
+    rattled,
+    require_positive,
+    strained,
+)
 from tests.unit.label.crystals import displacements, rng, silicon
 
 SAMPLING = 0.1

@@ -6,7 +6,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.label.pool import MAX_ATOMS, repeated
+from atomgraft.label.work import MAX_ATOMS, repeated
 
 
 def test_a_supercell_keeps_the_crystal_and_nothing_else():

@@ -12,7 +12,7 @@ from atomgraft.data.phonopy_files import read_calculation
 from atomgraft.data.readers import read_structures
 from atomgraft.data.rehearsal.disturbances import bare
 from atomgraft.data.sources import parse_source
-from atomgraft.label.pool import repeated
+from atomgraft.label.work import repeated
 from atomgraft.lattice.reference import read_reference
 from atomgraft.lattice.supercells import prepare
 from atomgraft.lattice.symmetry import (

@@ -20,7 +20,7 @@ from atomgraft.lattice.spectra import commensurate_modes
 from atomgraft.lattice.supercells import prepare
 from atomgraft.models.pair import lennard_jones, stillinger_weber
 from atomgraft.models.prediction import predict_structures
-from atomgraft.stabilise.instabilities import find_instabilities, q_label
+from atomgraft.stabilise.descent import find_instabilities, q_label
 
 ARGON = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=7.0)
 

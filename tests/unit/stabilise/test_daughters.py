@@ -26,7 +26,7 @@ from atomgraft.stabilise.daughters import (
     symmetrised,
     trials_of,
 )
-from atomgraft.stabilise.instabilities import find_instabilities
+from atomgraft.stabilise.descent import find_instabilities
 
 ARGON = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=7.0)
 

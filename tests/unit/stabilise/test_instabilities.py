@@ -12,7 +12,7 @@ from atomgraft.lattice.harmonic import harmonic_of
 from atomgraft.lattice.modulations import Instability, same_q
 from atomgraft.lattice.supercells import prepare
 from atomgraft.models.pair import lennard_jones, stillinger_weber
-from atomgraft.stabilise.instabilities import (
+from atomgraft.stabilise.descent import (
     boundary_supercell,
     find_instabilities,
     lowest_frequency,

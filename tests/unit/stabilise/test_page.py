@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from atomgraft.stabilise.figure import places, tree_figure
-from atomgraft.stabilise.page import page_text
+from atomgraft.stabilise.page import page_text, places, tree_figure
 from atomgraft.stabilise.screen import crystal_line
 from tests.trees import crystal, perovskite, tree
 

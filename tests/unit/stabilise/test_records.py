@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from atomgraft.stabilise.records import headline, notices_of
 from atomgraft.stabilise.spec import StabiliseSpec
+from atomgraft.stabilise.tree import headline, notices_of
 from tests.trees import crystal, perovskite, tree
 
 SPEC = {"crystal": "POSCAR", "model": "7net-0"}

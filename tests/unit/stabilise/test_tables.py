@@ -5,12 +5,12 @@ import json
 import pytest
 
 from atomgraft.run.record import Provenance
-from atomgraft.stabilise.figure import tree_figure
 from atomgraft.stabilise.page import (
     energy_text,
     frequency_text,
     page_text,
     state_of,
+    tree_figure,
     write_page,
 )
 from tests.comparisons import HOSTILE, session
