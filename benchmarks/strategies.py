@@ -98,7 +98,7 @@ class Judge:
     """Scores models on held-out frames and shipped crystals; the base only once."""
 
     def __init__(self) -> None:
-        from atomgraft.evaluation.crystals import shipped_crystals, visible
+        from atomgraft.evaluation.forgetting import shipped_crystals, visible
         from atomgraft.run.inputs import load_base
 
         self.base = load_base("7net-0")

@@ -7,8 +7,8 @@ rest away. A displacement along x has a mirror, one along z has none.
 import numpy as np
 from ase import Atoms
 
-from atomgraft.data.differences import DISPLACEMENT
 from atomgraft.data.labels import set_labels
+from atomgraft.data.partners import DISPLACEMENT
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 

@@ -69,7 +69,7 @@ def draw_structures() -> "list[Atoms]":
     """Return unlabelled structures of the known elements."""
     import numpy as np
 
-    from atomgraft.evaluation.crystals import shipped_crystals
+    from atomgraft.evaluation.forgetting import shipped_crystals
 
     rng = np.random.default_rng(SEED)
     prototypes = shipped_crystals()

@@ -54,7 +54,7 @@ def main() -> None:
     from pretrain import ELEMENTS
 
     from atomgraft.data.readers import read_structures
-    from atomgraft.evaluation.crystals import shipped_crystals, visible
+    from atomgraft.evaluation.forgetting import shipped_crystals, visible
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

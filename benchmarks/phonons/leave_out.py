@@ -106,7 +106,7 @@ class Judge:
     """Phonons of materials under a model, beside DFT's; the latter only once."""
 
     def __init__(self) -> None:
-        from atomgraft.evaluation.crystals import shipped_crystals, visible
+        from atomgraft.evaluation.forgetting import shipped_crystals, visible
         from atomgraft.models.prediction import predict_structures
         from atomgraft.run.inputs import load_base
 

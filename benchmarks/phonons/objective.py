@@ -94,10 +94,10 @@ def training_file(arm: str, seed: int, folder: Path) -> str:
     """Write ten labelled supercells of KCl, and the cell at rest where it is used."""
     from ase import Atoms
 
-    from atomgraft.data.differences import DISPLACEMENT
     from atomgraft.data.exact_files import write_exactly
     from atomgraft.data.force_sets import read_force_sets
     from atomgraft.data.labels import set_labels
+    from atomgraft.data.partners import DISPLACEMENT
     from atomgraft.data.readers import read_structures
 
     small, large = small_and_large(read_force_sets(phonon_data(RATTLES)))
@@ -178,7 +178,7 @@ def rows() -> dict[str, float]:
     import torch
 
     from atomgraft.core.properties import Property
-    from atomgraft.data.differences import DISPLACEMENT, find_partners
+    from atomgraft.data.partners import DISPLACEMENT, find_partners
     from atomgraft.data.readers import read_structures
     from atomgraft.models.graph import find_neighbours, make_graph
     from atomgraft.models.loading import load_potential

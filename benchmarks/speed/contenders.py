@@ -13,7 +13,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 
 from atomgraft.data.labels import energy_of, forces_of, stress_of
 from atomgraft.data.readers import read_structures
-from atomgraft.data.shipped import shipped_path
+from atomgraft.data.sources import shipped_path
 from atomgraft.models.base import AbstractPotential
 
 BASE = "7net-0"

@@ -7,8 +7,8 @@ import yaml
 from safetensors.torch import load_file
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.differences import DISPLACEMENT
 from atomgraft.data.exact_files import write_exactly
+from atomgraft.data.partners import DISPLACEMENT
 from atomgraft.data.readers import read_structures
 from atomgraft.run.adapt import adapt
 from atomgraft.run.page.streams import stream_blocks

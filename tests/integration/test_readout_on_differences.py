@@ -5,9 +5,9 @@ import pytest
 import torch
 from ase.build import bulk
 
-from atomgraft.data.differences import DISPLACEMENT
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.labels import set_labels
+from atomgraft.data.partners import DISPLACEMENT
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 from atomgraft.run.adapt import adapt

@@ -12,7 +12,7 @@ from ase.io import read, write
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import held
 from atomgraft.core.storage import write_atomically
-from atomgraft.data.shipped import shipped_path
+from atomgraft.data.sources import shipped_path
 from atomgraft.run.adapt import adapt
 from atomgraft.run.prove import Watch, prove
 from atomgraft.run.record import RESULT

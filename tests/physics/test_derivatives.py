@@ -10,7 +10,7 @@ from atomgraft.evaluation.consistency import (
     difference_forces,
     difference_stress,
 )
-from atomgraft.evaluation.crystals import shipped_crystals, visible
+from atomgraft.evaluation.forgetting import shipped_crystals, visible
 from atomgraft.models.pair import lennard_jones, stillinger_weber
 from atomgraft.models.prediction import predict_structures
 from atomgraft.models.sevennet.files import load_sevennet

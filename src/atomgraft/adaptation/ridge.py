@@ -38,8 +38,8 @@ from torch import Tensor
 
 from atomgraft.adaptation.movement import AbstractMovement
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.differences import Partner
 from atomgraft.data.labels import energy_of, forces_of
+from atomgraft.data.partners import Partner
 from atomgraft.data.reference_energies import count_elements
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.graph import Graph, find_neighbours, make_graph

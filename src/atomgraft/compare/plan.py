@@ -23,12 +23,12 @@ from atomgraft.data.checks.findings import refuse_unaccepted
 from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.labels import structures_fingerprint
-from atomgraft.data.splits import split_off
-from atomgraft.data.subsets import (
+from atomgraft.data.splits import (
     geometric_sizes,
     nested_order,
     require_sizes,
     share_to_choose,
+    split_off,
 )
 from atomgraft.run.inputs import (
     base_card,

@@ -10,11 +10,6 @@ from ase.stress import voigt_6_to_full_3x3_stress
 from jaxtyping import Float
 
 from atomgraft.core.storage import write_atomically
-from atomgraft.data.differences import (
-    CALCULATION,
-    DISPLACEMENT,
-    SYMMETRY_TOLERANCE,
-)
 from atomgraft.data.label_keys import VOIGT
 from atomgraft.data.labels import (
     ENERGY,
@@ -23,6 +18,11 @@ from atomgraft.data.labels import (
     energy_of,
     forces_of,
     stress_of,
+)
+from atomgraft.data.partners import (
+    CALCULATION,
+    DISPLACEMENT,
+    SYMMETRY_TOLERANCE,
 )
 from atomgraft.data.splits import GROUP_KEYS
 

@@ -9,15 +9,20 @@ from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.reading import empty, format_suffix, is_compressed, read_lines
-from atomgraft.data.ase_files import read_database, read_output
+from atomgraft.data.ase_files import read_database, read_extxyz, read_output
 from atomgraft.data.canonical import LABEL_KEYS, RESERVED, UNREAD_LABELS, canonical
-from atomgraft.data.differences import DISPLACEMENT, SYMMETRY_TOLERANCE
-from atomgraft.data.extxyz import read_extxyz
-from atomgraft.data.file_kinds import HEAD_BYTES, FileKind, kind_of_file, kind_of_text
 from atomgraft.data.force_files import with_forces_beside
 from atomgraft.data.label_keys import ENERGY_KEYS, FORCES_KEYS, LabelKeys, LabelOptions
+from atomgraft.data.partners import DISPLACEMENT, SYMMETRY_TOLERANCE
 from atomgraft.data.phonopy_files import SETS, chosen_set, read_calculation
-from atomgraft.data.sources import Source, parse_source
+from atomgraft.data.sources import (
+    HEAD_BYTES,
+    FileKind,
+    Source,
+    kind_of_file,
+    kind_of_text,
+    parse_source,
+)
 from atomgraft.data.supercell_sets import unreadable
 
 READABLE = (

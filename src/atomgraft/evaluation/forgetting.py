@@ -1,4 +1,10 @@
-"""How far a model moved from its source on crystals it was not trained for."""
+"""How far a model moved from its source on crystals it was not trained for.
+
+The shipped crystals are about 60 prototype structures of at most 12 atoms, each
+strained and rattled a little (0.05 Å) so that forces and stresses are not zero by
+symmetry. They carry no labels: two models are compared there. Made by
+``scripts/crystals/make_crystals.py``.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -7,7 +13,8 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from atomgraft.core.properties import PROPERTIES, Property
-from atomgraft.evaluation.differences import Differences, predicted_values, score
+from atomgraft.data.ase_files import packaged_crystals
+from atomgraft.evaluation.deviations import Differences, predicted_values, score
 from atomgraft.models.prediction import StructurePrediction
 from atomgraft.records.scores import ModelName, Score
 
@@ -207,3 +214,41 @@ def _parts(
 
 def _contents(crystals: Sequence[Atoms]) -> list[frozenset[int]]:
     return [frozenset(int(Z) for Z in atoms.numbers) for atoms in crystals]
+
+
+def shipped_crystals() -> list[Atoms]:
+    """Return the shipped crystals.
+
+    Returns
+    -------
+    :
+        Periodic structures with ``info["name"]`` (formula and prototype, unique)
+        and ``info["prototype"]``; lengths in Å.
+
+    Examples
+    --------
+    >>> shipped_crystals()[0].info["prototype"]
+    'diamond'
+    """
+    return packaged_crystals("atomgraft.evaluation")
+
+
+def visible(crystals: Sequence[Atoms], elements: Collection[int]) -> list[Atoms]:
+    """Return the crystals that consist of the given elements only.
+
+    Parameters
+    ----------
+    crystals
+        Any structures.
+    elements
+        Atomic numbers a potential can see.
+
+    Examples
+    --------
+    >>> [str(atoms.symbols) for atoms in visible([Atoms("H2"), Atoms("CO")], {1, 6})]
+    ['H2']
+    """
+    known = frozenset(elements)
+    return [
+        atoms for atoms in crystals if known.issuperset(int(Z) for Z in atoms.numbers)
+    ]

@@ -9,7 +9,7 @@ from ase import Atoms
 
 from atomgraft.core.properties import PROPERTIES, Property
 from atomgraft.evaluation import labels
-from atomgraft.evaluation.differences import predicted_values
+from atomgraft.evaluation.deviations import predicted_values
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import StructurePrediction, predict_structures
 from atomgraft.records.scores import ModelName, Score

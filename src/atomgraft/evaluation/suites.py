@@ -13,11 +13,14 @@ from atomgraft.core.properties import Property
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.evaluation import consistency, forgetting, labels
 from atomgraft.evaluation.consistency import consistency_scores
-from atomgraft.evaluation.crystals import shipped_crystals, visible
-from atomgraft.evaluation.differences import predicted_values
-from atomgraft.evaluation.forgetting import forgetting_scores, probe_spreads
-from atomgraft.evaluation.labels import label_changes, label_scores
-from atomgraft.evaluation.parity import parity_points
+from atomgraft.evaluation.deviations import predicted_values
+from atomgraft.evaluation.forgetting import (
+    forgetting_scores,
+    probe_spreads,
+    shipped_crystals,
+    visible,
+)
+from atomgraft.evaluation.labels import label_changes, label_scores, parity_points
 from atomgraft.evaluation.rounding import rounding_scores
 from atomgraft.evaluation.suite import (
     AbstractSuite,

@@ -11,8 +11,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.reading import expanded, format_suffix
 from atomgraft.data.force_sets import is_phonopy_calculation
 from atomgraft.data.geometry import check_crystal
-from atomgraft.data.shipped import PREFIX
-from atomgraft.data.sources import Source, parse_source
+from atomgraft.data.sources import PREFIX, Source, parse_source
 from atomgraft.lattice.reference import PhononReference, read_reference
 
 MAX_BYTES = 512 * 1024**2

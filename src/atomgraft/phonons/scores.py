@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from atomgraft.evaluation.sureness import sureness_fields
+from atomgraft.evaluation.deviations import sureness_fields
 from atomgraft.phonons.record import (
     FREE_ENERGY,
     FREQUENCIES,

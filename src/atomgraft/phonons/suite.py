@@ -66,7 +66,7 @@ def crystals_for(given: Sequence[str], trained: Sequence[str]) -> tuple[str, ...
 
 def _crystal_of(name: str) -> str | None:
     from atomgraft.data.force_sets import is_phonopy_calculation
-    from atomgraft.data.shipped import PREFIX
+    from atomgraft.data.sources import PREFIX
 
     plain = name.partition("@")[0]
     if plain.startswith(PREFIX):
@@ -182,7 +182,7 @@ def _phonons_of(
     models: "Mapping[str, AbstractPotential]",
     progress: Progress | None,
 ) -> PhononResult:
-    from atomgraft.data.shipped import PREFIX
+    from atomgraft.data.sources import PREFIX
     from atomgraft.page.wording import MODEL_NAMES
     from atomgraft.phonons.setup import BASE
     from atomgraft.phonons.spec import PhononSpec

@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from jaxtyping import Float
 
-from atomgraft.data.differences import SAME_PLACE, SMALL
+from atomgraft.data.partners import SAME_PLACE, SMALL
 from atomgraft.lattice.supercells import (
     SYMPREC,
     all_displacements,

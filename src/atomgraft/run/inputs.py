@@ -14,8 +14,8 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import is_file, is_folder
 from atomgraft.core.trust import NO_TRUST, Trust, is_trusted
-from atomgraft.data.base_knowledge import BaseKnowledge
 from atomgraft.data.checks.findings import Finding
+from atomgraft.data.checks.predicted import BaseKnowledge
 from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.labels import count_labels, structures_fingerprint
 from atomgraft.data.splits import split_off

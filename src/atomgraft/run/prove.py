@@ -21,11 +21,10 @@ from atomgraft.data.checks.findings import refuse_errors
 from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
-from atomgraft.data.shipped import PREFIX
+from atomgraft.data.sources import PREFIX
 from atomgraft.evaluation.suite import Answers, Contestants, Progress, Subject
 from atomgraft.evaluation.verdict import verdict
-from atomgraft.evaluation.weights import moved_weights
-from atomgraft.models.base import AbstractPotential
+from atomgraft.models.base import REFERENCE_ENERGIES, AbstractPotential
 from atomgraft.page.wording import position
 from atomgraft.records.provenance import Provenance
 from atomgraft.records.scores import ModelName, MovedWeights
@@ -52,6 +51,41 @@ from atomgraft.run.suites import (
 )
 from atomgraft.study.sessions import Clock, provenance
 from atomgraft.training.devices import DeviceName, resolve_device
+
+
+def moved_weights(base: AbstractPotential, model: AbstractPotential) -> MovedWeights:
+    """Compare the weights of a model with those of the base it started from.
+
+    Parameters
+    ----------
+    base, model
+        Of one architecture.
+
+    Examples
+    --------
+    >>> from atomgraft.models.pair import lennard_jones
+    >>> argon = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=8.5)
+    >>> moved_weights(argon, argon.clone()).n_moved
+    0
+    """
+    references = frozenset(base.roles.get(REFERENCE_ENERGIES, ()))
+    n_weights, n_moved, change, size = 0, 0, 0.0, 0.0
+    moved = dict(model.module.named_parameters())
+    for name, weight in base.module.named_parameters():
+        if name in references:
+            continue
+        before = weight.detach().double().cpu()
+        after = moved[name].detach().double().cpu()
+        n_weights += before.numel()
+        n_moved += int((after != before).sum())
+        change += float(((after - before) ** 2).sum())
+        size += float(torch.sum(before**2))
+    return MovedWeights(
+        n_weights=n_weights,
+        n_moved=n_moved,
+        relative_change=(change / size) ** 0.5 if size else 0.0,
+    )
+
 
 DEFAULT_SUITES: SuiteSettings = MappingProxyType({})
 

@@ -8,7 +8,7 @@ from ase import Atoms
 
 from atomgraft.core.properties import PROPERTIES, Property
 from atomgraft.data.labels import energy_of, forces_of, stress_of
-from atomgraft.evaluation.alignment import composition_part
+from atomgraft.evaluation.deviations import composition_part
 from atomgraft.run.record import SeenRecord
 
 TEMPERATURE_KEYS = ("temperature", "temperature_K")

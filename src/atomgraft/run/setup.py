@@ -16,8 +16,8 @@ from atomgraft.adaptation.ridge import (
     solve_readout,
 )
 from atomgraft.core.properties import Property
-from atomgraft.data.differences import Partner, find_partners
 from atomgraft.data.labels import forces_of
+from atomgraft.data.partners import Partner, find_partners
 from atomgraft.models.base import AbstractPotential
 from atomgraft.run.inputs import Inputs
 from atomgraft.run.record import HeadRecord, ReferenceRefit, RidgeRecord

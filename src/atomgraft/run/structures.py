@@ -19,13 +19,13 @@ from atomgraft.data.checks.findings import (
 )
 from atomgraft.data.checks.heads import HEAD
 from atomgraft.data.checks.suite import Sets, check_alone
-from atomgraft.data.differences import (
+from atomgraft.data.labels import count_labels
+from atomgraft.data.partners import (
     Mode,
     count_kinds,
     find_partners,
     require_partners,
 )
-from atomgraft.data.labels import count_labels
 from atomgraft.data.readers import read_structures
 from atomgraft.run.record import DifferenceRecord
 from atomgraft.run.spec import RunSpec

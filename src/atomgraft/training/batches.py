@@ -8,7 +8,7 @@ from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.core.seeding import numpy_generator
-from atomgraft.data.differences import Partner
+from atomgraft.data.partners import Partner
 from atomgraft.models.graph import Graph, Neighbours, find_neighbours, make_graph
 from atomgraft.training.objective import Targets, make_targets
 from atomgraft.training.responses import (

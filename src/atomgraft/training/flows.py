@@ -9,7 +9,7 @@ from ase import Atoms
 from atomgraft.adaptation.axes import TARGET
 from atomgraft.adaptation.base import Adapted
 from atomgraft.core.properties import Property
-from atomgraft.data.differences import Mode, find_partners
+from atomgraft.data.partners import Mode, find_partners
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import predict
 from atomgraft.training.batches import TrainingSet, indices_of_step

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from atomgraft.adaptation.ridge import Difference
 from atomgraft.core.properties import Property
-from atomgraft.data.differences import Partner
 from atomgraft.data.labels import forces_of
+from atomgraft.data.partners import Partner
 from atomgraft.training.objective import Residual, Residuals, Targets
 from atomgraft.training.plan import Objective, Responses
 from atomgraft.training.responses import (

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from atomgraft.core.properties import Property
-from atomgraft.data.differences import Mode
+from atomgraft.data.partners import Mode
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

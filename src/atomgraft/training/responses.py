@@ -9,8 +9,8 @@ from ase import Atoms
 from jaxtyping import Float
 from torch import Tensor
 
-from atomgraft.data.differences import DISPLACEMENT, Partner
 from atomgraft.data.labels import forces_of, set_labels
+from atomgraft.data.partners import DISPLACEMENT, Partner
 
 
 class Response(NamedTuple):

@@ -15,8 +15,8 @@ from atomgraft.adaptation.ridge import (
     solve_readout,
 )
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.differences import DISPLACEMENT, find_partners
 from atomgraft.data.labels import set_labels
+from atomgraft.data.partners import DISPLACEMENT, find_partners
 from atomgraft.models.prediction import predict_structures
 from tests.trials import NEEDS_SEVENN, adapted_by, in_precision, labelled_for
 

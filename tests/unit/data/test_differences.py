@@ -5,13 +5,13 @@ import pytest
 from ase.build import bulk
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.differences import (
+from atomgraft.data.labels import forces_of, set_labels
+from atomgraft.data.partners import (
     DISPLACEMENT,
     count_kinds,
     find_partners,
     require_partners,
 )
-from atomgraft.data.labels import forces_of, set_labels
 from tests.displaced import (
     along,
     displaced,

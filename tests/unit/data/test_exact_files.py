@@ -7,9 +7,9 @@ from ase import Atoms
 from ase.build import bulk, molecule
 
 from atomgraft.core.errors import StorageError
-from atomgraft.data.differences import find_partners
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.labels import forces_of, set_labels, structures_fingerprint
+from atomgraft.data.partners import find_partners
 from atomgraft.data.readers import read_structures
 from tests.displaced import along, displaced
 

@@ -4,8 +4,8 @@ import pytest
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.ase_files import unconverged_steps
-from atomgraft.data.file_kinds import kind_of_text
 from atomgraft.data.readers import output_format, read_structures
+from atomgraft.data.sources import kind_of_text
 
 HEADS = {
     "CP2K output": " CP2K| version string: CP2K version 2025.1\n",

@@ -6,7 +6,8 @@ from ase.build import bulk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atomgraft.data.differences import (
+from atomgraft.data.labels import forces_of, set_labels
+from atomgraft.data.partners import (
     DISPLACEMENT,
     SMALL,
     SYMMETRY_TOLERANCE,
@@ -15,7 +16,6 @@ from atomgraft.data.differences import (
     is_undisplaced,
     opposites,
 )
-from atomgraft.data.labels import forces_of, set_labels
 from tests.displaced import along, displaced, forces_at, rest, symmetric_field
 
 EXACT = 1e-10

@@ -358,7 +358,7 @@ def test_a_large_file_is_refused_before_it_is_read(
 ) -> None:
     path = tmp_path / "a.extxyz"
     ase.io.write(path, [labelled()] * 4)
-    monkeypatch.setattr("atomgraft.data.extxyz.MAX_BYTES", 2000 * factor)
+    monkeypatch.setattr("atomgraft.data.ase_files.MAX_BYTES", 2000 * factor)
     if factor > 1:
         assert len(read_structures([path])) == 4
         return

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.differences import count_kinds, find_partners
 from atomgraft.data.labels import energy_of, forces_of, set_labels, stress_of
+from atomgraft.data.partners import count_kinds, find_partners
 from atomgraft.data.splits import split_off
 from tests.displaced import along, displaced
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.subsets import (
+from atomgraft.data.splits import (
     N_SIZES,
     geometric_sizes,
     nested_order,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from ase.data import covalent_radii
 
-from atomgraft.evaluation.crystals import shipped_crystals, visible
+from atomgraft.evaluation.forgetting import shipped_crystals, visible
 
 N_ELEMENTS_OF_7NET_0 = 89
 SCRIPT = Path(__file__).parents[3] / "scripts/crystals/make_crystals.py"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from atomgraft.evaluation.parity import parity_points
+from atomgraft.evaluation.labels import parity_points
 from tests.unit.evaluation.builders import labelled_crystals, off_by, truth
 
 

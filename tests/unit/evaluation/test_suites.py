@@ -5,7 +5,7 @@ from ase.build import bulk
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.data.labels import set_labels
-from atomgraft.evaluation.crystals import shipped_crystals, visible
+from atomgraft.evaluation.forgetting import shipped_crystals, visible
 from atomgraft.evaluation.suites import assess
 from atomgraft.models.prediction import predict_structures
 from tests.unit.evaluation.builders import find

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from atomgraft.evaluation.sureness import sureness_fields
+from atomgraft.evaluation.deviations import sureness_fields
 from atomgraft.evaluation.trajectories import Relatives
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from atomgraft.adaptation.base import shift_references
-from atomgraft.evaluation.weights import moved_weights
 from atomgraft.models.loading import load_potential
+from atomgraft.run.prove import moved_weights
 
 SILICON = load_potential("pair:sw-si")
 

@@ -5,9 +5,9 @@ import pytest
 import yaml
 from ase.build import bulk
 
-from atomgraft.data.differences import count_kinds, find_partners
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.force_sets import read_force_sets
+from atomgraft.data.partners import count_kinds, find_partners
 from atomgraft.data.phonopy_files import read_calculation
 from atomgraft.data.readers import read_structures
 from atomgraft.data.rehearsal.disturbances import bare

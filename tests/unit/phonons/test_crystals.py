@@ -9,7 +9,7 @@ from ase.build import bulk
 from ase.io import write
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.shipped import shipped_path
+from atomgraft.data.sources import shipped_path
 from atomgraft.models.loading import load_potential
 from atomgraft.phonons.crystals import read_crystal
 from atomgraft.phonons.setup import load_contestants, prepared

@@ -9,8 +9,8 @@ import torch
 from atomgraft.adaptation.axes import Axes, PseudoLabels, WholeWeights
 from atomgraft.adaptation.base import HeadStart
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.differences import DISPLACEMENT, find_partners, require_partners
 from atomgraft.data.labels import forces_of, set_labels
+from atomgraft.data.partners import DISPLACEMENT, find_partners, require_partners
 from atomgraft.training.batches import TrainingSet
 from atomgraft.training.errors import (
     DIFFERENCES,

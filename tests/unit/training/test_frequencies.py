@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from atomgraft.data.differences import DISPLACEMENT
 from atomgraft.data.labels import set_labels
+from atomgraft.data.partners import DISPLACEMENT
 from atomgraft.training.responses import SOFTEST, THZ, frequency_of, frequency_weights
 
 AMPLITUDE = 0.01

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from atomgraft.core.properties import Property
-from atomgraft.data.differences import find_partners
 from atomgraft.data.labels import set_labels
+from atomgraft.data.partners import find_partners
 from atomgraft.models.prediction import predict
 from atomgraft.training.batches import TrainingSet
 from atomgraft.training.errors import (

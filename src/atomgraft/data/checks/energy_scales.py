@@ -13,7 +13,6 @@ from ase import Atoms
 from ase.geometry import find_mic
 from jaxtyping import Bool, Float
 
-from atomgraft.data.checks.comparison import Compared
 from atomgraft.data.checks.findings import Finding, named, place_of, places
 from atomgraft.data.checks.mistakes import (
     ENERGY_MISTAKES,
@@ -22,6 +21,7 @@ from atomgraft.data.checks.mistakes import (
     unneeded_options,
     without_options,
 )
+from atomgraft.data.checks.predicted import Compared
 from atomgraft.data.checks.regression import interaction_energies
 from atomgraft.data.labels import energy_of, forces_of
 

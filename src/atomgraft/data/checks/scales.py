@@ -15,7 +15,6 @@ from jaxtyping import Float
 
 from atomgraft.core.units import EV_PER_A3_IN_GPA
 from atomgraft.data.canonical import LABEL_RIVALS, LABEL_UNITS
-from atomgraft.data.checks.comparison import Compared, Triple, compared_forces
 from atomgraft.data.checks.energy_scales import check_energy_scale
 from atomgraft.data.checks.findings import Finding, named, place_of, places
 from atomgraft.data.checks.mistakes import (
@@ -26,6 +25,7 @@ from atomgraft.data.checks.mistakes import (
     unneeded_options,
     without_options,
 )
+from atomgraft.data.checks.predicted import Compared, Triple, compared_forces
 from atomgraft.data.checks.regression import Regression, regressions
 from atomgraft.data.checks.shears import check_shears, order_remedy
 from atomgraft.data.labels import forces_of, stress_of

@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from atomgraft.core.units import EV_PER_A3_IN_GPA
 from atomgraft.data.canonical import LABEL_UNITS, SIX_COMPONENTS
-from atomgraft.data.checks.comparison import Triple
 from atomgraft.data.checks.findings import Finding, named, place_of, places
+from atomgraft.data.checks.predicted import Triple
 from atomgraft.data.label_keys import STRESS_ORDERS, VOIGT
 
 TELLING = 2e-5

@@ -5,20 +5,26 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ase import Atoms
 
-from atomgraft.data.base_knowledge import BaseKnowledge
-from atomgraft.data.checks.calculations import check_calculations
-from atomgraft.data.checks.comparison import Compared, compare_with_base
-from atomgraft.data.checks.constraints import check_constraints, check_elements
+from atomgraft.data.checks.calculations import (
+    check_calculations,
+    check_constraints,
+    check_elements,
+)
 from atomgraft.data.checks.contacts import check_contacts
 from atomgraft.data.checks.findings import Finding
 from atomgraft.data.checks.heads import check_heads
-from atomgraft.data.checks.label_presence import check_label_presence
-from atomgraft.data.checks.large_forces import check_forces, check_stress_sizes
-from atomgraft.data.checks.placeholders import check_placeholders
-from atomgraft.data.checks.reference import check_reference
-from atomgraft.data.checks.regression import Regression, regressions
+from atomgraft.data.checks.label_presence import (
+    check_label_presence,
+    check_placeholders,
+)
+from atomgraft.data.checks.large_forces import (
+    check_forces,
+    check_residuals,
+    check_stress_sizes,
+)
+from atomgraft.data.checks.predicted import BaseKnowledge, Compared, compare_with_base
+from atomgraft.data.checks.regression import Regression, check_reference, regressions
 from atomgraft.data.checks.repeats import check_repeats
-from atomgraft.data.checks.residuals import check_residuals
 from atomgraft.data.checks.scales import check_scales
 
 SEVERITIES = ("error", "warning", "note")

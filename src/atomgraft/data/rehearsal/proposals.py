@@ -8,6 +8,11 @@ They carry no labels: those come from the source model.
 
 The user's own are taken in small cells: supercells are folded, and those of at most
 24 atoms are taken where there are any, else those of at most 64, else none.
+
+The shipped ones are about 120 crystals of at most 12 atoms, as they are in nature.
+Forgetting is measured on others (`atomgraft.evaluation.forgetting`): no compound is in
+both sets, and no element in the same structure, or a model would be examined on what it
+was made to repeat. Made by ``scripts/crystals/make_rehearsal_crystals.py``.
 """
 
 import dataclasses
@@ -17,11 +22,28 @@ import numpy as np
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.ase_files import packaged_crystals
 from atomgraft.data.checks.findings import is_isolated_atom
-from atomgraft.data.rehearsal.crystals import rehearsal_crystals
 from atomgraft.data.rehearsal.disturbances import are_apart, disturbed
-from atomgraft.data.rehearsal.folding import folded
-from atomgraft.data.rehearsal.substitutions import substituted
+from atomgraft.data.rehearsal.relatives import folded, substituted
+
+
+def rehearsal_crystals() -> list[Atoms]:
+    """Return the crystals to rehearse on.
+
+    Returns
+    -------
+    :
+        Periodic structures with ``info["name"]`` (formula and prototype, unique)
+        and ``info["prototype"]``; lengths in Å.
+
+    Examples
+    --------
+    >>> rehearsal_crystals()[0].info["name"]
+    'N solid nitrogen'
+    """
+    return packaged_crystals("atomgraft.data.rehearsal")
+
 
 KINDS = ("crystal", "strained", "substituted")
 """Values of ``info["rehearsal"]``, in the order in which they are returned."""

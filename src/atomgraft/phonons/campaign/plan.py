@@ -10,7 +10,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.trust import NO_TRUST, Trust
-from atomgraft.data.subsets import nested_order
+from atomgraft.data.splits import nested_order
 from atomgraft.phonons.campaign.materials import (
     Material,
     balanced_folds,

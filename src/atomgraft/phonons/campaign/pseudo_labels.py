@@ -13,13 +13,13 @@ import numpy as np
 from ase import Atoms
 from jaxtyping import Float
 
-from atomgraft.data.differences import (
+from atomgraft.data.labels import forces_of, set_labels
+from atomgraft.data.partners import (
     CALCULATION,
     DISPLACEMENT,
     SYMMETRY_TOLERANCE,
     find_partners,
 )
-from atomgraft.data.labels import forces_of, set_labels
 
 PSEUDO = "pseudo-labels"
 """The calculation that such forces come from."""

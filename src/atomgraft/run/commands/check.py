@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from atomgraft.data.base_knowledge import BaseKnowledge
+    from atomgraft.data.checks.predicted import BaseKnowledge
     from atomgraft.data.checks.regression import Regression
     from atomgraft.data.checks.suite import Examination
     from atomgraft.data.labels import LabelCount

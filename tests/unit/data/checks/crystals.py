@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
 
-from atomgraft.data.base_knowledge import BaseKnowledge
+from atomgraft.data.checks.predicted import BaseKnowledge
 from atomgraft.data.labels import set_labels
 
 

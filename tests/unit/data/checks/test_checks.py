@@ -8,9 +8,8 @@ from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.units import EV_PER_A3_IN_GPA, EV_PER_A3_IN_KBAR
-from atomgraft.data.base_knowledge import BaseKnowledge
-from atomgraft.data.checks.comparison import MAX_ATOMS, compare_with_base
 from atomgraft.data.checks.findings import Finding, refuse_errors
+from atomgraft.data.checks.predicted import MAX_ATOMS, BaseKnowledge, compare_with_base
 from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.readers import read_structures
 from tests.unit.data.checks.crystals import BASE, crystals, predict

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.base_knowledge import BaseKnowledge
-from atomgraft.data.checks.comparison import compare_with_base, compared_forces
 from atomgraft.data.checks.findings import refuse_errors
+from atomgraft.data.checks.predicted import (
+    BaseKnowledge,
+    compare_with_base,
+    compared_forces,
+)
 from atomgraft.data.checks.scales import check_scales
-from atomgraft.data.differences import DISPLACEMENT
 from atomgraft.data.labels import forces_of, set_labels
+from atomgraft.data.partners import DISPLACEMENT
 from atomgraft.models.prediction import predict_structures
 from tests.displaced import along, displaced, forces_at, potential, symmetric_field
 

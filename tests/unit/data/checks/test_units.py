@@ -7,7 +7,7 @@ import pytest
 
 from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV, RYDBERG_IN_EV
 from atomgraft.data.canonical import LABEL_UNITS
-from atomgraft.data.checks.comparison import compare_with_base
+from atomgraft.data.checks.predicted import compare_with_base
 from atomgraft.data.checks.regression import regressions
 from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.exact_files import write_exactly

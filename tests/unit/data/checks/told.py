@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
-from atomgraft.data.base_knowledge import BaseKnowledge
+from atomgraft.data.checks.predicted import BaseKnowledge
 from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.labels import energy_of, forces_of, set_labels, stress_of
 from tests.unit.data.checks.crystals import Word

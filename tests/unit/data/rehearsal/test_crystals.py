@@ -9,10 +9,10 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from ase.neighborlist import neighbor_list
 
-from atomgraft.data.rehearsal.crystals import rehearsal_crystals
 from atomgraft.data.rehearsal.disturbances import are_apart
-from atomgraft.data.rehearsal.substitutions import PROBED_FORMULAS, reduced_formula
-from atomgraft.evaluation.crystals import shipped_crystals
+from atomgraft.data.rehearsal.proposals import rehearsal_crystals
+from atomgraft.data.rehearsal.relatives import PROBED_FORMULAS, reduced_formula
+from atomgraft.evaluation.forgetting import shipped_crystals
 
 SCRIPTS = Path(__file__).parents[4] / "scripts/crystals"
 

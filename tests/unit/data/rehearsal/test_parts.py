@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atomgraft.data.rehearsal.disturbances import are_apart, disturbed
-from atomgraft.data.rehearsal.folding import folded
-from atomgraft.data.rehearsal.substitutions import (
+from atomgraft.data.rehearsal.relatives import (
     NOBLE_GASES,
     chemical_neighbours,
+    folded,
     substituted,
 )
 

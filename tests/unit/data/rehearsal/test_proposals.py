@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.labels import energy_of, forces_of
 from atomgraft.data.readers import read_structures
-from atomgraft.data.rehearsal.crystals import rehearsal_crystals
 from atomgraft.data.rehearsal.disturbances import are_apart
 from atomgraft.data.rehearsal.proposals import (
     DISTURBANCES,
@@ -22,8 +21,9 @@ from atomgraft.data.rehearsal.proposals import (
     LARGEST,
     SMALL,
     propose_rehearsal,
+    rehearsal_crystals,
 )
-from atomgraft.data.rehearsal.substitutions import PROBED_FORMULAS, reduced_formula
+from atomgraft.data.rehearsal.relatives import PROBED_FORMULAS, reduced_formula
 
 ALL = frozenset(range(1, 84)) | frozenset(range(89, 95))
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from atomgraft.data.differences import CALCULATION, DISPLACEMENT, find_partners
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.labels import forces_of, set_labels
+from atomgraft.data.partners import CALCULATION, DISPLACEMENT, find_partners
 from atomgraft.data.readers import read_structures
 from atomgraft.phonons.campaign.pseudo_labels import (
     PSEUDO,
