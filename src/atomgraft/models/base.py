@@ -3,7 +3,7 @@
 import abc
 import copy
 import dataclasses
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import TypeVar
 
@@ -77,6 +77,12 @@ class Block:
         gradient is zero, and training leaves it alone.
     is_transposed
         Whether the parameter stores outputs by inputs, as a dense layer of torch does.
+    column_keys
+        What selects each column, where columns belong to elements.
+    gain
+        The number by which the layer multiplies the matrix in its forward pass. Layers
+        that normalise divide by the root of the number of rows: it changes where a
+        table of elements grows.
     """
 
     offset: int
@@ -85,6 +91,8 @@ class Block:
     scale: float
     row_keys: tuple[RowKey, ...] = ()
     is_transposed: bool = False
+    column_keys: tuple[RowKey, ...] = ()
+    gain: float = 1.0
 
     @property
     def size(self) -> int:
@@ -196,6 +204,8 @@ class AbstractPotential(abc.ABC):
     added_references
         eV, float64, in the shape of the parameter that holds reference energies;
         none where there is nothing to add.
+    element_constants
+        What a prediction takes from an atomic number besides weights, in words.
     """
 
     card: PotentialCard
@@ -204,6 +214,7 @@ class AbstractPotential(abc.ABC):
     module: nn.Module
     roles: Mapping[Role, tuple[str, ...]]
     added_references: Tensor | None = None
+    element_constants: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def blocks(self, parameter: str) -> tuple[Block, ...]:
@@ -221,6 +232,75 @@ class AbstractPotential(abc.ABC):
         Mapping[int, int]
             The place in the flattened parameter, by atomic number.
         """
+
+    def element_places(self) -> Mapping[str, Mapping[int, tuple[int, ...]]]:
+        """Return which parameters hold numbers of each element, outside any block.
+
+        Returns
+        -------
+        Mapping[str, Mapping[int, tuple[int, ...]]]
+            Places in the flattened parameter, by parameter and atomic number. The
+            reference energies are among them; a model with several heads has one
+            place for each.
+        """
+        name, places = self.reference_places()
+        return {name: {number: (place,) for number, place in places.items()}}
+
+    def with_more_elements(self: Self, numbers: Iterable[int]) -> Self:
+        """Return a model of the same function that has room for further elements.
+
+        What belongs to them is zero.
+
+        Parameters
+        ----------
+        numbers
+            Atomic numbers that the model does not know.
+
+        Raises
+        ------
+        BadInputError
+            The adapter, or this architecture, cannot take up an element.
+        """
+        symbols = ", ".join(chemical_symbols[one] for one in sorted(numbers))
+        raise BadInputError(
+            f"{self.card.name} does not know {symbols}.",
+            f"Its adapter ({self.card.framework}) cannot add an element to a model.",
+            "Start from a model that knows all elements of the structures.",
+        )
+
+    def follow_donors(  # noqa: B027 - most adapters have weights alone
+        self, donors: Mapping[int, int]
+    ) -> None:
+        """Copy what an element has besides its weights, in place; nothing for most.
+
+        Parameters
+        ----------
+        donors
+            Atomic number of the donor, by that of the element.
+        """
+
+    def rescaled(self: Self, *, length: float, energy: float = 1.0) -> Self:
+        """Return the model of corresponding states: E(x) = energy · E₀(x / length).
+
+        Reference energies stay; forces and stresses follow from the energy.
+
+        Parameters
+        ----------
+        length
+            Lengths of the new model in units of the old one's.
+        energy
+            Interaction energies of the new model in units of the old one's.
+
+        Raises
+        ------
+        BadInputError
+            The adapter, or this architecture, has no such scaling.
+        """
+        raise BadInputError(
+            f"{self.card.name} cannot be scaled by {length:g} (energy {energy:g}).",
+            f"Its adapter ({self.card.framework}) or architecture does not allow it.",
+            "Leave the length and energy scale out.",
+        )
 
     def with_shifted_references(self, shifts: Mapping[int, float]) -> dict[str, Tensor]:
         """Return the parameter that holds reference energies with shifts added.

@@ -29,9 +29,9 @@ def path_blocks(
     --------
     >>> from types import SimpleNamespace
     >>> paths = [
-    ...     SimpleNamespace(i_in=0, path_shape=(8, 4)),
-    ...     SimpleNamespace(i_in=1, path_shape=(2, 4)),
-    ...     SimpleNamespace(i_in=-1, path_shape=(4,)),
+    ...     SimpleNamespace(i_in=0, path_shape=(8, 4), path_weight=0.3),
+    ...     SimpleNamespace(i_in=1, path_shape=(2, 4), path_weight=0.7),
+    ...     SimpleNamespace(i_in=-1, path_shape=(4,), path_weight=1.0),
     ... ]
     >>> [one.rows for one in path_blocks(paths)]
     [8, 2]
@@ -56,6 +56,7 @@ def path_blocks(
                     scale=1.0,
                     # the second input of a product runs faster than the first
                     row_keys=tuple(own) * (rows // len(own)) if own else (),
+                    gain=float(instruction.path_weight),
                 )
             )
             offset += rows * columns

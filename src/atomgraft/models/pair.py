@@ -1,15 +1,15 @@
 """The `pair` adapter: tiny exact potentials that need no framework."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, final
+from typing import Literal, cast, final
 
 import pydantic
 import safetensors
 import safetensors.torch
 import torch
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, chemical_symbols
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -33,6 +33,7 @@ from atomgraft.models.classical import (
     arithmetic_mean,
     geometric_mean,
 )
+from atomgraft.models.elements import transfer_weights
 from atomgraft.models.graph import Graph
 
 REFERENCES = "reference_energies"
@@ -167,7 +168,69 @@ class PairPotential(AbstractPotential):
                 columns=columns,
                 scale=1.0,
                 row_keys=_atomic_numbers(self.symbols),
+                column_keys=_atomic_numbers(self.symbols) if value.ndim == 2 else (),
             ),
+        )
+
+    def with_more_elements(self, numbers: Iterable[int]) -> "PairPotential":
+        """Return a model of the same function with room for further elements."""
+        symbols = (*self.symbols, *(chemical_symbols[one] for one in sorted(numbers)))
+        other = self._like(self._card(symbols))
+        transfer_weights(self, other)
+        if (cutoffs := other.cutoffs) is not None and self.cutoffs is not None:
+            cutoffs.zero_()
+            n_known = len(self.symbols)
+            cutoffs[:n_known, :n_known] = self.cutoffs
+            other.cutoff = self.cutoff
+        return other
+
+    def follow_donors(self, donors: Mapping[int, int]) -> None:
+        """Copy the cutoffs of a Stillinger-Weber law, which σ has set at the start."""
+        if (cutoffs := self.cutoffs) is None:
+            return
+        _, places = self.reference_places()
+        for element, donor in donors.items():
+            to, of = places[element], places[donor]
+            cutoffs[to] = cutoffs[of]
+            cutoffs[:, to] = cutoffs[:, of]
+        self.cutoff = float(cutoffs.max())
+
+    def rescaled(self, *, length: float, energy: float = 1.0) -> "PairPotential":
+        """Return the model of corresponding states: distances and factors scale."""
+        card = self._card(self.symbols)
+        onset = None if card.onset is None else length * card.onset
+        scaled = {"cutoff": length * card.cutoff, "onset": onset}
+        other = self._like(card.model_copy(update=scaled))
+        transfer_weights(self, other)
+        with torch.no_grad():
+            other.module.get_parameter("interaction.sigma").mul_(length)
+            other.module.get_parameter("readout").mul_(energy)
+        if (cutoffs := other.cutoffs) is not None and self.cutoffs is not None:
+            cutoffs.copy_(length * self.cutoffs)
+            other.cutoff = float(cutoffs.max())
+        return other
+
+    @property
+    def cutoffs(self) -> Tensor | None:
+        """Those of each pair of elements, Å; none where one holds for all."""
+        law = cast("PairModule", self.module).interaction
+        return law.cutoffs if isinstance(law, StillingerWeberLaw) else None
+
+    def _like(self, card: PairCard) -> "PairPotential":
+        """Return a potential of the same law; its weights are still to come."""
+        law = _blank_law(card, self.dtype)
+        other = PairPotential(self.card.name, card.elements, law)
+        other.module.to(self.device)
+        return other
+
+    def _card(self, symbols: Sequence[str]) -> PairCard:
+        return PairCard(
+            name=self.card.name,
+            licence=self.card.licence,
+            kind=self.kind,
+            elements=tuple(symbols),
+            cutoff=self.cutoff,
+            onset=self.onset,
         )
 
     def reference_places(self) -> tuple[str, Mapping[int, int]]:
@@ -181,14 +244,7 @@ class PairPotential(AbstractPotential):
 
     def export(self, path: Path) -> Path:
         """Write one safetensors file that :func:`load_pair` reads back."""
-        card = PairCard(
-            name=self.card.name,
-            licence=self.card.licence,
-            kind=self.kind,
-            elements=self.symbols,
-            cutoff=self.cutoff,
-            onset=self.onset,
-        )
+        card = self._card(self.symbols)
         state: dict[str, Tensor] = self.module.state_dict()
         if self.added_references is not None:
             state[REFERENCES] = self.exact_references()

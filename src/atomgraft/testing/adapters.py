@@ -6,6 +6,7 @@ from types import MappingProxyType
 from atomgraft.models.base import AbstractPotential
 from atomgraft.testing import (
     adapter_derivatives,
+    adapter_elements,
     adapter_inputs,
     adapter_symmetries,
     adapter_weights,
@@ -39,6 +40,9 @@ _CHECKS: tuple[Check, ...] = (
     adapter_weights.check_reference_shift,
     adapter_weights.check_large_references,
     adapter_weights.check_given_weights,
+    adapter_elements.check_element_copied,
+    adapter_elements.check_element_added,
+    adapter_elements.check_rescaled,
 )
 
 ADAPTER_CHECKS: Mapping[str, Check] = MappingProxyType(

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,9 +27,15 @@ from atomgraft.models.base import (
     RowKey,
     interaction,
 )
+from atomgraft.models.elements import transfer_weights
 from atomgraft.models.graph import Graph
 from atomgraft.models.irreps import path_blocks
 from atomgraft.models.mace.layers import use_own_layers
+from atomgraft.models.mace.rebuilding import (
+    element_constants,
+    for_elements,
+    for_length,
+)
 
 PREFIX = "network."
 """What our names of parameters have before MACE's."""
@@ -125,6 +131,7 @@ class MacePotential(AbstractPotential):
         self.module = MaceEnergies(network, self.head)
         self.module.requires_grad_(requires_grad=True)
         self.roles = _roles(self.module)
+        self.element_constants = element_constants(network)
         energies = network.get_buffer(REFERENCE.removeprefix(PREFIX))
         self.keep_references(energies.double())  # a file may hold them alone in float64
 
@@ -164,6 +171,48 @@ class MacePotential(AbstractPotential):
         if self.module.get_parameter(REFERENCE).dim() == 2:
             first = self.head * len(self.numbers)
         return REFERENCE, {Z: first + column for column, Z in enumerate(self.numbers)}
+
+    def element_places(self) -> Mapping[str, Mapping[int, tuple[int, ...]]]:
+        """Return the places of each element, in the rows of all heads."""
+        size = self.module.get_parameter(REFERENCE).numel()
+        n_elements = len(self.numbers)
+        return {
+            REFERENCE: {
+                number: tuple(range(column, size, n_elements))
+                for column, number in enumerate(self.numbers)
+            }
+        }
+
+    def with_more_elements(self, numbers: Iterable[int]) -> "MacePotential":
+        """Return a model of the same function with room for further elements."""
+        network = for_elements(self.plain, sorted(numbers))
+        other = MacePotential(network, self.card)
+        other.module.to(device=self.device, dtype=self.dtype)
+        transfer_weights(self, other)
+        return other
+
+    def rescaled(self, *, length: float, energy: float = 1.0) -> "MacePotential":
+        """Return the model of corresponding states."""
+        plain = for_length(self._current(self.dtype), length)
+        if energy != 1.0:
+            if "scale_shift" not in dict(plain.named_modules()):
+                return super().rescaled(length=length, energy=energy)
+            for name in ("scale", "shift"):
+                plain.get_submodule("scale_shift").get_buffer(name).mul_(energy)
+        other = MacePotential(plain, self.card)
+        other.module.to(device=self.device, dtype=self.dtype)
+        other.keep_references(self.exact_references())
+        return other
+
+    def _current(self, dtype: torch.dtype) -> nn.Module:
+        """Return the framework's model with today's weights and reference energies."""
+        network = copy.deepcopy(self.plain).to(dtype)
+        tensors = dict(network.named_parameters()) | dict(network.named_buffers())
+        with torch.no_grad():
+            for name, value in self.module.named_parameters():
+                tensors[name.removeprefix(PREFIX)].copy_(value)
+            tensors[REFERENCE.removeprefix(PREFIX)].copy_(self.exact_references())
+        return network
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -224,12 +273,7 @@ class MacePotential(AbstractPotential):
         It is in our precision, or in float64 where float32 would round reference
         energies: mace-torch evaluates a model in the precision of its weights.
         """
-        network = copy.deepcopy(self.plain).to(self.exported_dtype())
-        tensors = dict(network.named_parameters()) | dict(network.named_buffers())
-        with torch.no_grad():
-            for name, value in self.module.named_parameters():
-                tensors[name.removeprefix(PREFIX)].copy_(value)
-            tensors[REFERENCE.removeprefix(PREFIX)].copy_(self.exact_references())
+        network = self._current(self.exported_dtype())
         buffer = io.BytesIO()
         torch.save(network, buffer)
         path = with_ending(path, ".model")

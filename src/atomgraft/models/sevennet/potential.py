@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,12 +25,16 @@ from atomgraft.models.base import (
     RowKey,
     interaction,
 )
+from atomgraft.models.elements import transfer_weights
 from atomgraft.models.irreps import path_blocks
 from atomgraft.models.sevennet.layers import SevenNetEnergies
+from atomgraft.models.sevennet.rebuilding import for_elements, for_length
 
 READOUT_STEPS = ("input_to_hidden", "hidden_to_energy")
 
 REFERENCE = "rescale_atomic_energy.shift"
+ELEMENT_SCALE = "rescale_atomic_energy.scale"
+FREQUENCIES = "edge_embedding.basis_function.coeffs"
 
 _ROLE_PATTERNS: tuple[tuple[str, Role], ...] = (
     (r"edge_embedding\.", RADIAL_BASIS),
@@ -129,6 +133,54 @@ class SevenNetPotential(AbstractPotential):
             first = self.modality * shift.shape[1]
         places = {number: first + column for number, column in self.type_map.items()}
         return REFERENCE, places
+
+    def element_places(self) -> Mapping[str, Mapping[int, tuple[int, ...]]]:
+        """Return the places of each element in shift and scale, of every modality."""
+        found: dict[str, Mapping[int, tuple[int, ...]]] = {}
+        n_elements = len(self.type_map)
+        for name in (REFERENCE, ELEMENT_SCALE):
+            size = self.module.get_parameter(name).numel()
+            if size % n_elements:
+                continue  # one number for all elements
+            found[name] = {
+                number: tuple(range(column, size, n_elements))
+                for number, column in self.type_map.items()
+            }
+        return found
+
+    def with_more_elements(self, numbers: Iterable[int]) -> "SevenNetPotential":
+        """Return a model of the same function with room for further elements."""
+        network, config = for_elements(self.source.config, sorted(numbers))
+        other = self._of(network, config)
+        transfer_weights(self, other)
+        return other
+
+    def rescaled(self, *, length: float, energy: float = 1.0) -> "SevenNetPotential":
+        """Return the model of corresponding states.
+
+        Cutoffs and Bessel frequencies follow the length. The Bessel functions
+        (2/cutoff) sin(f r)/r have two powers of it too many: the first radial layers
+        take them up.
+        """
+        network, config = for_length(self.source.config, length)
+        other = self._of(network, config)
+        transfer_weights(self, other)
+        with torch.no_grad():
+            for name, weight in other.module.named_parameters():
+                if name == FREQUENCIES:
+                    weight.div_(length)
+                elif re.fullmatch(r"\d+_convolution\.weight_nn\.layer0\.weight", name):
+                    weight.mul_(length**2)
+                elif name == ELEMENT_SCALE:
+                    weight.mul_(energy)
+        return other
+
+    def _of(self, network: nn.Module, config: dict[str, Any]) -> "SevenNetPotential":
+        """Return a potential of another network, in this one's precision and place."""
+        source = dataclasses.replace(self.source, config=config)
+        other = SevenNetPotential(network, source, self.card)
+        other.module.to(device=self.device, dtype=self.dtype)
+        return other
 
     @property
     def heads(self) -> tuple[str, ...]:
