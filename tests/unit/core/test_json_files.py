@@ -38,19 +38,20 @@ WHOLE = '{"seed": 1, "steps": 2}'
     ("text", "reason"),
     [
         (WHOLE[:-1], "no JSON"),
-        (WHOLE * 2, "Extra data"),
+        (WHOLE * 2, "trailing characters"),
         ("{", "no JSON"),
         ("[1]", "holds a list"),
         ("null", "holds a NoneType"),
         ('"text"', "holds a str"),
-        ('{"a": NaN}', "NaN is no finite number"),
+        ('{"a": NaN}', "no finite number"),
         ('{"a": -Infinity}', "no finite number"),
         ('{"a": 1e999}', "no finite number"),
         ('{"a": 99999999999999999999}', "63 bits"),
-        ('{"a": ' + "9" * 5000 + "}", "63 bits"),
-        ("[" * 100_000, "levels"),
-        ('{"a":' * 100 + "1" + "}" * 100, "levels"),
-        ('{"a": "\\ud800"}', "half a character"),
+        ('{"a": [{"b": -9223372036854775809}]}', "63 bits"),
+        ('{"a": ' + "9" * 5000 + "}", "no JSON"),
+        ("[" * 100_000, "recursion limit"),
+        ('{"a":' * 300 + "1" + "}" * 300, "recursion limit"),
+        ('{"a": "\\ud800"}', "no JSON"),
     ],
 )
 def test_everything_else_is_refused(tmp_path, text, reason):
@@ -60,6 +61,12 @@ def test_everything_else_is_refused(tmp_path, text, reason):
         read_json(path, title="result", remedy="Run it again.")
     assert str(path) in str(caught.value)
     assert str(caught.value).endswith("Run it again.")
+
+
+def test_what_only_looks_extreme_is_read():
+    """Negative control of the look at large numbers."""
+    document = {"sum": "1e999 NaN 99999999999999999999", "a": [1e300, -(2**63) + 1]}
+    assert parse_json(json.dumps(document)) == document
 
 
 def test_a_log_may_hold_what_is_not_finite():
