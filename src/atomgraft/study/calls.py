@@ -251,12 +251,19 @@ class StudyOptions:
         BadInputError
             The options say nothing that can be done.
         """
-        from atomgraft.study.clusters import parse_plan
+        from atomgraft.study.clusters import ClusterPlan, parse_slurm
         from atomgraft.study.credentials import parse_credentials
 
+        n_workers, scheduler, slurm = self.cluster
+        plan = ClusterPlan(
+            n_workers=n_workers,
+            scheduler=scheduler,
+            credentials=parse_credentials(*self.tls),
+            slurm=parse_slurm(slurm),
+        )
         return Call(
             folder=folder,
-            cluster=parse_plan(*self.cluster, parse_credentials(*self.tls)),
+            cluster=plan,
             trust=trust,
             as_json=self.as_json,
             fresh=self.fresh,

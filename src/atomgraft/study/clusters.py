@@ -14,11 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from atomgraft.core.errors import BadInputError, MissingExtraError
 from atomgraft.core.storage import make_private_folder
-from atomgraft.study.credentials import (
-    Credentials,
-    client_security,
-    temporary_security,
-)
+from atomgraft.study.credentials import Credentials, client_security
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -86,43 +82,6 @@ class ClusterPlan:
             )
 
 
-def parse_plan(
-    workers: int | None,
-    scheduler: str | None,
-    slurm: Sequence[str] | None,
-    credentials: Credentials | None = None,
-) -> ClusterPlan:
-    """Return where to run, as the flags of the command line say.
-
-    Parameters
-    ----------
-    workers
-        How many cells at once.
-    scheduler
-        Address of a Dask scheduler.
-    slurm
-        Options of SLURM as ``KEY=VALUE``.
-    credentials
-        TLS files for the scheduler.
-
-    Raises
-    ------
-    BadInputError
-        An option is no pair, there are no workers, or two places to run.
-
-    Examples
-    --------
-    >>> parse_plan(2, None, None).n_workers
-    2
-    """
-    return ClusterPlan(
-        n_workers=workers,
-        scheduler=scheduler,
-        credentials=credentials,
-        slurm=parse_slurm(tuple(slurm or ())),
-    )
-
-
 def usable_cores() -> int:
     """Return the cores that this process may use, which can be fewer than there are."""
     return len(os.sched_getaffinity(0))
@@ -182,15 +141,12 @@ def opened(plan: ClusterPlan, *, n_workers: int) -> Generator["Client"]:
         from distributed import Client
 
         with dask_config.set(NO_PAGES):
-            cluster = _started(plan, n_workers)
+            slurm = plan.slurm
+            cluster = _local(n_workers) if slurm is None else _slurm(slurm)
         stack.enter_context(cluster)
-        if plan.slurm is not None:
+        if slurm is not None:
             cluster.scale(jobs=n_workers)
         yield stack.enter_context(Client(cluster, set_as_default=False))
-
-
-def _started(plan: ClusterPlan, n_workers: int) -> Any:  # noqa: ANN401
-    return _local(n_workers) if plan.slurm is None else _slurm(plan.slurm)
 
 
 def _hush() -> None:
@@ -215,7 +171,7 @@ def _local(n_workers: int) -> Any:  # noqa: ANN401 - distributed has no types
         threads_per_worker=1,
         processes=True,
         memory_limit=None,
-        security=temporary_security(),
+        security=distributed.Security.temporary(),
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
         scheduler_kwargs={"dashboard": False},
@@ -253,13 +209,15 @@ def _slurm(options: Mapping[str, str]) -> Any:  # noqa: ANN401 - jobqueue has no
             "It submits the workers as jobs.",
             'Install it: pip install "atomgraft[slurm]"',
         )
+    from distributed import Security
+
     start: Any = importlib.import_module("dask_jobqueue").SLURMCluster
     given = {key: int(one) if one.isdigit() else one for key, one in options.items()}
     ours = {
         "cores": 1,
         "processes": 1,
         "memory": "4GB",
-        "security": temporary_security(),
+        "security": Security.temporary(),
         "shared_temp_directory": str(_shared_folder()),
         "scheduler_options": {"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         "worker_extra_args": ["--no-dashboard"],
@@ -288,7 +246,7 @@ def _shared_folder() -> Path:
     return folder
 
 
-def parse_slurm(options: tuple[str, ...]) -> dict[str, str] | None:
+def parse_slurm(options: Sequence[str] | None) -> dict[str, str] | None:
     """Return options given as KEY=VALUE, or none where none is given.
 
     Raises
@@ -301,15 +259,12 @@ def parse_slurm(options: tuple[str, ...]) -> dict[str, str] | None:
     >>> parse_slurm(("queue=short", "walltime=01:00:00"))
     {'queue': 'short', 'walltime': '01:00:00'}
     """
-    if not options:
-        return None
-    pairs = [one.partition("=") for one in options]
-    wrong = [one for one, (key, sign, _) in zip(options, pairs, strict=True) if not sign
-             or not key]  # fmt: skip
-    if wrong:
-        raise BadInputError(
-            f"--slurm {wrong[0]!r} has no name and value.",
-            "KEY=VALUE is needed.",
-            "For example: --slurm queue=short",
-        )
-    return {key: value for key, _, value in pairs}
+    pairs = {one: one.partition("=") for one in options or ()}
+    for one, (key, sign, _) in pairs.items():
+        if not key or not sign:
+            raise BadInputError(
+                f"--slurm {one!r} has no name and value.",
+                "KEY=VALUE is needed.",
+                "For example: --slurm queue=short",
+            )
+    return {key: value for key, _, value in pairs.values()} or None

@@ -8,7 +8,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_file
 
 ENCRYPTED = "tls://"
@@ -72,25 +72,6 @@ def parse_credentials(
                 "Check the path.",
             )
     return Credentials(ca_file=ca_file, cert=cert, key=key)
-
-
-def temporary_security() -> Any:  # noqa: ANN401 - distributed has no types
-    """Return credentials that exist in memory alone, for one cluster.
-
-    Raises
-    ------
-    MissingExtraError
-        cryptography is not installed.
-    """
-    security: Any = importlib.import_module("distributed").Security
-    try:
-        return security.temporary()
-    except ImportError as error:
-        raise MissingExtraError(
-            "cryptography is not installed.",
-            "It makes the keys that keep other users of this machine out.",
-            "Install it: pip install cryptography",
-        ) from error
 
 
 def client_security(address: str, credentials: Credentials | None) -> Any:  # noqa: ANN401

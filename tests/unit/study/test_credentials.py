@@ -5,15 +5,13 @@ import urllib.request
 
 import pytest
 
-from atomgraft.core.errors import BadInputError, MissingExtraError
-from atomgraft.study import credentials
+from atomgraft.core.errors import BadInputError
 from atomgraft.study.cells import Cell, run_campaign
-from atomgraft.study.clusters import ClusterPlan, opened, parse_plan
+from atomgraft.study.clusters import ClusterPlan, opened
 from atomgraft.study.credentials import (
     client_security,
     exposure,
     parse_credentials,
-    temporary_security,
 )
 
 distributed = pytest.importorskip("distributed")
@@ -64,7 +62,7 @@ def test_a_client_without_the_credentials_is_refused(kind, local):
     if kind == "without":
         address, security = address.replace("tls://", "tcp://"), None
     else:
-        security = temporary_security()
+        security = Security.temporary()
     with pytest.raises(OSError, match=r"[Tt]imed out|reset by peer|does not match"):
         Client(address, security=security, timeout=WAIT, set_as_default=False)
     assert local.submit(abs, -1).result(WAIT) == 1  # the others go on
@@ -95,8 +93,9 @@ def test_a_scheduler_with_tls_takes_the_users_own_files(files, tmp_path):
     with LocalCluster(
         n_workers=1, processes=False, dashboard_address=None, security=security
     ) as cluster:
-        plan = parse_plan(
-            None, cluster.scheduler_address, None, parse_credentials(**files)
+        plan = ClusterPlan(
+            scheduler=cluster.scheduler_address,
+            credentials=parse_credentials(**files),
         )
         cell = Cell(name="c", identity="1", payload={"number": 3})
         found = run_campaign([cell], tmp_path, square, plan=plan)
@@ -136,12 +135,3 @@ def test_a_key_that_is_none_is_refused(files):
 def test_a_scheduler_without_tls_is_told(files):
     assert exposure("tls://node7:8786") is None
     assert "anybody who reaches its port" in (exposure("tcp://node7:8786") or "")
-
-
-def test_without_cryptography_nothing_starts(monkeypatch):
-    def lacking():
-        raise ImportError
-
-    monkeypatch.setattr(Security, "temporary", lacking)
-    with pytest.raises(MissingExtraError, match="pip install cryptography"):
-        credentials.temporary_security()
