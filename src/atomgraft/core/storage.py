@@ -224,6 +224,38 @@ def append_line(path: Path, line: str) -> None:
         raise _failure(path, error) from error
 
 
+def append_after(path: Path, n_bytes: int, content: bytes) -> None:
+    """Append to a file behind its first bytes; what stood behind them is cut off.
+
+    Parameters
+    ----------
+    path
+        Made if it is not there.
+    n_bytes
+        What stays of it.
+    content
+        What follows; on the disk when this returns.
+
+    Raises
+    ------
+    BadInputError
+        `path` is not ours to change.
+    StorageError
+        The disk is full or the folder cannot be written.
+    """
+    if not _may_write(path, None):
+        return
+    try:
+        with path.open("r+b" if is_file(path) else "xb") as stream:
+            stream.truncate(n_bytes)
+            stream.seek(n_bytes)
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise _failure(path, error) from error
+
+
 def make_folder(path: Path) -> None:
     """Create a folder and its parents.
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from atomgraft.core.errors import BadInputError, StorageError
 from atomgraft.core.storage import (
     LOCK,
+    append_after,
     append_line,
     exposure,
     is_file,
@@ -65,6 +66,22 @@ def test_what_was_there_stays_where_a_step_fails(owner, name, old, monkeypatch):
     assert str(old) in caught.value.came
     assert old.read_text() == "old"
     assert names_in(old.parent) == [old.name]
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "found"), [(0, b"new"), (2, b"olnew"), (3, b"oldnew")]
+)
+def test_what_is_appended_follows_the_bytes_that_stay(n_bytes, found, old):
+    append_after(old, n_bytes, b"new")
+    assert old.read_bytes() == found
+
+
+def test_a_file_is_made_to_append_to_and_a_full_disk_is_told(tmp_path, monkeypatch):
+    append_after(tmp_path / "new", 0, b"first")
+    assert (tmp_path / "new").read_bytes() == b"first"
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(StorageError, match="No space left"):
+        append_after(tmp_path / "new", 5, b"second")
 
 
 WRITER = """
