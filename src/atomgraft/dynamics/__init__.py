@@ -1,0 +1,1 @@
+"""Motion under a potential: batched molecular dynamics, trajectories on disk."""

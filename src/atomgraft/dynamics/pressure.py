@@ -1,0 +1,108 @@
+"""Constant pressure, one replica at a time, by ASE's integrator."""
+
+import dataclasses
+import warnings
+from collections.abc import Iterator
+
+from ase import Atoms, units
+
+from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.seeding import numpy_generator
+from atomgraft.core.units import EV_PER_A3_IN_GPA
+from atomgraft.dynamics.replicas import Replica
+from atomgraft.lattice.forces import require_known
+from atomgraft.models.base import AbstractPotential
+from atomgraft.models.calculator import GraftCalculator
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Barostat:
+    """How the cell follows the pressure.
+
+    Parameters
+    ----------
+    pressure
+        GPa; kinetic contribution included.
+    time
+        Of its fluctuations, fs.
+    keeps_shape
+        Whether the cell changes its volume alone.
+    """
+
+    pressure: float = 0.0
+    time: float = 1000.0
+    keeps_shape: bool = False
+
+
+def at_pressure(
+    replica: Replica,
+    potential: AbstractPotential,
+    barostat: Barostat,
+    *,
+    timestep: float,
+    n_steps: int,
+    frame_every: int = 10,
+) -> Iterator[Atoms]:
+    """Yield frames of a run at constant temperature and pressure (NPT).
+
+    The integrator is ASE's ``LangevinBAOAB`` with a Langevin barostat (Quigley &
+    Probert, J. Chem. Phys. 120, 11432, 2004) on our calculator.
+
+    Parameters
+    ----------
+    replica
+        With a temperature, and periodic in all directions.
+    potential
+        In float64, so that stresses are smooth.
+    barostat
+        How the cell follows the pressure.
+    timestep
+        fs
+    n_steps
+        In all.
+    frame_every
+        Steps between two frames; the first frame comes before the first step.
+
+    Raises
+    ------
+    BadInputError
+        The replica has no temperature or no cell, or the potential does not know it.
+    MissingExtraError
+        This ASE has no such integrator.
+    """
+    require_known(potential, [replica.atoms])
+    if replica.temperature is None or not replica.atoms.pbc.all():
+        raise BadInputError(
+            f"{replica.atoms.get_chemical_formula()} has no temperature, or is not "
+            "periodic in all directions.",
+            "Both are needed at constant pressure.",
+            "Give the replica a temperature, and a crystal or a liquid in a cell.",
+        )
+    try:
+        from ase.md.langevinbaoab import LangevinBAOAB
+    except ImportError as error:
+        raise MissingExtraError(
+            "The installed version of ASE has no LangevinBAOAB.",
+            "Runs at constant pressure use it.",
+            "pip install --upgrade ase",
+        ) from error
+    atoms = replica.atoms.copy()
+    atoms.calc = GraftCalculator(potential)
+    with warnings.catch_warnings():  # that the mass of the cell follows from its time
+        warnings.simplefilter("ignore")
+        integrator = LangevinBAOAB(
+            atoms,
+            timestep * units.fs,
+            temperature_K=replica.temperature,
+            externalstress=-barostat.pressure / EV_PER_A3_IN_GPA,
+            hydrostatic=barostat.keeps_shape,
+            T_tau=units.fs / replica.friction,
+            P_tau=barostat.time * units.fs,
+            rng=numpy_generator(replica.seed, "barostat"),
+        )
+    yield atoms.copy()
+    for done in range(frame_every, n_steps + 1, frame_every):
+        integrator.run(frame_every)
+        now = atoms.copy()
+        now.info |= {"step": done, "time": done * timestep}
+        yield now

@@ -1,0 +1,154 @@
+"""A run on disk: trajectories that grow, and a state from which it goes on."""
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from ase import Atoms
+from ase.io import write
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.storage import (
+    append_after,
+    is_file,
+    make_folder,
+    write_atomically,
+)
+from atomgraft.dynamics.mover import AbstractMover
+from atomgraft.dynamics.replicas import State, frame, places_of
+
+STATE = "state.safetensors"
+
+OBSERVED = "observed."
+"""Before the names of arrays that are not of the state itself."""
+
+FIELDS = ("positions", "velocities", "forces", "energies", "stopped")
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def trajectory_name(i: int) -> str:
+    """Return the file of a replica.
+
+    Examples
+    --------
+    >>> trajectory_name(3)
+    '003.extxyz'
+    """
+    return f"{i:03d}.extxyz"
+
+
+class Recording:
+    """The folder of one run.
+
+    Frames wait in memory until the state is saved; then both are on the disk. Frames
+    that a killed run has written behind its last state are cut off when it goes on.
+
+    Parameters
+    ----------
+    folder
+        Of this run alone; made when something is written.
+    pins
+        What the run is: structures, potential, settings. It is resumed with the same
+        alone.
+    """
+
+    def __init__(self, folder: Path, pins: Mapping[str, Any] = NOTHING) -> None:
+        self.folder, self.pins = folder, dict(pins)
+        self._lengths: dict[str, int] = {}
+        self._waiting: dict[str, list[bytes]] = {}
+
+    def resumed(self) -> tuple[State, dict[str, np.ndarray]] | None:
+        """Return the last state and what was observed; none for another run, or none.
+
+        Raises
+        ------
+        BadInputError
+            The file of the state, or a trajectory, is damaged.
+        """
+        path = self.folder / STATE
+        if not is_file(path):
+            return None
+        try:
+            with safetensors.safe_open(path, framework="np") as stream:
+                card = json.loads((stream.metadata() or {})["run"])
+                names: list[str] = stream.keys()  # not a mapping: cannot be iterated
+                arrays = {name: stream.get_tensor(name) for name in names}
+            if card["pins"] != json.loads(json.dumps(self.pins)):
+                return None
+            fields = {name: arrays.pop(name) for name in FIELDS}
+            state = State(step=int(card["step"]), **fields)
+            lengths = {str(name): int(n) for name, n in card["lengths"].items()}
+        except (OSError, safetensors.SafetensorError, KeyError, ValueError) as error:
+            raise _damaged(path) from error
+        for name, n_bytes in lengths.items():
+            place = self.folder / name
+            if not is_file(place) or place.stat().st_size < n_bytes:
+                raise _damaged(place)
+        self._lengths = lengths
+        return state, {name.removeprefix(OBSERVED): one for name, one in arrays.items()}
+
+    def add_frames(
+        self, mover: AbstractMover, state: State, replicas: Iterable[int]
+    ) -> None:
+        """Add a frame of some replicas, with its step, time (fs) and energy (eV)."""
+        places = places_of(mover.replicas)
+        for i in map(int, replicas):
+            atoms = frame(mover.replicas[i], places[i], state)
+            step = state.step if state.is_moving[i] else int(state.stopped[i])
+            atoms.info |= {
+                "step": step,
+                "time": step * mover.timestep,
+                "potential_energy": float(state.energies[i]),
+            }
+            self._waiting.setdefault(trajectory_name(i), []).append(_text(atoms))
+
+    def save(self, state: State, observed: Mapping[str, np.ndarray] = NOTHING) -> None:
+        """Write the frames that wait, then the state.
+
+        Parameters
+        ----------
+        state
+            Of all replicas.
+        observed
+            Further arrays that the run needs to go on.
+
+        Raises
+        ------
+        StorageError
+            The folder cannot be written.
+        """
+        make_folder(self.folder)
+        for name, texts in self._waiting.items():
+            content = b"".join(texts)
+            append_after(self.folder / name, self._lengths.get(name, 0), content)
+            self._lengths[name] = self._lengths.get(name, 0) + len(content)
+        self._waiting = {}
+        card = {"pins": self.pins, "step": state.step, "lengths": self._lengths}
+        arrays = {name: getattr(state, name) for name in FIELDS}
+        arrays |= {OBSERVED + name: one for name, one in observed.items()}
+        content = safetensors.numpy.save(
+            {name: np.ascontiguousarray(one) for name, one in arrays.items()},
+            {"run": json.dumps(card)},
+        )
+        write_atomically(self.folder / STATE, content)
+
+
+def _text(atoms: Atoms) -> bytes:
+    stream = io.StringIO()
+    write(stream, atoms, format="extxyz")
+    return stream.getvalue().encode()
+
+
+def _damaged(path: Path) -> BadInputError:
+    return BadInputError(
+        f"{path} is damaged: a run cannot go on from it.",
+        "The files of a run as atomgraft wrote them are needed.",
+        f"Remove the folder {path.parent}; the run then starts anew.",
+    )

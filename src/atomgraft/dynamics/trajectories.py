@@ -1,0 +1,206 @@
+"""Trajectories of this and other programs, read through ASE, and unwrapped."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import ase.io
+import numpy as np
+from ase import Atoms
+from ase.data import atomic_numbers
+from jaxtyping import Float
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.reading import expanded, format_suffix, plain_name, read_lines
+
+FORMATS = {
+    ".extxyz": "extxyz",
+    ".xyz": "extxyz",
+    ".traj": "traj",
+    ".dump": "lammps-dump-text",
+    ".lammpstrj": "lammps-dump-text",
+}
+"""ASE's name by the end of a file's name; XDATCAR is known by its own."""
+
+
+def read_trajectory(
+    path: Path | str, *, elements: Sequence[str] | None = None
+) -> list[Atoms]:
+    """Read the frames of one trajectory: one system, in order of time.
+
+    Parameters
+    ----------
+    path
+        extxyz, ASE ``.traj``, ``XDATCAR`` of VASP, or a text dump of LAMMPS
+        (``.dump``, ``.lammpstrj``; lengths in Å); plain or compressed.
+    elements
+        Of a LAMMPS dump that numbers its atom types: the element of type 1, 2 ...
+
+    Returns
+    -------
+    :
+        Positions as the file has them; :func:`unwrapped` follows atoms across the
+        boundaries of the cell.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read, or its frames are of different systems.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "run.extxyz"
+    ...     ase.io.write(path, [Atoms("H"), Atoms("H")])
+    ...     len(read_trajectory(path))
+    2
+    """
+    path = Path(path)
+    name = format_of(path)
+    frames = _read(path, name)
+    if name == "lammps-dump-text" and not _names_elements(path):
+        frames = [_with_elements(one, elements, path) for one in frames]
+    elif elements is not None:
+        raise BadInputError(
+            f"Elements were given for {path}, which names its elements itself.",
+            "Only dumps of LAMMPS number their atom types.",
+            "Leave the elements out.",
+        )
+    check_same_system(frames, str(path))
+    return frames
+
+
+def format_of(path: Path) -> str:
+    """Return ASE's name for the format of a trajectory.
+
+    Raises
+    ------
+    BadInputError
+        The name tells none that is read.
+
+    Examples
+    --------
+    >>> format_of(Path("run/XDATCAR.gz")), format_of(Path("md.lammpstrj"))
+    ('vasp-xdatcar', 'lammps-dump-text')
+    """
+    if "xdatcar" in plain_name(path).lower():
+        return "vasp-xdatcar"
+    found = FORMATS.get(format_suffix(path))
+    if found is None:
+        raise BadInputError(
+            f"{path} has the name of no trajectory that is read.",
+            f"Read are {', '.join(FORMATS)} and XDATCAR.",
+            "Rename the file, or convert it: ase convert FILE run.extxyz",
+        )
+    return found
+
+
+def _read(path: Path, name: str) -> list[Atoms]:
+    with expanded(path) as plain, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = ase.io.read(plain, index=":", format=name)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+            raise BadInputError(
+                f"{path} cannot be read as {name}: {reason.rstrip('. ')}.",
+                "A complete, undamaged trajectory is needed.",
+                "Check that the name fits the content.",
+            ) from error
+    frames = [one for one in found if isinstance(one, Atoms)]
+    if not frames:
+        raise BadInputError(
+            f"{path} holds no frames.", "At least one is needed.", "Check the file."
+        )
+    return frames
+
+
+def _names_elements(path: Path) -> bool:
+    """Tell whether a dump has a column from which ASE knows the elements."""
+    columns = next(
+        (one for one in read_lines(path) if one.startswith("ITEM: ATOMS")), ""
+    )
+    return not {"element", "mass"}.isdisjoint(columns.split())
+
+
+def _with_elements(atoms: Atoms, elements: Sequence[str] | None, path: Path) -> Atoms:
+    """Return a frame whose atomic numbers are types with the elements of these."""
+    numbers = atoms.numbers
+    if elements is None:
+        raise BadInputError(
+            f"{path} numbers its atom types {sorted(set(numbers.tolist()))} and names "
+            "no elements.",
+            "The element of every type is needed.",
+            "Give elements=['Si', ...] in the order of the types.",
+        )
+    table = [atomic_numbers.get(one, 0) for one in elements]
+    if numbers.min() < 1 or numbers.max() > len(table) or 0 in table:
+        raise BadInputError(
+            f"{path} has atom types up to {numbers.max()}; the elements given are "
+            f"{list(elements)}.",
+            "One chemical symbol for each type is needed.",
+            "Give them in the order of the types.",
+        )
+    named = atoms.copy()
+    named.numbers = np.array(table)[numbers - 1]
+    return named
+
+
+def check_same_system(frames: Sequence[Atoms], place: str) -> None:
+    """Refuse frames that are not of one system.
+
+    Raises
+    ------
+    BadInputError
+        Elements or periodic directions differ between frames.
+    """
+    for i, one in enumerate(frames):
+        same = np.array_equal(one.numbers, frames[0].numbers)
+        if not same or (one.pbc != frames[0].pbc).any():
+            raise BadInputError(
+                f"Frame {i} of {place} is of {one.get_chemical_formula()}, frame 0 of "
+                f"{frames[0].get_chemical_formula()}, or their order or periodic "
+                "directions differ.",
+                "The frames of one trajectory have the same atoms in the same order.",
+                "Take the frames of one run alone.",
+            )
+
+
+def unwrapped(frames: Sequence[Atoms]) -> Float[np.ndarray, "frames atoms 3"]:
+    """Return positions that follow each atom across the boundaries of the cell.
+
+    Between two frames every atom takes the shortest way, in fractional coordinates;
+    so frames must be close enough that no atom moves by half a cell between them.
+    Cells may change; positions that are unwrapped already stay as they are.
+
+    Parameters
+    ----------
+    frames
+        Of one system, in order of time.
+
+    Returns
+    -------
+    :
+        Å; the first frame as it is.
+
+    Examples
+    --------
+    >>> frames = [
+    ...     Atoms("H", positions=[[x, 0, 0]], cell=[4, 4, 4], pbc=True)
+    ...     for x in (3.5, 0.0, 0.5)
+    ... ]
+    >>> unwrapped(frames)[:, 0, 0].tolist()
+    [3.5, 4.0, 4.5]
+    """
+    check_same_system(frames, "the trajectory")
+    cells = np.array([one.cell.complete().array for one in frames])
+    positions = np.array([one.positions for one in frames])
+    fractions = np.linalg.solve(
+        cells.transpose(0, 2, 1), positions.transpose(0, 2, 1)
+    ).transpose(0, 2, 1)
+    crossed = -np.round(np.diff(fractions, axis=0)) * frames[0].pbc
+    turns = np.cumsum(crossed, axis=0)
+    found = positions.copy()
+    found[1:] += turns @ cells[1:]
+    return found
