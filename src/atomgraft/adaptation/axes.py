@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+from ase.data import atomic_numbers
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 TARGET = "target"
@@ -148,6 +149,46 @@ class SourceData(_Spec):
     """Give what is rehearsed the roles that a head owns (see `Axes.owns`)."""
 
 
+AUTO = "auto"
+"""The donor of an element is chosen by chemical similarity."""
+
+FIT: Literal["fit"] = "fit"
+"""A scale is fitted to the forces of the training structures."""
+
+
+class ElementMap(_Spec):
+    """Which elements take the weights of others, and on which scales.
+
+    With scales, the model starts from corresponding states: E(x) = energy ·
+    E₀(x / length), for all of its elements.
+    """
+
+    elements: dict[str, str] = {}
+    """Donor by element, as chemical symbols; ``auto`` takes the most similar element
+    that the base knows."""
+    length: Annotated[float, Field(ge=0.5, le=2)] | Literal["fit"] = 1.0
+    """Lengths of the material in units of those of the donor's, such as the ratio of
+    lattice constants; ``fit`` finds it from the training structures' forces."""
+    energy: Annotated[float, Field(ge=0.1, le=10)] | Literal["fit"] = 1.0
+    """Interaction energies in units of the donor's."""
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> "ElementMap":
+        named = {*self.elements, *self.elements.values()} - {AUTO}
+        unknown = sorted(one for one in named if atomic_numbers.get(one, 0) < 1)
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} is no chemical element")
+        both = sorted(self.elements.keys() & set(self.elements.values()))
+        if both:
+            raise ValueError(
+                f"{', '.join(both)} would be given away and replaced; a donor keeps its"
+                " weights, so map one after the other in two runs"
+            )
+        if not self.elements and (self.length, self.energy) == (1.0, 1.0):
+            raise ValueError("it names no element and no scale; leave it out")
+        return self
+
+
 class Start(_Spec):
     """How the adaptation starts."""
 
@@ -156,6 +197,8 @@ class Start(_Spec):
     """Refit reference energies in closed form before the first step."""
     readout: Literal["source", "ridge"] = "source"
     """``ridge`` solves the readout in closed form on energies and forces."""
+    map: ElementMap | None = None
+    """Give elements the weights of others before anything else."""
 
 
 class Axes(_Spec):
@@ -178,6 +221,8 @@ class Axes(_Spec):
         needs_source = self.pulls is not None or self.rehearses is not None
         if self.starts.weights == "fresh" and needs_source:
             raise ValueError("fresh weights have no source to be pulled back to")
+        if self.starts.weights == "fresh" and self.starts.map is not None:
+            raise ValueError("fresh weights take nothing from a donor; leave map out")
         by_predictions = isinstance(self.pulls, SourcePredictions)
         if by_predictions and not isinstance(self.rehearses, PseudoLabels):
             raise ValueError(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from atomgraft.adaptation.axes import Axes
 from atomgraft.adaptation.base import Adapted, HeadStart, adapt_potential
+from atomgraft.adaptation.element_maps import AppliedMap
 from atomgraft.adaptation.movement import TARGET
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.json_files import parse_json
@@ -81,6 +82,9 @@ class GraftCard:
         Further heads that were trained beside it, by name.
     made_in
         Working directory and run folder when it was made, for relative paths.
+    element_map
+        What was done to the base before; the hash is of its weights after. None where
+        the graft grew on the base as it is.
     format
         Of the file; see `READABLE`.
     """
@@ -98,6 +102,7 @@ class GraftCard:
     errors: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     heads: Mapping[str, HeadCard] = dataclasses.field(default_factory=dict)
     made_in: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    element_map: AppliedMap | None = None
     format: int = FORMAT
 
 

@@ -174,6 +174,7 @@ def _graft_card(spec: RunSpec, inputs: Inputs, setup: Setup, folder: Path) -> Gr
         data_fingerprint=data.fingerprint,
         dtype=spec.dtype,
         made_in=made_in(folder),
+        element_map=inputs.element_map,
         heads={
             head.name: HeadCard(
                 source_head=head.source_head, reference_shifts=head.reference.shifts

@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 
 from atomgraft.adaptation.axes import TARGET
+from atomgraft.adaptation.element_maps import AppliedMap, decide_map
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.seeding import numpy_generator
@@ -23,7 +24,13 @@ from atomgraft.models.base import AbstractPotential
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 from atomgraft.run.places import is_there, places_of
-from atomgraft.run.record import RESULT, BaseCard, DataCard, DifferenceRecord
+from atomgraft.run.record import (
+    RESULT,
+    BaseCard,
+    DataCard,
+    DifferenceRecord,
+    ElementMapRecord,
+)
 from atomgraft.run.rehearsal import propose_anchors, read_rehearsal
 from atomgraft.run.seen import seen_in
 from atomgraft.run.spec import SPEC, RunSpec
@@ -50,7 +57,7 @@ class Inputs:
     Parameters
     ----------
     base
-        The source, in the run's precision.
+        The source, in the run's precision; elements are mapped already.
     base_hash
         SHA-256 of its weights in their own precision.
     train, validation
@@ -65,6 +72,8 @@ class Inputs:
         Structures on which the source's predictions matter; without labels.
     differences
         Sets in which structures train as force differences.
+    element_map
+        What was done to the base before anything else.
     """
 
     base: AbstractPotential
@@ -76,6 +85,7 @@ class Inputs:
     rehearsal: tuple[Atoms, ...] = ()
     anchors: tuple[Atoms, ...] = ()
     differences: tuple[DifferenceRecord, ...] = ()
+    element_map: AppliedMap | None = None
 
 
 def load_base(
@@ -187,6 +197,8 @@ def source_of(
     for place in places:
         try:
             found = load_base(place, head=card.head, trust=trust)
+            if card.element_map is not None:
+                found = card.element_map.apply(found)
         except BadInputError as error:
             failures.append(error)
             continue
@@ -274,8 +286,13 @@ def read_inputs(
     """
     data = data or read_run_data(spec)
     base = load_base(spec.base, head=spec.head, trust=trust)
+    applied = None
+    if (wanted := spec.axes.starts.map) is not None:
+        applied = decide_map(wanted, base, data.own.train)
+        base = applied.apply(base)
     findings = _check_against(spec, data, base)
     notices = notices_of((*data.findings, *findings))
+    notices += [] if applied is None else applied.notes
     train, note = without_lone_atoms(list(data.own.train))
     notices += [note] if note else []
     validation: Sequence[Atoms] = data.own.validation
@@ -297,6 +314,7 @@ def read_inputs(
         validation=own.validation,
         notices=tuple(notices),
         differences=differences,
+        element_map=applied,
         heads=heads,
         rehearsal=read_rehearsal(spec, working, train),
         anchors=propose_anchors(spec, working, train),
@@ -393,7 +411,9 @@ def data_card(
     )
 
 
-def base_card(base: AbstractPotential, weights_hash: str) -> BaseCard:
+def base_card(
+    base: AbstractPotential, weights_hash: str, applied: AppliedMap | None = None
+) -> BaseCard:
     """Describe the base for the result.
 
     Parameters
@@ -402,6 +422,8 @@ def base_card(base: AbstractPotential, weights_hash: str) -> BaseCard:
         In any precision.
     weights_hash
         SHA-256 of its weights in their own.
+    applied
+        What was done to it before.
     """
     return BaseCard(
         name=base.card.name,
@@ -412,6 +434,9 @@ def base_card(base: AbstractPotential, weights_hash: str) -> BaseCard:
         n_weights=sum(one.numel() for one in base.module.parameters()),
         cutoff=base.cutoff,
         elements=tuple(chemical_symbols[number] for number in sorted(base.elements)),
+        element_map=None
+        if applied is None
+        else ElementMapRecord.model_validate(applied.document()),
     )
 
 

@@ -24,6 +24,16 @@ class RoleCoverage(Record):
     """Trained numbers; fewer than the weights they move for low-rank deltas."""
 
 
+class ElementMapRecord(Record):
+    """Elements that started from others, and scales."""
+
+    donors: dict[str, str]
+    """By element."""
+    length: float
+    energy: float
+    notes: tuple[str, ...]
+
+
 class BaseCard(Record):
     """The model the run started from."""
 
@@ -36,6 +46,8 @@ class BaseCard(Record):
     cutoff: float
     """Å"""
     elements: tuple[str, ...]
+    element_map: ElementMapRecord | None = None
+    """What was done to the base before; hash, cutoff and elements are those after."""
 
 
 class SeenRecord(Record):

@@ -1,7 +1,7 @@
 """What a run was asked to do: frozen, validated, unknown keys refused."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -141,6 +141,8 @@ class RunSpec(BaseModel):
         document = self.model_dump(mode="json", exclude=without)
         if self.training.differences == "auto":  # as before there was a choice
             del document["training"]["differences"]
+        if self.axes.starts.map is None:
+            del document["axes"]["starts"]["map"]
         for key in LATER_KEYS:
             if document.get(key) is None:
                 document.pop(key, None)
@@ -164,7 +166,7 @@ FREE = {
     "moves": {"rank", "alpha"},
     "pulls": {"strength", "count", "share"},
     "rehearses": {"count", "ratio", "weight", "own_readout"},
-    "starts": {"references"},
+    "starts": {"references", "map"},
 }
 """Numbers that a user may turn without leaving a named recipe, by axis."""
 
@@ -245,8 +247,48 @@ SHORT = {
     "differences": ("training", "differences"),
     "rank": ("axes", "moves", "rank"),
     "references": ("axes", "starts", "references"),
+    "map": ("axes", "starts", "map", "elements"),
+    "length_scale": ("axes", "starts", "map", "length"),
+    "energy_scale": ("axes", "starts", "map", "energy"),
 }
 """Where a key inside a group stands that an option sets by its last name."""
+
+
+def elements_of(words: Sequence[str]) -> dict[str, str]:
+    """Return an element map from the words of the command line.
+
+    Parameters
+    ----------
+    words
+        ``DONOR:ELEMENT``, several separated by commas.
+
+    Raises
+    ------
+    BadInputError
+        A word is none, or two donors are named for one element.
+
+    Examples
+    --------
+    >>> elements_of(["Li:Na,P:As", "auto:Ge"])
+    {'Na': 'Li', 'As': 'P', 'Ge': 'auto'}
+    """
+    found: dict[str, str] = {}
+    for pair in (one.strip() for word in words for one in word.split(",")):
+        donor, colon, element = (part.strip() for part in pair.partition(":"))
+        if not (donor and colon and element) or ":" in element:
+            raise BadInputError(
+                f"'{pair}' is no pair of elements.",
+                "Donor and element, with a colon between them, are needed.",
+                "For example: --map Si:Ge (germanium starts from silicon)",
+            )
+        if found.get(element, donor) != donor:
+            raise BadInputError(
+                f"{element} is to start from {found[element]} and from {donor}.",
+                "An element has one donor.",
+                f"Give one of them: --map {donor}:{element}",
+            )
+        found[element] = donor
+    return found
 
 
 def with_short(run: RunSpec, given: Mapping[str, Any], origin: str) -> RunSpec:
@@ -273,6 +315,8 @@ def with_short(run: RunSpec, given: Mapping[str, Any], origin: str) -> RunSpec:
         *groups, key = SHORT[name]
         group = document
         for part in groups:
+            if group[part] is None:
+                group[part] = {}
             group = group[part]
         group[key] = value
     return parse_spec(document, origin)
@@ -291,7 +335,8 @@ def _problem(error: Any) -> str:  # noqa: ANN401 - a pydantic error mapping
         return f"'{place}' is missing"
     given = repr(error["input"])
     shown = given if len(given) <= MAX_SHOWN else f"{given[:MAX_SHOWN]}..."
-    return f"'{place}' is {shown}: {error['msg'].lower()}"
+    own = error.get("ctx", {}).get("error")  # ours; it may name elements
+    return f"'{place}' is {shown}: {own or error['msg'].lower()}"
 
 
 def read_spec(path: Path) -> RunSpec:

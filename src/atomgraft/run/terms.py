@@ -41,7 +41,7 @@ def terms_of(spec: RunSpec, inputs: Inputs, setup: Setup) -> Terms:
     kept = setup.adapted.potential.elements
     return Terms(
         spec=spec.model_dump(mode="json"),
-        base=base_card(inputs.base, inputs.base_hash),
+        base=base_card(inputs.base, inputs.base_hash, inputs.element_map),
         data=data_cards(spec, inputs),
         differences=inputs.differences,
         elements_kept=tuple(chemical_symbols[number] for number in sorted(kept)),

@@ -64,6 +64,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "radial_MLP": [16, 16],
         "avg_num_neighbors": 12.0,
     },
+    "mini": {
+        "hidden_irreps": "16x0e+16x1o",
+        "max_ell": 2,
+        "correlation": 2,
+        "r_max": 5.0,
+        "radial_MLP": [32, 32],
+        "avg_num_neighbors": 25.0,
+    },
     "small": {
         "hidden_irreps": "32x0e+32x1o",
         "max_ell": 3,

@@ -47,6 +47,7 @@ LICENCES = {
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "tiny": {"channel": 8, "lmax": 1, "num_convolution_layer": 2, "cutoff": 4.0},
+    "mini": {"channel": 16, "lmax": 2, "num_convolution_layer": 2, "cutoff": 5.0},
     "small": {"channel": 32, "lmax": 2, "num_convolution_layer": 3, "cutoff": 5.0},
 }
 """Architectures to train from nothing: ``sevennet:tiny:Si,Ge``."""
