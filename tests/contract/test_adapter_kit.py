@@ -191,6 +191,31 @@ def keeps_its_own_weights(potential, monkeypatch):
     spoil_energies(potential, lambda graph, e: frozen(graph))
 
 
+def names_no_row_of_an_element(potential, monkeypatch):
+    monkeypatch.setattr(type(potential), "blocks", lambda self, name: ())
+
+
+def grows_by_another_function(potential, monkeypatch):
+    original = type(potential).with_more_elements
+
+    def spoiled(self, numbers):
+        larger = original(self, numbers)
+        with torch.no_grad():
+            larger.module.readout.mul_(1.1)
+        return larger
+
+    monkeypatch.setattr(type(potential), "with_more_elements", spoiled)
+
+
+def scales_no_cutoff(potential, monkeypatch):
+    original = type(potential).rescaled
+    monkeypatch.setattr(
+        type(potential),
+        "rescaled",
+        lambda self, *, length, energy=1.0: original(self, length=1.0, energy=energy),
+    )
+
+
 BROKEN = {
     "inputs_untouched": wraps_atoms,
     "batch_equals_single": depends_on_batch,
@@ -214,6 +239,9 @@ BROKEN = {
     "reference_shift": shifts_twice,
     "large_references": rounds_references,
     "given_weights": keeps_its_own_weights,
+    "element_copied": names_no_row_of_an_element,
+    "element_added": grows_by_another_function,
+    "rescaled": scales_no_cutoff,
 }
 
 

@@ -290,7 +290,8 @@ def read_inputs(
     if (wanted := spec.axes.starts.map) is not None:
         applied = decide_map(wanted, base, data.own.train)
         base = applied.apply(base)
-    findings = _check_against(spec, data, base)
+    doubts = () if applied is None else DOUBTED
+    findings = _check_against(spec, data, base, accept=(*spec.accept, *doubts))
     notices = notices_of((*data.findings, *findings))
     notices += [] if applied is None else applied.notes
     train, note = without_lone_atoms(list(data.own.train))
@@ -321,8 +322,12 @@ def read_inputs(
     )
 
 
+DOUBTED = ("forces-disagrees", "stress-disagrees")
+"""Findings that stop no run from mapped elements: it is the base that is wrong there."""
+
+
 def _check_against(
-    spec: RunSpec, data: RunData, base: AbstractPotential
+    spec: RunSpec, data: RunData, base: AbstractPotential, *, accept: Sequence[str]
 ) -> tuple[Finding, ...]:
     """Check all structures against the base; return what concerns the run's own.
 
@@ -334,7 +339,7 @@ def _check_against(
         name: check_against_base(sets, knowledge_of(base))
         for name, sets in data.sets(spec).items()
     }
-    data.refuse([one for those in found.values() for one in those], spec.accept)
+    data.refuse([one for those in found.values() for one in those], accept)
     return found[None]
 
 

@@ -1,0 +1,122 @@
+"""A model takes up an element by map, learns it, is judged, moved and exported."""
+
+import numpy as np
+import pytest
+from ase.io import write
+
+from atomgraft.data.readers import read_structures
+from atomgraft.models.loading import load_potential
+from atomgraft.models.prediction import predict_structures
+from atomgraft.run.inputs import load_base
+from atomgraft.run.record import RESULT
+from tests.integration.test_bad_input import run
+from tests.integration.test_mace_job import judged_by_mace
+from tests.trials import NEEDS_SEVENN
+
+TRAIN, TEST = "shipped:ge-train@:3", "shipped:ge-test@:2"
+
+SINGLE = 2e-5
+"""eV/Å; float32, the sums in another order."""
+
+
+@pytest.fixture
+def adapted(tmp_path):
+    """A silicon that has taken up germanium, from a file beside it."""
+    load_potential("pair:sw-si").export(tmp_path / "si.safetensors")
+    folder = tmp_path / "run"
+    assert (
+        run(
+            f"adapt --base {tmp_path / 'si.safetensors'} --map Si:Ge --length-scale fit"
+            f" --train {TRAIN} --recipe full --steps 3 --out {folder}"
+        )
+        == 0
+    )
+    return folder
+
+
+def test_it_is_recorded_and_judged(adapted):
+    assert run(f"prove {adapted} --test {TEST}") == 0
+    result = RESULT.read(adapted)
+    kept = result.base.element_map
+    assert kept is not None
+    assert kept.donors == {"Ge": "Si"}
+    assert kept.notes[0].startswith(f"Fitted to forces: length scale {kept.length:g}")
+    assert kept.length != 1.0
+    assert result.base.elements == ("Si", "Ge")
+    errors = [one for one in result.scores if one.suite == "labels"]
+    assert {one.model for one in errors} >= {"base", "adapted"}
+
+
+def test_it_goes_on_and_is_another_run_without_the_map(adapted, capsys):
+    assert run(f"adapt {adapted}") == 0
+    assert "finished already" in capsys.readouterr().err
+    base = adapted.parent / "si.safetensors"
+    again = f"--base {base} --train {TRAIN} --recipe full --steps 3 --out {adapted}"
+    assert run(f"adapt {again} --map Si:Ge") == 2
+    assert "holds a run of another spec" in capsys.readouterr().err
+
+
+def test_it_is_moved_and_started_from_again(adapted, tmp_path, monkeypatch):
+    away = tmp_path / "away"
+    adapted.rename(away)
+    monkeypatch.chdir(tmp_path)
+    assert load_base("away").elements == {14, 32}
+    again = f"--base away --train {TRAIN} --recipe full --steps 1 --out second"
+    again += " --accept stress-disagrees"
+    assert run(f"adapt {again}") == 0
+    assert RESULT.read(tmp_path / "second").base.element_map is None
+
+
+def merged(base, tmp_path, capsys):
+    """Adapt by map, and return the exported file, test frames and our predictions."""
+    frames = read_structures([TEST])
+    test = tmp_path / "test.extxyz"
+    write(test, frames)
+    out = tmp_path / "run"
+    run_it = f"adapt --base {base} --map Si:Ge --train {TRAIN} --recipe full --steps 2"
+    assert run(f"{run_it} --out {out}") == 0
+    file = tmp_path / ("m.model" if base.startswith("mace") else "m.pth")
+    assert run(f"merge {out} --out {file}") == 0
+    ours = list(predict_structures(load_base(str(out)), frames))
+    return file, frames, ours
+
+
+@NEEDS_SEVENN
+def test_sevennet_reads_a_model_with_a_further_element(tmp_path, capsys):
+    from sevenn.calculator import SevenNetCalculator
+
+    file, frames, ours = merged("sevennet:tiny:Si,C", tmp_path, capsys)
+    theirs = SevenNetCalculator(str(file), device="cpu")
+    for atoms, one in zip(frames, ours, strict=True):
+        theirs.calculate(atoms)
+        np.testing.assert_allclose(theirs.results["forces"], one.forces, atol=SINGLE)
+        assert abs(one.forces).max() > 100 * SINGLE
+
+
+@pytest.mark.mace
+def test_mace_reads_a_model_with_a_further_element(tmp_path, capsys):
+    file, frames, ours = merged("mace:tiny:Si,C", tmp_path, capsys)
+    for one, theirs in zip(ours, judged_by_mace(file, frames), strict=True):
+        np.testing.assert_allclose(theirs["forces"], one.forces, atol=SINGLE)
+        assert abs(one.forces).max() > 100 * SINGLE
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--map Si", "'Si' is no pair of elements"),
+        ("--map Si:Ge:Sn", "is no pair of elements"),
+        ("--map Si:Ge,C:Ge", "An element has one donor"),
+        ("--map C:Ge", "which pair:sw-si does not know"),
+        ("--map Si:Uuu", "Uuu is no chemical element"),
+        ("--map Si:Ge --map Ge:Sn", "in two runs"),
+        ("--map Si:Ge --length-scale big", "fit"),
+        ("--map Si:Ge --recipe scratch", "fresh weights take nothing from a donor"),
+    ],
+)
+def test_what_cannot_be_mapped_is_refused(words, told, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = words if "--recipe" in words else f"{words} --recipe full"
+    assert run(f"adapt --base pair:sw-si {words} --train {TRAIN} --out {out}") == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()

@@ -1,0 +1,89 @@
+"""Are donors and scales decided as they were asked for, and nonsense refused?"""
+
+import pytest
+from ase import Atoms
+from ase.data import atomic_numbers
+from pydantic import ValidationError
+
+from atomgraft.adaptation.axes import Axes, ElementMap, WholeWeights
+from atomgraft.adaptation.element_maps import AppliedMap, decide_map, most_similar
+from atomgraft.core.errors import BadInputError
+from atomgraft.models.pair import PRESETS
+
+ALL = frozenset(range(1, 84))
+
+
+def decided(base="pair:sw-si", structures=(), **wanted):
+    return decide_map(ElementMap(**wanted), PRESETS[base](), structures)
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"elements": {"Xx": "Si"}}, "Xx is no chemical element"),
+        ({"elements": {"Ge": "Silicon"}}, "Silicon is no chemical element"),
+        ({"elements": {"Ge": "Si", "Si": "Ge"}}, "in two runs"),
+        ({"elements": {"Ge": "Si", "Sn": "Ge"}}, "Ge would be given away"),
+        ({"elements": {"Si": "Si"}}, "Si would be given away"),
+        ({}, "names no element and no scale"),
+        ({"elements": {"Ge": "Si"}, "length": 3}, "less than or equal to 2"),
+        ({"elements": {"Ge": "Si"}, "length": -1}, "greater than or equal to 0.5"),
+        ({"elements": {"Ge": "Si"}, "length": "fitted"}, "fit"),
+    ],
+)
+def test_nonsense_is_refused(given, word):
+    with pytest.raises(ValidationError, match=word):
+        ElementMap(**given)
+
+
+def test_fresh_weights_take_nothing_from_a_donor():
+    start = {"weights": "fresh", "map": {"elements": {"Ge": "Si"}}}
+    with pytest.raises(ValidationError, match="leave map out"):
+        Axes(moves=WholeWeights(), starts=start)
+
+
+def test_a_donor_is_an_element_of_the_base():
+    with pytest.raises(BadInputError, match="from C, which pair:sw-si does not know"):
+        decided(elements={"Ge": "C"})
+
+
+@pytest.mark.parametrize(
+    ("element", "donor"),
+    [("Ge", "Si"), ("Na", "K"), ("As", "P"), ("Br", "Cl"), ("Zr", "Hf"), ("Mg", "Ca")],
+)
+def test_a_donor_of_the_same_group_is_found(element, donor):
+    known = ALL - {atomic_numbers[element]}
+    if element == "Na":
+        known -= {3}  # lithium and potassium are about as near
+    found, reason = most_similar(element, known, {})
+    assert found == donor
+    assert f"{element} takes the weights of {donor}: the same group" in reason
+
+
+def test_what_is_mapped_itself_gives_nothing():
+    found, reason = most_similar("Ge", frozenset({14, 6, 9}), {"Si": "C"})
+    assert found == "C"
+    assert "the same group (14)" in reason
+
+
+def test_no_donor_where_nothing_is_known():
+    with pytest.raises(BadInputError, match="No donor for Ge"):
+        most_similar("Ge", frozenset({2, 10}), {})
+
+
+def test_an_element_without_a_frame_is_told():
+    applied = decided(elements={"Ge": "auto"}, structures=[Atoms("Si2", cell=[9] * 3)])
+    assert applied.donors == {"Ge": "Si"}
+    assert any("Ge is mapped and in no training structure" in o for o in applied.notes)
+    applied = decided(elements={"Ge": "Si"}, structures=[Atoms("Ge2", cell=[9] * 3)])
+    assert applied.notes == ()
+
+
+def test_a_scale_needs_forces_to_be_fitted():
+    with pytest.raises(BadInputError, match="no training structure has forces"):
+        decided(elements={"Ge": "Si"}, length="fit", structures=[Atoms("Ge2")])
+
+
+def test_a_decided_map_survives_a_file():
+    applied = AppliedMap(donors={"Ge": "Si"}, length=1.04, notes=("so",))
+    assert AppliedMap(**applied.document()) == applied
