@@ -148,12 +148,10 @@ def remove_leftovers(folder: Path) -> None:
     StorageError
         The folder cannot be written.
     """
-    try:
+    with _told(folder):
         for path in folder.glob(".atomgraft-*.part"):
             if is_leftover(path) and path.is_file() and not path.is_symlink():
                 path.unlink()
-    except OSError as error:
-        raise _failure(folder, error) from error
 
 
 def remove_file(path: Path) -> None:
@@ -164,10 +162,8 @@ def remove_file(path: Path) -> None:
     StorageError
         It cannot be removed.
     """
-    try:
+    with _told(path):
         path.unlink()
-    except OSError as error:
-        raise _failure(path, error) from error
 
 
 def is_file(path: Path) -> bool:
@@ -215,13 +211,9 @@ def append_line(path: Path, line: str) -> None:
     StorageError
         The disk is full or the folder cannot be written.
     """
-    if not _may_write(path, None):
-        return
-    try:
-        with path.open("a") as stream:
+    if _may_write(path, None):
+        with _told(path), path.open("a") as stream:
             stream.write(line + "\n")
-    except OSError as error:
-        raise _failure(path, error) from error
 
 
 def append_after(path: Path, n_bytes: int, content: bytes) -> None:
@@ -266,12 +258,11 @@ def make_folder(path: Path) -> None:
     StorageError
         A parent cannot be written.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise _taken(path) from error
-    except OSError as error:
-        raise _failure(path, error) from error
+    with _told(path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise _taken(path) from error
 
 
 def make_private_folder(path: Path) -> None:
@@ -290,12 +281,8 @@ def make_private_folder(path: Path) -> None:
         A parent cannot be written.
     """
     make_folder(path.parent)
-    try:
+    with _told(path), contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise _failure(path, error) from error
     if (risk := exposure(path)) is not None:
         raise BadInputError(
             f"{path} {risk}.",
@@ -357,10 +344,8 @@ def remove_folder(path: Path) -> None:
     StorageError
         Something in it cannot be removed.
     """
-    try:
+    with _told(path):
         shutil.rmtree(path)
-    except OSError as error:
-        raise _failure(path, error) from error
 
 
 def remove_empty(folder: Path) -> None:
@@ -371,11 +356,9 @@ def remove_empty(folder: Path) -> None:
     StorageError
         It cannot be removed.
     """
-    try:
+    with _told(folder):
         if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
             folder.rmdir()
-    except OSError as error:
-        raise _failure(folder, error) from error
 
 
 @contextlib.contextmanager
@@ -422,6 +405,15 @@ def locked(
         raise _failure(folder, error) from error
     with held:
         yield
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Generator[None]:
+    """Say in a paragraph what the system refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise _failure(path, error) from error
 
 
 def _failure(path: Path, error: OSError, left: str = "") -> StorageError:

@@ -56,6 +56,7 @@ _FLOAT = re.compile(r"[-+]?(\d[\d_]*\.[\d_]*|\.\d[\d_]*)([eE][-+]\d+)?")
 _INTEGER = re.compile(
     r"[-+]?(0b_*[01][01_]*|0x_*[\da-fA-F][\da-fA-F_]*|0[0-7_]*|[1-9][\d_]*)"
 )
+_OCTAL = re.compile(r"[-+]?0\d+")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -266,8 +267,7 @@ class _Document:
     def _integer(self, text: str, event: Any) -> int:  # noqa: ANN401
         digits = text.replace("_", "")
         if len(digits) <= 66:  # 64 bits, a sign and 0b
-            base = 8 if digits.lstrip("+-").isdigit() and _is_octal(digits) else 0
-            value = int(digits, base)
+            value = int(digits, 8 if _OCTAL.fullmatch(digits) else 0)
             if abs(value) < MAX_INTEGER:
                 return value
         raise self._wrong(event, f"{text[:30]}... has more than 63 bits")
@@ -293,12 +293,6 @@ class _Document:
 
 def _is_mapping(one: _Open) -> bool:
     return type(one.container) is dict
-
-
-def _is_octal(digits: str) -> bool:
-    """Tell whether YAML 1.1 takes whole digits as octal: a leading zero says so."""
-    unsigned = digits.lstrip("+-")
-    return len(unsigned) > 1 and unsigned[0] == "0"
 
 
 def _refused(origin: str, what: str) -> BadInputError:
