@@ -52,6 +52,7 @@ def terms_rows(terms: Terms) -> tuple[Row, ...]:
             f"{base.name} ({base.framework}{head}), {count_text(base.n_weights)} "
             f"weights, {base.weights_hash[:12]}",
         ),
+        *([("element map", base.map_text)] if base.map_text else []),
         ("licence", f"of the base's weights: {base.licence}"),
         *(_data_row(card) for card in terms.data),
         ("elements", _elements(terms)),

@@ -49,6 +49,16 @@ class BaseCard(Record):
     element_map: ElementMapRecord | None = None
     """What was done to the base before; hash, cutoff and elements are those after."""
 
+    @property
+    def map_text(self) -> str:
+        """What was done to the base before, in words; empty for nothing."""
+        if (done := self.element_map) is None:
+            return ""
+        parts = [f"{element} from {donor}" for element, donor in done.donors.items()]
+        parts += [f"lengths × {done.length:g}"] if done.length != 1 else []
+        parts += [f"energies × {done.energy:g}"] if done.energy != 1 else []
+        return ", ".join(parts)
+
 
 class SeenRecord(Record):
     """What a set of structures spans; pairs are the smallest and the largest."""

@@ -105,12 +105,14 @@ def mark_of(verdict: Verdict) -> Mark:
 
 def key_facts(result: RunResult) -> list[tuple[str, str]]:
     """Return the handful of numbers under the verdict."""
+    base = result.base
     trained = sum(role.n_trainable for role in result.coverage)
     whole = sum(role.n_weights for role in result.coverage)
     trained_on = [card for card in result.data if card.role == "train"]
     n_train = sum(card.n_structures for card in trained_on)
     return [
-        ("Base", result.base.name),
+        ("Base", base.name),
+        *([("Element map", base.map_text)] if base.map_text else []),
         ("Training structures", count_text(n_train)),
         ("Numbers trained", percent_text(trained, whole)),
         ("Steps", count_text(result.training.n_steps_done)),

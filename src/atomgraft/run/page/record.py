@@ -192,6 +192,7 @@ def provenance_section(result: RunResult) -> Section:
     card = Facts(
         pairs=(
             ("Base", base.name + (f", head {base.head}" if base.head else "")),
+            *([("Element map", base.map_text)] if base.map_text else []),
             ("Framework", base.framework),
             ("Licence of the weights", base.licence),
             ("Cutoff", f"{number_text(base.cutoff)} Å"),
