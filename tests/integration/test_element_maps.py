@@ -26,7 +26,7 @@ def adapted(tmp_path):
     folder = tmp_path / "run"
     assert (
         run(
-            f"adapt --base {tmp_path / 'si.safetensors'} --map Si:Ge --length-scale fit"
+            f"adapt --base {tmp_path / 'si.safetensors'} --map Si:Ge@fit"
             f" --train {TRAIN} --recipe full --steps 3 --out {folder}"
         )
         == 0
@@ -106,12 +106,14 @@ def test_mace_reads_a_model_with_a_further_element(tmp_path, capsys):
     [
         ("--map Si", "'Si' is no pair of elements"),
         ("--map Si:Ge:Sn", "is no pair of elements"),
-        ("--map Si:Ge,C:Ge", "An element has one donor"),
+        ("--map Si:Ge,C:Ge", "an element has one donor"),
+        ("--map Si:Ge@1@1@1", "more than a length and an energy scale"),
+        ("--map @1.0", "names no element and no scale"),
         ("--map C:Ge", "which pair:sw-si does not know"),
         ("--map Si:Uuu", "Uuu is no chemical element"),
         ("--map Si:Ge --map Ge:Sn", "in two runs"),
-        ("--map Si:Ge --length-scale big", "fit"),
-        ("--map Si:Ge --recipe scratch", "fresh weights take nothing from a donor"),
+        ("--map Si:Ge@big", "fit"),
+        ("--map Si:Ge@1.04 --recipe scratch", "fresh weights take no scale"),
     ],
 )
 def test_what_cannot_be_mapped_is_refused(words, told, tmp_path, capsys):

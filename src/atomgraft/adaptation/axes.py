@@ -1,6 +1,6 @@
 """The four axes as specs: what moves, pulls back, is rehearsed, and how it starts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ase.data import atomic_numbers
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -172,6 +172,24 @@ class ElementMap(_Spec):
     energy: Annotated[float, Field(ge=0.1, le=10)] | Literal["fit"] = 1.0
     """Interaction energies in units of the donor's."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_words(cls, given: Any) -> Any:  # noqa: ANN401 - before validation
+        return _parsed(given) if isinstance(given, str) else given
+
+    @property
+    def words(self) -> str:
+        """The map as one writes it: ``Si:Ge@1.04``."""
+        pairs = ",".join(f"{donor}:{one}" for one, donor in self.elements.items())
+        scales = [self.length, self.energy]
+        while scales and scales[-1] == 1.0:
+            scales.pop()
+        return "@".join([pairs, *(str(scale) for scale in scales)])
+
+    def without_scales(self) -> "ElementMap | None":
+        """Return the map of elements alone; none where there is none."""
+        return ElementMap(elements=self.elements) if self.elements else None
+
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> "ElementMap":
         named = {*self.elements, *self.elements.values()} - {AUTO}
@@ -189,6 +207,30 @@ class ElementMap(_Spec):
         return self
 
 
+def _parsed(words: str) -> dict[str, Any]:
+    """Read ``DONOR:ELEMENT,DONOR:ELEMENT@length@energy``."""
+    pairs, *scales = (part.strip() for part in words.split("@"))
+    if len(scales) > 2:
+        raise ValueError(f"'{words}' has more than a length and an energy scale")
+    elements: dict[str, str] = {}
+    for pair in filter(None, (one.strip() for one in pairs.split(","))):
+        donor, colon, element = (part.strip() for part in pair.partition(":"))
+        if not (donor and colon and element) or ":" in element:
+            raise ValueError(
+                f"'{pair}' is no pair of elements; write DONOR:ELEMENT, such as Si:Ge"
+            )
+        if elements.get(element, donor) != donor:
+            raise ValueError(
+                f"{element} is to start from {elements[element]} and from {donor};"
+                " an element has one donor"
+            )
+        elements[element] = donor
+    return {
+        "elements": elements,
+        **dict(zip(("length", "energy"), scales, strict=False)),
+    }
+
+
 class Start(_Spec):
     """How the adaptation starts."""
 
@@ -198,7 +240,8 @@ class Start(_Spec):
     readout: Literal["source", "ridge"] = "source"
     """``ridge`` solves the readout in closed form on energies and forces."""
     map: ElementMap | None = None
-    """Give elements the weights of others before anything else."""
+    """Give elements the weights of others before anything else; fresh weights take no
+    more than room for new elements."""
 
 
 class Axes(_Spec):
@@ -221,8 +264,9 @@ class Axes(_Spec):
         needs_source = self.pulls is not None or self.rehearses is not None
         if self.starts.weights == "fresh" and needs_source:
             raise ValueError("fresh weights have no source to be pulled back to")
-        if self.starts.weights == "fresh" and self.starts.map is not None:
-            raise ValueError("fresh weights take nothing from a donor; leave map out")
+        scales = self.starts.map and (self.starts.map.length, self.starts.map.energy)
+        if self.starts.weights == "fresh" and scales not in {None, (1.0, 1.0)}:
+            raise ValueError("fresh weights take no scale from a donor; leave it out")
         by_predictions = isinstance(self.pulls, SourcePredictions)
         if by_predictions and not isinstance(self.rehearses, PseudoLabels):
             raise ValueError(

@@ -323,7 +323,7 @@ def read_inputs(
 
 
 DOUBTED = ("forces-disagrees", "stress-disagrees")
-"""Findings that stop no run from mapped elements: it is the base that is wrong there."""
+"""Findings that stop no run from a mapped base: there the base is what is wrong."""
 
 
 def _check_against(

@@ -1,7 +1,7 @@
 """What a run was asked to do: frozen, validated, unknown keys refused."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -247,48 +247,9 @@ SHORT = {
     "differences": ("training", "differences"),
     "rank": ("axes", "moves", "rank"),
     "references": ("axes", "starts", "references"),
-    "map": ("axes", "starts", "map", "elements"),
-    "length_scale": ("axes", "starts", "map", "length"),
-    "energy_scale": ("axes", "starts", "map", "energy"),
+    "map": ("axes", "starts", "map"),
 }
 """Where a key inside a group stands that an option sets by its last name."""
-
-
-def elements_of(words: Sequence[str]) -> dict[str, str]:
-    """Return an element map from the words of the command line.
-
-    Parameters
-    ----------
-    words
-        ``DONOR:ELEMENT``, several separated by commas.
-
-    Raises
-    ------
-    BadInputError
-        A word is none, or two donors are named for one element.
-
-    Examples
-    --------
-    >>> elements_of(["Li:Na,P:As", "auto:Ge"])
-    {'Na': 'Li', 'As': 'P', 'Ge': 'auto'}
-    """
-    found: dict[str, str] = {}
-    for pair in (one.strip() for word in words for one in word.split(",")):
-        donor, colon, element = (part.strip() for part in pair.partition(":"))
-        if not (donor and colon and element) or ":" in element:
-            raise BadInputError(
-                f"'{pair}' is no pair of elements.",
-                "Donor and element, with a colon between them, are needed.",
-                "For example: --map Si:Ge (germanium starts from silicon)",
-            )
-        if found.get(element, donor) != donor:
-            raise BadInputError(
-                f"{element} is to start from {found[element]} and from {donor}.",
-                "An element has one donor.",
-                f"Give one of them: --map {donor}:{element}",
-            )
-        found[element] = donor
-    return found
 
 
 def with_short(run: RunSpec, given: Mapping[str, Any], origin: str) -> RunSpec:
@@ -315,8 +276,6 @@ def with_short(run: RunSpec, given: Mapping[str, Any], origin: str) -> RunSpec:
         *groups, key = SHORT[name]
         group = document
         for part in groups:
-            if group[part] is None:
-                group[part] = {}
             group = group[part]
         group[key] = value
     return parse_spec(document, origin)
@@ -414,10 +373,14 @@ def scratch_spec(spec: RunSpec) -> RunSpec:
         The run to stand beside.
     """
     recipe = RECIPES["scratch"]
+    wanted = spec.axes.starts.map
+    starts = recipe.axes.starts.model_copy(
+        update={"map": wanted and wanted.without_scales()}
+    )
     return spec.model_copy(
         update={
             "recipe": "scratch",
-            "axes": recipe.axes,
+            "axes": recipe.axes.model_copy(update={"starts": starts}),
             "learning_rate": recipe.learning_rate,
         }
     )

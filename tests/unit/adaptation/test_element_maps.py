@@ -36,10 +36,28 @@ def test_nonsense_is_refused(given, word):
         ElementMap(**given)
 
 
-def test_fresh_weights_take_nothing_from_a_donor():
-    start = {"weights": "fresh", "map": {"elements": {"Ge": "Si"}}}
-    with pytest.raises(ValidationError, match="leave map out"):
+def test_fresh_weights_take_room_and_no_scale():
+    start = {"weights": "fresh", "map": "Si:Ge@1.04"}
+    with pytest.raises(ValidationError, match="take no scale"):
         Axes(moves=WholeWeights(), starts=start)
+    start["map"] = ElementMap.model_validate("Si:Ge@1.04").without_scales()
+    assert Axes(moves=WholeWeights(), starts=start).starts.map.words == "Si:Ge"
+
+
+@pytest.mark.parametrize(
+    ("words", "elements", "length", "energy"),
+    [
+        ("Si:Ge", {"Ge": "Si"}, 1.0, 1.0),
+        ("Li:Na,P:As", {"Na": "Li", "As": "P"}, 1.0, 1.0),
+        ("auto:Ge@fit", {"Ge": "auto"}, "fit", 1.0),
+        ("Si:Ge@1.04@0.9", {"Ge": "Si"}, 1.04, 0.9),
+        ("@1.04", {}, 1.04, 1.0),
+    ],
+)
+def test_words_are_read_and_written(words, elements, length, energy):
+    read = ElementMap.model_validate(words)
+    assert (read.elements, read.length, read.energy) == (elements, length, energy)
+    assert read.words == words
 
 
 def test_a_donor_is_an_element_of_the_base():

@@ -118,19 +118,9 @@ def _asked(
         typer.Option(
             "--map",
             help="Start an element from another one's weights: DONOR:ELEMENT, such as"
-            " Si:Ge; auto:Ge finds the donor. Several: repeat, or Li:Na,P:As.",
+            " Si:Ge; auto:Ge finds the donor. Several: repeat, or Li:Na,P:As."
+            " Si:Ge@1.04 also scales lengths, Si:Ge@fit finds the scale.",
         ),
-    ] = None,
-    length_scale: Annotated[
-        str | None,
-        typer.Option(
-            help="Lengths of the material in units of the donor's, such as 1.04; fit"
-            " finds it from the training forces."
-        ),
-    ] = None,
-    energy_scale: Annotated[
-        str | None,
-        typer.Option(help="Interaction energies in units of the donor's, or fit."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
@@ -156,7 +146,7 @@ def _asked(
     trust_file: TrustFiles = None,
 ) -> Asked:
     """Return the run that the options mean."""
-    from atomgraft.run.spec import elements_of, with_accepted, with_short
+    from atomgraft.run.spec import with_accepted, with_short
 
     given = {
         "base": base,
@@ -183,9 +173,7 @@ def _asked(
         "differences": differences,
         "rank": rank,
         "references": references,
-        "map": elements_of(element_map) if element_map else None,
-        "length_scale": length_scale,
-        "energy_scale": energy_scale,
+        "map": ",".join(element_map) if element_map else None,
     }
     run = _composed(spec, {key: one for key, one in given.items() if one is not None})
     run = with_short(run, short, "The command line")
