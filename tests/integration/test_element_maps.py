@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ase.io import write
 
+from atomgraft.compare.record import COMPARISON
 from atomgraft.data.readers import read_structures
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
@@ -122,3 +123,33 @@ def test_what_cannot_be_mapped_is_refused(words, told, tmp_path, capsys):
     assert run(f"adapt --base pair:sw-si {words} --train {TRAIN} --out {out}") == 2
     assert told in " ".join(capsys.readouterr().err.split())
     assert not out.exists()
+
+
+@NEEDS_SEVENN
+def test_the_same_from_fresh_weights_stands_beside_it(tmp_path):
+    out = tmp_path / "run"
+    start = f"--base sevennet:tiny:Si --map Si:Ge@1.04 --train {TRAIN} --recipe full"
+    assert run(f"adapt {start} --steps 2 --with-scratch --out {out}") == 0
+    assert run(f"prove {out} --test {TEST}") == 0
+    models = {one.model for one in RESULT.read(out).scores if one.suite == "labels"}
+    assert models == {"base", "adapted", "scratch"}
+
+
+@NEEDS_SEVENN
+def test_maps_are_an_axis_of_a_comparison(tmp_path):
+    out = tmp_path / "compared"
+    grid = (
+        "--map Si:Ge --map Si:Ge@fit --recipe full --recipe scratch --size 2 --seed 0"
+    )
+    data = "--train shipped:ge-train@:6 --test shipped:ge-test@:2"
+    start = f"--base sevennet:tiny:Si {data} --steps 1 --seed 0 --workers 1 --out {out}"
+    assert run(f"compare {start} {grid}") == 0
+    found = COMPARISON.read(out)
+    assert [(one.name, one.element_map) for one in found.contestants] == [
+        ("full Si:Ge", "Si:Ge"),
+        ("full Si:Ge@fit", "Si:Ge@fit"),
+        ("scratch", "Si:Ge"),
+    ]
+    assert {one.status for one in found.cells} == {"done"}
+    again = grid.replace("--map Si:Ge@fit", "")
+    assert run(f"compare {start} {again}") == 0  # a smaller part of the same

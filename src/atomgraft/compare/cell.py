@@ -16,7 +16,7 @@ from atomgraft.evaluation import labels
 from atomgraft.models.prediction import predict_structures
 from atomgraft.records.scores import Score
 from atomgraft.run.adapt import adapt
-from atomgraft.run.inputs import load_base
+from atomgraft.run.inputs import source_of
 from atomgraft.run.prove import Origin, prove
 from atomgraft.run.record import RunResult
 from atomgraft.run.spec import SPEC, RunSpec, parse_spec, read_spec
@@ -139,9 +139,9 @@ def adapted_and_proved(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:
 def _validated(run: Path, spec: RunSpec, told: CellPayload) -> list[Score]:
     """Return the errors of the adapted model on the structures that choose."""
     structures = read_structures(told.validation)
-    base = load_base(spec.base, head=spec.head, trust=told.trust)
-    base = base.clone(device=resolve_device(spec.device))
-    model = load_graft(run / GRAFT, base).merged()
+    source = source_of(run, trust=told.trust)
+    source = source.clone(device=resolve_device(spec.device))
+    model = load_graft(run / GRAFT, source).merged()
     predictions = list(predict_structures(model, structures))
     return [
         score.model_copy(update={"suite": labels.VALIDATION})

@@ -54,6 +54,14 @@ def command(
     recipe: Annotated[
         list[str] | None, typer.Option(help="Recipe that takes part; repeat.")
     ] = None,
+    element_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            help="Element map to try, such as Si:Ge or Si:Ge@fit; none is the base as"
+            " it is. Repeat.",
+        ),
+    ] = None,
     size: Annotated[
         list[int] | None, typer.Option(help="Number of labelled structures; repeat.")
     ] = None,
@@ -101,6 +109,7 @@ def command(
         "test": test,
         "validation": validation,
         "recipes": recipe,
+        "maps": element_map,
         "sizes": size,
         "learning_rate_factors": rate_factor,
         "seeds": seed,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ase import Atoms
 
+from atomgraft.adaptation.axes import ElementMap
 from atomgraft.compare.cell import CellPayload
 from atomgraft.compare.record import Contestant
 from atomgraft.compare.spec import CompareSpec, Entrant, Way, parse_compare_spec
@@ -35,6 +36,7 @@ from atomgraft.run.inputs import (
     data_card,
     knowledge_of,
     load_base,
+    started,
 )
 from atomgraft.run.record import BaseCard, DataCard
 from atomgraft.run.structures import notices_of
@@ -230,9 +232,20 @@ def examine_base(
         Its framework is not installed here.
     """
     base = load_base(name, head=spec.head, trust=trust)
-    findings = check_against_base(structures.sets, knowledge_of(base))
-    refuse_unaccepted(findings, spec.accept)
-    return base_card(base, base.weights_hash()), tuple(notices_of(findings))
+    notices: list[str] = []
+    for wanted in _maps_tried(spec):
+        start, applied, accept = started(base, wanted, structures.pool, spec.accept)
+        findings = check_against_base(structures.sets, knowledge_of(start))
+        refuse_unaccepted(findings, accept)
+        notices += [*notices_of(findings), *(applied.notes if applied else ())]
+    return base_card(base, base.weights_hash()), tuple(dict.fromkeys(notices))
+
+
+def _maps_tried(spec: CompareSpec) -> list[ElementMap | None]:
+    """Return the maps of elements, each once; scales are fitted in each cell."""
+    tried = [one for entrant in spec.recipes for one in spec.maps_of(entrant)]
+    plain = [one and one.without_scales() for one in tried]
+    return list({one and one.words: one for one in plain}.values())
 
 
 def examine_requested_base(request: dict[str, Any]) -> dict[str, Any]:
@@ -290,6 +303,11 @@ AXES = (
         lambda _, factor: f"×{factor:g}",
     ),
     Axis(
+        "map",
+        lambda spec, entrant: spec.maps_of(entrant),
+        lambda _, wanted: "unmapped" if wanted is None else wanted.words,
+    ),
+    Axis(
         "base",
         lambda spec, _: spec.base,
         lambda spec, base: f"on {_stem(spec, base)}",
@@ -323,6 +341,7 @@ def contestants_of(spec: CompareSpec) -> list[tuple[Contestant, Way]]:
                 recipe=entrant.recipe,
                 learning_rate=spec.run_of(way, seed=0).learning_rate,
                 factor=way.factor,
+                element_map=way.map and way.map.words,
             )
             found.append((contestant, way))
     return sorted(found, key=lambda one: spec.base.index(one[1].base))

@@ -34,6 +34,8 @@ class Contestant(Record):
     learning_rate: float
     factor: float
     """Times the recipe's own learning rate."""
+    element_map: str | None = None
+    """Elements that started from others, such as ``Si:Ge``."""
 
 
 class ComparedCell(Record):

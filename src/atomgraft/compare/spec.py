@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from atomgraft.adaptation.axes import ElementMap
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
@@ -33,7 +34,7 @@ COMPARE_SPEC = "compare.yaml"
 
 DEFAULT_RECIPES = ("lora", "full", "readout", "scratch")
 
-GRID = frozenset({"recipes", "sizes", "learning_rate_factors", "seeds"})
+GRID = frozenset({"recipes", "maps", "sizes", "learning_rate_factors", "seeds"})
 """Keys that say which cells a campaign has; it may grow along them."""
 
 QUESTIONS = frozenset({"quantity", "more_labels", "target_error", "worthwhile"})
@@ -94,11 +95,14 @@ class Way:
         The recipe.
     factor
         Times the recipe's own learning rate.
+    map
+        Elements that start from others; none leaves the recipe as it is.
     """
 
     base: str
     entrant: Entrant
     factor: float = 1.0
+    map: ElementMap | None = None
 
 
 class CompareSpec(BaseModel):
@@ -137,6 +141,9 @@ class CompareSpec(BaseModel):
     recipes: Annotated[tuple[Entrant, ...], Unique] = tuple(
         Entrant(name=name, recipe=name) for name in DEFAULT_RECIPES
     )
+    maps: tuple[ElementMap | None, ...] = ()
+    """Element maps to try, such as ``Si:Ge`` and ``Si:Ge@fit``; ``none`` is the base as
+    it is. Fresh weights take room for new elements from the first."""
     sizes: (
         Annotated[tuple[Annotated[int, Field(ge=1)], ...], Unique] | Literal["auto"]
     ) = "auto"
@@ -170,18 +177,22 @@ class CompareSpec(BaseModel):
         if not isinstance(given, dict):
             return given
         several = ("base", "train", "test", "validation", "recipes", "sizes", "seeds")
-        several = (*several, "accept")
+        several = (*several, "accept", "maps")
         alone = {
             key: (given[key],)
             for key in (*several, "learning_rate_factors")
             if isinstance(given.get(key), str | int | float) and given[key] != "auto"
         }
+        maps = {**given, **alone}.get("maps")
+        if isinstance(maps, list | tuple):
+            alone["maps"] = tuple(None if one == "none" else one for one in maps)
         return {**given, **alone}
 
-    @field_validator("sizes", "seeds", "learning_rate_factors", "base")
+    @field_validator("sizes", "seeds", "learning_rate_factors", "base", "maps")
     @classmethod
     def _refuse_repeats(cls, given: Any) -> Any:  # noqa: ANN401 - several fields
-        if len(set(given)) < len(given) and given != "auto":
+        known = [one.words if isinstance(one, ElementMap) else one for one in given]
+        if len(set(known)) < len(known) and given != "auto":
             raise ValueError("a value stands there twice")
         return given
 
@@ -244,6 +255,8 @@ class CompareSpec(BaseModel):
         }
         run = parse_spec(document, f"The recipe '{entrant.name}'")
         scaled = run.model_dump() | {"learning_rate": way.factor * run.learning_rate}
+        if way.map is not None:
+            scaled["axes"]["starts"]["map"] = way.map.model_dump()
         return parse_spec(scaled, f"The recipe '{entrant.name}' x {way.factor:g}")
 
     def _budget(self, entrant: Entrant, own: object) -> object:
@@ -273,6 +286,20 @@ class CompareSpec(BaseModel):
         """
         run = self.run_of(Way(base=self.base[0], entrant=entrant), seed=0)
         return self.learning_rate_factors if run.training.steps else (1.0,)
+
+    def maps_of(self, entrant: Entrant) -> tuple[ElementMap | None, ...]:
+        """Return the element maps to try; fresh weights need room and nothing else.
+
+        Parameters
+        ----------
+        entrant
+            The recipe.
+        """
+        run = self.run_of(Way(base=self.base[0], entrant=entrant), seed=0)
+        if run.axes.starts.weights == "fresh":
+            rooms = (one.without_scales() for one in self.maps if one is not None)
+            return (next(filter(None, rooms), None),)
+        return self.maps or (None,)
 
     def labels(self) -> LabelOptions:
         """Return what the comparison says of the labels in its files."""

@@ -8,7 +8,7 @@ import torch
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 
-from atomgraft.adaptation.axes import TARGET
+from atomgraft.adaptation.axes import TARGET, ElementMap
 from atomgraft.adaptation.element_maps import AppliedMap, decide_map
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
 from atomgraft.core.errors import BadInputError
@@ -286,12 +286,9 @@ def read_inputs(
     """
     data = data or read_run_data(spec)
     base = load_base(spec.base, head=spec.head, trust=trust)
-    applied = None
-    if (wanted := spec.axes.starts.map) is not None:
-        applied = decide_map(wanted, base, data.own.train)
-        base = applied.apply(base)
-    doubts = () if applied is None else DOUBTED
-    findings = _check_against(spec, data, base, accept=(*spec.accept, *doubts))
+    wanted = spec.axes.starts.map
+    base, applied, accept = started(base, wanted, data.own.train, spec.accept)
+    findings = _check_against(spec, data, base, accept=accept)
     notices = notices_of((*data.findings, *findings))
     notices += [] if applied is None else applied.notes
     train, note = without_lone_atoms(list(data.own.train))
@@ -324,6 +321,36 @@ def read_inputs(
 
 DOUBTED = ("forces-disagrees", "stress-disagrees")
 """Findings that stop no run from a mapped base: there the base is what is wrong."""
+
+
+def started(
+    base: AbstractPotential,
+    wanted: ElementMap | None,
+    structures: Sequence[Atoms],
+    accept: Sequence[str],
+) -> tuple[AbstractPotential, AppliedMap | None, tuple[str, ...]]:
+    """Return the model that a run starts from, its map, and what is accepted then.
+
+    Parameters
+    ----------
+    base
+        As it was loaded.
+    wanted
+        The map that the run asks for.
+    structures
+        To train on; scales are fitted to them.
+    accept
+        Codes of findings that the user accepts.
+
+    Raises
+    ------
+    BadInputError
+        The base lacks a donor, or cannot be changed so.
+    """
+    if wanted is None:
+        return base, None, tuple(accept)
+    applied = decide_map(wanted, base, structures)
+    return applied.apply(base), applied, (*accept, *DOUBTED)
 
 
 def _check_against(

@@ -199,7 +199,7 @@ def prove(
             base=base,
         )
         asked = suites_of(names, subject, suites)
-        models, shifts = _contestants(folder, base, spec, resolve_device(device))
+        models, shifts = _contestants(judge, origin, resolve_device(device))
         contestants = Contestants(
             models=models, reference_shifts=shifts, seed=spec.seed
         )
@@ -396,11 +396,14 @@ class _Judge:
 
 
 def _contestants(
-    folder: Path, base: AbstractPotential, spec: RunSpec, device: torch.device
+    judge: _Judge, origin: Origin, device: torch.device
 ) -> tuple[dict[ModelName, AbstractPotential], dict[ModelName, Mapping[int, float]]]:
-    """Return base, adapted and scratch models with their reference shifts."""
-    base = base.clone(device=device)  # in its own precision, as grafts are pinned to it
-    dtype = getattr(torch, spec.dtype)
+    """Return base, adapted and scratch models with their reference shifts.
+
+    A scratch model of mapped elements has its own source: no scale of the map.
+    """
+    folder, base = judge.folder, judge.base
+    dtype = getattr(torch, judge.spec.dtype)
     models: dict[ModelName, AbstractPotential] = {
         "base": base.clone(dtype=dtype, device=device)
     }
@@ -409,7 +412,11 @@ def _contestants(
     for name, run in runs.items():
         graft = run / GRAFT
         if graft.is_file():
-            models[name] = load_graft(graft, base).merged()
-            stored = read_card(graft).reference_shifts
+            card = read_card(graft)
+            source = base  # in its own precision, as grafts are pinned to it
+            if card.element_map and base.weights_hash() != card.base_hash:
+                source = source_of(run, base=origin.base, trust=origin.trust)
+            models[name] = load_graft(graft, source.clone(device=device)).merged()
+            stored = card.reference_shifts
             shifts[name] = {atomic_numbers[key]: one for key, one in stored.items()}
     return models, shifts
