@@ -8,6 +8,7 @@ from atomgraft.compare.judge import Judge
 from atomgraft.compare.record import (
     Advice,
     ComparedCell,
+    Crossing,
     Curve,
     FrontPoint,
     Interval,
@@ -76,12 +77,17 @@ def _base_errors(judge: Judge) -> dict[str, Score]:
     for name in judge.errors:
         score = judge.base_error(name)
         if score is not None:
-            found.setdefault(judge.contestants[name].base, score)
+            found.setdefault(judge.contestants[name].start, score)
     return found
 
 
 def advise(
-    judge: Judge, *, more: int, worthwhile: float, target_error: float | None = None
+    judge: Judge,
+    *,
+    more: int,
+    worthwhile: float,
+    target_error: float | None = None,
+    crossings: Sequence[Crossing] = (),
 ) -> Advice:
     """Return what to do, with its evidence.
 
@@ -95,6 +101,8 @@ def advise(
         Share of the error that the next batch has to take away.
     target_error
         To reach, in the target's unit.
+    crossings
+        Up to how many labels element maps are worth it.
     """
     if not judge.errors:
         return nothing_yet(judge.cells)
@@ -107,6 +115,7 @@ def advise(
         *_chosen_by(judge, choice),
         *_leaders(judge, choice),
         *_forgetting(judge, choice),
+        *map(crossing_words, crossings),
         *_without_interval(judge, choice),
         *stop,
         *_target_labels(judge.curves.get(choice), judge.target, target_error),
@@ -120,6 +129,35 @@ def advise(
         headline=headline,
         sentences=tuple(evidence),
         more_labels=rule,
+    )
+
+
+def crossing_words(found: Crossing) -> str:
+    """Say up to how many labels a start from another element is worth it.
+
+    Parameters
+    ----------
+    found
+        Of :func:`~atomgraft.compare.crossings.crossings_of`.
+    """
+    one, rival = found.contestant, found.rival
+    seeds = f"{found.n_seeds} seed{'s' * (found.n_seeds != 1)}"
+    if not found.n_caught:
+        return (
+            f"{one} is better than {rival} at every size up to {found.largest} labels,"
+            f" in {seeds}."
+        )
+    caught = f"in {found.n_caught} of {seeds}"
+    if found.n_labels is None:
+        return (
+            f"{rival} catches up with {one} {caught}; in most, {one} is better up to"
+            f" {found.largest} labels."
+        )
+    ends = found.range
+    spread = f" ({ends[0]:.0f} to {ends[1]:.0f})" if ends and found.n_caught > 1 else ""
+    return (
+        f"{rival} catches up with {one} at about {found.n_labels:.0f} labels{spread},"
+        f" {caught}: the map is worth it below."
     )
 
 

@@ -72,7 +72,7 @@ class Judge:
 
     def base_error(self, contestant: str) -> Score | None:
         """Return the target error of the base that a contestant starts from."""
-        baseline = self.baselines.get(self.contestants[contestant].base)
+        baseline = self.baselines.get(self.contestants[contestant].start)
         return None if baseline is None else self._score_of(baseline)
 
     def _score_of(self, baseline: Baseline) -> Score | None:

@@ -335,13 +335,15 @@ def contestants_of(spec: CompareSpec) -> list[tuple[Contestant, Way]]:
             ]
             fields = dict(zip((axis.of_way for axis in AXES), point, strict=True))
             way = Way(entrant=entrant, **fields)
+            run = spec.run_of(way, seed=0)
             contestant = Contestant(
                 name=" ".join([entrant.name, *words]),
                 base=way.base,
                 recipe=entrant.recipe,
-                learning_rate=spec.run_of(way, seed=0).learning_rate,
+                learning_rate=run.learning_rate,
                 factor=way.factor,
                 element_map=way.map and way.map.words,
+                is_fresh=run.axes.starts.weights == "fresh",
             )
             found.append((contestant, way))
     return sorted(found, key=lambda one: spec.base.index(one[1].base))

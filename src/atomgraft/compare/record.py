@@ -36,6 +36,15 @@ class Contestant(Record):
     """Times the recipe's own learning rate."""
     element_map: str | None = None
     """Elements that started from others, such as ``Si:Ge``."""
+    is_fresh: bool = False
+    """Whether it starts from fresh weights."""
+
+    @property
+    def start(self) -> str:
+        """The base, with its element map if there is one."""
+        return (
+            self.base if self.element_map is None else f"{self.base} {self.element_map}"
+        )
 
 
 class ComparedCell(Record):
@@ -107,6 +116,25 @@ class Curve(Record):
     labels_for_target_interval: Interval | None = None
 
 
+class Crossing(Record):
+    """Labels at which fresh weights are as good as a start from another element."""
+
+    contestant: str
+    """From an element map."""
+    rival: str
+    """From fresh weights."""
+    n_labels: float | None
+    """Median over the seeds, between sizes on the line through their logarithms; none
+    where half of the seeds did not get there."""
+    range: Interval | None
+    """Smallest and largest of the seeds that got there."""
+    n_caught: int
+    """Seeds in which fresh weights got there."""
+    n_seeds: int
+    largest: int
+    """Labels up to which both were measured."""
+
+
 class FrontPoint(Record):
     """One contestant on the map of target error against forgetting."""
 
@@ -148,6 +176,7 @@ class Baseline(Record):
     """What a base says without any label."""
 
     base: str
+    """With its element map; see `Contestant.start`."""
     scores: tuple[Score, ...]
 
 
@@ -171,6 +200,8 @@ class Comparison(Record):
     summaries: tuple[Summary, ...]
     curves: tuple[Curve, ...]
     front: tuple[FrontPoint, ...]
+    crossings: tuple[Crossing, ...] = ()
+    """Up to how many labels element maps are worth it."""
     advice: Advice
     provenance: tuple[Provenance, ...]
     """One entry for each call."""

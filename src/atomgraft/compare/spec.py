@@ -183,10 +183,11 @@ class CompareSpec(BaseModel):
             for key in (*several, "learning_rate_factors")
             if isinstance(given.get(key), str | int | float) and given[key] != "auto"
         }
-        maps = {**given, **alone}.get("maps")
-        if isinstance(maps, list | tuple):
-            alone["maps"] = tuple(None if one == "none" else one for one in maps)
-        return {**given, **alone}
+        several_maps = {**given, **alone}.get("maps", ())
+        if not isinstance(several_maps, list | tuple):
+            return {**given, **alone}
+        maps = tuple(None if one == "none" else one for one in several_maps)
+        return {**given, **alone, "maps": maps}
 
     @field_validator("sizes", "seeds", "learning_rate_factors", "base", "maps")
     @classmethod
@@ -254,7 +255,8 @@ class CompareSpec(BaseModel):
             **settings,
         }
         run = parse_spec(document, f"The recipe '{entrant.name}'")
-        scaled = run.model_dump() | {"learning_rate": way.factor * run.learning_rate}
+        scaled: dict[str, Any] = run.model_dump()
+        scaled["learning_rate"] = way.factor * run.learning_rate
         if way.map is not None:
             scaled["axes"]["starts"]["map"] = way.map.model_dump()
         return parse_spec(scaled, f"The recipe '{entrant.name}' x {way.factor:g}")

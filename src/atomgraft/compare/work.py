@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from atomgraft.compare.advice import advise, front_points, nothing_yet
 from atomgraft.compare.cell import do_cell
+from atomgraft.compare.crossings import crossings_of
 from atomgraft.compare.judge import Judge
 from atomgraft.compare.learning_curves import learning_curve
 from atomgraft.compare.plan import (
@@ -27,6 +28,7 @@ from atomgraft.compare.record import (
     ComparedCell,
     Comparison,
     Contestant,
+    Crossing,
     Curve,
     FrontPoint,
     Summary,
@@ -219,7 +221,7 @@ def conclude(
     baselines = _baselines(cells, plan.cells)
     target = target_of(cells, spec.quantity)
     if target is None:
-        judged = _Judged((), (), (), nothing_yet(cells))
+        judged = _Judged((), (), (), (), nothing_yet(cells))
     else:
         judged = _judged(plan, cells, baselines, target)
     return Comparison(
@@ -236,6 +238,7 @@ def conclude(
         summaries=judged.summaries,
         curves=judged.curves,
         front=judged.front,
+        crossings=judged.crossings,
         advice=judged.advice,
         provenance=sessions,
     )
@@ -247,6 +250,7 @@ class _Judged(NamedTuple):
     summaries: tuple[Summary, ...]
     curves: tuple[Curve, ...]
     front: tuple[FrontPoint, ...]
+    crossings: tuple[Crossing, ...]
     advice: Advice
 
 
@@ -277,13 +281,15 @@ def _judged(
         table=SummaryTable(summaries, target),
         curves=curves,
     )
+    crossings = crossings_of(cells, contestants, target)
     advice = advise(
         judge,
         more=plan.next_labels,
         worthwhile=spec.worthwhile,
         target_error=spec.target_error,
+        crossings=crossings,
     )
-    return _Judged(summaries, curves, front_points(judge), advice)
+    return _Judged(summaries, curves, front_points(judge), crossings, advice)
 
 
 def _contestants(plan: ComparePlan) -> tuple[Contestant, ...]:
@@ -312,6 +318,6 @@ def _baselines(
     for cell, plan in zip(cells, planned, strict=True):
         scores = tuple(one for one in cell.scores if one.model == "base")
         if scores:
-            base = plan.contestant.base
+            base = plan.contestant.start
             found.setdefault(base, Baseline(base=base, scores=scores))
     return tuple(found.values())
