@@ -104,7 +104,7 @@ class Listener:
     """Remembers what it is told."""
 
     def __init__(self):
-        self.records, self.notices, self.starts = [], [], []
+        self.records, self.notices, self.starts, self.stages = [], [], [], []
 
     def on_start(self, step: int, n_steps: int) -> None:
         self.starts.append(step)
@@ -114,6 +114,9 @@ class Listener:
 
     def on_notice(self, text: str) -> None:
         self.notices.append(text)
+
+    def on_progress(self, what: str, done: int, total: int) -> None:
+        self.stages.append((what, done, total))
 
     def on_setup(self, movements, refit) -> None:
         self.movements, self.refit = movements, refit

@@ -35,6 +35,9 @@ class Notes:
     def on_setup(self, movements, refit):
         pass
 
+    def on_progress(self, what, done, total):
+        pass
+
     def on_start(self, step, n_steps):
         pass
 

@@ -38,6 +38,7 @@ from torch import Tensor
 
 from atomgraft.adaptation.movement import AbstractMovement
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.progress import Progress, part, told
 from atomgraft.data.labels import energy_of, forces_of
 from atomgraft.data.partners import Partner
 from atomgraft.data.reference_energies import count_elements
@@ -51,6 +52,8 @@ from atomgraft.models.prediction import (
 
 MAX_ATOMS = 256
 """Atoms of structures that are worked on together."""
+
+DERIVATIVES = "differentiating in the readout"
 
 INFLATION = 2.0
 """α: between the 1.4 of Kim and Gu and what ten frames of a crystal need. With plain
@@ -134,6 +137,8 @@ def solve_readout(
     structures: Sequence[Atoms],
     units: RidgeUnits,
     differences: Mapping[int, Difference] = MappingProxyType({}),
+    *,
+    progress: Progress | None = None,
 ) -> RidgeFit:
     """Solve for the readout that fits energies and forces best.
 
@@ -147,6 +152,8 @@ def solve_readout(
         How energies and forces are weighed.
     differences
         The structures whose forces enter as differences, by number.
+    progress
+        Is told how many derivatives are known, of all directions in all groups.
 
     Raises
     ------
@@ -161,11 +168,14 @@ def solve_readout(
             "A readout in closed form needs one.",
             "Choose another recipe, 'readout' for example.",
         )
+    groups = list(batches_by_atoms(structures, MAX_ATOMS))
     pieces = [
         one
-        for group in batches_by_atoms(structures, MAX_ATOMS)
-        for one in _rows(potential, directions, group)
+        for i, group in enumerate(groups)
+        for one in _rows(potential, directions, group, part(progress, i, len(groups)))
     ]
+    if progress is not None:
+        progress("solving for the readout", 0, 0)
     X, y, n = _weighed(pieces, structures, units, differences)
     if not len(y):
         raise BadInputError(
@@ -277,6 +287,7 @@ def _rows(
     potential: AbstractPotential,
     directions: Mapping[str, Tensor],
     group: Sequence[Atoms],
+    progress: Progress | None,
 ) -> list[_Rows]:
     """Differentiate energies and forces of structures in c, at c = 0.
 
@@ -296,7 +307,8 @@ def _rows(
         own = [_gradient(energy, c) for energy in energies]
         [features] = torch.autograd.grad(energies.sum(), c, create_graph=True)
         forces = -_gradient(energies.sum(), positions)
-        columns = torch.stack([-_gradient(one, positions) for one in features], dim=-1)
+        counted = told(features, DERIVATIVES, len(features), progress)
+        columns = torch.stack([-_gradient(one, positions) for one in counted], dim=-1)
     sizes = [len(atoms) for atoms in group]
     totals = energies.detach().double() + reference_sums(potential, graph)
     return [

@@ -6,11 +6,12 @@ model can be loaded; a suite imports what computes when it is asked.
 
 import abc
 import dataclasses
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
+from atomgraft.core.progress import Progress
 from atomgraft.records.scores import ModelName, Score
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from atomgraft.models.base import AbstractPotential
     from atomgraft.page.blocks import Section
-
-Progress = Callable[[str, int, int], None]
-"""Called with what comes next, the number of steps done and their total."""
 
 
 class SuiteOptions(BaseModel):

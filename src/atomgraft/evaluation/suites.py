@@ -1,7 +1,7 @@
 """Labels, forgetting and consistency: the suites that every run is judged by."""
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
+from atomgraft.core.progress import Progress, told
 from atomgraft.core.properties import Property
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.evaluation import consistency, forgetting, labels
@@ -26,7 +27,6 @@ from atomgraft.evaluation.suite import (
     AbstractSuite,
     Answers,
     Contestants,
-    Progress,
     Subject,
     SuiteOptions,
 )
@@ -161,8 +161,10 @@ class LabelSuite(AbstractSuite):
         """Measure the errors of every model and their change from the base."""
         _require_known(contestants.models, self.structures)
         found: dict[ModelName, list[StructurePrediction]] = {}
-        for name, potential in _in_turn(contestants, "held-out labels", progress):
-            found[name] = _predictions(name, potential, self.structures)
+        for name, potential in contestants.models.items():
+            found[name] = _predictions(
+                name, potential, self.structures, progress, "held-out labels"
+            )
         scores: list[Score] = []
         parity: list[Parity] = []
         for name, predictions in found.items():
@@ -212,10 +214,10 @@ class ForgettingSuite(AbstractSuite):
         """Measure the drift of every model; the base has one row of zeros."""
         base = contestants.models["base"]
         seen = visible(self.crystals, base.elements)
-        sources = _predictions("base", base, seen)
+        what = "crystals it may have forgotten"
+        sources = _predictions("base", base, seen, progress, what)
         scores = list(probe_spreads(sources, seen, self.elements))
-        what = f"drift on {len(seen)} crystals"
-        for name, potential in _in_turn(contestants, what, progress):
+        for name, potential in contestants.models.items():
             pairs = [
                 (atoms, source)
                 for atoms, source in zip(seen, sources, strict=True)
@@ -225,7 +227,9 @@ class ForgettingSuite(AbstractSuite):
             rows = forgetting_scores(
                 name,
                 [source for _, source in pairs],
-                sources if name == "base" else _predictions(name, potential, shared),
+                sources
+                if name == "base"
+                else _predictions(name, potential, shared, progress, what),
                 shared,
                 reference_shifts=contestants.reference_shifts.get(name, {}),
                 training_elements=self.elements,
@@ -264,22 +268,14 @@ class ConsistencySuite(AbstractSuite):
     ) -> Answers:
         """Probe every model; each draws from a generator of its own."""
         scores: list[Score] = []
-        for name, potential in _in_turn(contestants, "consistency", progress):
+        n = len(contestants.models)
+        for i, (name, potential) in enumerate(contestants.models.items()):
+            if progress is not None:
+                progress(f"{name}: consistency", i, n)
             rng = numpy_generator(contestants.seed, "consistency")
             probes = visible(self.structures, potential.elements)
             scores += consistency_scores(name, potential, probes, rng)
         return Answers(scores=tuple(scores))
-
-
-def _in_turn(
-    contestants: Contestants, what: str, progress: Progress | None
-) -> Iterator[tuple[ModelName, AbstractPotential]]:
-    """Yield the models, and say of each that it is asked."""
-    n = len(contestants.models)
-    for i, (name, potential) in enumerate(contestants.models.items()):
-        if progress is not None:
-            progress(f"{name}: {what}", i, n)
-        yield name, potential
 
 
 def _probes(structures: Sequence[Atoms], crystals: Sequence[Atoms]) -> list[Atoms]:
@@ -309,9 +305,14 @@ def _require_known(
 
 
 def _predictions(
-    name: ModelName, potential: AbstractPotential, structures: Sequence[Atoms]
+    name: ModelName,
+    potential: AbstractPotential,
+    structures: Sequence[Atoms],
+    progress: Progress | None,
+    what: str,
 ) -> list[StructurePrediction]:
-    predictions = list(predict_structures(potential, structures))
+    found = predict_structures(potential, structures)
+    predictions = list(told(found, f"{name}: {what}", len(structures), progress))
     for frame, (one, atoms) in enumerate(zip(predictions, structures, strict=True)):
         for quantity in Property:
             if not np.isfinite(predicted_values(one, quantity)).all():

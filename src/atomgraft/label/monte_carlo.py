@@ -12,7 +12,7 @@ momenta. All structures are walked side by side, in batches.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from ase import Atoms
@@ -20,6 +20,7 @@ from ase.units import kB
 from jaxtyping import Bool, Float
 
 from atomgraft.core.errors import AtomgraftError
+from atomgraft.core.progress import Progress
 from atomgraft.data.rehearsal.disturbances import are_apart, bare
 from atomgraft.label.proposals import Proposal
 from atomgraft.models.base import AbstractPotential
@@ -40,9 +41,6 @@ WANTED = (0.65, 0.9)
 """Share of accepted moves of all walkers between which the step stays as it is. A step
 that follows the moves before it bends the ensemble a little, less with more walkers;
 the tests see equipartition kept to a few percent with 48."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, moves done and moves in all."""
 
 Configurations = Float[np.ndarray, "walkers atoms 3"]
 

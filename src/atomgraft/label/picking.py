@@ -27,6 +27,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.progress import Progress, told
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.graph import Graph, find_neighbours, make_graph
 from atomgraft.models.prediction import (
@@ -155,16 +156,29 @@ def _require_enough(count: int, there: int) -> None:
 
 
 def forces_on(
-    potential: AbstractPotential, structures: Sequence[Atoms]
+    potential: AbstractPotential,
+    structures: Sequence[Atoms],
+    progress: Progress | None = None,
 ) -> list[Float[np.ndarray, "_ 3"]]:
     """Return the forces of a model on structures of any size, eV/Å.
+
+    Parameters
+    ----------
+    potential
+        The model.
+    structures
+        Of elements that it knows.
+    progress
+        Is told how many structures have their forces.
 
     Raises
     ------
     BadInputError
         A force is not finite.
     """
-    forces = [one.forces for one in predict_structures(potential, structures)]
+    what = f"{potential.card.name}: forces on proposals"
+    found = predict_structures(potential, structures)
+    forces = [one.forces for one in told(found, what, len(structures), progress)]
     broken = [i for i, one in enumerate(forces) if not np.isfinite(one).all()]
     if broken:
         raise BadInputError(

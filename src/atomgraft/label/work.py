@@ -13,6 +13,7 @@ from jaxtyping import Float
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import examine, held
 from atomgraft.core.overlap import refuse_taken_file
+from atomgraft.core.progress import Progress
 from atomgraft.core.provenance import now
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import with_ending
@@ -24,7 +25,6 @@ from atomgraft.data.rehearsal.disturbances import bare
 from atomgraft.label.collecting import Collected, collect
 from atomgraft.label.dft_inputs import FOLDER, write_inputs
 from atomgraft.label.kinds import propose
-from atomgraft.label.monte_carlo import Progress
 from atomgraft.label.picking import (
     Description,
     Pick,
@@ -132,7 +132,9 @@ def gather(
     )
     proposals = (*made, *given)
     structures = [one.atoms for one in proposals]
-    forces = [forces_on(model, structures) for model in models]
+    forces = [forces_on(model, structures, progress) for model in models]
+    if progress is not None:
+        progress(f"{models[0].card.name}: features of structures", 0, 0)
     description = describe(models[0], [*structures, *known], n_scale=len(structures))
     return Pool(
         crystal=crystal,

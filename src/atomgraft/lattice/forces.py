@@ -1,12 +1,13 @@
 """Forces of many supercells of one crystal in few calls of the model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
+from atomgraft.core.progress import Count
 from atomgraft.core.properties import Property
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.capacity import batch_capacity
@@ -15,16 +16,13 @@ from atomgraft.models.prediction import batches_by_atoms, predict
 
 FORCES_ALONE = frozenset({Property.FORCES})
 
-Progress = Callable[[int, int], None]
-"""Called with supercells done and supercells in all."""
-
 
 def forces_of_supercells(
     potential: AbstractPotential,
     supercells: Sequence[Atoms],
     *,
     max_atoms: int | None = None,
-    progress: Progress | None = None,
+    progress: Count | None = None,
 ) -> Float[np.ndarray, "frames atoms 3"]:
     """Return the forces on supercells of one crystal, many in one call of the model.
 
@@ -37,7 +35,8 @@ def forces_of_supercells(
     max_atoms
         Largest number of atoms in one call; none takes what the free memory holds.
     progress
-        Called after every call of the model.
+        Called before the first call of the model and after every one, with supercells
+        done and supercells in all.
 
     Returns
     -------
@@ -63,6 +62,8 @@ def forces_of_supercells(
     room = max_atoms or batch_capacity(potential, supercells[0])
     found: list[Float[np.ndarray, "frames atoms 3"]] = []
     n_done = 0
+    if progress is not None:
+        progress(0, len(supercells))
     for group in batches_by_atoms(supercells, room):
         graph = make_graph(
             group,

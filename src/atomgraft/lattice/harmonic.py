@@ -18,7 +18,8 @@ from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.foreign import foreign
-from atomgraft.lattice.forces import Progress, forces_of_supercells
+from atomgraft.core.progress import Count
+from atomgraft.lattice.forces import forces_of_supercells
 from atomgraft.lattice.supercells import (
     all_displacements,
     displaced_supercells,
@@ -61,7 +62,7 @@ def harmonic_of(
     phonon: "Phonopy",
     *,
     max_atoms: int | None = None,
-    progress: Progress | None = None,
+    progress: Count | None = None,
 ) -> Harmonic:
     """Return the force constants of a potential.
 

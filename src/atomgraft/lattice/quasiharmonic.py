@@ -19,13 +19,13 @@ from ase import Atoms
 from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.progress import Count
 from atomgraft.lattice.equilibrium import (
     Equilibrium,
     equilibrium_over_temperature,
     minimum_of,
     temperature_grid,
 )
-from atomgraft.lattice.forces import Progress
 from atomgraft.lattice.harmonic import Harmonic, harmonic_of
 from atomgraft.lattice.relaxation import FMAX, Relaxation, refuse_other_group, relax
 from atomgraft.lattice.spectra import (
@@ -157,7 +157,7 @@ def quasiharmonic(
     settings: QuasiharmonicSettings,
     *,
     max_atoms: int | None = None,
-    progress: Progress | None = None,
+    progress: Count | None = None,
 ) -> Quasiharmonic:
     """Return volume, expansion, bulk modulus and heat capacity over temperature.
 
@@ -203,10 +203,13 @@ def quasiharmonic(
     start = relax(unitcell, potential, fmax=settings.fmax)
     _require_rest(start, unitcell)
     volumes: list[_Volume] = []
-    for strain in sorted(set(settings.strains)):
+    strains = sorted(set(settings.strains))
+    if progress is not None:
+        progress(0, len(strains))
+    for strain in strains:
         volumes.append(_at_strain(potential, start.atoms, strain, settings, max_atoms))
         if progress is not None:
-            progress(len(volumes), len(set(settings.strains)))
+            progress(len(volumes), len(strains))
     kept = [one for one in volumes if one.fault is None]
     notices = [one.fault for one in volumes if one.fault is not None]
     notices += _jumps(kept, potential.cutoff)

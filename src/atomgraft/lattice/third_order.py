@@ -22,8 +22,9 @@ from jaxtyping import Bool, Float, Int
 
 from atomgraft.core.errors import BadInputError, MissingExtraError
 from atomgraft.core.foreign import foreign
+from atomgraft.core.progress import Count
 from atomgraft.data.phonopy_files import to_ase
-from atomgraft.lattice.forces import Progress, forces_of_supercells
+from atomgraft.lattice.forces import forces_of_supercells
 from atomgraft.lattice.harmonic import Harmonic
 from atomgraft.models.base import AbstractPotential
 
@@ -231,7 +232,7 @@ def anharmonic_of(
     settings: ThirdOrderSettings | None = None,
     *,
     max_atoms: int | None = None,
-    progress: Progress | None = None,
+    progress: Count | None = None,
 ) -> Anharmonic:
     """Return the force constants of third order beside those of second.
 

@@ -17,12 +17,13 @@ from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.progress import Count
 from atomgraft.data.force_files import is_force_file
 from atomgraft.data.force_sets import ForceSets, read_force_sets
 from atomgraft.data.sources import Source, parse_source
 from atomgraft.lattice.cells import to_phonopy
 from atomgraft.lattice.charges import put_charges, read_born
-from atomgraft.lattice.forces import Progress, forces_of_supercells
+from atomgraft.lattice.forces import forces_of_supercells
 from atomgraft.lattice.reference import dataset_of, refuse_other_order
 from atomgraft.lattice.supercells import SYMPREC, require_crystal
 from atomgraft.lattice.third_order import (
@@ -196,7 +197,7 @@ def anharmonic_on_reference(
     reference: ThirdOrderReference,
     *,
     max_atoms: int | None = None,
-    progress: Progress | None = None,
+    progress: Count | None = None,
 ) -> Anharmonic:
     """Return a potential's force constants from the reference's own supercells.
 

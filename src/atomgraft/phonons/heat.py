@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.progress import Progress, counting
 from atomgraft.data.phonopy_files import to_ase
 from atomgraft.lattice.conductivity import conductivity_of
 from atomgraft.lattice.quasiharmonic import QuasiharmonicSettings, quasiharmonic
@@ -35,7 +36,7 @@ from atomgraft.phonons.records import (
     conductivity_record,
     expansion_record,
 )
-from atomgraft.phonons.setup import Prepared, Progress
+from atomgraft.phonons.setup import Prepared
 from atomgraft.phonons.spec import PhononSpec
 
 THIRD_ORDER_LENGTH = 10.0
@@ -65,11 +66,6 @@ class Heated:
     judged: Judged
     models: Mapping[str, AbstractPotential]
     progress: Progress | None = None
-
-    def announce(self, what: str, i: int) -> None:
-        """Say what comes next."""
-        if self.progress is not None:
-            self.progress(what, i, len(self.models))
 
 
 def with_heat(result: PhononResult, heated: Heated) -> PhononResult:
@@ -115,8 +111,7 @@ def _expansions(
     """Expand the crystal under every model; say where one cannot be expanded."""
     found: dict[str, ExpansionRecord] = {}
     notices: list[str] = []
-    for i, (name, potential) in enumerate(heated.models.items()):
-        heated.announce(f"{name}: phonons at several volumes", i)
+    for name, potential in heated.models.items():
         phonon = heated.found.phonons[name]
         settings = QuasiharmonicSettings(
             supercell=np.asarray(phonon.supercell_matrix).T,
@@ -129,6 +124,9 @@ def _expansions(
                 to_ase(phonon.unitcell),
                 settings,
                 max_atoms=heated.spec.max_atoms,
+                progress=counting(
+                    heated.progress, f"{name}: phonons at several volumes"
+                ),
             )
         except BadInputError as error:
             notices.append(f"No thermal expansion under {name}: {error.came}")
@@ -144,8 +142,7 @@ def _conductivities(heated: Heated) -> dict[str, ConductivityRecord]:
     found: dict[str, ConductivityRecord] = {}
     if known is not None:
         found[REFERENCE] = _record(spec, known.anharmonic)
-    for i, (name, potential) in enumerate(heated.models.items()):
-        heated.announce(f"{name}: third-order force constants", i)
+    for name, potential in heated.models.items():
         found[name] = _record(spec, _anharmonic(heated, name, potential, known))
     return found
 
@@ -170,15 +167,20 @@ def _anharmonic(
     known: ThirdOrderReference | None,
 ) -> Anharmonic:
     room = heated.spec.max_atoms
+    count = counting(heated.progress, f"{name}: third-order force constants")
     if known is not None:
-        return anharmonic_on_reference(potential, known, max_atoms=room)
+        return anharmonic_on_reference(potential, known, max_atoms=room, progress=count)
     cell = to_ase(heated.found.phonons[name].unitcell)
     settings = ThirdOrderSettings(
         supercell=supercell_by_length(cell, THIRD_ORDER_LENGTH),
         cutoff=heated.spec.pair_cutoff,
     )
     return anharmonic_of(
-        potential, heated.judged.harmonics[name], settings, max_atoms=room
+        potential,
+        heated.judged.harmonics[name],
+        settings,
+        max_atoms=room,
+        progress=count,
     )
 
 

@@ -9,11 +9,12 @@ adaptation that does no better than one number has learned nothing.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from atomgraft.core.progress import Progress, counting
 from atomgraft.lattice.harmonic import Harmonic, harmonic_of, scaled
 from atomgraft.lattice.rotation import rotational_residual
 from atomgraft.lattice.spectra import (
@@ -60,9 +61,6 @@ ROUNDS = 2
 
 DIGITS = 5
 """Decimals of curves on disk."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, steps done and steps in all."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,7 +139,7 @@ def judge_crystal(
     titles
         What people call the contestants.
     progress
-        Called before every model.
+        Called after every call of a model.
 
     Raises
     ------
@@ -151,11 +149,14 @@ def judge_crystal(
     harmonics: dict[str, Harmonic] = {}
     if reference is not None:
         harmonics[REFERENCE] = reference
-    for i, (name, potential) in enumerate(models.items()):
-        if progress is not None:
-            progress(f"{name}: forces on displaced supercells", i, len(models))
+    for name, potential in models.items():
         own = phonon[name] if isinstance(phonon, Mapping) else phonon
-        harmonics[name] = harmonic_of(potential, own, max_atoms=question.max_atoms)
+        harmonics[name] = harmonic_of(
+            potential,
+            own,
+            max_atoms=question.max_atoms,
+            progress=counting(progress, f"{name}: forces on displaced supercells"),
+        )
     named = {name: (titles or {}).get(name, name) for name in harmonics}
     compared = {
         name: Compared(

@@ -1,7 +1,7 @@
 """Crystals and models made ready: loaded, relaxed, displaced."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from ase import Atoms
 from jaxtyping import Int
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.progress import Progress
 from atomgraft.core.trust import Trust
 from atomgraft.data.phonopy_units import ANGSTROM_EV
 from atomgraft.lattice.charges import put_charges, read_born
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from atomgraft.lattice.cells import Phonopy
 
 BASE, ADAPTED = "base", "adapted"
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

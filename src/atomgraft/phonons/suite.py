@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.progress import Progress
 from atomgraft.evaluation.score_table import ScoreTable, arrow, figure
 from atomgraft.evaluation.suite import (
     AbstractSuite,
     Answers,
     Contestants,
-    Progress,
     Subject,
     SuiteOptions,
 )

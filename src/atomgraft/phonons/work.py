@@ -11,6 +11,7 @@ import yaml
 from atomgraft.adaptation.graft import GRAFT
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import examine, held
+from atomgraft.core.progress import Progress
 from atomgraft.core.provenance import file_fingerprint, fingerprint, now
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
@@ -30,7 +31,6 @@ from atomgraft.phonons.records import (
 )
 from atomgraft.phonons.setup import (
     BASE,
-    Progress,
     load_contestants,
     prepared,
 )

@@ -47,6 +47,9 @@ class AdaptObserver(Observer, Protocol):
     ) -> None:
         """Take note of what will move and of the reference energies."""
 
+    def on_progress(self, what: str, done: int, total: int) -> None:
+        """Take note of how far what comes before the first step is."""
+
 
 class AdaptSilence(Silence):
     """Listens to nothing."""
@@ -54,6 +57,9 @@ class AdaptSilence(Silence):
     def on_setup(
         self, movements: tuple[RoleCoverage, ...], refit: ReferenceRefit
     ) -> None:
+        """Do nothing."""
+
+    def on_progress(self, what: str, done: int, total: int) -> None:
         """Do nothing."""
 
 
@@ -102,8 +108,9 @@ def adapt(
     examine(folder, "adapt", inputs=read, fresh=fresh)
     if not fresh:
         refuse_other_spec(folder, spec)
-    inputs = read_inputs(spec, trust=trust, data=data)
-    setup = set_up(spec, inputs)
+    told = listener.on_progress
+    inputs = read_inputs(spec, trust=trust, data=data, progress=told)
+    setup = set_up(spec, inputs, told)
     terms = terms_of(spec, inputs, setup)
     if planned is not None:
         hold_to(planned, terms)

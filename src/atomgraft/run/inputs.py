@@ -12,6 +12,7 @@ from atomgraft.adaptation.axes import TARGET, ElementMap
 from atomgraft.adaptation.element_maps import AppliedMap, decide_map
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.progress import Progress, told
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import is_file, is_folder
 from atomgraft.core.trust import NO_TRUST, Trust, is_trusted
@@ -266,7 +267,11 @@ def merged_run(
 
 
 def read_inputs(
-    spec: RunSpec, *, trust: Trust = NO_TRUST, data: RunData | None = None
+    spec: RunSpec,
+    *,
+    trust: Trust = NO_TRUST,
+    data: RunData | None = None,
+    progress: Progress | None = None,
 ) -> Inputs:
     """Read and check base and data.
 
@@ -278,6 +283,8 @@ def read_inputs(
         Which checkpoints may run code.
     data
         The structures, if they were read before.
+    progress
+        Is told how many structures the base has answered.
 
     Raises
     ------
@@ -287,8 +294,9 @@ def read_inputs(
     data = data or read_run_data(spec)
     base = load_base(spec.base, head=spec.head, trust=trust)
     wanted = spec.axes.starts.map
-    base, applied, accept = started(base, wanted, data.own.train, spec.accept)
-    findings = _check_against(spec, data, base, accept=accept)
+    base, applied, accepted = started(base, wanted, data.own.train, spec.accept)
+    knowledge = knowledge_of(base, progress)
+    findings = _check_against(spec, data, knowledge, accepted)
     notices = notices_of((*data.findings, *findings))
     notices += [] if applied is None else applied.notes
     train, note = without_lone_atoms(list(data.own.train))
@@ -314,7 +322,7 @@ def read_inputs(
         differences=differences,
         element_map=applied,
         heads=heads,
-        rehearsal=read_rehearsal(spec, working, train),
+        rehearsal=read_rehearsal(spec, working, train, progress),
         anchors=propose_anchors(spec, working, train),
     )
 
@@ -354,7 +362,7 @@ def started(
 
 
 def _check_against(
-    spec: RunSpec, data: RunData, base: AbstractPotential, *, accept: Sequence[str]
+    spec: RunSpec, data: RunData, knowledge: BaseKnowledge, accepted: Sequence[str]
 ) -> tuple[Finding, ...]:
     """Check all structures against the base; return what concerns the run's own.
 
@@ -363,10 +371,10 @@ def _check_against(
     if not data.asks:
         return ()
     found = {
-        name: check_against_base(sets, knowledge_of(base))
+        name: check_against_base(sets, knowledge)
         for name, sets in data.sets(spec).items()
     }
-    data.refuse([one for those in found.values() for one in those], accept)
+    data.refuse([one for those in found.values() for one in those], accepted)
     return found[None]
 
 
@@ -394,14 +402,29 @@ def _differences(
     return tuple(record for record in found if record is not None)
 
 
-def knowledge_of(base: AbstractPotential) -> BaseKnowledge:
-    """Return what the data checks may ask a base model."""
+def knowledge_of(
+    base: AbstractPotential, progress: Progress | None = None
+) -> BaseKnowledge:
+    """Return what the data checks may ask a base model.
+
+    Parameters
+    ----------
+    base
+        The model.
+    progress
+        Is told how many structures it has answered.
+    """
     return BaseKnowledge(
         name=base.card.name,
         elements=base.elements,
         predict=None
         if base.card.is_untrained
-        else lambda structures: predict_structures(base, structures),
+        else lambda structures: told(
+            predict_structures(base, structures),
+            "comparing labels with the base",
+            len(structures),
+            progress,
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from ase.data import atomic_numbers
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card, write_errors
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.outputs import held
+from atomgraft.core.progress import Progress
 from atomgraft.core.provenance import now
 from atomgraft.core.trust import Trust
 from atomgraft.data.checks.findings import refuse_errors
@@ -22,7 +23,7 @@ from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import PREFIX
-from atomgraft.evaluation.suite import Answers, Contestants, Progress, Subject
+from atomgraft.evaluation.suite import Answers, Contestants, Subject
 from atomgraft.evaluation.verdict import verdict
 from atomgraft.models.base import REFERENCE_ENERGIES, AbstractPotential
 from atomgraft.page.wording import position

@@ -7,6 +7,7 @@ import torch
 from ase import Atoms
 from ase.data import chemical_symbols
 
+from atomgraft.core.progress import Progress, told
 from atomgraft.core.properties import PROPERTIES, Property
 from atomgraft.data.checks.findings import is_isolated_atom
 from atomgraft.data.labels import energy_of
@@ -26,7 +27,11 @@ MEV_PER_ATOM = PROPERTIES[Property.ENERGY].report_factor
 
 
 def refit_references(
-    base: AbstractPotential, structures: Sequence[Atoms], *, wanted: bool
+    base: AbstractPotential,
+    structures: Sequence[Atoms],
+    *,
+    wanted: bool,
+    progress: Progress | None = None,
 ) -> tuple[dict[int, float], ReferenceRefit]:
     """Fit the shift per element that brings the base to the labels' energy scale.
 
@@ -40,6 +45,8 @@ def refit_references(
         zero lies.
     wanted
         False leaves the references as they are, and says so.
+    progress
+        Is told how many structures the base has answered.
 
     Returns
     -------
@@ -58,7 +65,7 @@ def refit_references(
     if not labelled:
         return {}, _unchanged("left as they are: no structure has an energy", 0)
     labels = np.array([energy_of(atoms) for atoms in labelled], dtype=float)
-    residuals = labels - _energies(base, labelled)
+    residuals = labels - _energies(base, labelled, progress)
     compositions, elements = count_elements(labelled)
     fit = fit_reference_shifts(residuals, compositions, elements)
     shifted = base.clone(device=base.device)
@@ -66,11 +73,14 @@ def refit_references(
     return dict(fit.shifts), _record(fit, shifted.rounding_in(torch.float32))
 
 
-def _energies(base: AbstractPotential, structures: Sequence[Atoms]) -> np.ndarray:
+def _energies(
+    base: AbstractPotential, structures: Sequence[Atoms], progress: Progress | None
+) -> np.ndarray:
     """Return energies in float64, eV."""
     exact = base.clone(dtype=torch.float64)
     energies: list[np.ndarray] = []
-    for group in batches_by_atoms(structures, MAX_ATOMS):
+    groups = list(batches_by_atoms(structures, MAX_ATOMS))
+    for group in told(groups, "refitting reference energies", len(groups), progress):
         neighbours = [find_neighbours(atoms, exact.cutoff) for atoms in group]
         graph = make_graph(group, neighbours, dtype=torch.float64)
         with torch.no_grad():

@@ -8,6 +8,7 @@ from ase import Atoms
 
 from atomgraft.adaptation.axes import FisherDistance, PseudoLabels, SourceData
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.progress import Progress, told
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.data.checks.findings import is_isolated_atom
 from atomgraft.data.labels import count_labels, set_labels
@@ -23,7 +24,10 @@ KIND = "rehearsal"
 
 
 def read_rehearsal(
-    spec: RunSpec, base: AbstractPotential, train: Sequence[Atoms]
+    spec: RunSpec,
+    base: AbstractPotential,
+    train: Sequence[Atoms],
+    progress: Progress | None = None,
 ) -> tuple[Atoms, ...]:
     """Return what is rehearsed, with labels on the source's own energy scale.
 
@@ -35,6 +39,8 @@ def read_rehearsal(
         The source; labels structures where the user has no data.
     train
         The user's structures, whose relatives are rehearsed.
+    progress
+        Is told how many structures the source has labelled.
 
     Raises
     ------
@@ -43,7 +49,7 @@ def read_rehearsal(
     """
     wanted = spec.axes.rehearses
     if isinstance(wanted, PseudoLabels):
-        return _labelled(_proposed(spec, base, train, wanted.count), base)
+        return _labelled(_proposed(spec, base, train, wanted.count), base, progress)
     if isinstance(wanted, SourceData):
         return _drawn(spec, base, wanted)
     return ()
@@ -71,10 +77,14 @@ def _proposed(
 
 
 def _labelled(
-    structures: Sequence[Atoms], base: AbstractPotential
+    structures: Sequence[Atoms],
+    base: AbstractPotential,
+    progress: Progress | None,
 ) -> tuple[Atoms, ...]:
     """Let the source label structures with all it knows."""
-    predictions = predict_structures(base, structures)
+    what = "labelling what is rehearsed"
+    found = predict_structures(base, structures)
+    predictions = told(found, what, len(structures), progress)
     for atoms, one in zip(structures, predictions, strict=True):
         set_labels(atoms, energy=one.energy, forces=one.forces, stress=one.stress)
     return tuple(structures)

@@ -6,20 +6,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from atomgraft.page.wording import bytes_text, count_text
 from atomgraft.run.page.tables import comparison_rows, score_text
 from atomgraft.run.record import ReferenceRefit, RoleCoverage, RunResult
-from atomgraft.study.screen import is_live, print_notice
+from atomgraft.study.screen import Gauge, gauged, print_notice
 
 SMALLEST_SHIFT = 1e-3
 """eV per atom below which a shift is not worth a line."""
@@ -31,18 +23,13 @@ N_WORDS = 4
 class TrainingScreen:
     """Shows an adaptation: what moves, references, a bar with the time left."""
 
-    def __init__(self, screen: Console) -> None:
-        self.screen = screen
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=screen,
-        )
-        self.task: Any = None
+    def __init__(self, screen: Console, gauge: Gauge) -> None:
+        self.screen, self.gauge = screen, gauge
+        self.n_steps = 0
+
+    def on_progress(self, what: str, done: int, total: int) -> None:
+        """Show what is computed before the first step."""
+        self.gauge.show(what, done, total)
 
     def on_setup(
         self, movements: tuple[RoleCoverage, ...], refit: ReferenceRefit
@@ -56,39 +43,29 @@ class TrainingScreen:
             self.screen.print(f"  shifts in eV/atom: {shifts}")
 
     def on_start(self, step: int, n_steps: int) -> None:
-        """Start the bar."""
+        """Say where training begins."""
         if step:
             self.screen.print(f"Going on from step {step}.")
-        self.task = self.progress.add_task(
-            "training", total=n_steps, completed=step, note=""
-        )
-        if is_live(self.screen):
-            self.progress.start()
+        self.n_steps = n_steps
+        self.gauge.show("training", step, n_steps)
 
     def on_step(self, record: dict[str, Any]) -> None:
-        """Move the bar."""
+        """Say how far training is."""
         note = f"loss {record['loss']:.3f}"
         if "validation" in record and "forces" in record["validation"]:
             note += f", validation {record['validation']['forces']:.2f} meV/Å"
-        self.progress.update(self.task, completed=record["step"], note=note)
+        self.gauge.show("training", record["step"], self.n_steps, note)
 
     def on_notice(self, text: str) -> None:
         """Print a notice above the bar."""
         print_notice(self.screen, text)
 
-    def close(self) -> None:
-        """Stop the bar."""
-        self.progress.stop()
-
 
 @contextlib.contextmanager
 def training_screen(screen: Console) -> Generator[TrainingScreen]:
     """Show training, and leave the terminal as it was."""
-    shown = TrainingScreen(screen)
-    try:
-        yield shown
-    finally:
-        shown.close()
+    with gauged(screen, "reading", is_kept=True) as gauge:
+        yield TrainingScreen(screen, gauge)
 
 
 def coverage_table(movements: tuple[RoleCoverage, ...]) -> Table:

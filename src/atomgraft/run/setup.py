@@ -15,6 +15,7 @@ from atomgraft.adaptation.ridge import (
     put_readout,
     solve_readout,
 )
+from atomgraft.core.progress import Progress
 from atomgraft.core.properties import Property
 from atomgraft.data.labels import forces_of
 from atomgraft.data.partners import Partner, find_partners
@@ -57,7 +58,7 @@ class Setup:
     streams: tuple[Stream, ...]
 
 
-def set_up(spec: RunSpec, inputs: Inputs) -> Setup:
+def set_up(spec: RunSpec, inputs: Inputs, progress: Progress | None = None) -> Setup:
     """Put reference energies right, solve what is solved, set up what moves.
 
     Parameters
@@ -66,6 +67,8 @@ def set_up(spec: RunSpec, inputs: Inputs) -> Setup:
         The run.
     inputs
         What it reads.
+    progress
+        Is told how far what takes long is.
 
     Raises
     ------
@@ -74,13 +77,17 @@ def set_up(spec: RunSpec, inputs: Inputs) -> Setup:
     """
     start = _start(spec, inputs)
     shifts, refit = refit_references(
-        start, inputs.train, wanted=spec.axes.starts.references
+        start, inputs.train, wanted=spec.axes.starts.references, progress=progress
     )
-    heads, starts = _heads(spec, inputs, start)
+    heads, starts = _heads(spec, inputs, start, progress)
+    if progress is not None:
+        progress("setting up what moves", 0, 0)
     adapted = _adapted(spec, inputs, shifts, starts)
     ridge = None
     if spec.axes.starts.readout == "ridge":
-        adapted, refit, ridge = _solved(spec, inputs, (adapted, refit), starts)
+        adapted, refit, ridge = _solved(
+            spec, inputs, (adapted, refit), starts, progress
+        )
     return Setup(
         adapted=adapted,
         reference=refit,
@@ -130,7 +137,10 @@ def _elements(spec: RunSpec, inputs: Inputs) -> dict[str, frozenset[int]]:
 
 
 def _heads(
-    spec: RunSpec, inputs: Inputs, start: AbstractPotential
+    spec: RunSpec,
+    inputs: Inputs,
+    start: AbstractPotential,
+    progress: Progress | None,
 ) -> tuple[tuple[HeadRecord, ...], dict[str, HeadStart]]:
     """Refit the reference energies of each further head."""
     records: list[HeadRecord] = []
@@ -138,7 +148,7 @@ def _heads(
     for name, head in spec.heads.items():
         seen = start if head.source_head is None else start.for_head(head.source_head)
         shifts, refit = refit_references(
-            seen, inputs.heads[name].train, wanted=head.references
+            seen, inputs.heads[name].train, wanted=head.references, progress=progress
         )
         starts[name] = HeadStart(source_head=head.source_head, reference_shifts=shifts)
         records.append(
@@ -158,6 +168,7 @@ def _solved(
     inputs: Inputs,
     unsolved: tuple[Adapted, ReferenceRefit],
     starts: dict[str, HeadStart],
+    progress: Progress | None,
 ) -> tuple[Adapted, ReferenceRefit, RidgeRecord]:
     """Solve the readout, then put the reference energies right once more.
 
@@ -172,10 +183,14 @@ def _solved(
         inputs.train,
         _ridge_units(spec, inputs, refit, partners),
         weighed_differences(inputs.train, partners, spec.training.objective.responses),
+        progress=progress,
     )
     put_readout(adapted.movement, fit)
     more, second = refit_references(
-        adapted.merged(), inputs.train, wanted=spec.axes.starts.references
+        adapted.merged(),
+        inputs.train,
+        wanted=spec.axes.starts.references,
+        progress=progress,
     )
     total = dict(adapted.reference_shifts)
     for number, shift in more.items():

@@ -12,10 +12,11 @@ from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.json_files import read_json
+from atomgraft.core.progress import Count
 from atomgraft.core.properties import Property
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.storage import is_file, make_folder, write_atomically
-from atomgraft.lattice.forces import Progress, forces_of_supercells
+from atomgraft.lattice.forces import forces_of_supercells
 from atomgraft.lattice.harmonic import Harmonic, with_forces
 from atomgraft.lattice.relaxation import Relaxation, relax
 from atomgraft.lattice.supercells import displaced_supercells, ideal_supercell
@@ -62,7 +63,7 @@ class RememberingEngine:
     fmax: float
     max_steps: int
     max_atoms: int | None = None
-    progress: Progress | None = None
+    progress: Count | None = None
     measured: dict[int, int] = dataclasses.field(default_factory=dict)
 
     def energies(self, structures: Sequence[Atoms]) -> list[float]:

@@ -10,6 +10,7 @@ from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import examine, held
+from atomgraft.core.progress import Progress
 from atomgraft.core.provenance import now
 from atomgraft.core.storage import is_file
 from atomgraft.core.trust import NO_TRUST, Trust
@@ -55,8 +56,6 @@ from atomgraft.training.devices import DeviceName, resolve_device
 
 if TYPE_CHECKING:
     from atomgraft.lattice.cells import Phonopy
-
-Progress = Callable[[str, int, int], None]
 
 
 def stabilise(

@@ -116,11 +116,17 @@ class Call:
         """
         from atomgraft.core.outputs import examine
         from atomgraft.study.folder import Execution
-        from atomgraft.study.screen import calm, campaign_screen, console, print_notice
+        from atomgraft.study.screen import (
+            calm,
+            campaign_screen,
+            console,
+            print_notice,
+            stage_screen,
+        )
 
         screen = console(quiet=self.as_json)
         examine(self.folder, verb.name, inputs=verb.inputs(), fresh=self.fresh)
-        with calm():
+        with calm(), stage_screen(screen, "reading and checking"):
             plan = verb.plan()
         for notice in verb.notices(plan):
             print_notice(screen, notice)

@@ -79,14 +79,22 @@ def test_nothing_held_out_leaves_drift_and_consistency():
     assert found.parity == ()
 
 
-def test_every_step_is_announced_once(structures):
+def test_structures_are_counted_for_every_model(structures):
     heard = []
     judged(
         {"base": Toy(), "adapted": Toy()},
         structures,
         progress=lambda *news: heard.append(news),
     )
-    assert [(done, total) for _, done, total in heard] == [(0, 2), (1, 2)] * 3
+    counts: dict[str, list[tuple[int, int]]] = {}
+    for what, done, total in heard:
+        counts.setdefault(what, []).append((done, total))
+    for name in ("base", "adapted"):
+        labels = [(i, len(structures)) for i in range(len(structures) + 1)]
+        assert counts[f"{name}: held-out labels"] == labels
+        assert counts[f"{name}: crystals it may have forgotten"][-1][0] > 0
+    assert counts["base: consistency"] == [(0, 2)]
+    assert counts["adapted: consistency"] == [(1, 2)]
 
 
 def test_a_base_is_needed(structures):

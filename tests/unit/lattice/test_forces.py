@@ -66,7 +66,7 @@ def test_progress_is_told_call_by_call():
         max_atoms=32,
         progress=lambda n, n_all: told.append((n, n_all)),
     )
-    assert told == [(2, 4), (4, 4)]
+    assert told == [(0, 4), (2, 4), (4, 4)]
 
 
 def test_an_element_that_the_model_does_not_know_is_told():

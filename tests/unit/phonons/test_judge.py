@@ -154,8 +154,8 @@ def test_progress_is_told_model_by_model():
     told = []
     models = {"base": salt_law(), "adapted": salt_law(0.9)}
     judged(models, progress=lambda *what: told.append(what))
-    assert [one[1:] for one in told] == [(0, 2), (1, 2)]
-    assert told[1][0].startswith("adapted")
+    assert [one[1:] for one in told] == [(0, 3), (3, 3)] * 2  # supercells
+    assert told[2][0].startswith("adapted")
 
 
 def unstable():

@@ -68,3 +68,13 @@ def test_a_run_leaves_other_elements_alone(tmp_path):
         key for key, row in zip(block.row_keys, factor, strict=True) if not row.any()
     ]
     assert zero == [8]
+
+
+def test_what_comes_before_the_first_step_is_told(tmp_path):
+    heard = []
+    spec = spec_on_silicon(tmp_path, "pair:sw-sige", axes=rehearsing(tmp_path))
+    inputs = read_inputs(spec, progress=lambda *one: heard.append(one))
+    assert ("comparing labels with the base", 3, 3) in heard
+    assert ("refitting reference energies", 1, 1) not in heard
+    set_up(spec, inputs, lambda *one: heard.append(one))
+    assert ("refitting reference energies", 1, 1) in heard

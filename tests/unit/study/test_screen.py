@@ -1,6 +1,8 @@
 """What people read on the screen: tables, notices, progress; and when to be quiet."""
 
 import io
+import itertools
+import time
 
 import pytest
 from rich.console import Console
@@ -15,10 +17,16 @@ from atomgraft.run.screen import (
     score_table,
     training_screen,
 )
+from atomgraft.study import screen as screens
+from atomgraft.study.cells import Outcome
 from atomgraft.study.screen import (
     LOG_WIDTH,
+    CampaignScreen,
+    Gauge,
     console,
     device_name,
+    gauged,
+    line_times,
     print_json,
     print_notice,
     stage_screen,
@@ -203,12 +211,16 @@ def test_a_terminal_keeps_the_width_it_has(monkeypatch):
 # --- training
 
 
+def training(screen):
+    return TrainingScreen(screen, Gauge(screen, "reading"))
+
+
 def test_the_setup_says_what_moves_and_what_shifts():
     result = make_result()
     shifts = {"Si": -0.031254, "Ge": 1.20443, "C": 0.0002}
     refit = result.reference.model_copy(update={"shifts": shifts})
     screen = paper()
-    TrainingScreen(screen).on_setup(result.coverage, refit)
+    training(screen).on_setup(result.coverage, refit)
     text = text_of(screen)
     assert "interaction 2" in text
     assert refit.note in text
@@ -219,17 +231,17 @@ def test_small_shifts_take_no_line():
     result = make_result()
     refit = result.reference.model_copy(update={"shifts": {"Si": -0.0002}})
     screen = paper()
-    TrainingScreen(screen).on_setup(result.coverage, refit)
+    training(screen).on_setup(result.coverage, refit)
     assert "shifts in eV/atom" not in text_of(screen)
 
 
 @pytest.mark.parametrize(("step", "says"), [(0, False), (17, True)])
 def test_only_a_resumed_run_says_so(step, says):
     screen = paper()
-    shown = TrainingScreen(screen)
+    shown = training(screen)
     shown.on_start(step, N_STEPS)
     assert ("Going on from step 17." in text_of(screen)) == says
-    (task,) = shown.progress.tasks
+    (task,) = shown.gauge.progress.tasks
     assert (task.completed, task.total) == (step, N_STEPS)
 
 
@@ -245,17 +257,17 @@ def test_only_a_resumed_run_says_so(step, says):
     ],
 )
 def test_a_step_moves_the_bar(extra, note):
-    shown = TrainingScreen(paper())
+    shown = training(paper())
     shown.on_start(0, N_STEPS)
     shown.on_step({"step": 8, "loss": 0.12345} | extra)
-    (task,) = shown.progress.tasks
+    (task,) = shown.gauge.progress.tasks
     assert task.completed == 8
     assert task.fields["note"] == note
 
 
 def test_a_notice_is_printed_as_it_is():
     screen = paper()
-    TrainingScreen(screen).on_notice(HOSTILE)
+    training(screen).on_notice(HOSTILE)
     assert HOSTILE in text_of(screen)
 
 
@@ -264,9 +276,9 @@ def test_the_bar_is_drawn_on_terminals_only(terminal):
     screen = paper(terminal=terminal)
     with training_screen(screen) as shown:
         shown.on_start(0, N_STEPS)
-        assert shown.progress.live.is_started == terminal
+        assert shown.gauge.progress.live.is_started == terminal
         shown.on_step({"step": 8, "loss": 0.5})
-    assert not shown.progress.live.is_started
+    assert not shown.gauge.progress.live.is_started
     assert ("8/40" in text_of(screen)) == terminal
 
 
@@ -282,7 +294,7 @@ def test_a_failure_leaves_the_terminal_as_it_was():
 
     with pytest.raises(RuntimeError, match="stopped"):
         fail()
-    assert not kept[0].progress.live.is_started
+    assert not kept[0].gauge.progress.live.is_started
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -294,3 +306,121 @@ def test_stages_are_shown_on_terminals_only(terminal):
     text = text_of(screen)
     assert ("forgetting" in text) == terminal
     assert ("4/9" in text) == terminal
+
+
+# --- in a log
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Give lines after fractions of a second."""
+    monkeypatch.setattr(screens, "FIRST_LINE", 0.05)
+    monkeypatch.setattr(screens, "LONGEST_GAP", 0.2)
+
+
+def wait_for(screen, text):
+    deadline = time.monotonic() + 20
+    while text not in text_of(screen):
+        assert time.monotonic() < deadline, text_of(screen)
+        time.sleep(0.005)
+
+
+def test_a_line_says_what_how_far_how_long_and_what_is_left():
+    gauge = Gauge(paper(), "reading")
+    gauge.show("training", 10, 40)  # a run that goes on: ten steps cost nothing now
+    gauge.begin -= 90
+    gauge.first = gauge.first._replace(moment=gauge.first.moment - 60)
+    gauge.show("training", 20, 40, "loss 0.5")
+    assert gauge.line() == (
+        "training: 20 of 40 (50 %), 1 min 30 s so far, about 2 min 00 s left, loss 0.5"
+    )
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_line_comes_also_where_nothing_moves_on():
+    screen = paper()
+    with stage_screen(screen, "relaxing [Si]"):
+        wait_for(screen, "relaxing [Si], 0 s so far\n")
+    assert text_of(screen).endswith("Ended after 0 s.\n")
+
+
+def test_what_is_quick_leaves_no_line():
+    screen = paper()
+    with gauged(screen, "reading") as gauge:
+        for i in range(1000):
+            gauge.show("training", i, 1000)
+    assert text_of(screen) == ""
+
+
+def test_lines_become_rarer():
+    assert list(itertools.islice(line_times(), 7)) == [10, 20, 40, 80, 160, 320, 620]
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.usefixtures("quick")
+def test_what_has_failed_is_not_said_to_have_ended(fault):
+    screen = paper()
+
+    def fail():
+        with stage_screen(screen):
+            wait_for(screen, "so far")
+            raise fault
+
+    with pytest.raises(fault):
+        fail()
+    assert "Ended" not in text_of(screen)
+
+
+@pytest.mark.usefixtures("quick")
+def test_another_count_has_a_rate_of_its_own():
+    gauge = Gauge(paper(), "reading")
+    gauge.show("one", 2, 4)
+    gauge.show("one", 3, 4)
+    assert "left" in gauge.line()
+    gauge.show("one", 4, 4)
+    assert "left" not in gauge.line()
+    gauge.show("another", 0, 4)
+    assert "left" not in gauge.line()
+    assert "another: 0 of 4 (0 %)" in gauge.line()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_terminal_gets_no_lines():
+    screen = paper(terminal=True)
+    with stage_screen(screen) as show:
+        show("predicting", 3, 9)
+        time.sleep(0.2)
+    assert "so far" not in text_of(screen)
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_is_quiet_gets_no_lines(capsys):
+    with stage_screen(console(quiet=True)) as show:
+        show("predicting", 3, 9)
+        time.sleep(0.2)
+    assert capsys.readouterr().err == ""
+
+
+def test_cells_take_a_line_only_where_they_have_no_result():
+    screen = paper()
+    with gauged(screen, "starting") as gauge:
+        shown = CampaignScreen(screen, gauge)
+        shown.on_campaign(2, 5, 1)
+        shown.on_cell("a", Outcome(status="done"))
+        shown.on_cell("b", Outcome(status="failed", reason="no energies"))
+        line = gauge.line()
+    assert text_of(screen).splitlines() == [
+        "2 of 5 cells are done already.",
+        "Running 3 cells, 1 at once.",
+        "Note: b failed: no energies",
+    ]
+    assert line.startswith("cells: 4 of 5 (80 %)")
+    assert line.endswith("1 without a result")
+
+
+@pytest.mark.parametrize("has_widgets", [True, False])
+def test_a_notebook_without_widgets_is_a_log(monkeypatch, has_widgets):
+    known = {"ipywidgets": object()} if has_widgets else {}
+    monkeypatch.setattr(screens.importlib.util, "find_spec", known.get)
+    screen = Console(file=io.StringIO(), force_jupyter=True)
+    assert screens.is_live(screen) == has_widgets

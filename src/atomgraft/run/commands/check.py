@@ -61,7 +61,7 @@ def command(
     from atomgraft.data.label_keys import LabelOptions
     from atomgraft.data.labels import count_labels
     from atomgraft.data.readers import read_structures
-    from atomgraft.study.screen import calm, console, print_json
+    from atomgraft.study.screen import calm, console, print_json, stage_screen
 
     allowed = trust_of(trust, trust_file, [base])
     labels = LabelOptions(
@@ -78,9 +78,9 @@ def command(
     def load() -> "BaseKnowledge":
         from atomgraft.run.inputs import knowledge_of, load_base
 
-        return knowledge_of(load_base(str(base), head=head, trust=allowed))
+        return knowledge_of(load_base(str(base), head=head, trust=allowed), show)
 
-    with calm(), screen.status("reading and checking"):
+    with calm(), stage_screen(screen, "reading and checking") as show:
         train, held_back, judging = (
             read_structures(paths, **labels) if paths else []
             for paths in (files, validation, test)

@@ -29,7 +29,13 @@ def command(
     from atomgraft.core.overlap import refuse_taken_file
     from atomgraft.run.spec import refuse_other_spec
     from atomgraft.run.structures import read_run_data
-    from atomgraft.study.screen import calm, console, print_json, print_notice
+    from atomgraft.study.screen import (
+        calm,
+        console,
+        print_json,
+        print_notice,
+        stage_screen,
+    )
 
     examine(asked.folder, "adapt", fresh=asked.fresh)
     if not asked.fresh:
@@ -42,7 +48,7 @@ def command(
     screen = console(quiet=as_json)
     if write is not None:
         refuse_taken_file(write, overwrite=overwrite, inputs=inputs_of(asked.run))
-    with calm():
+    with calm(), stage_screen(screen, "reading, checking and timing"):
         contract = draw_up(
             asked.run,
             asked.folder,
