@@ -27,8 +27,10 @@ there are, so that λ is rather too small.
 """
 
 import dataclasses
+import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -52,6 +54,9 @@ from atomgraft.models.prediction import (
 
 MAX_ATOMS = 256
 """Atoms of structures that are worked on together."""
+
+KEPT_EVERY = 60.0
+"""Seconds of work after which rows are kept, where there is a place for them."""
 
 DERIVATIVES = "differentiating in the readout"
 
@@ -132,12 +137,47 @@ class Difference:
     weights: Float[np.ndarray, "atoms 1"]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rows:
+    """What one structure says: predictions and their derivatives in c.
+
+    Parameters
+    ----------
+    energy
+        eV
+    energy_row
+        Its derivatives.
+    forces
+        eV/Å
+    forces_rows
+        Their derivatives.
+    """
+
+    energy: float
+    energy_row: Float[np.ndarray, " directions"]
+    forces: Float[np.ndarray, "atoms 3"]
+    forces_rows: Float[np.ndarray, "atoms 3 directions"]
+
+
+class RowStore(Protocol):
+    """Where rows are kept, so that a solve that was stopped goes on."""
+
+    def read(self) -> list[Rows]:
+        """Return the rows of the first structures, in their order."""
+        ...
+
+    def keep(self, first: int, rows: Sequence[Rows]) -> None:
+        """Keep rows of consecutive structures, of which `first` is the number."""
+        ...
+
+
 def solve_readout(
     potential: AbstractPotential,
     structures: Sequence[Atoms],
     units: RidgeUnits,
     differences: Mapping[int, Difference] = MappingProxyType({}),
     *,
+    kept: RowStore | None = None,
     progress: Progress | None = None,
 ) -> RidgeFit:
     """Solve for the readout that fits energies and forces best.
@@ -152,6 +192,9 @@ def solve_readout(
         How energies and forces are weighed.
     differences
         The structures whose forces enter as differences, by number.
+    kept
+        Has the rows of an earlier call about the same structures, and keeps those of
+        this one.
     progress
         Is told how many derivatives are known, of all directions in all groups.
 
@@ -168,12 +211,7 @@ def solve_readout(
             "A readout in closed form needs one.",
             "Choose another recipe, 'readout' for example.",
         )
-    groups = list(batches_by_atoms(structures, MAX_ATOMS))
-    pieces = [
-        one
-        for i, group in enumerate(groups)
-        for one in _rows(potential, directions, group, part(progress, i, len(groups)))
-    ]
+    pieces = _all_rows(potential, directions, structures, kept, progress)
     if progress is not None:
         progress("solving for the readout", 0, 0)
     X, y, n = _weighed(pieces, structures, units, differences)
@@ -273,14 +311,27 @@ def ridge(
     return c, strength, freedom
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Rows:
-    """What one structure says: predictions and their derivatives in c."""
-
-    energy: float
-    energy_row: np.ndarray
-    forces: Float[np.ndarray, "atoms 3"]
-    forces_rows: Float[np.ndarray, "atoms 3 directions"]
+def _all_rows(
+    potential: AbstractPotential,
+    directions: Mapping[str, Tensor],
+    structures: Sequence[Atoms],
+    kept: RowStore | None,
+    progress: Progress | None,
+) -> list[Rows]:
+    """Return the rows of all structures: those that were kept, and the others."""
+    found = [] if kept is None else kept.read()
+    groups = list(batches_by_atoms(structures, MAX_ATOMS))
+    n_passed, n_kept, last = 0, len(found), time.monotonic()
+    for i, group in enumerate(groups):
+        n_passed += len(group)
+        if n_passed <= n_kept:
+            continue
+        mine = part(progress, i, len(groups))
+        found += _rows(potential, directions, group, mine)
+        if kept is not None and time.monotonic() - last >= KEPT_EVERY:
+            kept.keep(n_kept, found[n_kept:])
+            n_kept, last = len(found), time.monotonic()
+    return found
 
 
 def _rows(
@@ -288,7 +339,7 @@ def _rows(
     directions: Mapping[str, Tensor],
     group: Sequence[Atoms],
     progress: Progress | None,
-) -> list[_Rows]:
+) -> list[Rows]:
     """Differentiate energies and forces of structures in c, at c = 0.
 
     Structures do not feel each other, so one backward pass gives a column for all.
@@ -312,7 +363,7 @@ def _rows(
     sizes = [len(atoms) for atoms in group]
     totals = energies.detach().double() + reference_sums(potential, graph)
     return [
-        _Rows(
+        Rows(
             energy=float(energy),
             energy_row=row.double().cpu().numpy(),
             forces=some_forces.double().cpu().numpy(),
@@ -358,7 +409,7 @@ def _gradient(value: Tensor, variable: Tensor) -> Tensor:
 
 
 def _weighed(
-    pieces: Sequence[_Rows],
+    pieces: Sequence[Rows],
     structures: Sequence[Atoms],
     units: RidgeUnits,
     differences: Mapping[int, Difference],
@@ -396,7 +447,7 @@ def _weighed(
 
 
 def _energies(
-    pieces: Sequence[_Rows], structures: Sequence[Atoms]
+    pieces: Sequence[Rows], structures: Sequence[Atoms]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return energies per atom without what shifts of reference energies explain."""
     known = [

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from atomgraft.adaptation.graft import GRAFT, GraftCard, HeadCard, write_graft
-from atomgraft.core.outputs import examine, held, list_folder
+from atomgraft.core.outputs import Outputs, examine, held, list_folder
 from atomgraft.core.provenance import now
 from atomgraft.core.storage import write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
@@ -28,9 +28,9 @@ from atomgraft.run.record import (
 from atomgraft.run.setup import Setup, set_up
 from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, refuse_other_spec, spec_text
 from atomgraft.run.structures import RunData
-from atomgraft.run.terms import hold_to, job_of, terms_of
+from atomgraft.run.terms import hold_to, job_of, pins_of, terms_of
 from atomgraft.study.sessions import Clock, provenance
-from atomgraft.training.checkpoint import read_metrics
+from atomgraft.training.checkpoint import KeptRows, kept_files, read_metrics
 from atomgraft.training.devices import make_fabric
 from atomgraft.training.loop import Fit, Job, fit
 from atomgraft.training.observer import Observer, Silence
@@ -110,20 +110,19 @@ def adapt(
         refuse_other_spec(folder, spec)
     told = listener.on_progress
     inputs = read_inputs(spec, trust=trust, data=data, progress=told)
-    setup = set_up(spec, inputs, told)
-    terms = terms_of(spec, inputs, setup)
-    if planned is not None:
-        hold_to(planned, terms)
     fabric = make_fabric(spec.device)
-    holding = held(folder, "adapt", inputs=read, fresh=fresh)
-    with holding if fabric.is_global_zero else contextlib.nullcontext():
-        fabric.barrier()
-        if not fresh and (done := finished_run(folder, spec, inputs)) is not None:
-            listener.on_notice(f"{folder} is finished already; nothing to do.")
+    with _Place(spec, folder, fresh=fresh, is_first=fabric.is_global_zero) as place:
+        if planned is None and (done := place.finished(inputs, listener)) is not None:
             return done
-        if fabric.is_global_zero:
-            list_folder(folder / SCRATCH)
-            write_atomically(folder / SPEC, spec_text(spec))
+        setup = set_up(spec, inputs, told, place.rows(inputs))
+        terms = terms_of(spec, inputs, setup)
+        if planned is not None:
+            hold_to(planned, terms)
+        place.hold()
+        fabric.barrier()
+        if (done := place.finished(inputs, listener)) is not None:
+            return done
+        place.begin()
         for notice in inputs.notices:
             listener.on_notice(notice)
         earlier = earlier_sessions(folder)
@@ -139,7 +138,65 @@ def adapt(
         result = result.model_copy(update={"provenance": (*earlier, session)})
         if fabric.is_global_zero:
             RESULT.write(folder, result)
+        if result.finished:
+            place.forget_rows()
     return result
+
+
+class _Place(contextlib.ExitStack):
+    """The folder of a run, held from the moment when something is written there.
+
+    Parameters
+    ----------
+    spec, folder, fresh
+        Of the run.
+    is_first
+        This process writes; others read what it has written.
+    """
+
+    def __init__(
+        self, spec: RunSpec, folder: Path, *, fresh: bool, is_first: bool
+    ) -> None:
+        super().__init__()
+        self.spec, self.folder, self.fresh = spec, folder, fresh
+        self.is_first = is_first
+        self.outputs: Outputs | None = None
+
+    def finished(self, inputs: Inputs, listener: AdaptObserver) -> RunResult | None:
+        """Return the result of a run that has nothing left to do."""
+        done = None if self.fresh else finished_run(self.folder, self.spec, inputs)
+        if done is not None:
+            listener.on_notice(f"{self.folder} is finished already; nothing to do.")
+        return done
+
+    def rows(self, inputs: Inputs) -> KeptRows:
+        """Return where the rows of a readout that is solved are kept."""
+        return KeptRows(
+            self.folder,
+            pins_of(self.spec, inputs),
+            begin=self.begin if self.is_first else None,
+            is_fresh=self.fresh,
+        )
+
+    def hold(self) -> None:
+        """Hold the folder, if it is not held yet."""
+        if self.is_first and self.outputs is None:
+            read = inputs_of(self.spec)
+            holding = held(self.folder, "adapt", inputs=read, fresh=self.fresh)
+            self.outputs = self.enter_context(holding)
+
+    def begin(self) -> None:
+        """Hold the folder, and write what says whose it is."""
+        self.hold()
+        if self.is_first:
+            list_folder(self.folder / SCRATCH)
+            write_atomically(self.folder / SPEC, spec_text(self.spec))
+
+    def forget_rows(self) -> None:
+        """Remove what only a run that is not finished needs."""
+        if self.outputs is not None:
+            for path in kept_files(self.folder):
+                self.outputs.remove(path.name)
 
 
 def _result(

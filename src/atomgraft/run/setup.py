@@ -12,6 +12,7 @@ from atomgraft.adaptation.base import Adapted, HeadStart, adapt_potential
 from atomgraft.adaptation.ridge import (
     RidgeFit,
     RidgeUnits,
+    RowStore,
     put_readout,
     solve_readout,
 )
@@ -58,7 +59,12 @@ class Setup:
     streams: tuple[Stream, ...]
 
 
-def set_up(spec: RunSpec, inputs: Inputs, progress: Progress | None = None) -> Setup:
+def set_up(
+    spec: RunSpec,
+    inputs: Inputs,
+    progress: Progress | None = None,
+    kept: RowStore | None = None,
+) -> Setup:
     """Put reference energies right, solve what is solved, set up what moves.
 
     Parameters
@@ -69,6 +75,8 @@ def set_up(spec: RunSpec, inputs: Inputs, progress: Progress | None = None) -> S
         What it reads.
     progress
         Is told how far what takes long is.
+    kept
+        Keeps the rows of a readout that is solved.
 
     Raises
     ------
@@ -86,7 +94,7 @@ def set_up(spec: RunSpec, inputs: Inputs, progress: Progress | None = None) -> S
     ridge = None
     if spec.axes.starts.readout == "ridge":
         adapted, refit, ridge = _solved(
-            spec, inputs, (adapted, refit), starts, progress
+            spec, inputs, (adapted, refit), starts, progress, kept
         )
     return Setup(
         adapted=adapted,
@@ -169,6 +177,7 @@ def _solved(
     unsolved: tuple[Adapted, ReferenceRefit],
     starts: dict[str, HeadStart],
     progress: Progress | None,
+    kept: RowStore | None,
 ) -> tuple[Adapted, ReferenceRefit, RidgeRecord]:
     """Solve the readout, then put the reference energies right once more.
 
@@ -183,6 +192,7 @@ def _solved(
         inputs.train,
         _ridge_units(spec, inputs, refit, partners),
         weighed_differences(inputs.train, partners, spec.training.objective.responses),
+        kept=kept,
         progress=progress,
     )
     put_readout(adapted.movement, fit)

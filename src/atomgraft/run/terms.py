@@ -104,14 +104,22 @@ def job_of(spec: RunSpec, folder: Path, inputs: Inputs, setup: Setup) -> Job:
         learning_rate=spec.learning_rate,
         seed=spec.seed,
         folder=folder,
-        pins=_pins(spec, inputs),
+        pins=pins_of(spec, inputs),
         knobs=spec.knobs,
         others=setup.streams,
     )
 
 
-def _pins(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
-    """Return what a checkpoint must belong to."""
+def pins_of(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
+    """Return what a checkpoint must belong to.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    inputs
+        What it reads.
+    """
     pins = {
         "spec": spec.identity(),
         "data": structures_fingerprint(

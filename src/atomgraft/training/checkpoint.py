@@ -2,12 +2,15 @@
 
 import dataclasses
 import io
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from atomgraft.adaptation.ridge import MAX_ATOMS, Rows
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.json_files import parse_json
 from atomgraft.core.reading import read_log
@@ -16,6 +19,7 @@ from atomgraft.models.checkpoints import read_checkpoint
 
 CHECKPOINT = "checkpoint.pt"
 METRICS = "metrics.jsonl"
+ROWS = "rows-{:08d}.pt"
 
 LAYOUT = 2
 """Since then A stands at the inputs of matrices stored as outputs by inputs, too."""
@@ -79,12 +83,16 @@ def write_state(folder: Path, state: State) -> None:
     StorageError
         The folder cannot be written; the last checkpoint is as it was.
     """
-    buffer = io.BytesIO()
     fields = {
         field.name: getattr(state, field.name) for field in dataclasses.fields(state)
     }
-    torch.save(fields, buffer)
-    write_atomically(folder / CHECKPOINT, buffer.getvalue())
+    _write(folder / CHECKPOINT, fields)
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(path, buffer.getvalue())
 
 
 def read_state(folder: Path, pins: dict[str, str]) -> State | None:
@@ -101,19 +109,117 @@ def read_state(folder: Path, pins: dict[str, str]) -> State | None:
     try:
         state = State(**read_checkpoint(path))
     except TypeError as error:
-        raise BadInputError(
-            f"{path} is not the state of a run of this version.",
-            "A checkpoint as 'atomgraft adapt' wrote it is needed.",
-            "Start the run anew with --fresh, or give another folder with --out.",
-        ) from error
-    differing = [key for key, value in pins.items() if state.pins.get(key) != value]
+        raise _unknown(path) from error
+    _refuse_other(path, state.pins, pins)
+    return state
+
+
+def _unknown(path: Path) -> BadInputError:
+    return BadInputError(
+        f"{path} is not the state of a run of this version.",
+        "A checkpoint as 'atomgraft adapt' wrote it is needed.",
+        "Start the run anew with --fresh, or give another folder with --out.",
+    )
+
+
+def _refuse_other(
+    path: Path, stored: Mapping[str, str], pins: Mapping[str, str]
+) -> None:
+    differing = [key for key, value in pins.items() if stored.get(key) != value]
     if differing:
         raise BadInputError(
             f"{path} was made with another {' and '.join(differing)}.",
             "A run is resumed with the spec, data and base it started with.",
             "Give another folder with --out, or --fresh to start this one anew.",
         )
-    return state
+
+
+class KeptRows:
+    """The rows of a readout that is solved, in files of a run folder.
+
+    Each file is named after the number of its first structure; together they hold the
+    first structures without a gap.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    pins
+        What the rows belong to.
+    begin
+        Called before a file is written; none leaves that to another process.
+    is_fresh
+        What is there does not count, and is thrown away before a file is written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        pins: Mapping[str, str],
+        *,
+        begin: Callable[[], None] | None,
+        is_fresh: bool = False,
+    ) -> None:
+        self.folder, self.begin, self.is_fresh = folder, begin, is_fresh
+        self.pins = {**pins, "number of atoms at a time": str(MAX_ATOMS)}
+
+    def read(self) -> list[Rows]:
+        """Return what is there.
+
+        Raises
+        ------
+        BadInputError
+            A file cannot be read, or belongs to another run.
+        """
+        rows: list[Rows] = []
+        for path in [] if self.is_fresh else kept_files(self.folder):
+            document = read_checkpoint(path)
+            try:
+                _refuse_other(path, document["pins"], self.pins)
+                rows += [_rows_of(one) for one in document["rows"]]
+            except (KeyError, TypeError, AttributeError) as error:
+                raise _unknown(path) from error
+        return rows
+
+    def keep(self, first: int, rows: Sequence[Rows]) -> None:
+        """Write rows of consecutive structures.
+
+        Raises
+        ------
+        StorageError
+            The folder cannot be written.
+        """
+        if self.begin is None:
+            return
+        self.begin()
+        stored = [
+            {
+                "energy": one.energy,
+                "energy_row": torch.from_numpy(one.energy_row),
+                "forces": torch.from_numpy(one.forces),
+                "forces_rows": torch.from_numpy(one.forces_rows),
+            }
+            for one in rows
+        ]
+        _write(self.folder / ROWS.format(first), {"pins": self.pins, "rows": stored})
+
+
+def kept_files(folder: Path) -> list[Path]:
+    """Return the files of :class:`KeptRows` in a folder, in their order."""
+    return sorted(folder.glob(ROWS.format(0).replace("0", "[0-9]")))
+
+
+def _rows_of(stored: Mapping[str, Any]) -> Rows:
+    return Rows(
+        energy=float(stored["energy"]),
+        energy_row=_array(stored["energy_row"]),
+        forces=_array(stored["forces"]),
+        forces_rows=_array(stored["forces_rows"]),
+    )
+
+
+def _array(stored: Tensor) -> np.ndarray:
+    return stored.numpy()
 
 
 def truncate_metrics(folder: Path, step: int) -> None:
