@@ -192,7 +192,7 @@ def test_another_campaign_is_refused_and_a_larger_one_goes_on(folder, whole):
     other = (*ASKED, "--mode", "each")
     code, _, errors = campaign(folder, whole, asked=other)
     assert code == 2
-    assert "holds another campaign" in errors
+    assert "holds another campaign: " in errors
 
 
 def assert_completed(folder, out):
@@ -241,4 +241,4 @@ def test_one_each_on_part_of_its_own(folder, tmp_path):
 def test_an_unknown_kind_is_refused(folder):
     code, _, errors = call("campaign", "elastic", folder, "--model", MODEL)
     assert code == 2
-    assert "There is no campaign called 'elastic'" in errors
+    assert "There is no campaign named 'elastic'" in errors

@@ -88,14 +88,10 @@ def kind_named(name: str) -> Kind:
     BadInputError
         There is none of that name.
     """
-    from atomgraft.core.errors import BadInputError
+    from atomgraft.core.registry import unknown
 
     if name not in KINDS:
-        raise BadInputError(
-            f"There is no kind {name!r}.",
-            f"Known: {', '.join(KINDS)}.",
-            "Choose one of them.",
-        )
+        raise unknown("kind", name, KINDS)
     return KINDS[name]
 
 

@@ -1,7 +1,6 @@
 """What a comparison was asked to do: frozen, validated, unknown keys refused."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,23 +9,20 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from atomgraft.adaptation.axes import ElementMap
 from atomgraft.adaptation.recipes import RECIPES
-from atomgraft.core.errors import BadInputError
-from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import MAX_SEED
+from atomgraft.core.specs import parsed
 from atomgraft.core.yaml_files import read_settings
 from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
 from atomgraft.run.spec import (
     LATER_KEYS,
     RunSpec,
     parse_spec,
-    problems_of,
 )
 from atomgraft.training.plan import Plan
 
@@ -307,14 +303,14 @@ class CompareSpec(BaseModel):
         """Return what the comparison says of the labels in its files."""
         return LabelOptions(**{key: getattr(self, key) for key in LABEL_OPTIONS})
 
-    def frame(self) -> str:
-        """Return a hash of what all cells share: a campaign grows only inside it."""
+    def frame(self) -> dict[str, Any]:
+        """Return what all cells share: a comparison grows only inside it."""
         hidden = {*GRID, *QUESTIONS, "device", "accept"}
         document = self.model_dump(mode="json", exclude=hidden)
         for key in LATER_KEYS:
             if document[key] is None:
                 del document[key]
-        return fingerprint([json.dumps(document, sort_keys=True).encode()])
+        return document
 
 
 def parse_compare_spec(document: object, origin: str) -> CompareSpec:
@@ -341,21 +337,7 @@ def parse_compare_spec(document: object, origin: str) -> CompareSpec:
     >>> [one.name for one in spec.recipes], spec.seeds
     (['lora', 'full', 'readout', 'scratch'], (4,))
     """
-    if not isinstance(document, dict):
-        raise BadInputError(
-            f"{origin} is no description of a comparison.",
-            "A YAML mapping with at least 'base', 'train' and 'test' is needed.",
-            "See 'atomgraft schema compare' for every key.",
-        )
-    try:
-        return CompareSpec.model_validate(document)
-    except ValidationError as error:
-        raise BadInputError(
-            f"{origin} is not a valid comparison: {problems_of(error)}.",
-            "Every key must be known and every value in range.",
-            "See 'atomgraft schema compare' for every key, 'atomgraft compare --help'"
-            " for options.",
-        ) from error
+    return parsed(CompareSpec, document, origin, title="a comparison", verb="compare")
 
 
 def read_compare_spec(path: Path) -> CompareSpec:

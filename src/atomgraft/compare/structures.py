@@ -12,6 +12,7 @@ from atomgraft.compare.spec import (
     read_compare_spec,
 )
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.specs import changes, listed
 from atomgraft.core.storage import is_file
 from atomgraft.data.checks.findings import refuse_unaccepted
 from atomgraft.data.checks.suite import Sets, check_alone
@@ -76,8 +77,12 @@ def refuse_other_frame(folder: Path, spec: CompareSpec) -> None:
         It does.
     """
     stored = folder / COMPARE_SPEC
-    if is_file(stored) and read_compare_spec(stored).frame() != spec.frame():
-        raise other_comparison(folder, "another comparison")
+    if not is_file(stored):
+        return
+    before, after = read_compare_spec(stored).frame(), spec.frame()
+    if before != after:
+        differing = listed(changes(before, after))
+        raise other_comparison(folder, f"another comparison: {differing}")
 
 
 def other_comparison(folder: Path, what: str) -> BadInputError:

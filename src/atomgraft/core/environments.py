@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlparse
 
 from atomgraft import __version__
 from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.registry import unknown
 from atomgraft.core.storage import (
     exposure,
     locked,
@@ -94,11 +95,7 @@ def kept_folder(framework: str) -> Path:
         It is none of `FRAMEWORKS`.
     """
     if framework not in FRAMEWORKS:
-        raise BadInputError(
-            f"There is no framework {framework!r}.",
-            f"Known: {', '.join(FRAMEWORKS)}.",
-            "Choose one of them.",
-        )
+        raise unknown("framework", framework, FRAMEWORKS)
     data = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     root = os.environ.get(LOCATION) or data / "atomgraft" / "environments"
     return Path(root).expanduser().resolve() / framework

@@ -2,13 +2,64 @@
 
 import difflib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar, cast
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.plugins import Plugins
 
 T = TypeVar("T")
+
+
+def nearest(name: str, known: Iterable[str], *, alike: float = 0.6) -> str | None:
+    """Return the one of some names that another is a misspelling of, if there is one.
+
+    Parameters
+    ----------
+    name
+        As it came; small and capital letters are the same.
+    known
+        What it may have meant.
+    alike
+        Share of letters in common from which one may have been meant.
+    """
+    folded = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=alike)
+    return folded[close[0]] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """Return a question about the nearest of some names, or what to say without one.
+
+    Examples
+    --------
+    >>> did_you_mean("Phonon", ["labels", "phonons"], "Choose one.")
+    "Did you mean 'phonons'?"
+    >>> did_you_mean("heat", ["labels", "phonons"], "Choose one.")
+    'Choose one.'
+    """
+    close = nearest(name, known)
+    return otherwise if close is None else f"Did you mean {close!r}?"
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> BadInputError:
+    """Return the error for a name that nothing has.
+
+    Parameters
+    ----------
+    kind
+        What it was to be.
+    name
+        As it came.
+    known
+        Names that something has.
+    """
+    names = list(known)
+    return BadInputError(
+        f"There is no {kind} named {name!r}.",
+        f"Known: {', '.join(names)}.",
+        did_you_mean(name, names, "Choose one of them."),
+    )
 
 
 class Registry(Generic[T]):
@@ -109,11 +160,4 @@ class Registry(Generic[T]):
             return BadInputError(
                 f"The {self.kind} {name!r} was taken out.", *self._retired[name]
             )
-        known = {entry.casefold(): entry for entry in self}
-        close = difflib.get_close_matches(name.casefold(), known, n=1)
-        hint = f"Did you mean {known[close[0]]!r}?" if close else "Choose one of them."
-        return BadInputError(
-            f"There is no {self.kind} named {name!r}.",
-            f"Known: {', '.join(self)}.",
-            hint,
-        )
+        return unknown(self.kind, name, self)

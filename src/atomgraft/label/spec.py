@@ -6,11 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.seeding import MAX_SEED
+from atomgraft.core.specs import problems_of
 from atomgraft.label.dft_inputs import PROGRAMS, DftSettings
 from atomgraft.label.kinds import KINDS, Amounts, parse_kinds
 from atomgraft.label.picking import Rule
 from atomgraft.models.levels import LevelOfTheory
-from atomgraft.run.spec import problems_of
 
 
 class SelectSpec(BaseModel):
@@ -114,7 +114,7 @@ def parse_select(document: dict[str, object]) -> SelectSpec:
         spec = SelectSpec.model_validate(document)
     except ValidationError as error:
         raise BadInputError(
-            f"This is no selection: {problems_of(error)}.",
+            f"This is no selection: {problems_of(error, SelectSpec)}.",
             "Every key must be known and every value in range.",
             "See 'atomgraft select --help'.",
         ) from error

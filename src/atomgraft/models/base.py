@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
+from atomgraft.core.registry import did_you_mean
 from atomgraft.models.levels import LevelOfTheory
 
 Role = str
@@ -423,7 +424,9 @@ class AbstractPotential(abc.ABC):
             raise BadInputError(
                 f"{self.card.name} has no head {head!r}.",
                 f"It has {', '.join(self.heads) or 'one output and no names for it'}.",
-                "Choose among them, or leave the head out.",
+                did_you_mean(
+                    head, self.heads, "Choose among them, or leave the head out."
+                ),
             )
         return self.clone(device=self.device)
 

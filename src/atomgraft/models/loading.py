@@ -1,11 +1,11 @@
 """From a name or a file to a potential, whatever the framework."""
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.plugins import Plugins
+from atomgraft.core.registry import did_you_mean
 from atomgraft.core.seeding import torch_generator
 from atomgraft.models import pair
 from atomgraft.models.base import AbstractPotential
@@ -69,13 +69,12 @@ def load_potential(
         return _without_head(pair.PRESETS[name](), head)
     if Path(name).suffix == ".safetensors":
         return _without_head(pair.load_pair(Path(name)), head)
-    close = difflib.get_close_matches(name.lower(), known_names(), n=1)
     raise BadInputError(
         f"{name!r} names no potential.",
         f"Known names: {', '.join(known_names())}; or a checkpoint file (.pth "
         "of SevenNet, .model of MACE), a pair potential (.safetensors), or the folder "
         "of a finished run.",
-        f"Did you mean {close[0]}?" if close else "Check the spelling, or the path.",
+        did_you_mean(name, known_names(), "Check the spelling, or the path."),
     )
 
 

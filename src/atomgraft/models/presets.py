@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from ase.data import atomic_numbers
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.registry import unknown
 
 
 def split_preset(name: str) -> tuple[str, list[str]]:
@@ -41,15 +42,11 @@ def check_preset(
         The preset or a symbol is unknown, or no symbol came.
     """
     if preset not in known:
+        raise unknown(f"preset of {framework}", preset, known)
+    strange = [symbol for symbol in elements if symbol not in atomic_numbers]
+    if strange or not elements:
         raise BadInputError(
-            f"There is no preset {preset!r} of {framework}.",
-            f"Known: {', '.join(known)}.",
-            f"For example --base {framework}:{next(iter(known))}:Si,Ge",
-        )
-    unknown = [symbol for symbol in elements if symbol not in atomic_numbers]
-    if unknown or not elements:
-        raise BadInputError(
-            f"{', '.join(unknown) or 'No name'} is not a chemical element.",
+            f"{', '.join(strange) or 'No name'} is not a chemical element.",
             "Symbols, separated by commas, are needed.",
             f"For example --base {framework}:{preset}:Si,Ge",
         )

@@ -25,14 +25,14 @@ def checked_spec(kind: type[Spec], verb: str, given: dict[str, Any]) -> Spec:
     from pydantic import ValidationError
 
     from atomgraft.core.errors import BadInputError
-    from atomgraft.run.spec import problems_of
+    from atomgraft.core.specs import problems_of
 
+    checked: Any = kind
     try:
-        checked: Any = kind
         return checked.model_validate(given)
     except ValidationError as error:
         raise BadInputError(
-            f"The options do not fit: {problems_of(error)}.",
+            f"The options do not fit: {problems_of(error, checked)}.",
             "Every value must be in range.",
             f"See: atomgraft {verb} --help",
         ) from error

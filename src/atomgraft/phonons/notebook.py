@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.registry import unknown
 from atomgraft.core.trust import Trust
 from atomgraft.lattice.reference import read_reference
 from atomgraft.phonons.crystal_options import checked_spec, stem_of
@@ -72,11 +73,7 @@ class Phonons:
         """
         with about_arguments():
             if contestant not in self._contestants():
-                raise BadInputError(
-                    f"There is no contestant {contestant!r}.",
-                    f"There are {', '.join(self._contestants())}.",
-                    "Choose one of them.",
-                )
+                raise unknown("contestant", contestant, self._contestants())
             path = self.folder / SAVED.format(contestant)
             found = read_reference(path, symprec=self.result.settings.symprec)
         return found.harmonic.phonon

@@ -1,7 +1,7 @@
 """What a phonon calculation was asked to do: frozen, unknown keys refused."""
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -67,7 +67,10 @@ class PhononSpec(BaseModel):
             raise ValueError("a model is named twice")
         return models
 
+    def document(self) -> dict[str, Any]:
+        """Return everything that changes numbers."""
+        return self.model_dump(mode="json", exclude={"max_atoms"})
+
     def identity(self) -> str:
         """Return a hash of everything that changes numbers."""
-        document = self.model_dump(mode="json", exclude={"max_atoms"})
-        return fingerprint([json.dumps(document, sort_keys=True).encode()])
+        return fingerprint([json.dumps(self.document(), sort_keys=True).encode()])

@@ -59,7 +59,7 @@ def crystals_for(given: Sequence[str], trained: Sequence[str]) -> tuple[str, ...
             "Phonons were asked for, and no crystal is known: the run's files "
             f"({', '.join(trained)}) hold no calculation of phonopy.",
             "A structure or a calculation of phonopy is needed.",
-            "Name it: atomgraft prove RUN --suite phonons --crystal phonopy.yaml",
+            "Name it: --set phonons.crystal=phonopy.yaml",
         )
     return tuple(dict.fromkeys(found))
 

@@ -13,6 +13,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import examine, held
 from atomgraft.core.progress import Progress
 from atomgraft.core.provenance import file_fingerprint, fingerprint, now
+from atomgraft.core.specs import changes, listed
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.core.yaml_files import read_settings
@@ -131,7 +132,11 @@ def _finished(spec: PhononSpec, inputs: str, folder: Path) -> PhononResult | Non
     known = known if isinstance(known, dict) else {}
     is_other = known.get("identity") != spec.identity()
     if is_other or known.get("inputs", inputs) != inputs:
-        what = "another phonon calculation" if is_other else "phonons of other files"
+        what = "phonons of other files"
+        if is_other:
+            asked = spec.document()
+            earlier = {key: one for key, one in known.items() if key in asked}
+            what = f"another phonon calculation: {listed(changes(earlier, asked))}"
         raise BadInputError(
             f"{folder} holds {what}.",
             "One folder holds one calculation: the same settings, and files as they "

@@ -4,16 +4,14 @@ The terms are a promise: ``atomgraft adapt --plan FILE`` refuses to do anything 
 The cost is an estimate, and binds nobody.
 """
 
-import json
-import math
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.json_files import read_json
+from atomgraft.core.specs import changes
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.records.documents import Record, validated
 from atomgraft.records.provenance import Provenance
@@ -29,16 +27,8 @@ from atomgraft.run.record import (
 
 CONTRACT_VERSION = 1
 
-TOLERANCE, SMALLEST = 1e-6, 1e-9
-"""Relative, and absolute in the unit of each number: machines sum in their own order,
-and more than that is another contract."""
-
 FREE = frozenset({"device", "note", "seen", "targets"})
 """Keys that change no number of a run, or say again what others say."""
-
-
-MAX_TEXT = 48
-"""Characters of a value in a message."""
 
 
 class Terms(Record):
@@ -141,11 +131,7 @@ def differences(planned: Terms, found: Terms) -> tuple[str, ...]:
     found
         What would be done.
     """
-    pairs = _pairs(_binding(planned), _binding(found), "")
-    return tuple(
-        f"{place} was {_short(before)} and is {_short(after)}"
-        for place, before, after in pairs
-    )
+    return changes(_binding(planned), _binding(found), free=FREE)
 
 
 def _binding(terms: Terms) -> Any:  # noqa: ANN401 - a JSON document
@@ -159,41 +145,3 @@ def _binding(terms: Terms) -> Any:  # noqa: ANN401 - a JSON document
         if card["role"] == "rehearsal" and not card["files"]:
             del card["fingerprint"]
     return document
-
-
-def _pairs(before: Any, after: Any, place: str) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401 - JSON
-    """Yield place and both values wherever two documents differ."""
-    one, other = _entries(before), _entries(after)
-    if one is None or other is None or _are_lists_of_other_lengths(before, after):
-        if not _agree(before, after):
-            yield place, before, after
-        return
-    for key in dict.fromkeys([*one, *other]):
-        if key in FREE:
-            continue
-        inside = f"{place}.{key}" if place else key
-        yield from _pairs(one.get(key), other.get(key), inside)
-
-
-def _entries(value: Any) -> dict[str, Any] | None:  # noqa: ANN401 - JSON
-    """Return the entries of an object or a list by name; nothing of anything else."""
-    if isinstance(value, dict):
-        return cast("dict[str, Any]", value)
-    if isinstance(value, list):
-        return {str(i): one for i, one in enumerate(cast("list[Any]", value))}
-    return None
-
-
-def _are_lists_of_other_lengths(before: Any, after: Any) -> bool:  # noqa: ANN401 - JSON
-    return isinstance(before, list) and len(before) != len(after)  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _agree(before: Any, after: Any) -> bool:  # noqa: ANN401 - JSON
-    if isinstance(before, float) and isinstance(after, float | int):
-        return math.isclose(before, after, rel_tol=TOLERANCE, abs_tol=SMALLEST)
-    return before == after
-
-
-def _short(value: Any) -> str:  # noqa: ANN401 - JSON
-    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from atomgraft.adaptation.axes import SOURCE, TARGET, Axes
 from atomgraft.adaptation.recipes import RECIPES
@@ -14,6 +14,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.properties import Property
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import MAX_SEED
+from atomgraft.core.specs import changes, listed, parsed
 from atomgraft.core.yaml_files import read_settings
 from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
 from atomgraft.training.plan import AS_OFTEN, Knobs, Plan
@@ -26,8 +27,6 @@ REHEARSAL = "rehearsal"
 
 ONE_OR_MORE = frozenset({"train", "validation", "accept"})
 """Keys that take one text for a list of one."""
-MAX_SHOWN = 100
-"""Characters of a wrong value that a message repeats."""
 
 RESERVED_HEADS = frozenset({TARGET, SOURCE, REHEARSAL})
 
@@ -224,21 +223,7 @@ def parse_spec(document: object, origin: str) -> RunSpec:
     BadInputError
         A key is unknown, missing or has a wrong value; each is named.
     """
-    if not isinstance(document, dict):
-        raise BadInputError(
-            f"{origin} is no description of a run.",
-            "A YAML mapping with at least 'base', 'train' and 'recipe' is needed.",
-            "Give structures with --train; see 'atomgraft schema' for every key.",
-        )
-    try:
-        return RunSpec.model_validate(document)
-    except ValidationError as error:
-        raise BadInputError(
-            f"{origin} is not a valid run: {problems_of(error)}.",
-            "Every key must be known and every value in range.",
-            "See 'atomgraft schema' for every key, 'atomgraft adapt --help' for"
-            " options.",
-        ) from error
+    return parsed(RunSpec, document, origin, title="a run", verb="adapt", schema="run")
 
 
 SHORT = {
@@ -281,23 +266,6 @@ def with_short(run: RunSpec, given: Mapping[str, Any], origin: str) -> RunSpec:
     return parse_spec(document, origin)
 
 
-def problems_of(error: ValidationError) -> str:
-    """Return what pydantic found wrong, each key with its problem."""
-    return "; ".join(_problem(one) for one in error.errors())
-
-
-def _problem(error: Any) -> str:  # noqa: ANN401 - a pydantic error mapping
-    place = ".".join(str(part) for part in error["loc"]) or "the whole"
-    if error["type"] == "extra_forbidden":
-        return f"'{place}' is no known key"
-    if error["type"] == "missing":
-        return f"'{place}' is missing"
-    given = repr(error["input"])
-    shown = given if len(given) <= MAX_SHOWN else f"{given[:MAX_SHOWN]}..."
-    own = error.get("ctx", {}).get("error")  # ours; it may name elements
-    return f"'{place}' is {shown}: {own or error['msg'].lower()}"
-
-
 def read_spec(path: Path) -> RunSpec:
     """Read a spec from YAML.
 
@@ -324,10 +292,14 @@ def refuse_other_spec(folder: Path, spec: RunSpec) -> None:
     BadInputError
         It does.
     """
-    stored = folder / SPEC
-    if stored.exists() and read_spec(stored).identity() != spec.identity():
+    if not (folder / SPEC).exists():
+        return
+    stored = read_spec(folder / SPEC)
+    if stored.identity() != spec.identity():
+        both = (one.document(without={"device"}) for one in (stored, spec))
+        differing = changes(*both)
         raise BadInputError(
-            f"{folder} holds a run of another spec.",
+            f"{folder} holds a run of another spec: {listed(differing)}.",
             "One folder holds one run.",
             "Give another folder with --out, or --fresh to throw the old run away.",
         )

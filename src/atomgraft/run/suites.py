@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.plugins import Plugins
 from atomgraft.core.registry import Registry
+from atomgraft.core.specs import problems_of
 from atomgraft.evaluation.suite import AbstractSuite, Subject, SuiteOptions
 from atomgraft.records.scores import Score
 
@@ -100,12 +101,9 @@ def _checked(name: str, values: Mapping[str, Any]) -> SuiteOptions:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        [first, *_] = error.errors()
-        place = ".".join(map(str, first["loc"]))
         known = ", ".join(kind.model_fields) or "it has none"
         raise BadInputError(
-            f"The suite {name!r} has no option {place!r} like that: "
-            f"{first['msg'].lower()}.",
+            f"Options of the suite {name!r} do not fit: {problems_of(error, kind)}.",
             f"Its options: {known}.",
             f"Write it as --set {name}.KEY=VALUE.",
         ) from error

@@ -12,6 +12,7 @@ from atomgraft.adaptation.base import Adapted
 from atomgraft.adaptation.movement import coverage
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
+from atomgraft.core.specs import listed
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.run.contract_record import Terms, differences
 from atomgraft.run.inputs import Inputs, base_card, data_card
@@ -20,9 +21,6 @@ from atomgraft.run.rehearsal import rehearsal_record
 from atomgraft.run.setup import Setup
 from atomgraft.run.spec import RunSpec
 from atomgraft.training.loop import Job
-
-MAX_NAMED = 3
-"""Differences that a refusal names."""
 
 
 def terms_of(spec: RunSpec, inputs: Inputs, setup: Setup) -> Terms:
@@ -72,11 +70,8 @@ def hold_to(planned: Terms, found: Terms) -> None:
     differing = differences(planned, found)
     if not differing:
         return
-    rest = len(differing) - MAX_NAMED
-    more = f"; and {rest} more" if rest > 0 else ""
     raise BadInputError(
-        f"This is not the run that was planned: {'; '.join(differing[:MAX_NAMED])}"
-        f"{more}.",
+        f"This is not the run that was planned: {listed(differing)}.",
         "With --plan, a run does exactly what its plan says.",
         "Plan it again with 'atomgraft plan', or leave --plan out.",
     )

@@ -12,6 +12,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import examine, held
 from atomgraft.core.progress import Progress
 from atomgraft.core.provenance import now
+from atomgraft.core.specs import changes, listed
 from atomgraft.core.storage import is_file
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.labels import structures_fingerprint
@@ -106,8 +107,6 @@ def stabilise(
         str(np.asarray(phonon.supercell_matrix).tolist()),
         weights,
     )
-    if (done := _finished(folder, identity)) is not None:
-        return done
     result = StabiliseResult(
         name=crystal.name,
         formula=crystal.atoms.get_chemical_formula("metal", empirical=True),
@@ -116,6 +115,8 @@ def stabilise(
         model=base_card(base, weights),
         settings=_settings(spec, phonon),
     )
+    if (done := _finished(folder, result)) is not None:
+        return done
     with held(folder, "stabilise", inputs=read):
         writer = _Writer(folder, result, clock, potential, progress)
         engine = RememberingEngine(
@@ -178,7 +179,7 @@ def _settings(spec: StabiliseSpec, phonon: "Phonopy") -> StabiliseSettings:
     )
 
 
-def _finished(folder: Path, identity: str) -> StabiliseResult | None:
+def _finished(folder: Path, asked: StabiliseResult) -> StabiliseResult | None:
     """Return a finished tree of the same question, or refuse to overwrite another.
 
     Raises
@@ -189,9 +190,14 @@ def _finished(folder: Path, identity: str) -> StabiliseResult | None:
     if not is_file(folder / STABILISE.file):
         return None
     stored = STABILISE.read(folder)
-    if stored.identity != identity:
+    if stored.identity != asked.identity:
+        shown = {"formula", "model", "settings"}
+        differing = changes(
+            *(one.model_dump(mode="json", include=shown) for one in (stored, asked))
+        )
+        what = listed(differing) if differing else "the crystal has another geometry"
         raise BadInputError(
-            f"{folder} holds the tree of another crystal, model or setting.",
+            f"{folder} holds the tree of another crystal, model or setting: {what}.",
             "One folder holds one tree.",
             "Give another folder with --out, or remove this one.",
         )

@@ -1,16 +1,21 @@
 """What verbs share where they are called from Python: refusals, and tables in HTML."""
 
 import contextlib
-import difflib
 import html
 import re
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.registry import did_you_mean
 
-_OPTION = re.compile(r"(?<![\w-])--(?P<name>[a-z][a-z-]+)(?: (?=[A-Z]{2}|cpu|cuda))?")
-_COMMAND = re.compile(r"\batomgraft [a-z]+\b")
+_OPTION = re.compile(
+    r"(?<![\w-])--(?P<name>[a-z][a-z-]+)"
+    r"(?: (?:(?P<value>[\w./@:-]*[./]\w[\w./@:-]*\b)|(?=[A-Z]{2}|cpu|cuda)))?"
+)
+_SETTING = re.compile(r"--set (?P<suite>\w+)\.(?P<key>\w+)=(?P<value>[\w./-]*\w)")
+_SUITE = re.compile(r"--suite (?P<suite>\w+)")
+_COMMAND = re.compile(r"'?\batomgraft [a-z]+\b[^,;:)']*'?")
 
 FLAGS = frozenset({"fresh", "overwrite", "trust"})
 
@@ -42,12 +47,26 @@ def about_arguments() -> Generator[None]:
 
 
 def _in_python(text: str) -> str:
-    return text if _COMMAND.search(text) else _OPTION.sub(_argument, text)
+    """Write options as arguments, but not those of commands that are named."""
+    commands = [*_COMMAND.finditer(text)]
+    ends = [0, *(one.end() for one in commands)]
+    starts = [*(one.start() for one in commands), len(text)]
+    between = [_with_arguments(text[a:b]) for a, b in zip(ends, starts, strict=True)]
+    kept = [*(one[0] for one in commands), ""]
+    return "".join(part for both in zip(between, kept, strict=True) for part in both)
+
+
+def _with_arguments(text: str) -> str:
+    text = _SETTING.sub(r'suites={"\g<suite>": {"\g<key>": "\g<value>"}}', text)
+    text = _SUITE.sub(r'suites=["\g<suite>"]', text)
+    return _OPTION.sub(_argument, text)
 
 
 def _argument(match: re.Match[str]) -> str:
     name = match["name"].replace("-", "_")
-    return f"{OTHER_NAMES.get(name, name)}={'True' if name in FLAGS else ''}"
+    value = match["value"]
+    given = repr(value) if value else "True" if name in FLAGS else ""
+    return f"{OTHER_NAMES.get(name, name)}={given}"
 
 
 def refuse_unknown(verb: str, given: Iterable[str], known: Iterable[str]) -> None:
@@ -68,11 +87,10 @@ def refuse_unknown(verb: str, given: Iterable[str], known: Iterable[str]) -> Non
     names = sorted(known)
     for one in given:
         if one not in names:
-            close = difflib.get_close_matches(one, names, n=1)
             raise BadInputError(
                 f"{verb} has no argument {one!r}.",
                 f"It takes {', '.join(names)}.",
-                f"Did you mean {close[0]!r}?" if close else "Leave it out.",
+                did_you_mean(one, names, "Leave it out."),
             )
 
 

@@ -54,7 +54,7 @@ def test_the_list_says_why_there_is_none_and_what_to_do(root):
         (["add"], "with no framework"),
         (["remove"], "with no framework"),
         (["list", "mace"], "came with mace"),
-        (["add", "gap"], "no framework 'gap'"),
+        (["add", "gap"], "no framework named 'gap'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(words, wrong):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.registry import Registry
+from atomgraft.core.registry import Registry, unknown
 
 
 def recipes(*names):
@@ -44,3 +44,17 @@ def test_a_name_is_taken_once():
     with pytest.raises(ValueError, match="recipe 'full' is registered twice"):
         registry.add("full", 7)
     assert registry["full"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "meant"),
+    [
+        ("7net-9", ("7net-0", "mace-mp-0b3"), "7net-0"),
+        ("campain", ("run", "compare", "campaign"), "campaign"),
+        ("LORA ", ("full", "lora"), "lora"),
+        ("elastic", ("phonons",), None),
+    ],
+)
+def test_the_nearest_name_is_asked_for(name, known, meant):
+    hint = unknown("thing", name, known).remedy
+    assert hint == (f"Did you mean {meant!r}?" if meant else "Choose one of them.")

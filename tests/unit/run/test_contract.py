@@ -7,8 +7,9 @@ import torch
 from ase.build import bulk
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.specs import MAX_NAMED
 from atomgraft.run.contract import MARGIN, _cost, _validations
-from atomgraft.run.terms import MAX_NAMED, hold_to
+from atomgraft.run.terms import hold_to
 from atomgraft.training.probe import Probe
 from tests.example_contract import make_terms
 from tests.trials import adapted_by, in_precision, job_for

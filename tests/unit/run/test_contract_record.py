@@ -3,9 +3,9 @@
 import pytest
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.specs import TOLERANCE
 from atomgraft.run.contract_record import (
     CONTRACT_VERSION,
-    TOLERANCE,
     differences,
     read_contract,
     write_contract,

@@ -9,6 +9,7 @@ from atomgraft.run.spec import (
     RunSpec,
     parse_spec,
     read_spec,
+    refuse_other_spec,
     scratch_spec,
     spec_text,
 )
@@ -109,3 +110,13 @@ def test_a_run_of_a_recipe_that_was_taken_out_stays_readable():
     spec = parse_spec({**given, "axes": axes, "learning_rate": 1e-3}, "here")
     assert spec.recipe == "l2sp"
     assert spec.axes.pulls.strength == 100.0
+
+
+def test_another_run_in_the_folder_is_refused_by_what_differs(tmp_path):
+    (tmp_path / "spec.yaml").write_text(spec_text(parsed(training={"steps": 400})))
+    refuse_other_spec(tmp_path, parsed(training={"steps": 400}, device="cpu"))
+    with pytest.raises(BadInputError) as caught:
+        refuse_other_spec(tmp_path, parsed(training={"steps": 800}, seed=3))
+    assert "training.steps was 400 and is 800; seed was 0 and is 3." in (
+        caught.value.came
+    )

@@ -27,7 +27,7 @@ def test_an_answer_comes_back():
 
 
 def test_a_failure_comes_back_as_what_it_was():
-    with pytest.raises(BadInputError, match="not a valid run") as caught:
+    with pytest.raises(BadInputError, match="no valid description of a run") as caught:
         call_elsewhere(
             HERE,
             "compare.cell:do_requested_cell",
@@ -36,7 +36,7 @@ def test_a_failure_comes_back_as_what_it_was():
                 "payload": {"run": {}, "test": [], "framework": "pair", "trust": {}},
             },
         )
-    assert caught.value.remedy.startswith("See 'atomgraft schema'")
+    assert caught.value.remedy.startswith("See 'atomgraft schema run'")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """Frames that name a level of theory (``head=``) which the run does not know."""
 
-import difflib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from ase import Atoms
 
+from atomgraft.core.registry import nearest
 from atomgraft.data.checks.findings import Finding, named, places
 
 HEAD = "head"
@@ -144,15 +144,13 @@ def _error(message: str, remedy: str, frames: Sequence[Atoms]) -> Finding:
 
 
 def _of_target(name: str, frames: Sequence[Atoms], heads: Sequence[str]) -> Finding:
-    close = difflib.get_close_matches(
-        name.lower(), [h.lower() for h in heads], 1, LOOKS_LIKE
-    )
+    close = nearest(name, heads, alike=LOOKS_LIKE)
     return Finding(
         severity="warning" if close else "note",
         code="head-of-target",
         message=f"{len(frames)} frames with head = {name} count as the level of theory"
         f" that the run is made for; its further heads are {', '.join(heads)}.",
-        remedy=f"If {close[0]} was meant, correct the name."
+        remedy=f"If {close} was meant, correct the name."
         if close
         else "Nothing to do if this is meant.",
         frames=places(frames),

@@ -97,7 +97,10 @@ def command(
     ] = None,
 ) -> None:
     """Run phonons for many materials, with or without adaptation; resumable."""
-    _refuse_unknown(kind)
+    from atomgraft.core.registry import unknown
+
+    if kind not in KINDS:
+        raise unknown("campaign", kind, KINDS)
     given = {
         "folder": str(folder),
         "base": model,
@@ -124,17 +127,6 @@ def command(
     trust = options.trust([model])
     place = out or Path("runs") / f"{folder.resolve().name}-phonons"
     options.call(place, trust).run(_verb(asked, trust=trust))
-
-
-def _refuse_unknown(kind: str) -> None:
-    from atomgraft.core.errors import BadInputError
-
-    if kind not in KINDS:
-        raise BadInputError(
-            f"There is no campaign called {kind!r}.",
-            f"Known: {', '.join(KINDS)}.",
-            "Write: atomgraft campaign phonons FOLDER --model BASE",
-        )
 
 
 def _number(text: str) -> int | float | str:

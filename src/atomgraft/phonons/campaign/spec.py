@@ -1,6 +1,5 @@
 """What a campaign over materials was asked to do: frozen, unknown keys refused."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,19 +8,17 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
 from atomgraft.compare.spec import CompareSpec, Entrant, Way
-from atomgraft.core.errors import BadInputError
-from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import MAX_SEED
+from atomgraft.core.specs import parsed
 from atomgraft.core.yaml_files import read_settings
 from atomgraft.phonons.campaign.record import FIXED, Mode
 from atomgraft.phonons.spec import MeshCount, PhononSpec, Positive
-from atomgraft.run.spec import RunSpec, problems_of
+from atomgraft.run.spec import RunSpec
 from atomgraft.training.plan import Plan
 
 CAMPAIGN_SPEC = "campaign.yaml"
@@ -166,10 +163,9 @@ class PhononCampaignSpec(BaseModel):
             max_atoms=self.max_atoms,
         )
 
-    def frame(self) -> str:
-        """Return a hash of what all cells share: a campaign grows only inside it."""
-        document = self.model_dump(mode="json", exclude={*GROWS, *NEUTRAL})
-        return fingerprint([json.dumps(document, sort_keys=True).encode()])
+    def frame(self) -> dict[str, Any]:
+        """Return what all cells share: a campaign grows only inside it."""
+        return self.model_dump(mode="json", exclude={*GROWS, *NEUTRAL})
 
 
 def parse_campaign_spec(document: object, origin: str) -> PhononCampaignSpec:
@@ -196,20 +192,9 @@ def parse_campaign_spec(document: object, origin: str) -> PhononCampaignSpec:
     >>> spec.mode, [one.name for one in spec.recipes]
     ('each', ['full'])
     """
-    if not isinstance(document, dict):
-        raise BadInputError(
-            f"{origin} holds {type(document).__name__} where a campaign is described.",
-            "A mapping with at least 'folder' and 'base' is needed.",
-            "See: atomgraft campaign --help",
-        )
-    try:
-        return PhononCampaignSpec.model_validate(document)
-    except ValidationError as error:
-        raise BadInputError(
-            f"{origin} is not a valid campaign: {problems_of(error)}.",
-            "Every key must be known and every value in range.",
-            "See: atomgraft campaign --help",
-        ) from error
+    return parsed(
+        PhononCampaignSpec, document, origin, title="a campaign", verb="campaign"
+    )
 
 
 def read_campaign_spec(path: Path) -> PhononCampaignSpec:

@@ -11,6 +11,7 @@ import yaml
 from atomgraft.compare.cell import RUN, CellPayload
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.provenance import fingerprint
+from atomgraft.core.specs import changes, listed
 from atomgraft.core.storage import (
     is_file,
     is_folder,
@@ -123,9 +124,10 @@ def _refuse_other_campaign(folder: Path, plan: CampaignPlan) -> None:
     stored = folder / CAMPAIGN_SPEC
     if not is_file(stored) or not (folder / CELLS).exists():
         return
-    if read_campaign_spec(stored).frame() != plan.spec.frame():
+    before, after = read_campaign_spec(stored).frame(), plan.spec.frame()
+    if before != after:
         raise BadInputError(
-            f"{folder} holds another campaign.",
+            f"{folder} holds another campaign: {listed(changes(before, after))}.",
             "One folder holds one base, one way to adapt and one mesh; materials, "
             "recipes and seeds may be added.",
             "Give another folder with --out, or --fresh to throw the old one away.",

@@ -111,6 +111,7 @@ def _settings(
                 "Write --set SUITE.KEY=VALUE, for example phonons.crystal=POSCAR.",
             )
         if name not in found:
+            SUITES[name]
             raise BadInputError(
                 f"--set {one!r} is for the suite {name!r}, which is not asked.",
                 f"Asked are {', '.join(suites) or 'the usual suites'}.",
