@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.reading import check_file
+from atomgraft.core.registry import unknown
 from atomgraft.core.storage import is_file, is_folder
 
 HEAD_BYTES = 64 * 1024
@@ -164,11 +165,7 @@ def shipped_path(name: str) -> Path:
         There is no such set.
     """
     if name not in SETS:
-        raise BadInputError(
-            f"There is no shipped set {name!r}.",
-            f"Shipped: {', '.join(SETS)}.",
-            "Write for example shipped:si-train",
-        )
+        raise unknown("shipped set", name, SETS)
     with as_file(files("atomgraft.data") / "shipped" / f"{name}.extxyz") as path:
         return path
 
