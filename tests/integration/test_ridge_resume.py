@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from atomgraft.adaptation import ridge
 from atomgraft.adaptation.graft import GRAFT
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.shipped import shipped_path
+from atomgraft.data.sources import shipped_path
 from atomgraft.run.adapt import adapt
 from atomgraft.run.record import RESULT
 from atomgraft.run.spec import read_spec
