@@ -208,6 +208,26 @@ def test_a_moved_run_and_a_moved_base(place):
     run = ag.open("moved", base="elsewhere.safetensors")
     assert run.prove(read_structures([TEST]), "labels", progress=False).page.is_file()
     assert run.calculator("cpu").potential.card.framework == "pair"
+    found = ag.phonons(bulk("Si", a=5.43), [run], out="si", **CELL)
+    assert [one.contestant for one in found.result.spectra] == ["base"]
+
+
+def test_a_folder_is_the_same_however_it_is_spelt(place):
+    frames, crystal = read_structures([TRAIN]), bulk("Si", a=5.43)
+    first = ag.adapt("pair:sw-si", frames, out="run", **QUICK).result
+    bands = ag.phonons(crystal, "pair:sw-si", out="si", **CELL).result
+    for out in ("./run", place / "run", "../" + place.name + "/run"):
+        assert ag.adapt("pair:sw-si", frames, out=out, **QUICK).result == first
+    assert ag.phonons(crystal, "pair:sw-si", out=place / "si", **CELL).result == bands
+    with pytest.raises(BadInputError, match=r"train.0 was .* and is "):
+        ag.adapt("pair:sw-si", frames[1:], out=place / "run", **QUICK)
+
+
+def test_structures_that_were_trained_on_are_named_as_an_argument(finished):
+    with pytest.raises(BadInputError) as caught:
+        finished.prove(read_structures([TRAIN]), progress=False)
+    assert "test" in caught.value.came
+    assert "inputs" not in str(caught.value)
 
 
 def test_the_package_can_still_be_imported_by_its_name():
@@ -306,7 +326,7 @@ def test_what_a_run_cannot_do_is_said(finished, place):
         (lambda: ag.Run(place).prove(), "holds no graft"),
         (lambda: ag.open("nowhere"), "nowhere is not there"),
         (lambda: ag.open(place), "holds no run"),
-        (lambda: ag.load("7net-O"), "Did you mean 7net-0"),
+        (lambda: ag.load("7net-O"), "Did you mean '7net-0'"),
         (lambda: ag.load(finished.folder, trust=True), "trust=True was given"),
     ):
         with pytest.raises(BadInputError, match=message) as caught:
@@ -328,7 +348,7 @@ def test_what_phonons_cannot_do_is_said(place):
     with pytest.raises(BadInputError, match="fresh=True"):
         ag.phonons(bulk("Si", a=5.5), "pair:sw-si", **CELL)
     assert files_in(place) == before
-    with pytest.raises(BadInputError, match="There are base"):
+    with pytest.raises(BadInputError, match="Known: base"):
         found.phonopy_of("adapted")
 
 

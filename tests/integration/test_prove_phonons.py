@@ -97,6 +97,17 @@ def test_a_crystal_without_dft_has_bands_and_no_scores(place, capsys):
     assert told in Path("run", "report.html").read_text()
 
 
+def test_losing_scores_to_a_crystal_without_dft_is_said(place, capsys):
+    assert of_phonons(as_json(PROVE, capsys))
+    assert run(PROVE) == 0
+    assert "no longer in the result" not in capsys.readouterr().err
+    write("POSCAR", bulk("Si", a=5.431))
+    assert run("prove run --suite phonons --crystal POSCAR") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The suite 'phonons' had scores of " in told
+    assert "no longer in the result" in told
+
+
 def test_answers_without_scores_go_with_their_graft(place, capsys):
     write("POSCAR", bulk("Si", a=5.431))
     first = as_json("prove run --suite phonons --crystal POSCAR", capsys)

@@ -1,5 +1,7 @@
 """Errors that tell a user what came, what was needed and what to do."""
 
+from collections.abc import Callable
+
 
 class AtomgraftError(Exception):
     """A failure that is explained in one paragraph.
@@ -24,6 +26,26 @@ class AtomgraftError(Exception):
         self.needed = needed
         self.remedy = remedy
         super().__init__(f"{came} {needed} {remedy}")
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Say it as whoever is told knows it.
+
+        Parameters
+        ----------
+        change
+            Of each part.
+
+        Examples
+        --------
+        >>> error = AtomgraftError("a.xyz is empty.", "One frame.", "Check a.xyz.")
+        >>> error.reword(lambda text: text.replace("a.xyz", "train"))
+        >>> print(error)
+        train is empty. One frame. Check train.
+        """
+        self.came = change(self.came)
+        self.needed = change(self.needed)
+        self.remedy = change(self.remedy)
+        self.args = (f"{self.came} {self.needed} {self.remedy}",)
 
     def __reduce__(self) -> tuple[type["AtomgraftError"], tuple[str | None, ...]]:
         """Travel between processes as the three parts, not as their sum."""

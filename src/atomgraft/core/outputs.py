@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Generator, Iterable
 from pathlib import Path, PurePosixPath
 
@@ -38,6 +39,9 @@ N_NAMED = 3
 INPUTS = "inputs"
 """Folder, in one of ours, of structures that were given as objects: files written here
 are read by what is written beside them."""
+
+_KEPT = re.compile(r"(?:.*/)?(?P<name>inputs/[^/]+\.[0-9a-f]{12}\.extxyz)")
+"""A file of `INPUTS`, whose name holds its hash; before it, how the folder is spelt."""
 
 OTHER_FOLDER = "Give another folder with --out."
 
@@ -417,6 +421,26 @@ def list_folder(*folders: Path) -> None:
         found = guard_of(folder)
         if found is not None and isinstance(found[0], Outputs):
             found[0].list_folders([found[1]])
+
+
+def identity_of(name: str) -> str:
+    """Return a file's name without the folder where it was kept.
+
+    Parameters
+    ----------
+    name
+        Of a file. One of `INPUTS` names its content, so that the folder, which may be
+        moved or spelt otherwise, does not matter; any other stays as it is.
+
+    Examples
+    --------
+    >>> identity_of("./runs/si/inputs/train.0123456789ab.extxyz")
+    'inputs/train.0123456789ab.extxyz'
+    >>> identity_of("data/train.extxyz")
+    'data/train.extxyz'
+    """
+    match = _KEPT.fullmatch(name)
+    return match["name"] if match else name
 
 
 def is_ours(folder: Path) -> bool:

@@ -10,6 +10,11 @@ _noted: list[int] = []
 """Signals that came while somebody looked."""
 
 
+def has_been_told() -> bool:
+    """Return whether a signal told this process to stop."""
+    return bool(_noted)
+
+
 def exit_code(otherwise: signal.Signals) -> int:
     """Return 128 plus the signal that told this process to stop.
 

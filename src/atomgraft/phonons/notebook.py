@@ -152,6 +152,7 @@ def phonons(
                 folder,
                 device=device_name(device),
                 trust=trust,
+                bases={one.name: one.base for one in sources if one.base},
                 fresh=fresh,
                 progress=show,
             )

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +52,11 @@ class Prepared:
 
 
 def load_contestants(
-    spec: PhononSpec, device: torch.device, *, trust: Trust
+    spec: PhononSpec,
+    device: torch.device,
+    *,
+    trust: Trust,
+    bases: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, AbstractPotential]:
     """Load the models: the first is the base, a second one is called adapted.
 
@@ -63,6 +68,8 @@ def load_contestants(
         Where they run.
     trust
         Which checkpoints may run code.
+    bases
+        Where the bases of run folders are, by folder, if they were moved.
 
     Raises
     ------
@@ -70,7 +77,10 @@ def load_contestants(
         One cannot be loaded.
     """
     dtype = getattr(torch, spec.dtype)
-    loaded = [load_base(name, head=spec.head, trust=trust) for name in spec.models]
+    loaded = [
+        load_base(name, head=spec.head, base=bases.get(name), trust=trust)
+        for name in spec.models
+    ]
     names = [BASE, ADAPTED][: len(loaded)] if len(loaded) < 3 else [BASE]
     names += [f"model-{i}" for i in range(len(names) + 1, len(loaded) + 1)]
     return {

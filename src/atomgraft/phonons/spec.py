@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from atomgraft.core.outputs import identity_of
 from atomgraft.core.provenance import fingerprint
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -69,7 +70,8 @@ class PhononSpec(BaseModel):
 
     def document(self) -> dict[str, Any]:
         """Return everything that changes numbers."""
-        return self.model_dump(mode="json", exclude={"max_atoms"})
+        document = self.model_dump(mode="json", exclude={"max_atoms"})
+        return document | {"crystal": identity_of(self.crystal)}
 
     def identity(self) -> str:
         """Return a hash of everything that changes numbers."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,6 +57,7 @@ def compute_phonons(
     *,
     device: DeviceName = "auto",
     trust: Trust = NO_TRUST,
+    bases: Mapping[str, str] = MappingProxyType({}),
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> PhononResult:
@@ -71,6 +73,8 @@ def compute_phonons(
         Where models run.
     trust
         Which checkpoints may run code.
+    bases
+        Where the bases of run folders are, by folder, if they were moved.
     fresh
         Throw away what an earlier call left.
     progress
@@ -96,7 +100,7 @@ def compute_phonons(
     if spec.conductivity:
         require_phono3py()
     place = resolve_device(device)
-    models = load_contestants(spec, place, trust=trust)
+    models = load_contestants(spec, place, trust=trust, bases=bases)
     titles = dict(zip(models, spec.models, strict=True))
     result, judged = phonons_of(spec, crystal, models, titles=titles, progress=progress)
     session = provenance("phonons", clock, place, spec.dtype)

@@ -90,7 +90,11 @@ class Inputs:
 
 
 def load_base(
-    name: str, *, head: str | None = None, trust: Trust = NO_TRUST
+    name: str,
+    *,
+    head: str | None = None,
+    base: str | None = None,
+    trust: Trust = NO_TRUST,
 ) -> AbstractPotential:
     """Load a potential by name or file, or the merged result of a run folder.
 
@@ -100,6 +104,8 @@ def load_base(
         See :func:`atomgraft.models.loading.load_potential`; or a run folder.
     head
         The modality of a multi-fidelity model.
+    base
+        Of a run folder, where its base is; none looks where the run says.
     trust
         Which checkpoints may run code.
 
@@ -113,8 +119,8 @@ def load_base(
     origins_of(name)
     card = read_card(Path(name) / GRAFT)
     if head in {None, card.head}:
-        return merged_run(Path(name), trust=trust)
-    return merged_run(Path(name), head=head, trust=trust)
+        return merged_run(Path(name), base=base, trust=trust)
+    return merged_run(Path(name), base=base, head=head, trust=trust)
 
 
 MAX_GRAFTS = 16

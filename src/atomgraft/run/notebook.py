@@ -445,6 +445,8 @@ class Source:
     name: str
     head: str | None
     trust: Trust
+    base: str | None = None
+    """Of a run, where its base is today, if it was moved."""
 
 
 def source_of(model: object, argument: str) -> Source:
@@ -465,7 +467,7 @@ def source_of(model: object, argument: str) -> Source:
     if isinstance(model, Base):
         return Source(model.name, model.head, model.trust)
     if isinstance(model, Run):
-        return Source(str(model.folder), None, model.trust)
+        return Source(str(model.folder), None, model.trust, model.base)
     if isinstance(model, str | Path):
         return Source(str(model), None, NO_TRUST)
     raise BadInputError(

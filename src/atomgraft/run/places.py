@@ -1,7 +1,7 @@
 """Where the files that a run names are today; it and they may have been moved."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from atomgraft.run.spec import RunSpec
@@ -29,13 +29,18 @@ def places_of(name: str, made: Mapping[str, str], folder: Path) -> list[str]:
     folder
         Where the run is.
     """
+    found = _spellings(name, made, folder)
+    there = [os.path.normpath(one) for one in found if is_there(one)]
+    return list(dict.fromkeys([*there, name]))
+
+
+def _spellings(name: str, made: Mapping[str, str], folder: Path) -> list[str]:
+    """Return a name as seen from every origin, in one order for all names."""
     found = [name]
     if made:
         whole = os.path.normpath(Path(made[WORKING]) / name)
         found += [whole, str(folder.resolve() / os.path.relpath(whole, made[FOLDER]))]
-    found.append(str(folder / name))
-    there = [os.path.normpath(one) for one in found if is_there(one)]
-    return list(dict.fromkeys([*there, name]))
+    return [*found, str(folder / name)]
 
 
 def moved_along(name: str, made: Mapping[str, str], folder: Path) -> str:
@@ -67,19 +72,34 @@ def specs_today(spec: RunSpec, made: Mapping[str, str], folder: Path) -> list[Ru
     made, folder
         As in :func:`places_of`.
     """
-    names = (*spec.train, *spec.validation)
-    places = {one: places_of(one, made, folder) for one in names}
-    most = max(len(one) for one in places.values())
-    today = [
-        {one: there[i % len(there)] for one, there in places.items()}
-        for i in range(most)
-    ]
     return [
         spec.model_copy(
             update={
-                "train": tuple(now[one] for one in spec.train),
-                "validation": tuple(now[one] for one in spec.validation),
+                "train": tuple(looked_for[one] for one in spec.train),
+                "validation": tuple(looked_for[one] for one in spec.validation),
             }
         )
-        for now in today
+        for looked_for in _by_origin((*spec.train, *spec.validation), made, folder)
     ]
+
+
+def _by_origin(
+    names: Sequence[str], made: Mapping[str, str], folder: Path
+) -> list[dict[str, str]]:
+    """Return where files are, once for each place from which they may be named.
+
+    A file that is not there is taken from where it is likeliest.
+    """
+    likeliest = {one: places_of(one, made, folder)[0] for one in names}
+    spelt = {one: _spellings(one, made, folder) for one in names}
+    n_origins = len(_spellings("", made, folder))
+    found = [
+        {
+            one: os.path.normpath(spelt[one][i])
+            if is_there(spelt[one][i])
+            else likeliest[one]
+            for one in names
+        }
+        for i in range(n_origins)
+    ]
+    return [one for i, one in enumerate(found) if one not in found[:i]]

@@ -212,6 +212,8 @@ def prove(
         found = {
             name: one.ask(contestants, watch.progress) for name, one in asked.items()
         }
+        for sentence in _lost(result, found):
+            watch.notify(sentence)
         result = _with_answers(result, found)
         if structures:
             card = data_card("test", test, structures)
@@ -238,6 +240,21 @@ def _answered(result: RunResult) -> set[str]:
     """Return the suites of which anything stands in a result."""
     scored = {one.suite for one in result.scores}
     return scored | {*result.details, *result.unanswered, *result.asked}
+
+
+def _lost(result: RunResult, found: Mapping[str, Answers]) -> list[str]:
+    """Say which suites had scores of which the new answers have none."""
+    sentences: list[str] = []
+    for name, answers in found.items():
+        before = {one.quantity for one in result.scores if one.suite == name}
+        lost = sorted(before - {one.quantity for one in answers.scores})
+        if lost:
+            sentences.append(
+                f"The suite {name!r} had scores of {', '.join(lost)}, and has none "
+                "this time: they are no longer in the result. Ask again with what it "
+                "was asked before to have them back."
+            )
+    return sentences
 
 
 def _with_answers(result: RunResult, found: Mapping[str, Answers]) -> RunResult:

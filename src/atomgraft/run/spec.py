@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from atomgraft.adaptation.axes import SOURCE, TARGET, Axes
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.outputs import identity_of
 from atomgraft.core.properties import Property
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.seeding import MAX_SEED
@@ -138,6 +139,8 @@ class RunSpec(BaseModel):
             Keys that change no number.
         """
         document = self.model_dump(mode="json", exclude=without)
+        for key in ("train", "validation"):
+            document[key] = [identity_of(one) for one in document[key]]
         if self.training.differences == "auto":  # as before there was a choice
             del document["training"]["differences"]
         if self.axes.starts.map is None:

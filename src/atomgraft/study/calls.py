@@ -17,7 +17,7 @@ from typing import (
 
 import typer
 
-from atomgraft.core.signals import exit_code
+from atomgraft.core.signals import exit_code, has_been_told
 from atomgraft.study.options import (
     Json,
     Scheduler,
@@ -51,6 +51,10 @@ class Concluded(Protocol):
         """Return it as JSON."""
         ...
 
+
+OPEN = 75
+"""Exit code where cells are left that another call may finish, and no signal said to
+stop; EX_TEMPFAIL of sysexits.h."""
 
 PlanT = TypeVar("PlanT")
 ResultT = TypeVar("ResultT", bound=Concluded)
@@ -147,7 +151,7 @@ class Call:
             )
         self._print(screen, verb, result)
         if not result.finished:
-            raise typer.Exit(exit_code(signal.SIGTERM))
+            raise typer.Exit(exit_code(signal.SIGTERM) if has_been_told() else OPEN)
         if not verb.has_numbers(result):
             raise typer.Exit(1)
 
@@ -170,7 +174,13 @@ class Call:
         page = verb.show(screen, self.folder, result)
         screen.print(f"\nPage: {page}", markup=False)
         if not result.finished:
-            screen.print(verb.go_on, markup=False)
+            why = (
+                "Stopped by a signal."
+                if has_been_told()
+                else "Some cells have no result yet, for the reasons above; the next "
+                "call tries them again."
+            )
+            screen.print(f"{why} {verb.go_on}", markup=False)
         if self.as_json:
             print_json(result.model_dump_json(indent=1))
 

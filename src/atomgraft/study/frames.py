@@ -36,6 +36,7 @@ class Frames:
     def __init__(self, folder: Path, **labels: Unpack[LabelOptions]) -> None:
         self.folder, self.keys = folder, LabelKeys(**labels)
         self.texts: dict[Path, str] = {}
+        self.arguments: dict[Path, str] = {}
 
     def named(
         self, given: Given, argument: str, *, stem: str | None = None
@@ -75,7 +76,7 @@ class Frames:
         text = raw_text(structures)
         digest = hashlib.sha256(text.encode()).hexdigest()[:N_HASH]
         path = self.folder / INPUTS / f"{stem or argument}.{digest}.extxyz"
-        self.texts[path] = text
+        self.texts[path], self.arguments[path] = text, argument
         return (str(path),)
 
     def crystal(self, atoms: Atoms, argument: str) -> str:
@@ -103,6 +104,8 @@ class Frames:
     def written(self, verb: str | None) -> Generator[None]:
         """Write the structures into their folder; what is refused then does not stay.
 
+        A refusal names arguments in place of the files that stand for them.
+
         Parameters
         ----------
         verb
@@ -125,12 +128,18 @@ class Frames:
                 write_atomically(path, text)
         try:
             yield
-        except BadInputError:
+        except BadInputError as error:
+            error.reword(self._as_arguments)
             with held(self.folder, verb) as place:
                 for path in new:
                     place.remove(f"{INPUTS}/{path.name}")
             remove_empty(self.folder / INPUTS)
             raise
+
+    def _as_arguments(self, text: str) -> str:
+        for path, argument in self.arguments.items():
+            text = text.replace(str(path), argument)
+        return text
 
 
 def formula_of(atoms: Atoms) -> str:

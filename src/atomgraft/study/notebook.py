@@ -40,9 +40,7 @@ def about_arguments() -> Generator[None]:
     try:
         yield
     except BadInputError as error:
-        parts = (error.came, error.needed, error.remedy)
-        error.came, error.needed, error.remedy = map(_in_python, parts)
-        error.args = (f"{error.came} {error.needed} {error.remedy}",)
+        error.reword(_in_python)
         raise error.with_traceback(None) from None
 
 
