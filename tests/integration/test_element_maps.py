@@ -153,3 +153,21 @@ def test_maps_are_an_axis_of_a_comparison(tmp_path):
     assert {one.status for one in found.cells} == {"done"}
     again = grid.replace("--map Si:Ge@fit", "")
     assert run(f"compare {start} {again}") == 0  # a smaller part of the same
+
+
+@NEEDS_SEVENN
+def test_room_that_was_never_trained_is_told(tmp_path, capsys):
+    silicon = tmp_path / "si"
+    data = "--train shipped:si-train@:2 --recipe full --steps 1"
+    assert run(f"adapt --base sevennet:tiny:Si,Ge {data} --out {silicon}") == 0
+    start = f"--base {silicon} --train {TRAIN} --recipe full --steps 0 --fresh"
+    start += (
+        f" --out {tmp_path / 'ge'} --accept stress-disagrees --accept forces-disagrees"
+    )
+    told = "has room for Ge and was never trained on it"
+    capsys.readouterr()
+    assert run(f"adapt {start}") == 0
+    assert told in " ".join(capsys.readouterr().err.split())
+    assert run(f"adapt {start} --map auto:Ge") == 0
+    assert told not in " ".join(capsys.readouterr().err.split())
+    assert load_base(str(tmp_path / "ge")).card.untrained == frozenset()

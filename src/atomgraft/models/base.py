@@ -159,6 +159,9 @@ class PotentialCard:
         The level of theory of its training data; none where it is unknown.
     is_untrained
         Whether the weights are fresh, so that predictions mean nothing.
+    untrained
+        Atomic numbers that have room in the model and were never trained, as far as it
+        is known.
     """
 
     name: str
@@ -167,6 +170,7 @@ class PotentialCard:
     head: str | None = None
     level: LevelOfTheory | None = None
     is_untrained: bool = False
+    untrained: frozenset[int] = frozenset()
 
 
 NEGLIGIBLE_ROUNDING = 1e-5

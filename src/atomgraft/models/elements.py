@@ -1,5 +1,6 @@
 """Weights that belong to a chemical element: copied, and moved to a larger table."""
 
+import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -69,6 +70,9 @@ def with_donors(potential: PotentialT, donors: Mapping[int, int]) -> PotentialT:
         other = potential.clone(device=potential.device)
     copy_elements(other, donors)
     other.follow_donors(donors)
+    untrained = other.card.untrained
+    lasting = {one for one in untrained if donors.get(one, one) in untrained}
+    other.card = dataclasses.replace(other.card, untrained=frozenset(lasting))
     return other
 
 

@@ -268,7 +268,14 @@ def merged_run(
     adapted = load_graft(folder / GRAFT, source)
     adapted.movement.retreat(1 - share)
     merged = adapted.merged(head or TARGET)
-    merged.card = dataclasses.replace(merged.card, name=str(folder), is_untrained=False)
+    is_fresh = source.card.is_untrained or adapted.axes.starts.weights == "fresh"
+    unknown = source.elements if is_fresh else source.card.untrained
+    merged.card = dataclasses.replace(
+        merged.card,
+        name=str(folder),
+        is_untrained=False,
+        untrained=unknown - numbers_of(card.elements),
+    )
     return merged
 
 
@@ -305,6 +312,7 @@ def read_inputs(
     findings = _check_against(spec, data, knowledge, accepted)
     notices = notices_of((*data.findings, *findings))
     notices += [] if applied is None else applied.notes
+    notices += _never_trained(base, data.own.train)
     train, note = without_lone_atoms(list(data.own.train))
     notices += [note] if note else []
     validation: Sequence[Atoms] = data.own.validation
@@ -335,6 +343,20 @@ def read_inputs(
 
 DOUBTED = ("forces-disagrees", "stress-disagrees")
 """Findings that stop no run from a mapped base: there the base is what is wrong."""
+
+
+def _never_trained(base: AbstractPotential, structures: Sequence[Atoms]) -> list[str]:
+    """Say which elements of the structures have room in the base and nothing else."""
+    present = {int(number) for atoms in structures for number in atoms.numbers}
+    numbers = sorted(present & base.card.untrained)
+    if not numbers:
+        return []
+    symbols = [chemical_symbols[number] for number in numbers]
+    return [
+        f"{base.card.name} has room for {', '.join(symbols)} and was never trained on"
+        " it: its weights there are random. Start it from another element: --map"
+        f" auto:{symbols[0]}"
+    ]
 
 
 def started(
@@ -424,7 +446,7 @@ def knowledge_of(
         name=base.card.name,
         elements=base.elements,
         predict=None
-        if base.card.is_untrained
+        if base.card.is_untrained or base.card.untrained
         else lambda structures: told(
             predict_structures(base, structures),
             "comparing labels with the base",
