@@ -216,6 +216,22 @@ def test_the_schema_is_json(capsys):
 
 
 @NEEDS_SEVENN
+def test_upstream_kernels_are_used_and_recorded(tmp_path, capsys):
+    base = f"--base sevennet:tiny:Si --kernels upstream --train {TRAIN} --recipe full"
+    result = as_json(f"adapt {base} --steps 1 --out {tmp_path / 'run'}", capsys)
+    assert result["spec"]["kernels"] == "upstream"
+    assert result["provenance"][0]["kernels"] == "upstream"
+    prove = f"prove {tmp_path / 'run'} --suite labels --test {TEST}"
+    theirs, ours = as_json(prove, capsys), as_json(f"{prove} --kernels ours", capsys)
+    assert theirs["provenance"][-1]["kernels"] == "upstream"
+    assert "kernels" not in ours["provenance"][-1]  # as in records of before
+    for one, other in zip(theirs["scores"], ours["scores"], strict=True):
+        assert one["value"] == pytest.approx(other["value"], abs=1e-3)
+    assert run(f"prove {tmp_path / 'run'} --kernels theirs") == 2
+    assert "There are no kernels 'theirs'" in capsys.readouterr().err
+
+
+@NEEDS_SEVENN
 @pytest.mark.slow
 def test_7net_0_on_silicon(tmp_path, capsys):
     """The merged model is one that SevenNet itself loads, with equal predictions."""

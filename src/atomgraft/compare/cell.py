@@ -139,7 +139,7 @@ def adapted_and_proved(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:
 def _validated(run: Path, spec: RunSpec, told: CellPayload) -> list[Score]:
     """Return the errors of the adapted model on the structures that choose."""
     structures = read_structures(told.validation)
-    source = source_of(run, trust=told.trust)
+    source = source_of(run, trust=told.trust, kernels=spec.kernels)
     source = source.clone(device=resolve_device(spec.device))
     model = load_graft(run / GRAFT, source).merged()
     predictions = list(predict_structures(model, structures))

@@ -231,7 +231,7 @@ def examine_base(
     MissingExtraError
         Its framework is not installed here.
     """
-    base = load_base(name, head=spec.head, trust=trust)
+    base = load_base(name, head=spec.head, trust=trust, kernels=spec.kernels)
     notices: list[str] = []
     for wanted in _maps_tried(spec):
         start, applied, accept = started(base, wanted, structures.pool, spec.accept)

@@ -15,6 +15,7 @@ from pydantic import (
 
 from atomgraft.adaptation.axes import ElementMap
 from atomgraft.adaptation.recipes import RECIPES
+from atomgraft.core.kernels import Kernels
 from atomgraft.core.seeding import MAX_SEED
 from atomgraft.core.specs import parsed
 from atomgraft.core.yaml_files import read_settings
@@ -39,7 +40,7 @@ QUESTIONS = frozenset({"quantity", "more_labels", "target_error", "worthwhile"})
 RESERVED = frozenset(
     {
         "base", "head", "train", "validation", "validation_fraction", "recipe", "seed",
-        "dtype", "device",
+        "dtype", "device", "kernels",
     }
 )  # fmt: skip
 """Keys of a run that the comparison sets itself, the same for all recipes."""
@@ -158,6 +159,9 @@ class CompareSpec(BaseModel):
     """The same budget for every cell."""
     dtype: Literal["float32", "float64"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    kernels: Kernels = "ours"
+    """``upstream`` computes with the modules of MACE and SevenNet in place of
+    atomgraft's faster ones."""
     quantity: Literal["auto", "energy", "forces", "stress"] = "auto"
     """By which to compare; ``auto``: forces where the test set has them."""
     more_labels: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
@@ -248,6 +252,7 @@ class CompareSpec(BaseModel):
             "seed": seed,
             "dtype": self.dtype,
             "device": self.device,
+            "kernels": self.kernels,
             **settings,
         }
         run = parse_spec(document, f"The recipe '{entrant.name}'")

@@ -171,6 +171,7 @@ def compare(
         spec=(COMPARE_SPEC, compare_spec_text(spec)),
         device=spec.device,
         dtype=spec.dtype,
+        kernels=spec.kernels,
         record=COMPARISON,
         work=do_cell,
         refuse_other=lambda folder: _refuse_other_campaign(folder, plan),

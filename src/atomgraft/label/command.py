@@ -8,6 +8,7 @@ import typer
 from atomgraft.study.options import (
     Head,
     Json,
+    Kernels,
     Overwrite,
     SpecFile,
     TrustFiles,
@@ -107,6 +108,7 @@ def command(
     ] = None,
     overwrite: Overwrite = False,
     head: Head = None,
+    kernels: Kernels = "ours",
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
     spec_file: SpecFile = None,
@@ -136,6 +138,7 @@ def command(
         "structure": structure,
         "model": model,
         "head": head,
+        "kernels": kernels,
         "count": count,
         "proposals": proposals,
         "pool": tuple(pool or ()),

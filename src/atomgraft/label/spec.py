@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.kernels import Kernels
 from atomgraft.core.seeding import MAX_SEED
 from atomgraft.core.specs import problems_of
 from atomgraft.label.dft_inputs import PROGRAMS, DftSettings
@@ -27,6 +28,9 @@ class SelectSpec(BaseModel):
     """The model that training will start from."""
     head: str | None = None
     """Modality of a multi-fidelity model."""
+    kernels: Kernels = "ours"
+    """``upstream`` computes with the modules of MACE and SevenNet in place of
+    atomgraft's faster ones."""
     count: int = 10
     """Structures to choose."""
     kinds: tuple[str, ...] = tuple(KINDS)

@@ -269,8 +269,11 @@ def select(
     examine(folder, "select", inputs=read)
     _refuse_earlier(folder)
     models = [
-        load_base(spec.model, head=spec.head, trust=trust),
-        *(load_base(name, trust=trust) for name in spec.committee),
+        load_base(spec.model, head=spec.head, trust=trust, kernels=spec.kernels),
+        *(
+            load_base(name, trust=trust, kernels=spec.kernels)
+            for name in spec.committee
+        ),
     ]
     pool = gather(spec, models, progress)
     picks = pick(
@@ -288,7 +291,7 @@ def select(
             folder, chosen, spec.inputs, spec.settings(models[0].card.level)
         )
         dtype = str(models[0].dtype).removeprefix("torch.")
-        origin = provenance("select", clock, models[0].device, dtype)
+        origin = provenance("select", clock, models[0].device, dtype, models[0].kernels)
         result = _result(spec, models, pool, picks, notes, origin)
         SELECTION.write(folder, result)
     return result

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.kernels import KernelName
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.registry import did_you_mean
 from atomgraft.models.levels import LevelOfTheory
@@ -211,6 +212,8 @@ class AbstractPotential(abc.ABC):
         none where there is nothing to add.
     element_constants
         What a prediction takes from an atomic number besides weights, in words.
+    kernels
+        Whose code computes the costly layers of MACE and SevenNet.
     """
 
     card: PotentialCard
@@ -220,6 +223,7 @@ class AbstractPotential(abc.ABC):
     roles: Mapping[Role, tuple[str, ...]]
     added_references: Tensor | None = None
     element_constants: tuple[str, ...] = ()
+    kernels: KernelName = "ours"
 
     @abc.abstractmethod
     def blocks(self, parameter: str) -> tuple[Block, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
+from atomgraft.core.kernels import KernelName
 from atomgraft.core.plugins import Plugins
 from atomgraft.core.registry import did_you_mean
 from atomgraft.core.seeding import torch_generator
@@ -29,7 +30,11 @@ def known_names() -> tuple[str, ...]:
 
 
 def load_potential(
-    name: str, *, head: str | None = None, trust: bool = False
+    name: str,
+    *,
+    head: str | None = None,
+    trust: bool = False,
+    kernels: KernelName = "ours",
 ) -> AbstractPotential:
     """Load a potential in its own precision, on the CPU.
 
@@ -44,6 +49,9 @@ def load_potential(
         The modality or head of a multi-fidelity model.
     trust
         Allow a checkpoint that cannot be read as plain data.
+    kernels
+        ``upstream`` evaluates MACE and SevenNet with the framework's own modules; other
+        potentials have one forward pass.
 
     Raises
     ------
@@ -60,11 +68,11 @@ def load_potential(
     if (adapter := adapter_of(name)) is not None:
         return _load_by_plugin(adapter, name, head=head, trust=trust)
     if name.startswith(("sevennet:", "mace:")):
-        return _without_head(_from_preset(name), head)
+        return _without_head(_from_preset(name, kernels), head)
     if name.lower() in sevennet.NAMES or Path(name).suffix in {".pth", ".pt"}:
-        return sevennet.load_sevennet(name, head=head, trust=trust)
+        return sevennet.load_sevennet(name, head=head, trust=trust, kernels=kernels)
     if name.lower() in mace.NAMES or Path(name).suffix == ".model":
-        return mace.load_mace(name, head=head, trust=trust)
+        return mace.load_mace(name, head=head, trust=trust, kernels=kernels)
     if name.startswith("pair:"):
         return _without_head(pair.PRESETS[name](), head)
     if Path(name).suffix == ".safetensors":
@@ -93,12 +101,12 @@ def _load_by_plugin(
     return potential
 
 
-def _from_preset(name: str) -> AbstractPotential:
+def _from_preset(name: str, kernels: KernelName) -> AbstractPotential:
     preset, elements = split_preset(name)
     generator = torch_generator(PRESET_SEED, "preset")
     if name.startswith("mace:"):
-        return mace.mace_from_preset(preset, elements, generator)
-    return sevennet.sevennet_from_preset(preset, elements, generator)
+        return mace.mace_from_preset(preset, elements, generator, kernels=kernels)
+    return sevennet.sevennet_from_preset(preset, elements, generator, kernels=kernels)
 
 
 def _without_head(potential: AbstractPotential, head: str | None) -> AbstractPotential:

@@ -9,6 +9,7 @@ from atomgraft.phonons.crystal_options import checked_spec, numbers_of, rows_of,
 from atomgraft.study.options import (
     Head,
     Json,
+    Kernels,
     SpecFile,
     TrustFiles,
     TrustNamed,
@@ -77,6 +78,7 @@ def command(
         typer.Option(help="Of pairs displaced together for conductivity, A."),
     ] = None,
     head: Head = None,
+    kernels: Kernels = "ours",
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     max_atoms: Annotated[
         int | None, typer.Option(help="Atoms in one call of the model.")
@@ -108,6 +110,7 @@ def command(
         "crystal": crystal,
         "models": model,
         "head": head,
+        "kernels": kernels,
         "outputs": forces or [],
         "born": born,
         "supercell": supercell and rows_of(supercell),

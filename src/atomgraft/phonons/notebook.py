@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.kernels import KernelName
 from atomgraft.core.registry import unknown
 from atomgraft.core.trust import Trust
 from atomgraft.lattice.reference import read_reference
@@ -142,7 +143,8 @@ def phonons(
         else:
             file = frames.named(crystal, "crystal", stem="supercells")[0]
         named = {"crystal": file, "models": [one.name for one in sources]}
-        settings = {"head": _head_of(sources), **_tripled(options), **named}
+        shared = {"head": _head_of(sources), "kernels": _kernels_of(sources)}
+        settings = {**shared, **_tripled(options), **named}
         spec = checked_spec(PhononSpec, "phonons", settings)
         trust: Trust = {key: v for one in sources for key, v in one.trust.items()}
         screen = console(quiet=not progress)
@@ -178,6 +180,17 @@ def _tripled(options: dict[str, Any]) -> dict[str, Any]:
             [n if i == j else 0 for j in range(len(rows))] for i, n in enumerate(rows)
         ]
     return found
+
+
+def _kernels_of(sources: Sequence[Source]) -> KernelName:
+    kernels: set[KernelName] = {one.kernels for one in sources if one.kernels}
+    if len(kernels) > 1:
+        raise BadInputError(
+            "Some models were loaded with kernels='upstream', others without.",
+            "One calculation computes all models alike.",
+            "Load all of them with the same kernels.",
+        )
+    return kernels.pop() if kernels else "ours"
 
 
 def _head_of(sources: Sequence[Source]) -> str | None:

@@ -78,7 +78,13 @@ def load_contestants(
     """
     dtype = getattr(torch, spec.dtype)
     loaded = [
-        load_base(name, head=spec.head, base=bases.get(name), trust=trust)
+        load_base(
+            name,
+            head=spec.head,
+            base=bases.get(name),
+            trust=trust,
+            kernels=spec.kernels,
+        )
         for name in spec.models
     ]
     names = [BASE, ADAPTED][: len(loaded)] if len(loaded) < 3 else [BASE]

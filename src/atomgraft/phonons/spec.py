@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from atomgraft.core.kernels import Kernels
 from atomgraft.core.outputs import identity_of
 from atomgraft.core.provenance import fingerprint
 
@@ -58,6 +59,9 @@ class PhononSpec(BaseModel):
     """Å; pairs further apart are not displaced together for the third order."""
     conductivity_mesh: tuple[MeshCount, MeshCount, MeshCount] = (11, 11, 11)
     dtype: Literal["float32", "float64"] = "float64"
+    kernels: Kernels = "ours"
+    """``upstream`` computes with the modules of MACE and SevenNet in place of
+    atomgraft's faster ones."""
     max_atoms: Annotated[int, Field(ge=1)] | None = None
     """Atoms in one call of the model; none measures what fits."""
 

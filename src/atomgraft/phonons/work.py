@@ -103,7 +103,7 @@ def compute_phonons(
     models = load_contestants(spec, place, trust=trust, bases=bases)
     titles = dict(zip(models, spec.models, strict=True))
     result, judged = phonons_of(spec, crystal, models, titles=titles, progress=progress)
-    session = provenance("phonons", clock, place, spec.dtype)
+    session = provenance("phonons", clock, place, spec.dtype, spec.kernels)
     result = result.model_copy(update={"provenance": (session,)})
     head = {"identity": spec.identity(), "inputs": inputs}
     with held(folder, "phonons", inputs=read, fresh=fresh) as place:

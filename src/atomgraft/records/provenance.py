@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from atomgraft.core.kernels import Kernels
+
 Verb = Literal[
     "plan", "adapt", "prove", "compare", "phonons", "stabilise", "select", "campaign"
 ]
@@ -24,4 +26,5 @@ class Provenance(BaseModel):
     machine: dict[str, str | int]
     device: str
     dtype: str
+    kernels: Kernels = "ours"
     n_threads: int

@@ -134,7 +134,7 @@ def adapt(
             card = _graft_card(spec, inputs, setup, folder)
             size = write_graft(folder / GRAFT, setup.adapted, card)
         result = _result(job, terms, setup, outcome, size)
-        session = provenance("adapt", clock, fabric.device, spec.dtype)
+        session = provenance("adapt", clock, fabric.device, spec.dtype, spec.kernels)
         result = result.model_copy(update={"provenance": (*earlier, session)})
         if fabric.is_global_zero:
             RESULT.write(folder, result)

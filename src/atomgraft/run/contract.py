@@ -97,7 +97,7 @@ def draw_up(
         cost=cost,
         scratch=scratch,
         notices=tuple(notices),
-        provenance=provenance("plan", clock, fabric.device, spec.dtype),
+        provenance=provenance("plan", clock, fabric.device, spec.dtype, spec.kernels),
     )
 
 

@@ -12,6 +12,7 @@ from atomgraft.adaptation.axes import TARGET, ElementMap
 from atomgraft.adaptation.element_maps import AppliedMap, decide_map
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.kernels import KernelName
 from atomgraft.core.progress import Progress, told
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import is_file, is_folder
@@ -95,6 +96,7 @@ def load_base(
     head: str | None = None,
     base: str | None = None,
     trust: Trust = NO_TRUST,
+    kernels: KernelName = "ours",
 ) -> AbstractPotential:
     """Load a potential by name or file, or the merged result of a run folder.
 
@@ -108,6 +110,8 @@ def load_base(
         Of a run folder, where its base is; none looks where the run says.
     trust
         Which checkpoints may run code.
+    kernels
+        ``upstream`` evaluates with the framework's own modules.
 
     Raises
     ------
@@ -115,12 +119,13 @@ def load_base(
         There is no such potential, or a graft names itself as its base.
     """
     if not is_folder(Path(name)):
-        return load_potential(name, head=head, trust=is_trusted(name, trust))
+        return load_potential(
+            name, head=head, trust=is_trusted(name, trust), kernels=kernels
+        )
     origins_of(name)
     card = read_card(Path(name) / GRAFT)
-    if head in {None, card.head}:
-        return merged_run(Path(name), base=base, trust=trust)
-    return merged_run(Path(name), base=base, head=head, trust=trust)
+    further = None if head == card.head else head
+    return merged_run(Path(name), base=base, head=further, trust=trust, kernels=kernels)
 
 
 MAX_GRAFTS = 16
@@ -177,7 +182,11 @@ def base_places(folder: Path) -> list[str]:
 
 
 def source_of(
-    folder: Path, *, base: str | None = None, trust: Trust = NO_TRUST
+    folder: Path,
+    *,
+    base: str | None = None,
+    trust: Trust = NO_TRUST,
+    kernels: KernelName = "ours",
 ) -> AbstractPotential:
     """Load the model that a run's graft grew on, wherever it is today.
 
@@ -191,6 +200,8 @@ def source_of(
         Where the model is, in place of what the run says.
     trust
         Which checkpoints may run code.
+    kernels
+        ``upstream`` evaluates with the framework's own modules.
 
     Raises
     ------
@@ -203,7 +214,7 @@ def source_of(
     failures: list[BadInputError] = []
     for place in places:
         try:
-            found = load_base(place, head=card.head, trust=trust)
+            found = load_base(place, head=card.head, trust=trust, kernels=kernels)
             if card.element_map is not None:
                 found = card.element_map.apply(found)
         except BadInputError as error:
@@ -232,6 +243,7 @@ def merged_run(
     head: str | None = None,
     share: float = 1.0,
     trust: Trust = NO_TRUST,
+    kernels: KernelName = "ours",
 ) -> AbstractPotential:
     """Return the plain model that a finished run has made.
 
@@ -248,6 +260,8 @@ def merged_run(
         its source with reference energies put right.
     trust
         Which checkpoints may run code.
+    kernels
+        ``upstream`` evaluates with the framework's own modules.
 
     Raises
     ------
@@ -264,7 +278,7 @@ def merged_run(
         )
     if base is None:
         origins_of(str(folder))
-    source = source_of(folder, base=base, trust=trust)
+    source = source_of(folder, base=base, trust=trust, kernels=kernels)
     adapted = load_graft(folder / GRAFT, source)
     adapted.movement.retreat(1 - share)
     merged = adapted.merged(head or TARGET)
@@ -305,7 +319,7 @@ def read_inputs(
         Something cannot be used as it is, or a warning was not accepted.
     """
     data = data or read_run_data(spec)
-    base = load_base(spec.base, head=spec.head, trust=trust)
+    base = load_base(spec.base, head=spec.head, trust=trust, kernels=spec.kernels)
     wanted = spec.axes.starts.map
     base, applied, accepted = started(base, wanted, data.own.train, spec.accept)
     knowledge = knowledge_of(base, progress)

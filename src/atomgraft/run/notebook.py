@@ -9,6 +9,7 @@ from ase import Atoms
 
 from atomgraft.adaptation.graft import GRAFT
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.kernels import KernelName, kernels_named
 from atomgraft.core.outputs import examine
 from atomgraft.core.storage import is_folder
 from atomgraft.core.trust import NO_TRUST, Trust
@@ -72,12 +73,15 @@ class Base:
         Of a multi-fidelity model.
     trust
         Which checkpoints may run code.
+    kernels
+        Whose code computes its layers.
     """
 
     name: str
     potential: AbstractPotential = dataclasses.field(repr=False)
     head: str | None = None
     trust: Trust = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    kernels: KernelName = "ours"
 
     def calculator(self, device: str = "auto") -> GraftCalculator:
         """Return it as a calculator of ASE.
@@ -233,7 +237,11 @@ class Run:
         with about_arguments():
             require_finished(self.folder)
             merged = merged_run(
-                self.folder, base=self.base, head=head, trust=self.trust
+                self.folder,
+                base=self.base,
+                head=head,
+                trust=self.trust,
+                kernels=read_spec(self.folder / SPEC).kernels,
             )
         return _calculator(merged, device)
 
@@ -299,7 +307,13 @@ class Run:
         return card(result.verdict.headline, said, (), rows)
 
 
-def load(name: str | Path, *, head: str | None = None, trust: bool = False) -> Base:
+def load(
+    name: str | Path,
+    *,
+    head: str | None = None,
+    trust: bool = False,
+    kernels: str = "ours",
+) -> Base:
     """Load a potential to start from.
 
     Parameters
@@ -310,6 +324,8 @@ def load(name: str | Path, *, head: str | None = None, trust: bool = False) -> B
         Of a multi-fidelity model.
     trust
         Let the file run code when it is loaded; only if you know who made it.
+    kernels
+        ``ours``, or ``upstream``: compute with the modules of MACE and SevenNet.
 
     Raises
     ------
@@ -323,9 +339,10 @@ def load(name: str | Path, *, head: str | None = None, trust: bool = False) -> B
     """
     with about_arguments():
         allowed = trust_of(trust, (), [str(name)])
+        chosen = kernels_named(kernels)
         with calm():
-            potential = load_base(str(name), head=head, trust=allowed)
-    return Base(str(name), potential, head, allowed)
+            potential = load_base(str(name), head=head, trust=allowed, kernels=chosen)
+    return Base(str(name), potential, head, allowed, chosen)
 
 
 def open_run(
@@ -407,6 +424,7 @@ def adapt(
         labels = {key: keys.get(key) for key in LABEL_OPTIONS}
         frames = Frames(folder, **cast("Any", labels))
         given = {"base": source.name, "head": source.head, "recipe": recipe}
+        given["kernels"] = source.kernels
         given["train"] = frames.named(train, "train")
         if validation is not None:
             given["validation"] = frames.named(validation, "validation")
@@ -447,6 +465,7 @@ class Source:
     trust: Trust
     base: str | None = None
     """Of a run, where its base is today, if it was moved."""
+    kernels: KernelName | None = None
 
 
 def source_of(model: object, argument: str) -> Source:
@@ -465,7 +484,7 @@ def source_of(model: object, argument: str) -> Source:
         It is something else.
     """
     if isinstance(model, Base):
-        return Source(model.name, model.head, model.trust)
+        return Source(model.name, model.head, model.trust, kernels=model.kernels)
     if isinstance(model, Run):
         return Source(str(model.folder), None, model.trust, model.base)
     if isinstance(model, str | Path):

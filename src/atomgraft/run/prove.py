@@ -14,6 +14,7 @@ from ase.data import atomic_numbers
 
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card, write_errors
 from atomgraft.core.errors import AtomgraftError, BadInputError
+from atomgraft.core.kernels import KernelName
 from atomgraft.core.outputs import held
 from atomgraft.core.progress import Progress
 from atomgraft.core.provenance import now
@@ -133,9 +134,12 @@ class Origin:
         Where it is; none looks where the run says.
     trust
         Which checkpoints may run code.
+    kernels
+        Whose code computes its layers, and those of its grafts; none are the run's.
     """
 
     base: str | None = None
+    kernels: KernelName | None = None
     trust: Trust = dataclasses.field(default_factory=dict[str, str])
 
 
@@ -188,7 +192,8 @@ def prove(
         named, has_test = tuple(suites), bool(test)
         names = chosen_suites(named, has_test=has_test, answered=_answered(result))
         options_of(names, suites)  # before a model is loaded
-        base = source_of(folder, base=origin.base, trust=origin.trust)
+        kernels = origin.kernels or spec.kernels
+        base = source_of(folder, base=origin.base, trust=origin.trust, kernels=kernels)
         judge = _Judge(
             folder=folder, spec=spec, result=result, base=base, notify=watch.notify
         )
@@ -219,7 +224,7 @@ def prove(
             card = data_card("test", test, structures)
             others = (one for one in result.data if one.role != "test")
             result = result.model_copy(update={"data": (*others, card)})
-        session = provenance("prove", clock, models["base"].device, spec.dtype)
+        session = provenance("prove", clock, models["base"].device, spec.dtype, kernels)
         further = sentences_of(result.scores)
         result = result.model_copy(
             update={
@@ -433,7 +438,9 @@ def _contestants(
             card = read_card(graft)
             source = base  # in its own precision, as grafts are pinned to it
             if card.element_map and base.weights_hash() != card.base_hash:
-                source = source_of(run, base=origin.base, trust=origin.trust)
+                source = source_of(
+                    run, base=origin.base, trust=origin.trust, kernels=base.kernels
+                )
             models[name] = load_graft(graft, source.clone(device=device)).merged()
             stored = card.reference_shifts
             shifts[name] = {atomic_numbers[key]: one for key, one in stored.items()}

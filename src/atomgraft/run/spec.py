@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from atomgraft.adaptation.axes import SOURCE, TARGET, Axes
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.kernels import Kernels
 from atomgraft.core.outputs import identity_of
 from atomgraft.core.properties import Property
 from atomgraft.core.provenance import fingerprint
@@ -101,6 +102,9 @@ class RunSpec(BaseModel):
     seed: Annotated[int, Field(ge=0, lt=MAX_SEED)] = 0
     dtype: Literal["float32", "float64"] = "float32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    kernels: Kernels = "ours"
+    """``upstream`` computes with the modules of MACE and SevenNet in place of
+    atomgraft's faster ones."""
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from atomgraft.phonons.crystal_options import checked_spec, rows_of, stem_of
 from atomgraft.study.options import (
     Head,
     Json,
+    Kernels,
     SpecFile,
     TrustFiles,
     TrustNamed,
@@ -50,6 +51,7 @@ def command(
     max_steps: Annotated[int, typer.Option(help="Of one relaxation.")] = 500,
     distance: Annotated[float, typer.Option(help="Displacement, A.")] = 0.01,
     head: Head = None,
+    kernels: Kernels = "ours",
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     max_atoms: Annotated[
         int | None, typer.Option(help="Atoms in one call of the model.")
@@ -78,6 +80,7 @@ def command(
         "crystal": crystal,
         "model": model,
         "head": head,
+        "kernels": kernels,
         "depth": depth,
         "max_daughters": max_daughters,
         "threshold": threshold,

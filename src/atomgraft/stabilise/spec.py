@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from atomgraft.core.kernels import Kernels
 from atomgraft.core.provenance import fingerprint
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -42,6 +43,9 @@ class StabiliseSpec(BaseModel):
     distance: Positive = 0.01
     """Å"""
     dtype: Literal["float32", "float64"] = "float64"
+    kernels: Kernels = "ours"
+    """``upstream`` computes with the modules of MACE and SevenNet in place of
+    atomgraft's faster ones."""
     max_atoms: Annotated[int, Field(ge=1)] | None = None
     """Atoms in one call of the model; none measures what fits."""
 

@@ -95,7 +95,7 @@ def stabilise(
     read = inputs_of(spec)
     examine(folder, "stabilise", inputs=read)
     crystal = read_crystal(spec.crystal)
-    base = load_base(spec.model, head=spec.head, trust=trust)
+    base = load_base(spec.model, head=spec.head, trust=trust, kernels=spec.kernels)
     weights = base.weights_hash()
     place = resolve_device(device)
     potential = base.clone(dtype=getattr(torch, spec.dtype), device=place)
@@ -246,7 +246,13 @@ class _Writer:
 
     def _write(self, tree: Tree, *, finished: bool) -> StabiliseResult:
         dtype = str(self.potential.dtype).removeprefix("torch.")
-        session = provenance("stabilise", self.clock, self.potential.device, dtype)
+        session = provenance(
+            "stabilise",
+            self.clock,
+            self.potential.device,
+            dtype,
+            self.potential.kernels,
+        )
         result = self.result.model_copy(
             update={
                 "finished": finished,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
+from atomgraft.core.kernels import KernelName
 from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
 from atomgraft.core.storage import write_atomically
@@ -55,7 +56,7 @@ class Study(Generic[ResultT]):
         Files, folders and models that it reads.
     spec
         Name of the file that says what was asked, and its text.
-    device, dtype
+    device, dtype, kernels
         Of the models.
     record
         Where the result is kept.
@@ -75,6 +76,7 @@ class Study(Generic[ResultT]):
     spec: tuple[str, str]
     device: Any
     dtype: str
+    kernels: KernelName
     record: RecordFile[ResultT]
     work: Work
     refuse_other: Callable[[Path], None]
@@ -146,7 +148,7 @@ def run_study(study: Study[ResultT], folder: Path, execution: Execution) -> Resu
                 retry_failed=execution.retry_failed,
                 observer=execution.observer,
             )
-        session = provenance(study.verb, clock, device, study.dtype)
+        session = provenance(study.verb, clock, device, study.dtype, study.kernels)
         record = study.conclude(outcomes, folder.resolve().name, (*earlier, session))
         study.record.write(folder, record)
     return record

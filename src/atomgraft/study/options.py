@@ -46,6 +46,12 @@ Head = Annotated[
     str | None,
     typer.Option(help="One of several heads, modalities or levels of theory: PBE ..."),
 ]
+Kernels = Annotated[
+    str | None,
+    typer.Option(
+        help="ours, or upstream: compute with the modules of MACE and SevenNet."
+    ),
+]
 EnergyUnit = Annotated[
     str | None,
     typer.Option(

@@ -5,6 +5,7 @@ import time
 
 import torch
 
+from atomgraft.core.kernels import KernelName
 from atomgraft.core.provenance import command_line, machine, package_versions
 from atomgraft.records.provenance import Provenance, Verb
 
@@ -30,6 +31,7 @@ def provenance(
     clock: Clock,
     device: torch.device,
     dtype: str,
+    kernels: KernelName = "ours",
 ) -> Provenance:
     """Return where numbers came from.
 
@@ -43,6 +45,8 @@ def provenance(
         Where the model ran.
     dtype
         Its precision.
+    kernels
+        Whose code computed its layers.
     """
     return Provenance(
         verb=verb,
@@ -53,6 +57,7 @@ def provenance(
         machine=machine(),
         device=_device_name(device),
         dtype=dtype,
+        kernels=kernels,
         n_threads=torch.get_num_threads(),
     )
 

@@ -66,8 +66,9 @@ def _parts(filled: BaseModel) -> list[tuple[str, list[str]]]:
     meanings = meanings_of(type(filled))
     document = filled.model_dump(mode="json")
     return [
-        (name, [*_note(meanings.get(name, "")), *_lines(name, value, document[name])])
+        (name, [*_note(meanings.get(name, "")), *_lines(name, value, plain)])
         for name, value in filled
+        for plain in [document.get(name, value)]  # a default may be left out
     ]
 
 

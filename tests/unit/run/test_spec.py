@@ -101,6 +101,16 @@ def test_identity_is_as_it_was_before_differences_unless_they_are_asked_for():
     assert parsed(training={"differences": "auto"}).identity() == plain.identity()
 
 
+def test_kernels_identify_a_run_where_they_are_not_ours():
+    plain, asked = parsed(), parsed(kernels="upstream")
+    assert parsed(kernels="ours").identity() == plain.identity() != asked.identity()
+    assert "kernels" not in spec_text(plain)
+    assert "kernels: upstream" in spec_text(asked)
+    assert asked.model_dump()["kernels"] == "upstream"
+    with pytest.raises(BadInputError, match="kernels"):
+        parsed(kernels="theirs")
+
+
 def test_a_run_of_a_recipe_that_was_taken_out_stays_readable():
     given = {"base": "pair:sw-si", "train": "a.extxyz", "recipe": "l2sp"}
     with pytest.raises(BadInputError, match="taken out"):

@@ -18,6 +18,7 @@ from torch import nn
 
 from atomgraft.core.environments import require_framework
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.kernels import KernelName
 from atomgraft.core.storage import is_file
 from atomgraft.models.base import PotentialCard
 from atomgraft.models.checkpoints import read_checkpoint
@@ -95,7 +96,11 @@ print(published.download_mace_mp_checkpoint(url))
 
 
 def load_mace(
-    name: str, *, head: str | None = None, trust: bool = False
+    name: str,
+    *,
+    head: str | None = None,
+    trust: bool = False,
+    kernels: KernelName = "ours",
 ) -> MacePotential:
     """Load a published MACE potential by name, or any ``.model`` file by path.
 
@@ -110,6 +115,8 @@ def load_mace(
         Needed where the model has several.
     trust
         The user's word that the file may run code.
+    kernels
+        ``upstream`` evaluates with the framework's own modules.
 
     Raises
     ------
@@ -136,11 +143,16 @@ def load_mace(
                 head=head,
                 level=level_of_theory(name, head),
             ),
+            kernels=kernels,
         )
 
 
 def mace_from_preset(
-    preset: str, elements: Sequence[str], generator: torch.Generator
+    preset: str,
+    elements: Sequence[str],
+    generator: torch.Generator,
+    *,
+    kernels: KernelName = "ours",
 ) -> MacePotential:
     """Build a small MACE model with fresh weights.
 
@@ -152,6 +164,8 @@ def mace_from_preset(
         Chemical symbols it shall see.
     generator
         Source of the weights.
+    kernels
+        ``upstream`` evaluates with the framework's own modules.
 
     Raises
     ------
@@ -172,6 +186,7 @@ def mace_from_preset(
                 licence="yours",
                 is_untrained=True,
             ),
+            kernels=kernels,
         )
     potential.draw_weights(generator)
     return potential

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.kernels import KernelName
 from atomgraft.core.storage import with_ending, write_atomically
 from atomgraft.models.base import (
     EMBEDDING,
@@ -68,14 +69,19 @@ class MaceEnergies(nn.Module):
         The framework's model; not changed.
     head
         Index of the head.
+    kernels
+        ``upstream`` evaluates with the framework's own modules.
     """
 
-    def __init__(self, network: nn.Module, head: int) -> None:
+    def __init__(
+        self, network: nn.Module, head: int, *, kernels: KernelName = "ours"
+    ) -> None:
         super().__init__()
         own = copy.deepcopy(network)
         for name in _CONSTANTS:
             _buffer_to_parameter(own, name)
-        use_own_layers(own)
+        if kernels == "ours":
+            use_own_layers(own)
         self.network = own.to(next(network.parameters()).dtype)
         numbers = network.get_buffer("atomic_numbers").tolist()
         index = torch.full((max(numbers) + 1,), -1, dtype=torch.int64)
@@ -114,6 +120,8 @@ class MacePotential(AbstractPotential):
         The framework's model, in its own precision, on the CPU; not changed.
     card
         What it says of itself; `card.head` names the head.
+    kernels
+        ``upstream`` evaluates with the framework's own modules.
 
     Raises
     ------
@@ -121,14 +129,20 @@ class MacePotential(AbstractPotential):
         The head is missing or unknown.
     """
 
-    def __init__(self, network: nn.Module, card: PotentialCard) -> None:
-        self.card = card
+    def __init__(
+        self,
+        network: nn.Module,
+        card: PotentialCard,
+        *,
+        kernels: KernelName = "ours",
+    ) -> None:
+        self.card, self.kernels = card, kernels
         self.head = _head_index(heads_of(network), card)
         self.plain = network
         self.cutoff = float(network.get_buffer("r_max"))
         self.numbers: list[int] = network.get_buffer("atomic_numbers").tolist()
         self.elements = frozenset(self.numbers)
-        self.module = MaceEnergies(network, self.head)
+        self.module = MaceEnergies(network, self.head, kernels=kernels)
         self.module.requires_grad_(requires_grad=True)
         self.roles = _roles(self.module)
         self.element_constants = element_constants(network)
@@ -186,7 +200,7 @@ class MacePotential(AbstractPotential):
     def with_more_elements(self, numbers: Iterable[int]) -> "MacePotential":
         """Return a model of the same function with room for further elements."""
         network = for_elements(self.plain, sorted(numbers))
-        other = MacePotential(network, self.card)
+        other = MacePotential(network, self.card, kernels=self.kernels)
         other.module.to(device=self.device, dtype=self.dtype)
         transfer_weights(self, other)
         return other
@@ -199,7 +213,7 @@ class MacePotential(AbstractPotential):
                 return super().rescaled(length=length, energy=energy)
             for name in ("scale", "shift"):
                 plain.get_submodule("scale_shift").get_buffer(name).mul_(energy)
-        other = MacePotential(plain, self.card)
+        other = MacePotential(plain, self.card, kernels=self.kernels)
         other.module.to(device=self.device, dtype=self.dtype)
         other.keep_references(self.exact_references())
         return other

@@ -15,6 +15,7 @@ from torch import nn
 
 from atomgraft.core.environments import require_framework
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.kernels import KernelName
 from atomgraft.models.base import PotentialCard
 from atomgraft.models.checkpoints import read_checkpoint
 from atomgraft.models.levels import level_of_theory
@@ -54,7 +55,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def load_sevennet(
-    name: str, *, head: str | None = None, trust: bool = False
+    name: str,
+    *,
+    head: str | None = None,
+    trust: bool = False,
+    kernels: KernelName = "ours",
 ) -> SevenNetPotential:
     """Load a published SevenNet potential by name, or any checkpoint by path.
 
@@ -66,6 +71,8 @@ def load_sevennet(
         The modality of a multi-fidelity model.
     trust
         Allow a checkpoint that cannot be read as plain data.
+    kernels
+        ``upstream`` evaluates with the framework's own modules.
 
     Raises
     ------
@@ -86,7 +93,7 @@ def load_sevennet(
             "A .pth file written by SevenNet is needed.",
             "Check that this is the checkpoint and not a deployed model.",
         )
-    network, config = _built(document, path)
+    network, config = _built(document, path, kernels)
     potential = SevenNetPotential(
         _with_species_references(network, config),
         Source(config=config, modalities=config.get("_modal_map") or {}),
@@ -97,6 +104,7 @@ def load_sevennet(
             head=head,
             level=level_of_theory(name, head),
         ),
+        kernels=kernels,
     )
     shift = document["model_state_dict"].get(REFERENCE)
     if isinstance(shift, torch.Tensor) and shift.dtype == torch.float64:
@@ -105,7 +113,7 @@ def load_sevennet(
 
 
 def _built(
-    document: Mapping[str, Any], path: Path
+    document: Mapping[str, Any], path: Path, kernels: KernelName
 ) -> tuple[nn.Sequential, dict[str, Any]]:
     """Let SevenNet build the model of a checkpoint that was read as data.
 
@@ -119,15 +127,19 @@ def _built(
         ours = Path(folder) / "checkpoint.pth"
         torch.save({**document, "optimizer_state_dict": {}}, ours)
         checkpoint = load_checkpoint(str(ours))
-        network = _network(checkpoint, path)
+        network = _network(checkpoint, path, kernels)
         # the network is in today's form, whatever version wrote the file
         return network, checkpoint.config | {"version": sevenn.__version__}
 
 
-def _network(checkpoint: Any, path: Path) -> nn.Sequential:  # noqa: ANN401 - sevenn's
+def _network(
+    checkpoint: Any,  # noqa: ANN401 - sevenn's
+    path: Path,
+    kernels: KernelName,
+) -> nn.Sequential:
     """Build the model on the plain backend, whatever it was trained with."""
     try:
-        with _built_quickly():
+        with _built_for(kernels):
             return checkpoint.build_model()
     except (RuntimeError, KeyError, ValueError, AssertionError) as error:
         raise BadInputError(
@@ -187,7 +199,11 @@ def _with_species_references(
 
 
 def sevennet_from_preset(
-    preset: str, elements: Sequence[str], generator: torch.Generator
+    preset: str,
+    elements: Sequence[str],
+    generator: torch.Generator,
+    *,
+    kernels: KernelName = "ours",
 ) -> SevenNetPotential:
     """Build a small SevenNet model with fresh weights.
 
@@ -199,6 +215,8 @@ def sevennet_from_preset(
         Chemical symbols it shall see.
     generator
         Source of the weights.
+    kernels
+        ``upstream`` evaluates with the framework's own modules.
 
     Raises
     ------
@@ -213,7 +231,7 @@ def sevennet_from_preset(
     with _quiet():
         from sevenn.model_build import build_E3_equivariant_model
 
-        with _built_quickly():
+        with _built_for(kernels):
             network = build_E3_equivariant_model(copy.deepcopy(config))
     potential = SevenNetPotential(
         network,
@@ -224,6 +242,7 @@ def sevennet_from_preset(
             licence="yours",
             is_untrained=True,
         ),
+        kernels=kernels,
     )
     potential.draw_weights(generator)
     return potential
@@ -253,16 +272,16 @@ def _preset_config(preset: str, elements: Sequence[str]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _built_quickly() -> Any:  # noqa: ANN401 - a context manager
-    """Leave out e3nn's search for contraction orders: two thirds of building.
+def _built_for(kernels: KernelName) -> Any:  # noqa: ANN401 - a context manager
+    """Leave out e3nn's search for contraction orders, two thirds of building, if ours.
 
-    What it would order are sums over atoms, too small to gain; the sums over edges
+    What it would order then are sums over atoms, too small to gain; the sums over edges
     are ours.
     """
     import e3nn
 
     before = e3nn.get_optimization_defaults()
-    e3nn.set_optimization_defaults(optimize_einsums=False)
+    e3nn.set_optimization_defaults(optimize_einsums=kernels == "upstream")
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from atomgraft.core.kernels import KernelName
 from atomgraft.models.graph import Graph
 from atomgraft.models.irreps import has_weight_a_channel, message_paths
 from atomgraft.models.messages import MessagePath, SummedMessages
@@ -25,6 +26,8 @@ class SevenNetEnergies(nn.Module):
         Atomic number to index of the embedding.
     modality
         Index of the modality; none for a model without.
+    kernels
+        ``upstream`` evaluates with the framework's own modules.
     """
 
     def __init__(
@@ -32,11 +35,14 @@ class SevenNetEnergies(nn.Module):
         network: nn.Module,
         type_map: Mapping[int, int],
         modality: int | None,
+        *,
+        kernels: KernelName = "ours",
     ) -> None:
         super().__init__()
         for name, module in network.named_children():
             if name not in TAIL:
-                self.add_module(name, _with_own_messages(module))
+                own = module if kernels == "upstream" else _with_own_messages(module)
+                self.add_module(name, own)
         index = torch.full((max(type_map) + 1,), -1, dtype=torch.int64)
         for number, position in type_map.items():
             index[number] = position

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.kernels import KernelName
 from atomgraft.core.storage import with_ending, write_atomically
 from atomgraft.models.base import (
     EMBEDDING,
@@ -66,6 +67,8 @@ class SevenNetPotential(AbstractPotential):
         What it was built from.
     card
         What it says of itself; `card.head` names the modality.
+    kernels
+        ``upstream`` evaluates with the framework's own modules.
 
     Raises
     ------
@@ -73,15 +76,24 @@ class SevenNetPotential(AbstractPotential):
         The modality is missing or unknown.
     """
 
-    def __init__(self, network: nn.Module, source: Source, card: PotentialCard) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        source: Source,
+        card: PotentialCard,
+        *,
+        kernels: KernelName = "ours",
+    ) -> None:
         self.source = source
-        self.card = card
+        self.card, self.kernels = card, kernels
         self.modality = _modality_index(source, card)
         type_map: Mapping[int, int] = source.config["_type_map"]
         self.type_map = type_map
         self.cutoff = float(source.config["cutoff"])
         self.elements = frozenset(type_map)
-        self.module = SevenNetEnergies(network, type_map, self.modality)
+        self.module = SevenNetEnergies(
+            network, type_map, self.modality, kernels=kernels
+        )
         # copying a compiled layer adds constants of its own to the state
         self.state_names = tuple(self.module.state_dict())
         self.module.requires_grad_(requires_grad=True)
@@ -178,7 +190,7 @@ class SevenNetPotential(AbstractPotential):
     def _of(self, network: nn.Module, config: dict[str, Any]) -> "SevenNetPotential":
         """Return a potential of another network, in this one's precision and place."""
         source = dataclasses.replace(self.source, config=config)
-        other = SevenNetPotential(network, source, self.card)
+        other = SevenNetPotential(network, source, self.card, kernels=self.kernels)
         other.module.to(device=self.device, dtype=self.dtype)
         return other
 

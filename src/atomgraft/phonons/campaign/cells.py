@@ -334,9 +334,13 @@ def judge(folder: Path, told: Document) -> Document:
 def _model(payload: JudgePayload, spec: PhononSpec, name: str) -> AbstractPotential:
     """Load the base or what was made of it, in float64."""
     if name == BASE:
-        found = load_base(spec.models[0], head=spec.head, trust=payload.trust)
+        found = load_base(
+            spec.models[0], head=spec.head, trust=payload.trust, kernels=spec.kernels
+        )
     else:
-        found = merged_run(Path(payload.run or ""), trust=payload.trust)
+        found = merged_run(
+            Path(payload.run or ""), trust=payload.trust, kernels=spec.kernels
+        )
     return found.clone(dtype=torch.float64, device=resolve_device(payload.device))
 
 

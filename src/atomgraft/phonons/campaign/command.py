@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from atomgraft.study.calls import StudyOptions, Verb, composed, study_command
-from atomgraft.study.options import Head
+from atomgraft.study.options import Head, Kernels
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,6 +88,7 @@ def command(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the campaign.")] = None,
     head: Head = None,
+    kernels: Kernels = None,
     dtype: Annotated[
         str | None, typer.Option(help="Of training: float32 or float64.")
     ] = None,
@@ -105,6 +106,7 @@ def command(
         "folder": str(folder),
         "base": model,
         "head": head,
+        "kernels": kernels,
         "recipes": recipe,
         "mode": mode,
         "labels": None if labels is None else _number(labels),

@@ -170,7 +170,7 @@ def plan_phonon_campaign(
     BadInputError
         Something cannot be used as it is.
     """
-    base = load_base(spec.base, head=spec.head, trust=trust)
+    base = load_base(spec.base, head=spec.head, trust=trust, kernels=spec.kernels)
     resolve_device(spec.device)
     materials, notices = read_materials(
         Path(spec.folder), symprec=spec.symprec, known=base.elements

@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from atomgraft.compare.spec import CompareSpec, Entrant, Way
+from atomgraft.core.kernels import Kernels
 from atomgraft.core.seeding import MAX_SEED
 from atomgraft.core.specs import parsed
 from atomgraft.core.yaml_files import read_settings
@@ -71,6 +72,9 @@ class PhononCampaignSpec(BaseModel):
     dtype: Literal["float32", "float64"] = "float32"
     """Of training; vibrations are computed in float64."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    kernels: Kernels = "ours"
+    """``upstream`` computes with the modules of MACE and SevenNet in place of
+    atomgraft's faster ones."""
     length: Positive = 12.0
     """Å; least thickness of the supercell of a structure."""
     mesh: tuple[MeshCount, MeshCount, MeshCount] = (20, 20, 20)
@@ -141,6 +145,7 @@ class PhononCampaignSpec(BaseModel):
             training=self.training,
             dtype=self.dtype,
             device=self.device,
+            kernels=self.kernels,
         )
         return runs.run_of(Way(base=base, entrant=entrant), seed=seed, train=train)
 
@@ -156,6 +161,7 @@ class PhononCampaignSpec(BaseModel):
             crystal=crystal,
             models=(self.base,),
             head=self.head,
+            kernels=self.kernels,
             length=self.length,
             mesh=self.mesh,
             threshold=self.threshold,

@@ -111,6 +111,7 @@ def run_phonon_campaign(
         spec=(CAMPAIGN_SPEC, campaign_spec_text(spec)),
         device=spec.device,
         dtype=spec.dtype,
+        kernels=spec.kernels,
         record=CAMPAIGN,
         work=do_cell,
         refuse_other=lambda folder: _refuse_other_campaign(folder, plan),

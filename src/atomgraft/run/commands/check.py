@@ -13,6 +13,7 @@ from atomgraft.study.options import (
     ForcesUnit,
     Head,
     Json,
+    Kernels,
     StressKey,
     StressOrder,
     StressUnit,
@@ -39,6 +40,7 @@ def command(
         str | None, typer.Option(help="The model you would start from.")
     ] = None,
     head: Head = None,
+    kernels: Kernels = None,
     validation: Annotated[
         list[str] | None, typer.Option(help="Files that would decide when to stop.")
     ] = None,
@@ -57,6 +59,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Check labels, units, references, geometries and splits; exit 2 on an error."""
+    from atomgraft.core.kernels import kernels_named
     from atomgraft.data.checks.suite import Sets, examine
     from atomgraft.data.label_keys import LabelOptions
     from atomgraft.data.labels import count_labels
@@ -64,6 +67,7 @@ def command(
     from atomgraft.study.screen import calm, console, print_json, stage_screen
 
     allowed = trust_of(trust, trust_file, [base])
+    chosen = kernels_named(kernels or "ours")
     labels = LabelOptions(
         energy_key=energy_key,
         forces_key=forces_key,
@@ -78,7 +82,9 @@ def command(
     def load() -> "BaseKnowledge":
         from atomgraft.run.inputs import knowledge_of, load_base
 
-        return knowledge_of(load_base(str(base), head=head, trust=allowed), show)
+        return knowledge_of(
+            load_base(str(base), head=head, trust=allowed, kernels=chosen), show
+        )
 
     with calm(), stage_screen(screen, "reading and checking") as show:
         train, held_back, judging = (

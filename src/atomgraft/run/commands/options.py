@@ -14,6 +14,7 @@ from atomgraft.study.options import (
     ForcesKey,
     ForcesUnit,
     Head,
+    Kernels,
     StressKey,
     StressOrder,
     StressUnit,
@@ -92,6 +93,7 @@ def _asked(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     head: Head = None,
+    kernels: Kernels = None,
     steps: Annotated[int | None, typer.Option(help="Steps of the optimiser.")] = None,
     learning_rate: Annotated[
         float | None, typer.Option("--learning-rate", "--lr", help="Peak.")
@@ -151,6 +153,7 @@ def _asked(
     given = {
         "base": base,
         "head": head,
+        "kernels": kernels,
         "train": tuple(train) if train else None,
         "validation": tuple(validation) if validation else None,
         "recipe": recipe,

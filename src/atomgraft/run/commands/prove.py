@@ -5,7 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from atomgraft.study.options import Json, MovedBase, TrustFiles, TrustNamed, trust_of
+from atomgraft.study.options import (
+    Json,
+    Kernels,
+    MovedBase,
+    TrustFiles,
+    TrustNamed,
+    trust_of,
+)
 
 
 def command(
@@ -31,6 +38,7 @@ def command(
         typer.Option("--set", help="An option of a suite: SUITE.KEY=VALUE; repeat."),
     ] = None,
     base: MovedBase = None,
+    kernels: Kernels = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     default_labels: Annotated[
         bool,
@@ -44,6 +52,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Measure held-out errors, forgetting and consistency; write the page."""
+    from atomgraft.core.kernels import kernels_named
     from atomgraft.run.held_out import refuse_early
     from atomgraft.run.screen import print_record
     from atomgraft.study.screen import (
@@ -55,6 +64,7 @@ def command(
         stage_screen,
     )
 
+    others = None if kernels is None else kernels_named(kernels)
     if test:
         refuse_early(folder, test, default_labels=default_labels)
     from atomgraft.run.page.document import write_page
@@ -71,7 +81,7 @@ def command(
             suites=chosen,
             device=device_name(device),
             default_labels=default_labels,
-            origin=Origin(base=base, trust=allowed),
+            origin=Origin(base=base, trust=allowed, kernels=others),
             watch=Watch(progress=show, notify=lambda text: print_notice(screen, text)),
         )
     page = write_page(folder, result)

@@ -224,7 +224,8 @@ def _entry_facts(entry: Provenance) -> Facts:
             ("Took", duration_text(entry.seconds)),
             (
                 "Computed with",
-                f"{entry.device}, {entry.dtype}, {counted(entry.n_threads, 'thread')}",
+                f"{entry.device}, {entry.dtype}, {counted(entry.n_threads, 'thread')}"
+                + (", the framework's own modules" * (entry.kernels == "upstream")),
             ),
             ("Machine", machine or MISSING),
             ("Versions", versions or MISSING),
