@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from ase import Atoms
+from ase.stress import voigt_6_to_full_3x3_stress
 from jaxtyping import Float
 
 from atomgraft.core.properties import PROPERTIES, Property
@@ -214,12 +215,16 @@ def _equivariance(
     yield Property.ENERGY, abs(there.energy - prediction.energy) / len(atoms)
     yield Property.FORCES, float(np.abs(there.forces - prediction.forces @ R.T).max())
     if atoms.cell.rank == 3:
-        stress = R @ _matrix(prediction.stress) @ R.T
-        yield Property.STRESS, float(np.abs(_matrix(there.stress) - stress).max())
+        before, after = (
+            voigt_6_to_full_3x3_stress(one.stress) for one in (prediction, there)
+        )
+        yield Property.STRESS, float(np.abs(after - R @ before @ R.T).max())
 
 
 def random_rotation(rng: np.random.Generator) -> Float[np.ndarray, "3 3"]:
     """Return a proper rotation, uniform over all of them (QR of a normal matrix).
+
+    Another way to draw it would change the scores of every run.
 
     Examples
     --------
@@ -230,8 +235,3 @@ def random_rotation(rng: np.random.Generator) -> Float[np.ndarray, "3 3"]:
     Q, upper = np.linalg.qr(rng.normal(size=(3, 3)))
     Q = Q * np.sign(np.diag(upper))
     return Q * np.linalg.det(Q)
-
-
-def _matrix(voigt: Float[np.ndarray, "6"]) -> Float[np.ndarray, "3 3"]:
-    xx, yy, zz, yz, xz, xy = voigt
-    return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
