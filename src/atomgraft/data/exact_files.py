@@ -1,7 +1,7 @@
 """Labelled structures on disk to the last digit, so that a subset is what it was."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +77,7 @@ def write_exactly(path: Path, structures: Sequence[Atoms]) -> None:
     >>> float(again.positions[0, 0]), again.info["REF_energy"]
     (0.3333333333333333, -0.3333333333333333)
     """
-    write_atomically(path, "".join(_frame(atoms) for atoms in structures))
+    write_atomically(path, raw_text([_reduced(atoms) for atoms in structures]))
 
 
 def raw_text(structures: Sequence[Atoms]) -> str:
@@ -100,10 +100,10 @@ def raw_text(structures: Sequence[Atoms]) -> str:
     Properties=species:S:1:pos:R:3 energy=-0.3333333333333333 head="PBE" pbc="F F F"
     H 0.0 0.0 0.0
     """
-    return "".join(map(_raw_frame, structures))
+    return "".join(map(_frame, structures))
 
 
-def _raw_frame(atoms: Atoms) -> str:
+def _frame(atoms: Atoms) -> str:
     results = {} if atoms.calc is None else dict(atoms.calc.results)
     by_atom = {key: results[key] for key in BY_ATOM if results.get(key) is not None}
     by_atom |= {k: v for k, v in atoms.arrays.items() if k not in OF_ASE}
@@ -165,39 +165,23 @@ def _text(value: np.generic) -> str:
     return "FT"[plain] if isinstance(plain, bool) else repr(plain)
 
 
-def _frame(atoms: Atoms) -> str:
+def _reduced(atoms: Atoms) -> Atoms:
+    """Return a structure with what means something to atomgraft, and nothing else."""
+    plain = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     arrays = {FORCES: forces_of(atoms), DISPLACEMENT: atoms.arrays.get(DISPLACEMENT)}
-    there = {name: one for name, one in arrays.items() if one is not None}
     if np.any(moments := atoms.get_initial_magnetic_moments()):
-        there[MOMENTS] = moments.reshape(len(atoms), -1)
-    rows = np.concatenate([atoms.positions, *there.values()], axis=1)
-    widths = {name: one.shape[1] for name, one in there.items()}
-    lines = [str(len(atoms)), _comment(atoms, widths)]
-    lines += [
-        f"{symbol} {_numbers(row)}"
-        for symbol, row in zip(atoms.symbols, rows, strict=True)
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _comment(atoms: Atoms, widths: Mapping[str, int]) -> str:
-    parts: list[str] = []
-    if atoms.cell.array.any():
-        parts.append(f'Lattice="{_numbers(atoms.cell.array.ravel())}"')
-    columns = "".join(f":{name}:R:{width}" for name, width in widths.items())
-    parts.append(f"Properties=species:S:1:pos:R:3{columns}")
-    energy, stress = energy_of(atoms), stress_of(atoms)
-    if energy is not None:
-        parts.append(f"{ENERGY}={energy!r}")
-    if stress is not None:
-        parts.append(f'{STRESS}="{_numbers(stress)}"')
+        arrays[MOMENTS] = moments
+    plain.arrays |= {
+        name: np.asarray(one, dtype=float)
+        for name, one in arrays.items()
+        if one is not None
+    }
+    info = {ENERGY: energy_of(atoms), STRESS: stress_of(atoms)}
     if SYMMETRY_TOLERANCE in atoms.info:
-        parts.append(f"{SYMMETRY_TOLERANCE}={float(atoms.info[SYMMETRY_TOLERANCE])!r}")
-    parts += [
-        f"{key}={_quoted(str(atoms.info[key]))}" for key in KEPT if key in atoms.info
-    ]
-    parts.append(f'pbc="{" ".join("FT"[int(one)] for one in atoms.pbc)}"')
-    return " ".join(parts)
+        info[SYMMETRY_TOLERANCE] = float(atoms.info[SYMMETRY_TOLERANCE])
+    info |= {key: str(atoms.info[key]) for key in KEPT if key in atoms.info}
+    plain.info = {key: one for key, one in info.items() if one is not None}
+    return plain
 
 
 def _numbers(values: Float[np.ndarray, " values"]) -> str:
