@@ -5,6 +5,7 @@ displacements, which must be those of the file. Where one atom or two are displa
 ``FORCES_FC2`` and ``FORCES_FC3`` hold a force a line and nothing else.
 """
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,13 @@ from atomgraft.core.reading import read_text
 from atomgraft.core.storage import is_file
 from atomgraft.data.phonopy_units import FileUnits
 from atomgraft.data.sources import Source
-from atomgraft.data.supercell_sets import SupercellSet, checked, set_from, with_forces
+from atomgraft.data.supercell_sets import (
+    SupercellSet,
+    checked,
+    set_from,
+    unreadable,
+    with_forces,
+)
 
 FORCE_FILES = ("FORCE_SETS", "FORCES_FC2", "FORCES_FC3")
 
@@ -157,9 +164,8 @@ def _columns(text: str) -> int:
 
 def _plain(text: str, n_atoms: int, beside: Source) -> Float[np.ndarray, "frames _ 3"]:
     """Return the forces of a file with a force a line."""
-    rows = [
-        line for one in text.splitlines() if (line := one.partition("#")[0].split())
-    ]
+    with foreign(lambda reason: unreadable(beside, f"has no plain forces ({reason})")):
+        rows = np.loadtxt(io.StringIO(text), ndmin=2)
     flat = checked(rows, (3,), "forces", beside)
     if len(flat) % n_atoms:
         raise _misfit(

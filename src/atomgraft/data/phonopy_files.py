@@ -362,10 +362,8 @@ def _built(
     n_atoms = abs(round(float(np.linalg.det(matrix)))) * len(unit_cell)
     if n_atoms > MOST_ATOMS:
         raise unreadable(source, f"has a {name}_matrix that makes {n_atoms} atoms")
-    try:
+    with foreign(lambda reason: unreadable(source, f"has no usable {name} ({reason})")):
         return get_supercell(unit_cell, matrix)
-    except Exception as error:
-        raise unreadable(source, f"has no usable {name} ({error})") from error
 
 
 def _symmetry_tolerance(document: Mapping[str, Any], units: FileUnits) -> float | None:

@@ -9,6 +9,7 @@ from ase import Atoms
 from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.foreign import foreign
 from atomgraft.data.phonopy_files import to_ase
 from atomgraft.lattice.cells import to_phonopy
 
@@ -139,30 +140,30 @@ def crystal(
     from phonopy import Phonopy
 
     require_crystal(unitcell)
-    try:
-        with warnings.catch_warnings():  # what they say is for notices to say
-            warnings.simplefilter("ignore")
-            return Phonopy(
-                to_phonopy(unitcell),
-                supercell_matrix=supercell_matrix,
-                primitive_matrix=primitive_matrix,
-                symprec=symprec,
-            )
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+    def refusal(reason: str) -> BadInputError:
         rows = (
             primitive_matrix
             if isinstance(primitive_matrix, str)
             else np.round(primitive_matrix, 4).tolist()
         )
-        raise BadInputError(
+        return BadInputError(
             f"phonopy cannot build {unitcell.get_chemical_formula()} with supercell "
             f"{np.asarray(supercell_matrix).tolist()} and primitive matrix {rows}: "
             f"{reason}.",
             "A primitive cell that repeats to the unit cell, and atoms whose symmetry "
             "can be found, are needed.",
             "Correct primitive_matrix (auto finds it), or look at the structure.",
-        ) from error
+        )
+
+    with foreign(refusal), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they say is for notices to say
+        return Phonopy(
+            to_phonopy(unitcell),
+            supercell_matrix=supercell_matrix,
+            primitive_matrix=primitive_matrix,
+            symprec=symprec,
+        )
 
 
 def require_crystal(atoms: Atoms) -> None:
@@ -228,10 +229,7 @@ def all_displacements(phonon: "Phonopy") -> Float[np.ndarray, "frames atoms 3"]:
             "Displaced supercells are needed.",
             "Give a file that phonopy wrote with displacements.",
         )
-    if "first_atoms" not in dataset:
-        return np.array(dataset["displacements"], dtype=float)
-    entries = dataset["first_atoms"]
-    displacements = np.zeros((len(entries), len(phonon.supercell), 3))
-    for i, entry in enumerate(entries):
-        displacements[i, entry["number"]] = entry["displacement"]
-    return displacements
+    from phonopy.structure.dataset import get_displacements_and_forces
+
+    displacements, _ = get_displacements_and_forces(dataset)
+    return np.array(displacements, dtype=float)
