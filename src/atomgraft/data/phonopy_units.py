@@ -60,7 +60,15 @@ def units_of(document: Mapping[str, Any], source: Source) -> FileUnits:
         The file names a program or a unit that phonopy does not know, contradicts
         itself, or states the unit of lengths and not that of forces.
     """
-    calculator = _calculator(document, source)
+    from phonopy.interface.calculator import calculator_info
+    from phonopy.physical_units import get_calculator_physical_units
+
+    tables = {name: get_calculator_physical_units(name) for name in calculator_info}
+    program = document.get("phonopy") or document.get("phono3py") or {}
+    calculator = program.get("calculator") if isinstance(program, dict) else None
+    own = tables.get("vasp" if calculator is None else str(calculator).lower())
+    if own is None:
+        raise _unusable(source, f"the calculator {calculator!r}")
     stated = document.get("physical_unit") or {}
     if not isinstance(stated, dict):
         raise _unusable(source, f"physical_unit {stated!r}")
@@ -68,58 +76,27 @@ def units_of(document: Mapping[str, Any], source: Source) -> FileUnits:
         None if stated.get(key) is None else _unified(str(stated[key]))
         for key in ("length", "force")
     )
-    table = _table(calculator)
     if calculator is not None:
-        for name, own in ((length, table.length_unit), (force, table.force_unit)):
-            if name is not None and name != _unified(own):
+        for name, unit in ((length, own.length_unit), (force, own.force_unit)):
+            if name is not None and name != _unified(unit):
                 raise _unusable(source, f"{name} and the calculator {calculator}")
-    elif length is not None and force is None and length != table.length_unit:
+    elif length is not None and force is None and length != own.length_unit:
         raise _unusable(source, f"lengths in {length}, and no unit of force")
+    lengths = {_unified(one.length_unit): one.distance_to_A for one in tables.values()}
+    forces = {_unified(one.force_unit): one.force_to_eVperA for one in tables.values()}
+    for kind, name, known in (("length", length, lengths), ("force", force, forces)):
+        if name is not None and name not in known:
+            raise _unusable(source, f"{kind} in {name}")
     return FileUnits(
-        length=_factor("length", length, source) or table.distance_to_A,
-        force=_factor("force", force, source) or table.force_to_eVperA,
-        energy=table.energy_to_eV,
+        length=lengths[length or _unified(own.length_unit)],
+        force=forces[force or _unified(own.force_unit)],
+        energy=own.energy_to_eV,
     )
 
 
 def _unified(name: str) -> str:
     """Return a unit as phonopy's tables spell it: ``au`` is Bohr."""
     return name.strip().lower().replace("bohr", "au").replace("å", "angstrom")
-
-
-def _programs() -> tuple[str, ...]:
-    from phonopy.interface.calculator import calculator_info
-
-    return tuple(calculator_info)
-
-
-def _table(calculator: str | None) -> Any:  # noqa: ANN401 - phonopy's own
-    from phonopy.physical_units import get_calculator_physical_units
-
-    return get_calculator_physical_units(calculator)
-
-
-def _calculator(document: Mapping[str, Any], source: Source) -> str | None:
-    program = document.get("phonopy") or document.get("phono3py") or {}
-    name = program.get("calculator") if isinstance(program, dict) else None
-    if name is None:
-        return None
-    if not isinstance(name, str) or name.lower() not in _programs():
-        raise _unusable(source, f"the calculator {name!r}")
-    return name.lower()
-
-
-def _factor(kind: str, name: str | None, source: Source) -> float | None:
-    """Return what a unit is in Å or in eV/Å; none where none is stated."""
-    if name is None:
-        return None
-    for program in _programs():
-        table = _table(program)
-        if kind == "length" and _unified(table.length_unit) == name:
-            return float(table.distance_to_A)
-        if kind == "force" and _unified(table.force_unit) == name:
-            return float(table.force_to_eVperA)
-    raise _unusable(source, f"{kind} in {name}")
 
 
 def _unusable(source: Source, what: str) -> BadInputError:
