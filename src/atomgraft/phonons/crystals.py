@@ -1,21 +1,17 @@
 """A crystal to be shaken: a structure, or a calculation to compare with."""
 
 import dataclasses
-import warnings
 from pathlib import Path
 
 from ase import Atoms
-from ase.io import read
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.reading import expanded, format_suffix
+from atomgraft.core.reading import format_suffix
 from atomgraft.data.force_sets import is_phonopy_calculation
 from atomgraft.data.geometry import check_crystal
-from atomgraft.data.sources import PREFIX, Source, parse_source
+from atomgraft.data.sources import PREFIX, parse_source
+from atomgraft.data.structure_files import read_frames, read_structure
 from atomgraft.lattice.reference import PhononReference, read_reference
-
-MAX_BYTES = 512 * 1024**2
-"""Of a file with one crystal; outputs of programs may be as long."""
 
 LABELLED = (".extxyz", ".xyz", ".traj", ".db")
 """Formats that may hold several frames of one supercell."""
@@ -90,7 +86,7 @@ def read_crystal(
             "Give that file in place of the structure.",
         )
     source = parse_source(path)
-    atoms = _structure(source)
+    atoms = read_structure(source)
     return Crystal(name=source.path.stem.partition(".")[0], atoms=atoms)
 
 
@@ -102,49 +98,4 @@ def _is_reference(path: str) -> bool:
     source = parse_source(path)
     if format_suffix(source.path) not in LABELLED or source.selection:
         return False
-    return len(_frames(source.path, slice(0, 2))) == 2
-
-
-def _frames(path: Path, frames: slice) -> list[Atoms]:
-    """Read structures of any format that ASE tells from name and content."""
-    with expanded(path, max_bytes=MAX_BYTES) as plain, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of readers that guess at details
-        try:
-            found = read(plain, index=frames)
-        except Exception as error:
-            raise _unreadable(path, error) from error
-    structures = found if isinstance(found, list) else [found]
-    if not all(isinstance(one, Atoms) for one in structures):
-        raise _unreadable(path, TypeError("it holds no structures"))
-    return structures
-
-
-def _structure(source: Source) -> Atoms:
-    path = source.path
-    structures = _frames(path, source.frames)
-    if not structures:
-        raise _unreadable(path, IndexError("it holds no such frame"))
-    if len(structures) > 1:
-        raise BadInputError(
-            f"{path} holds {len(structures)} structures"
-            f"{f' behind @{source.selection}' if source.selection else ''}.",
-            "One crystal is needed, or frames of one supercell of which the first is "
-            "undisplaced.",
-            f"Choose one: {path}@0 is the first, {path}@-1 the last.",
-        )
-    found = structures[0]
-    check_crystal(found, str(path))
-    atoms = Atoms(found.numbers, found.positions, cell=found.cell, pbc=found.pbc)
-    if found.has("initial_magmoms"):
-        atoms.set_initial_magnetic_moments(found.get_initial_magnetic_moments())
-    return atoms
-
-
-def _unreadable(path: Path, error: Exception) -> BadInputError:
-    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
-    return BadInputError(
-        f"{path} cannot be read as a structure: {reason}.",
-        "A file of one crystal is needed (POSCAR, CIF, extended XYZ ...), or a "
-        "calculation of phonopy.",
-        "Check that its name fits its content.",
-    )
+    return len(read_frames(source.path, slice(0, 2))) == 2

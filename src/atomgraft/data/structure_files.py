@@ -1,0 +1,85 @@
+"""A crystal from a file of any format that ASE reads."""
+
+import warnings
+from pathlib import Path
+
+from ase import Atoms
+from ase.io import read
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.reading import expanded
+from atomgraft.data.geometry import check_crystal
+from atomgraft.data.sources import Source
+
+MAX_BYTES = 512 * 1024**2
+"""Of a file with one crystal; outputs of programs may be as long."""
+
+
+def read_frames(path: Path, frames: slice) -> list[Atoms]:
+    """Read structures of any format that ASE tells from name and content.
+
+    Parameters
+    ----------
+    path
+        Plain or compressed.
+    frames
+        Which of them.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read.
+    """
+    with expanded(path, max_bytes=MAX_BYTES) as plain, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of readers that guess at details
+        try:
+            found = read(plain, index=frames)
+        except Exception as error:
+            raise _unreadable(path, error) from error
+    structures = found if isinstance(found, list) else [found]
+    if not all(isinstance(one, Atoms) for one in structures):
+        raise _unreadable(path, TypeError("it holds no structures"))
+    return structures
+
+
+def read_structure(source: Source) -> Atoms:
+    """Read one crystal, without labels and constraints.
+
+    Parameters
+    ----------
+    source
+        A file, and which of its frames where there are several.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read, or holds several structures or no crystal.
+    """
+    path = source.path
+    structures = read_frames(path, source.frames)
+    if not structures:
+        raise _unreadable(path, IndexError("it holds no such frame"))
+    if len(structures) > 1:
+        raise BadInputError(
+            f"{path} holds {len(structures)} structures"
+            f"{f' behind @{source.selection}' if source.selection else ''}.",
+            "One crystal is needed, or frames of one supercell of which the first is "
+            "undisplaced.",
+            f"Choose one: {path}@0 is the first, {path}@-1 the last.",
+        )
+    found = structures[0]
+    check_crystal(found, str(path))
+    atoms = Atoms(found.numbers, found.positions, cell=found.cell, pbc=found.pbc)
+    if found.has("initial_magmoms"):
+        atoms.set_initial_magnetic_moments(found.get_initial_magnetic_moments())
+    return atoms
+
+
+def _unreadable(path: Path, error: Exception) -> BadInputError:
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+    return BadInputError(
+        f"{path} cannot be read as a structure: {reason}.",
+        "A file of one crystal is needed (POSCAR, CIF, extended XYZ ...), or a "
+        "calculation of phonopy.",
+        "Check that its name fits its content.",
+    )
