@@ -1,6 +1,7 @@
 """Scores as rows: base, adapted and from scratch side by side."""
 
 import dataclasses
+import re
 from collections.abc import Iterable
 
 from atomgraft.page.wording import (
@@ -140,13 +141,19 @@ def _row(models: dict[str, Score]) -> ComparisonRow:
     )
 
 
-def _position(row: ComparisonRow) -> tuple[tuple[int, str] | str, ...]:
+def _position(row: ComparisonRow) -> tuple[object, ...]:
     return (
         position(SUITE_ORDER, row.suite),
         position(QUANTITY_ORDER, row.quantity),
         position(METRIC_NAMES, row.metric),
-        row.group or "",
+        _by_number(row.group or ""),
     )
+
+
+def _by_number(group: str) -> list[tuple[int, str]]:
+    """Return a sorting key in which 300 K comes before 1500 K."""
+    parts = re.split(r"(\d+)", group)
+    return [(int(one), "") if one.isdecimal() else (0, one) for one in parts]
 
 
 def score_text(score: Score | None) -> str:
