@@ -17,7 +17,7 @@ from ase import units
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from atomgraft.core.errors import AtomgraftError, BadInputError
+from atomgraft.core.errors import BadInputError
 from atomgraft.core.properties import Property
 from atomgraft.data.geometry import MAX_COORDINATE
 from atomgraft.dynamics.pairs import SKIN, PairLists
@@ -60,10 +60,7 @@ class AbstractMover(abc.ABC):
     def start(self) -> State:
         """Return the state at step zero.
 
-        Raises
-        ------
-        AtomgraftError
-            Energies or forces of a replica are not finite where it starts.
+        A replica whose energy or forces are not finite has stopped there.
         """
 
     @abc.abstractmethod
@@ -161,17 +158,10 @@ class BatchedMover(AbstractMover):
         batch = self._batch_for(state)
         forces, energies = batch.evaluate(batch.tensor(state.positions))
         is_sound = batch.is_sound(batch.tensor(state.positions), forces, energies)
-        if not is_sound.all():
-            first = int(np.flatnonzero(~is_sound)[0])
-            raise AtomgraftError(
-                f"{self.potential.card.name} predicts no finite energy or forces for "
-                f"the start of replica {first}.",
-                "Finite energies and forces are needed.",
-                "Look at the structure and at the model.",
-            )
-        return dataclasses.replace(
+        state = dataclasses.replace(
             state, forces=forces.cpu().numpy(), energies=energies.cpu().numpy()
         )
+        return state.with_stopped(np.flatnonzero(~is_sound).tolist())
 
     def advance(self, state: State, n_steps: int) -> State:
         """Return the state some steps later."""

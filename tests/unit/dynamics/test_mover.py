@@ -7,7 +7,7 @@ from ase import Atoms, units
 from ase.md.langevinbaoab import LangevinBAOAB
 from ase.md.verlet import VelocityVerlet
 
-from atomgraft.core.errors import AtomgraftError, BadInputError
+from atomgraft.core.errors import BadInputError
 from atomgraft.dynamics.mover import BatchedMover
 from atomgraft.dynamics.replicas import (
     Replica,
@@ -145,10 +145,12 @@ def test_what_leaves_the_world_stops_and_the_others_go_on():
     assert state.step == 30
 
 
-def test_a_start_that_is_not_finite_is_an_error():
+def test_a_start_that_is_not_finite_stops_there():
     atoms = Atoms("Si2", positions=[[5, 5, 5]] * 2, cell=[10] * 3, pbc=True)
-    with pytest.raises(AtomgraftError, match="start of replica 0"):
-        mover_of([Replica(atoms=atoms)]).start()
+    mover = mover_of([Replica(atoms=atoms), hot()])
+    state = mover.start()
+    assert state.stopped.tolist() == [0, -1]
+    assert mover.advance(state, 10).stopped.tolist() == [0, -1]
 
 
 @pytest.mark.parametrize(
