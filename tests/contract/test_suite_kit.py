@@ -22,7 +22,17 @@ from atomgraft.records.scores import Score
 from atomgraft.run.suites import SUITES
 from atomgraft.testing import SUITE_CHECKS, SuiteTrial, failed_suite_checks
 
-SETTINGS = {"phonons": {"crystal": ("shipped:si-phonons",)}}
+SETTINGS = {
+    "phonons": {"crystal": ("shipped:si-phonons",)},
+    "md": {
+        "reference": "pair:sw-si",
+        "temperatures": (300.0,),
+        "supercell": (1,),
+        "time": 0.04,
+        "window": 0.02,
+        "drift_time": 0.04,
+    },
+}
 SLOW = {"phonons"}
 
 NAMES = [

@@ -7,6 +7,7 @@ model can be loaded; a suite imports what computes when it is asked.
 import abc
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -62,11 +63,15 @@ class Contestants:
         base's. A model that is not named has not been shifted.
     seed
         Of whatever is drawn at random.
+    folder
+        Where a suite that takes long may keep its work, in a folder of its name; none
+        keeps nothing.
     """
 
     models: "Mapping[ModelName, AbstractPotential]"
     reference_shifts: Mapping[ModelName, Mapping[int, float]]
     seed: int
+    folder: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

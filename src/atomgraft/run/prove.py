@@ -207,7 +207,7 @@ def prove(
         asked = suites_of(names, subject, suites)
         models, shifts = _contestants(judge, origin, resolve_device(device))
         contestants = Contestants(
-            models=models, reference_shifts=shifts, seed=spec.seed
+            models=models, reference_shifts=shifts, seed=spec.seed, folder=folder
         )
         moved = moved_weights(models["base"], models["adapted"])
         result = judge.without_stale(moved)

@@ -23,8 +23,8 @@ def command(
     suite: Annotated[
         list[str] | None,
         typer.Option(
-            help="Ask this suite: labels, forgetting, consistency, phonons, or one of "
-            "a plug-in; repeat. Answers of others stay."
+            help="Ask this suite: labels, forgetting, consistency, phonons, md, or "
+            "one of a plug-in; repeat. Answers of others stay."
         ),
     ] = None,
     crystal: Annotated[

@@ -40,9 +40,10 @@ UNASKED = {
         "--suite consistency"
     ),
     "phonons": "Phonons: atomgraft prove {run} --suite phonons",
+    "md": "Molecular dynamics: atomgraft prove {run} --suite md",
 }
 
-NEVER_ASKED = "Molecular dynamics, elastic constants and diffusion."
+NEVER_ASKED = "Elastic constants and diffusion."
 
 MEANING = {
     "little": "Little forgetting: {others} are predicted much as by the base.",

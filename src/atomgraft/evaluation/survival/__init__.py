@@ -1,0 +1,1 @@
+"""The suite of survival: how long a crystal stays one in molecular dynamics."""

@@ -1,0 +1,103 @@
+"""The suite ``md``: how long a crystal survives in motion under each contestant."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast, final
+
+from atomgraft.evaluation.score_table import ScoreTable, figure
+from atomgraft.evaluation.suite import (
+    AbstractSuite,
+    Answers,
+    Contestants,
+    Progress,
+    Subject,
+    SuiteOptions,
+)
+from atomgraft.evaluation.survival.record import (
+    AGAINST_BASE,
+    MEAN,
+    SUITE,
+    record_of,
+)
+from atomgraft.evaluation.survival.spec import BASE_ITSELF, SurvivalOptions
+from atomgraft.records.scores import Score
+
+if TYPE_CHECKING:
+    from atomgraft.page.blocks import Section
+
+
+@final
+class SurvivalSuite(AbstractSuite):
+    """Langevin dynamics of a crystal at several temperatures, until it fails."""
+
+    name = SUITE
+    title = "Survival in molecular dynamics"
+    caption = (
+        "Survival restricted mean: the time to failure, no longer than the run, mean "
+        "over replicas with 95 % intervals. Share: replicas that survived the run. "
+        "Log-rank p: how probable so different times are where both models fail alike. "
+        "NVE drift: change of the total energy without a thermostat. Curves below."
+    )
+    Options = SurvivalOptions
+
+    def __init__(self, subject: Subject, options: SuiteOptions) -> None:
+        from atomgraft.evaluation.survival.setup import crystal_of, frames_of, plan_of
+        from atomgraft.lattice.forces import require_known
+        from atomgraft.models.loading import load_potential
+
+        self.options = cast("SurvivalOptions", options)
+        self.frames = frames_of(subject)
+        self.plan = plan_of(self.options, crystal_of(self.options, self.frames))
+        self.reference = None
+        if self.options.reference not in {"", BASE_ITSELF}:
+            self.reference = load_potential(self.options.reference)
+            require_known(self.reference, [self.plan.system.atoms])
+        require_known(subject.base, [self.plan.system.atoms])
+
+    def ask(
+        self, contestants: Contestants, progress: Progress | None = None
+    ) -> Answers:
+        """Run all contestants and the reference, and compare them."""
+        from atomgraft.evaluation.survival.answers import answers
+        from atomgraft.evaluation.survival.trials import run_all
+
+        base = contestants.models["base"]
+        reference = self.reference
+        if reference is not None:
+            reference = reference.clone(device=base.device)
+        elif self.options.reference == BASE_ITSELF:
+            reference = base
+        trials, own = run_all(contestants, reference, self.plan, progress)
+        return answers(self.options, self.plan, self.frames, trials, own)
+
+    @classmethod
+    def sections(cls, details: Mapping[str, Any]) -> "list[Section]":
+        """Return survival curves and the settings."""
+        from atomgraft.evaluation.survival.page import survival_section
+
+        found = record_of(details)
+        return [] if found is None else [survival_section(found)]
+
+    @classmethod
+    def sentences(cls, scores: Sequence[Score]) -> list[str]:
+        """Return how long adapted and base survive at each temperature."""
+        table = ScoreTable(scores)
+        said = [
+            _survived(table, one.group)
+            for one in table.rows("adapted", SUITE, MEAN)
+            if one.group is not None
+        ]
+        told = "; ".join(one for one in said if one)
+        return [f"Mean survival in molecular dynamics: {told}."] if told else []
+
+
+def _survived(table: ScoreTable, group: str) -> str:
+    after = table.find("adapted", SUITE, "survival", MEAN, group)
+    before = table.find("base", SUITE, "survival", MEAN, group)
+    p = table.find("adapted", SUITE, "survival", AGAINST_BASE, group)
+    if after is None or before is None:
+        return ""
+    chance = f", log-rank p = {p.value:.2g}" if p else ""
+    return (
+        f"{group.partition(':')[2]}, base {figure(before.value)} and adapted "
+        f"{figure(after.value)} ps{chance}"
+    )
