@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast, final
 
+from atomgraft.core.progress import Progress
 from atomgraft.evaluation.score_table import ScoreTable, figure
 from atomgraft.evaluation.suite import (
     AbstractSuite,
     Answers,
     Contestants,
-    Progress,
     Subject,
     SuiteOptions,
 )

@@ -8,13 +8,14 @@ import numpy as np
 from ase import Atoms
 from jaxtyping import Float, Int
 
+from atomgraft.core.progress import Progress
 from atomgraft.core.seeding import derived_seed
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.dynamics.mover import BatchedMover
 from atomgraft.dynamics.recording import Recording
 from atomgraft.dynamics.replicas import Replica, heated
 from atomgraft.dynamics.runs import Schedule, run
-from atomgraft.evaluation.suite import Contestants, Progress
+from atomgraft.evaluation.suite import Contestants
 from atomgraft.evaluation.survival.record import SUITE
 from atomgraft.evaluation.survival.system import System, features
 from atomgraft.evaluation.survival.watcher import DONE, Watcher
