@@ -129,7 +129,7 @@ BAD = {
     "too few replicas": ("--set md.replicas=2", "md.KEY=VALUE"),
     "no structure": ("--set md.structure=nowhere", "nowhere"),
     "unknown reference": ("--set md.reference=nobody", "names no potential"),
-    "wrong number": ("--set md.time=long", "no option 'time' like that"),
+    "wrong number": ("--set md.time=long", "'time' is 'long'"),
 }
 
 

@@ -1,14 +1,14 @@
 """One model in motion: all temperatures and seeds in one run."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 from jaxtyping import Float, Int
 
-from atomgraft.core.progress import Progress
+from atomgraft.core.progress import Count, Progress, counting, part
 from atomgraft.core.seeding import derived_seed
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.dynamics.mover import BatchedMover
@@ -153,11 +153,7 @@ def run_all(
         runs.insert(0, ("reference", reference, seed))
     found: dict[str, list[Trial]] = {}
     for k, (name, model, seed) in enumerate(runs):
-
-        def tell(done: int, n_steps: int, *, k: int = k, name: str = name) -> None:
-            if progress is not None:
-                progress(f"md: {name}", k * n_steps + done, len(runs) * n_steps)
-
+        tell = counting(part(progress, k, len(runs)), f"md: {name}")
         place = contestants.folder
         folder = None if place is None else place / SUITE / name
         found[name] = run_trial(model, plan, seed=seed, folder=folder, progress=tell)
@@ -170,7 +166,7 @@ def run_trial(
     *,
     seed: int,
     folder: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Count | None = None,
 ) -> list[Trial]:
     """Put a crystal in motion under one model; return a trial for each temperature.
 
