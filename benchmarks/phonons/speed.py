@@ -50,8 +50,8 @@ def measured(name: str, path: Path) -> dict:
     from atomgraft.lattice.forces import forces_of_supercells
     from atomgraft.lattice.reference import read_reference
     from atomgraft.lattice.supercells import displaced_supercells, ideal_supercell
-    from atomgraft.models.capacity import batch_capacity
     from atomgraft.models.loading import load_potential
+    from atomgraft.models.memory import batch_capacity
 
     phonon = read_reference(path).phonon
     cells = [ideal_supercell(phonon), *displaced_supercells(phonon)]

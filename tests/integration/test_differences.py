@@ -11,7 +11,7 @@ from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.partners import DISPLACEMENT
 from atomgraft.data.readers import read_structures
 from atomgraft.run.adapt import adapt
-from atomgraft.run.page.streams import stream_blocks
+from atomgraft.run.page.record import stream_blocks
 from atomgraft.run.spec import parse_spec
 from tests.displaced import (
     NAME,

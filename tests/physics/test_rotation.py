@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from atomgraft.lattice.harmonic import harmonic_of
+from atomgraft.lattice.harmonic import harmonic_of, rotational_residual
 from atomgraft.lattice.relaxation import relax
-from atomgraft.lattice.rotation import rotational_residual
 from atomgraft.lattice.supercells import prepare
 from atomgraft.models.pair import lennard_jones
 

@@ -14,8 +14,7 @@ from atomgraft.adaptation.axes import (
     Start,
     WholeWeights,
 )
-from atomgraft.core.plugins import Plugins
-from atomgraft.core.registry import Registry
+from atomgraft.core.registry import Plugins, Registry
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple, cast
 import typer
 from typer.core import TyperGroup
 
-from atomgraft.core.plugins import Plugins
-from atomgraft.core.registry import Registry
+from atomgraft.core.registry import Plugins, Registry
 
 
 class Verb(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from atomgraft.compare.judge import Judge
+from atomgraft.compare.judge import Judge, pareto_front
 from atomgraft.compare.record import (
     Advice,
     ComparedCell,
@@ -18,7 +18,6 @@ from atomgraft.compare.record import (
     Target,
 )
 from atomgraft.evaluation.score_table import figure
-from atomgraft.metrics.pareto import pareto_front
 from atomgraft.metrics.power_law import FAR
 from atomgraft.metrics.thresholds import MIN_GAIN, degree_of
 from atomgraft.records.scores import Score

@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from atomgraft.records.documents import Record, RecordFile
-from atomgraft.records.old_intervals import FEWEST, with_sureness
 from atomgraft.records.provenance import Provenance
-from atomgraft.records.scores import Score
+from atomgraft.records.scores import FEWEST, Score, with_sureness
 from atomgraft.run.record import BaseCard, DataCard
 
 COMPARISON_VERSION = 3

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from atomgraft import __version__
-from atomgraft.core.plugins import plugin_versions
+from atomgraft.core.registry import plugin_versions
 
 PACKAGES = (
     "ase",

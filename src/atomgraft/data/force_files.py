@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from atomgraft.core.errors import BadInputError
-from atomgraft.core.foreign import foreign
+from atomgraft.core.errors import BadInputError, foreign
 from atomgraft.core.reading import read_text
 from atomgraft.core.storage import is_file
 from atomgraft.data.phonopy_units import FileUnits

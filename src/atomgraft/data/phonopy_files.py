@@ -20,8 +20,7 @@ from ase import Atoms
 from ase.data import atomic_masses
 from jaxtyping import Float, Int
 
-from atomgraft.core.errors import BadInputError, MissingExtraError
-from atomgraft.core.foreign import foreign
+from atomgraft.core.errors import BadInputError, MissingExtraError, foreign
 from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
 from atomgraft.core.yaml_files import read_yaml
 from atomgraft.data.geometry import VOLUMES, check_crystal
@@ -313,7 +312,7 @@ def to_ase(cell: "PhonopyAtoms") -> Atoms:
     Examples
     --------
     >>> from ase.build import bulk
-    >>> from atomgraft.lattice.cells import to_phonopy
+    >>> from atomgraft.lattice.supercells import to_phonopy
     >>> bool(to_ase(to_phonopy(bulk("Si"))) == bulk("Si"))
     True
     """

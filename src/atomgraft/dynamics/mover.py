@@ -32,7 +32,7 @@ from atomgraft.dynamics.replicas import (
 )
 from atomgraft.lattice.forces import require_known
 from atomgraft.models.base import AbstractPotential
-from atomgraft.models.capacity import batch_capacity
+from atomgraft.models.memory import batch_capacity
 from atomgraft.models.prediction import predict
 
 FORCES_ALONE = frozenset({Property.FORCES})

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from atomgraft.core.errors import BadInputError
-from atomgraft.core.foreign import foreign
+from atomgraft.core.errors import BadInputError, foreign
 from atomgraft.core.reading import read_text
 from atomgraft.data.phonopy_files import BornCharges, charge_factor
 from atomgraft.data.phonopy_units import ANGSTROM_EV, FileUnits

@@ -10,8 +10,8 @@ from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.progress import Count
 from atomgraft.core.properties import Property
 from atomgraft.models.base import AbstractPotential
-from atomgraft.models.capacity import batch_capacity
 from atomgraft.models.graph import find_neighbours, make_graph
+from atomgraft.models.memory import batch_capacity
 from atomgraft.models.prediction import batches_by_atoms, predict
 
 FORCES_ALONE = frozenset({Property.FORCES})

@@ -24,7 +24,7 @@ from jaxtyping import Complex, Float, Int
 from atomgraft.data.phonopy_files import to_ase
 
 if TYPE_CHECKING:
-    from atomgraft.lattice.cells import Phonopy
+    from atomgraft.lattice.supercells import Phonopy
 
 LARGEST_DENOMINATOR = 24
 """Of a component of q; beyond it no supercell of ours has waves."""

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Complex, Float
 
-from atomgraft.core.errors import BadInputError
-from atomgraft.core.foreign import foreign
+from atomgraft.core.errors import BadInputError, foreign
 from atomgraft.lattice.harmonic import Harmonic
 
 MESH = (20, 20, 20)

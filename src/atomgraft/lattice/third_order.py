@@ -20,8 +20,7 @@ import numpy as np
 from ase import Atoms
 from jaxtyping import Bool, Float, Int
 
-from atomgraft.core.errors import BadInputError, MissingExtraError
-from atomgraft.core.foreign import foreign
+from atomgraft.core.errors import BadInputError, MissingExtraError, foreign
 from atomgraft.core.progress import Count
 from atomgraft.data.phonopy_files import to_ase
 from atomgraft.lattice.forces import forces_of_supercells

@@ -21,11 +21,10 @@ from atomgraft.core.progress import Count
 from atomgraft.data.force_files import is_force_file
 from atomgraft.data.force_sets import ForceSets, read_force_sets
 from atomgraft.data.sources import Source, parse_source
-from atomgraft.lattice.cells import to_phonopy
 from atomgraft.lattice.charges import put_charges, read_born
 from atomgraft.lattice.forces import forces_of_supercells
 from atomgraft.lattice.reference import dataset_of, refuse_other_order
-from atomgraft.lattice.supercells import SYMPREC, require_crystal
+from atomgraft.lattice.supercells import SYMPREC, require_crystal, to_phonopy
 from atomgraft.lattice.third_order import (
     Anharmonic,
     is_evaluated,

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.kernels import KernelName
-from atomgraft.core.plugins import Plugins
-from atomgraft.core.registry import did_you_mean
+from atomgraft.core.registry import Plugins, did_you_mean
 from atomgraft.core.seeding import torch_generator
 from atomgraft.models import pair
 from atomgraft.models.base import AbstractPotential

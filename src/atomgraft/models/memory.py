@@ -1,10 +1,19 @@
-"""Memory on the CPU: keep freed buffers, and notice when there is no more."""
+"""Memory: freed buffers on the CPU, and how many atoms fit into one call of a model."""
 
+import contextlib
 import ctypes
+import os
 import platform
 import resource
+from pathlib import Path
 
 import torch
+from ase import Atoms
+
+from atomgraft.core.properties import Property
+from atomgraft.models.base import AbstractPotential
+from atomgraft.models.graph import find_neighbours, make_graph
+from atomgraft.models.prediction import predict
 
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
@@ -47,3 +56,98 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and (
         "DefaultCPUAllocator: can't allocate" in text or "out of memory" in text
     )
+
+
+SHARE = 0.25
+"""Of the free memory that a call may take; others live on the machine too."""
+
+MOST_ON_CPU = 512
+"""Atoms beyond which a larger batch gains nothing on a CPU."""
+
+FALLBACK = 256
+"""Atoms in a call where this system cannot say what a call takes."""
+
+STATUS = Path("/proc/self/status")
+RESET = Path("/proc/self/clear_refs")
+INFO = Path("/proc/meminfo")
+
+
+def batch_capacity(potential: AbstractPotential, structure: Atoms) -> int:
+    """Return the number of atoms that one call may hold, as a measured call tells.
+
+    One structure is evaluated, the memory that it took at its peak is read (from the
+    kernel on Linux, from the allocator on a GPU), and as many atoms are allowed as
+    take a quarter of what is free; at least those of one structure.
+
+    Parameters
+    ----------
+    potential
+        On its device, in its precision.
+    structure
+        A crystal like those to come.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> from atomgraft.models.pair import stillinger_weber
+    >>> batch_capacity(stillinger_weber(["Si"]), bulk("Si")) >= 2
+    True
+    """
+    taken = _bytes_of_call(potential, structure)
+    free = _free_bytes(potential.device)
+    if taken is None or free is None:
+        return max(FALLBACK, len(structure))
+    fitting = int(SHARE * free / taken * len(structure)) if taken else FALLBACK
+    if potential.device.type == "cpu":
+        fitting = min(fitting, MOST_ON_CPU)
+    return max(fitting, len(structure))
+
+
+def _bytes_of_call(potential: AbstractPotential, structure: Atoms) -> int | None:
+    """Return the memory that one call takes at its peak, above what was in use."""
+    graph = make_graph(
+        [structure],
+        [find_neighbours(structure, potential.cutoff)],
+        dtype=potential.dtype,
+        device=potential.device,
+    )
+    wanted = frozenset({Property.FORCES})
+    if potential.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(potential.device)
+        before = torch.cuda.memory_allocated(potential.device)
+        predict(potential, graph, wanted)
+        return torch.cuda.max_memory_allocated(potential.device) - before
+    before = _kernel_kib(STATUS, "VmRSS")
+    if before is None or not _reset_peak():
+        return None
+    predict(potential, graph, wanted)
+    peak = _kernel_kib(STATUS, "VmHWM")
+    return None if peak is None else max(0, peak - before) * 1024
+
+
+def _reset_peak() -> bool:
+    """Tell the kernel to count the peak of this process anew; say if it did."""
+    with contextlib.suppress(OSError):
+        RESET.write_text("5")
+        return True
+    return False
+
+
+def _free_bytes(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    available = _kernel_kib(INFO, "MemAvailable")
+    if available is not None:
+        return available * 1024
+    if "SC_AVPHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
+
+
+def _kernel_kib(path: Path, key: str) -> int | None:
+    """Return a number of KiB from a file of the kernel, or none."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in path.read_text().splitlines():
+            if line.startswith(f"{key}:"):
+                return int(line.split()[1])
+    return None

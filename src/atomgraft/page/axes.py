@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from atomgraft.page.blocks import PlotlyFigure
+from atomgraft.page.blocks import LegendEntry, PlotlyFigure
+from atomgraft.page.wording import MODEL_NAMES
 
 Item = TypeVar("Item")
 
@@ -155,3 +156,20 @@ def thinned(items: Sequence[Item], limit: int) -> list[Item]:
         return list(items)
     step = (len(items) - 1) / (limit - 1)
     return [items[round(position * step)] for position in range(limit)]
+
+
+def model_legend(
+    shown: Sequence[str], *, hidden: Sequence[str] = ()
+) -> tuple[LegendEntry, ...]:
+    """Return the legend entries of some models, in the order of all tables."""
+    return tuple(
+        LegendEntry(
+            key=model,
+            label=name,
+            colour=model,
+            symbol=SYMBOLS[model],
+            is_shown=model not in hidden,
+        )
+        for model, name in MODEL_NAMES.items()
+        if model in shown
+    )

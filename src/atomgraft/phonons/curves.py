@@ -7,13 +7,6 @@ from typing import Any
 from atomgraft.page.axes import axis, figure, layout, log_axis, plain_text, thinned
 from atomgraft.page.blocks import Figure, Plot, Table
 from atomgraft.page.wording import MISSING, number_text
-from atomgraft.phonons.contestants import (
-    colour_of,
-    contestants,
-    lacks_modes,
-    legend_of,
-    line_of,
-)
 from atomgraft.phonons.record import (
     ConductivityRecord,
     ExpansionRecord,
@@ -22,7 +15,14 @@ from atomgraft.phonons.record import (
     ThermalRecord,
 )
 from atomgraft.phonons.tables import value_at
-from atomgraft.phonons.wording import AVERAGE_TEMPERATURE
+from atomgraft.phonons.wording import (
+    AVERAGE_TEMPERATURE,
+    colour_of,
+    contestants,
+    lacks_modes,
+    legend_of,
+    line_of,
+)
 
 N_PANELS = 3
 """Plots beside one another; what is over stands in the table alone."""

@@ -8,9 +8,9 @@ from typing import Any
 from atomgraft.page.axes import axis, figure, layout, plain_text
 from atomgraft.page.blocks import Figure, Plot, PlotlyFigure
 from atomgraft.page.wording import number_text
-from atomgraft.phonons.contestants import contestants, legend_of, line_of
 from atomgraft.phonons.record import LegRecord, PhononResult, Spectrum
 from atomgraft.phonons.tables import spectra_table
+from atomgraft.phonons.wording import contestants, legend_of, line_of
 
 VISIBLE = 0.02
 """THz below zero at which a band is drawn as imaginary; round-off stays above."""

@@ -12,20 +12,25 @@ from atomgraft.core.kernels import KernelName
 from atomgraft.core.registry import unknown
 from atomgraft.core.trust import Trust
 from atomgraft.lattice.reference import read_reference
-from atomgraft.phonons.crystal_options import checked_spec, stem_of
 from atomgraft.phonons.page import PAGE, write_page
 from atomgraft.phonons.record import REFERENCE, PhononResult
-from atomgraft.phonons.spec import PhononSpec
+from atomgraft.phonons.spec import PhononSpec, checked_spec, stem_of
 from atomgraft.phonons.tables import spectra_table, terminal_table
 from atomgraft.phonons.wording import headline, sentences
 from atomgraft.phonons.work import SAVED, compute_phonons
 from atomgraft.run.notebook import Base, Run, Source, source_of
-from atomgraft.study.frames import Frames, formula_of
-from atomgraft.study.notebook import about_arguments, card, frame_of, refuse_unknown
+from atomgraft.study.notebook import (
+    Frames,
+    about_arguments,
+    card,
+    formula_of,
+    frame_of,
+    refuse_unknown,
+)
 from atomgraft.study.screen import calm, console, device_name, stage_screen
 
 if TYPE_CHECKING:
-    from atomgraft.lattice.cells import Phonopy
+    from atomgraft.lattice.supercells import Phonopy
 
 OPTIONS = frozenset(PhononSpec.model_fields) - {"crystal", "models"}
 

@@ -24,7 +24,7 @@ from atomgraft.phonons.spec import PhononSpec
 from atomgraft.run.inputs import load_base
 
 if TYPE_CHECKING:
-    from atomgraft.lattice.cells import Phonopy
+    from atomgraft.lattice.supercells import Phonopy
 
 BASE, ADAPTED = "base", "adapted"
 

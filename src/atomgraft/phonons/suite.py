@@ -1,11 +1,14 @@
 """The suite of phonons: base, adapted and scratch beside DFT, crystal by crystal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, final
 
+import numpy as np
+
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.progress import Progress
+from atomgraft.evaluation.deviations import sureness_fields
 from atomgraft.evaluation.score_table import ScoreTable, arrow, figure
 from atomgraft.evaluation.suite import (
     AbstractSuite,
@@ -15,13 +18,91 @@ from atomgraft.evaluation.suite import (
     SuiteOptions,
 )
 from atomgraft.metrics.thresholds import MIN_GAIN
-from atomgraft.phonons.record import FREQUENCIES, OWN_SCALAR, SUITE, PhononResult
-from atomgraft.records.scores import Score
+from atomgraft.phonons.record import (
+    FREE_ENERGY,
+    FREQUENCIES,
+    OWN_SCALAR,
+    SUITE,
+    PhononErrors,
+    PhononResult,
+)
+from atomgraft.records.scores import ModelName, Score
 
 if TYPE_CHECKING:
     from atomgraft.models.base import AbstractPotential
     from atomgraft.page.blocks import Section
     from atomgraft.phonons.crystals import Crystal
+
+
+MODELS: tuple[ModelName, ...] = ("base", "adapted", "scratch")
+
+Value = Callable[[PhononErrors], float | None]
+
+
+def phonon_scores(
+    results: Sequence[PhononResult],
+) -> list[Score]:
+    """Return the scores of every model over crystals with a reference.
+
+    Parameters
+    ----------
+    results
+        One for each crystal; those without a reference have no errors and no row.
+    """
+    rows: list[Score] = []
+    for model in MODELS:
+        errors = [
+            row
+            for result in results
+            for row in result.errors
+            if row.contestant == model and row.baseline is None
+        ]
+        rows += _rows(model, FREQUENCIES, "mae", "THz", (errors, _mae))
+        rows += _rows(model, FREE_ENERGY, "mae", "meV/atom", (errors, _free_energy))
+    scaled = [
+        row
+        for result in results
+        for row in result.errors
+        if row.baseline == "own scalar"
+    ]
+    rows += _rows("base", FREQUENCIES, OWN_SCALAR, "THz", (scaled, _mae))
+    return rows
+
+
+def _mae(row: PhononErrors) -> float | None:
+    return row.frequency_mae
+
+
+def _free_energy(row: PhononErrors) -> float | None:
+    error = row.free_energy_error
+    return None if error is None else abs(error)
+
+
+def _rows(
+    model: ModelName,
+    quantity: str,
+    metric: str,
+    unit: str,
+    source: tuple[Sequence[PhononErrors], Value],
+) -> list[Score]:
+    """Return the mean over crystals, or nothing where there is none."""
+    errors, value = source
+    values = np.array([one for row in errors if (one := value(row)) is not None])
+    if not len(values):
+        return []
+    return [
+        Score(
+            model=model,
+            suite=SUITE,
+            quantity=quantity,
+            metric=metric,
+            value=float(values.mean()),
+            unit=unit,
+            n=len(values),
+            **sureness_fields(values, np.ones(len(values)), range(len(values)), None),
+        )
+    ]
+
 
 CRYSTALS = "crystals"
 """The key of the details under which each crystal is kept."""
@@ -114,8 +195,6 @@ class PhononSuite(AbstractSuite):
         """Compute the vibrations of crystals under every model, in float64."""
         import torch
 
-        from atomgraft.phonons.scores import phonon_scores
-
         doubles = {
             str(name): one.clone(dtype=torch.float64, device=one.device)
             for name, one in contestants.models.items()
@@ -138,7 +217,7 @@ class PhononSuite(AbstractSuite):
     @classmethod
     def sections(cls, details: Mapping[str, Any]) -> "list[Section]":
         """Return one section for each crystal, and one that sums several up."""
-        from atomgraft.phonons.sections import phonon_sections
+        from atomgraft.phonons.page import phonon_sections
 
         return phonon_sections(crystals_of(details))
 

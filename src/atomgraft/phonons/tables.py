@@ -9,7 +9,6 @@ from atomgraft.page.wording import (
     count_text,
     number_text,
 )
-from atomgraft.phonons.contestants import contestants, lacks_modes, reference_name
 from atomgraft.phonons.record import (
     PhononErrors,
     PhononResult,
@@ -19,8 +18,11 @@ from atomgraft.phonons.record import (
 )
 from atomgraft.phonons.wording import (
     AVERAGE_TEMPERATURE,
+    contestants,
     errors_of,
+    lacks_modes,
     q_text,
+    reference_name,
     signed_number,
     threshold_text,
 )

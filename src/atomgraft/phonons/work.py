@@ -22,9 +22,14 @@ from atomgraft.lattice.third_order import require_phono3py
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.memory import keep_freed_buffers
 from atomgraft.phonons.crystals import Crystal, read_crystal
-from atomgraft.phonons.errors import ROOM_TEMPERATURE, known_factor
 from atomgraft.phonons.heat import Heated, with_heat
-from atomgraft.phonons.judge import Judged, Question, judge_crystal
+from atomgraft.phonons.judge import (
+    ROOM_TEMPERATURE,
+    Judged,
+    Question,
+    judge_crystal,
+    known_factor,
+)
 from atomgraft.phonons.record import PHONONS, REFERENCE, PhononResult
 from atomgraft.phonons.records import (
     phonon_notices,
@@ -42,7 +47,7 @@ from atomgraft.study.sessions import Clock, provenance
 from atomgraft.training.devices import DeviceName, resolve_device
 
 if TYPE_CHECKING:
-    from atomgraft.lattice.cells import Phonopy
+    from atomgraft.lattice.supercells import Phonopy
 
 SPEC = "phonons.yaml"
 """What was asked, in the folder of a result."""

@@ -38,8 +38,14 @@ from atomgraft.run.spec import (
     with_short,
 )
 from atomgraft.run.suites import SUITES, takes_several
-from atomgraft.study.frames import Frames, Given
-from atomgraft.study.notebook import about_arguments, card, frame_of, refuse_unknown
+from atomgraft.study.notebook import (
+    Frames,
+    Given,
+    about_arguments,
+    card,
+    frame_of,
+    refuse_unknown,
+)
 from atomgraft.study.options import trust_of
 from atomgraft.study.screen import (
     calm,

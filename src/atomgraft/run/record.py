@@ -5,9 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from atomgraft.records.documents import Record, RecordFile
-from atomgraft.records.old_intervals import with_sureness
 from atomgraft.records.provenance import Provenance
-from atomgraft.records.scores import MovedWeights, Parity, Score, Verdict
+from atomgraft.records.scores import MovedWeights, Parity, Score, Verdict, with_sureness
 
 SCHEMA_VERSION = 6
 

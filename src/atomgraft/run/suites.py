@@ -6,8 +6,7 @@ from typing import Any, get_origin
 from pydantic import ValidationError
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.plugins import Plugins
-from atomgraft.core.registry import Registry
+from atomgraft.core.registry import Plugins, Registry
 from atomgraft.core.specs import problems_of
 from atomgraft.evaluation.suite import AbstractSuite, Subject, SuiteOptions
 from atomgraft.records.scores import Score

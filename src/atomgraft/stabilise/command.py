@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from atomgraft.phonons.crystal_options import checked_spec, rows_of, stem_of
+from atomgraft.phonons.spec import checked_spec, rows_of, stem_of
 from atomgraft.study.options import (
     Head,
     Json,

@@ -33,7 +33,7 @@ from atomgraft.stabilise.tree import (
 )
 
 if TYPE_CHECKING:
-    from atomgraft.lattice.cells import Phonopy
+    from atomgraft.lattice.supercells import Phonopy
 
 
 THRESHOLD = 0.1

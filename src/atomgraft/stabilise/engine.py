@@ -21,12 +21,12 @@ from atomgraft.lattice.harmonic import Harmonic, with_forces
 from atomgraft.lattice.relaxation import Relaxation, relax
 from atomgraft.lattice.supercells import displaced_supercells, ideal_supercell
 from atomgraft.models.base import AbstractPotential
-from atomgraft.models.capacity import batch_capacity
 from atomgraft.models.graph import find_neighbours, make_graph
+from atomgraft.models.memory import batch_capacity
 from atomgraft.models.prediction import batches_by_atoms, predict
 
 if TYPE_CHECKING:
-    from atomgraft.lattice.cells import Phonopy
+    from atomgraft.lattice.supercells import Phonopy
 
 MEMORY = "memory"
 """Folder of what has been computed; may be removed once a descent has finished."""

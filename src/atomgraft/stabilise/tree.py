@@ -34,7 +34,7 @@ from atomgraft.stabilise.record import (
 )
 
 if TYPE_CHECKING:
-    from atomgraft.lattice.cells import Phonopy
+    from atomgraft.lattice.supercells import Phonopy
 
 
 @runtime_checkable

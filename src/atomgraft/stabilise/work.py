@@ -56,7 +56,7 @@ from atomgraft.study.sessions import Clock, provenance
 from atomgraft.training.devices import DeviceName, resolve_device
 
 if TYPE_CHECKING:
-    from atomgraft.lattice.cells import Phonopy
+    from atomgraft.lattice.supercells import Phonopy
 
 
 def stabilise(

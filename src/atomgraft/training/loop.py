@@ -32,26 +32,27 @@ from atomgraft.training.checkpoint import (
     truncate_metrics,
     write_state,
 )
-from atomgraft.training.errors import (
+from atomgraft.training.loss import mean_loss
+from atomgraft.training.model import GraftedModule, as_tuple, cloned
+from atomgraft.training.objective import (
     Errors,
     NamedResiduals,
     kind_of,
     mean_absolute_errors,
     named_residuals,
     reported,
+    residuals_of,
 )
-from atomgraft.training.flows import (
+from atomgraft.training.observer import Observer, Silence
+from atomgraft.training.plan import AS_OFTEN, Knobs, Plan, learning_rate_factor
+from atomgraft.training.streams import (
     EVALUATION_ATOMS,
     Flow,
+    Stream,
+    batch_of_step,
     make_flows,
     units_of_flows,
 )
-from atomgraft.training.loss import mean_loss
-from atomgraft.training.model import GraftedModule, as_tuple, cloned
-from atomgraft.training.objective import residuals_of
-from atomgraft.training.observer import Observer, Silence
-from atomgraft.training.plan import AS_OFTEN, Knobs, Plan, learning_rate_factor
-from atomgraft.training.streams import Stream, batch_of_step
 
 PIECE_ATOMS = 512
 """On a CPU, in one backward pass: about 8 GB with 7net-0, dense crystals."""

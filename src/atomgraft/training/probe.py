@@ -15,11 +15,10 @@ from lightning_fabric import Fabric
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.models.memory import peak_memory_mib
-from atomgraft.training.flows import EVALUATION_ATOMS, make_flows
 from atomgraft.training.loop import Job, fit
 from atomgraft.training.model import GraftedModule, as_tuple
 from atomgraft.training.observer import Silence
-from atomgraft.training.streams import Stream
+from atomgraft.training.streams import EVALUATION_ATOMS, Stream, make_flows
 
 BUDGET = 10.0
 """Seconds of probing; one step more is always finished."""

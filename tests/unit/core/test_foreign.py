@@ -4,8 +4,7 @@ import sys
 
 import pytest
 
-from atomgraft.core.errors import BadInputError
-from atomgraft.core.foreign import MAX_REASON, foreign
+from atomgraft.core.errors import MAX_REASON, BadInputError, foreign
 
 
 def refusal(reason):

@@ -5,8 +5,7 @@ import sys
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.plugins import Plugins, plugin_versions
-from atomgraft.core.registry import Registry
+from atomgraft.core.registry import Plugins, Registry, plugin_versions
 from tests.distributions import install
 
 NUMBERS = "THREE = 3\nWORD = 'three'\n"

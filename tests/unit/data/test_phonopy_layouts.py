@@ -12,8 +12,8 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.data.force_sets import read_force_sets
 from atomgraft.data.labels import forces_of
 from atomgraft.data.readers import read_structures
-from atomgraft.lattice.cells import to_phonopy
 from atomgraft.lattice.reference import read_reference
+from atomgraft.lattice.supercells import to_phonopy
 from tests.vibrations import harmonic_silicon, save, silicon, write_force_sets
 
 TEXT = 1e-9

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.phonopy_files import to_ase
-from atomgraft.lattice.cells import to_phonopy
 from atomgraft.lattice.supercells import (
     MAX_ATOMS,
     all_displacements,
@@ -18,6 +17,7 @@ from atomgraft.lattice.supercells import (
     ideal_supercell,
     prepare,
     supercell_by_length,
+    to_phonopy,
 )
 from tests.vibrations import displaced_salt, displaced_silicon, shaken_silicon, silicon
 

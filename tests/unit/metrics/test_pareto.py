@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atomgraft.metrics.pareto import pareto_front
+from atomgraft.compare.judge import pareto_front
 
 NUMBERS = st.integers(0, 6).map(float)
 """Few different values, so that ties are common."""

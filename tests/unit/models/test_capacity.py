@@ -4,8 +4,8 @@ import pytest
 import torch
 from ase.build import bulk
 
-from atomgraft.models import capacity
-from atomgraft.models.capacity import FALLBACK, MOST_ON_CPU, SHARE, batch_capacity
+from atomgraft.models import memory
+from atomgraft.models.memory import FALLBACK, MOST_ON_CPU, SHARE, batch_capacity
 from tests.vibrations import silicon_law
 
 GIB = 1024**3
@@ -21,8 +21,8 @@ def measured(monkeypatch):
     """Say what a call takes and what is free."""
 
     def said(taken, free):
-        monkeypatch.setattr(capacity, "_bytes_of_call", lambda *_: taken)
-        monkeypatch.setattr(capacity, "_free_bytes", lambda _: free)
+        monkeypatch.setattr(memory, "_bytes_of_call", lambda *_: taken)
+        monkeypatch.setattr(memory, "_free_bytes", lambda _: free)
 
     return said
 
@@ -70,15 +70,15 @@ def test_a_call_that_takes_nothing_measurable_is_guessed(crystal, measured):
 def test_where_the_kernel_does_not_say_it_is_guessed(
     absent, crystal, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(capacity, absent, tmp_path / "nothing" / "here")
+    monkeypatch.setattr(memory, absent, tmp_path / "nothing" / "here")
     assert batch_capacity(silicon_law(), crystal) == FALLBACK
     large = crystal * (4, 4, 4)
     assert batch_capacity(silicon_law(), large) == len(large)
 
 
 def test_free_memory_is_found_without_the_kernels_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(capacity, "INFO", tmp_path / "absent")
-    found = capacity._free_bytes(torch.device("cpu"))
+    monkeypatch.setattr(memory, "INFO", tmp_path / "absent")
+    found = memory._free_bytes(torch.device("cpu"))
     assert found is None or found > 0
 
 
@@ -95,4 +95,4 @@ def test_free_memory_is_found_without_the_kernels_file(monkeypatch, tmp_path):
 def test_the_kernels_numbers_are_read(text, expected, tmp_path):
     path = tmp_path / "status"
     path.write_text(text)
-    assert capacity._kernel_kib(path, "VmHWM") == expected
+    assert memory._kernel_kib(path, "VmHWM") == expected

@@ -4,12 +4,6 @@ import itertools
 
 import pytest
 
-from atomgraft.phonons.contestants import (
-    colour_of,
-    contestants,
-    lacks_modes,
-    legend_of,
-)
 from atomgraft.phonons.curves import (
     MAX_SPEEDS,
     conductivity_figure,
@@ -18,6 +12,12 @@ from atomgraft.phonons.curves import (
     thermal_figure,
 )
 from atomgraft.phonons.figures import bands_figure
+from atomgraft.phonons.wording import (
+    colour_of,
+    contestants,
+    lacks_modes,
+    legend_of,
+)
 from tests.example_phonons import (
     LEGS,
     TEMPERATURES,

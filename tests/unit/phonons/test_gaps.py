@@ -6,14 +6,6 @@ import math
 import pytest
 
 from atomgraft.page.wording import MISSING
-from atomgraft.phonons.contestants import (
-    N_COLOURS,
-    colour_of,
-    contestants,
-    lacks_modes,
-    line_of,
-    reference_name,
-)
 from atomgraft.phonons.curves import (
     conductivity_figure,
     expansion_figure,
@@ -21,8 +13,15 @@ from atomgraft.phonons.curves import (
     speeds_figure,
     thermal_figure,
 )
-from atomgraft.phonons.page import page_text
-from atomgraft.phonons.sections import charges_text, settings_block
+from atomgraft.phonons.page import charges_text, page_text, settings_block
+from atomgraft.phonons.wording import (
+    N_COLOURS,
+    colour_of,
+    contestants,
+    lacks_modes,
+    line_of,
+    reference_name,
+)
 from tests.example_phonons import (
     conductivity,
     expansion,

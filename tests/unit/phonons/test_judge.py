@@ -11,12 +11,15 @@ from atomgraft.lattice.harmonic import scaled, with_forces
 from atomgraft.lattice.reference import read_reference
 from atomgraft.lattice.spectra import mesh_frequencies
 from atomgraft.models.loading import load_potential
-from atomgraft.phonons.errors import GLOBAL_FACTORS, Compared, errors_of, known_factor
 from atomgraft.phonons.judge import (
+    GLOBAL_FACTORS,
     MOST_SOFT_MODES,
+    Compared,
     Question,
+    errors_of,
     instability,
     judge_crystal,
+    known_factor,
 )
 from atomgraft.phonons.record import REFERENCE
 from tests.trials import NEEDS_SEVENN

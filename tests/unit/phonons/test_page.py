@@ -15,10 +15,11 @@ from atomgraft.phonons.page import (
     UNSTABLE,
     mark_of,
     page_text,
+    phonon_sections,
+    settings_block,
     write_page,
 )
 from atomgraft.phonons.record import PhononResult, SoftMode
-from atomgraft.phonons.sections import phonon_sections, settings_block
 from atomgraft.phonons.tables import (
     MAX_SOFT_MODES,
     frequency_table,

@@ -3,8 +3,7 @@
 import pytest
 
 from atomgraft.phonons.record import OWN_SCALAR, SUITE, PhononErrors
-from atomgraft.phonons.scores import phonon_scores
-from atomgraft.phonons.suite import PhononSuite
+from atomgraft.phonons.suite import PhononSuite, phonon_scores
 from tests.example_phonons import make_alone, make_phonons
 
 

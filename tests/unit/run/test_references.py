@@ -5,7 +5,7 @@ import torch
 
 from atomgraft.data.labels import ENERGY, set_labels
 from atomgraft.models.prediction import predict_structures
-from atomgraft.run.references import refit_references
+from atomgraft.run.setup import refit_references
 from atomgraft.testing import structures_for
 from tests.trials import adapted_by, loaded
 

@@ -12,20 +12,19 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.data.labels import forces_of, set_labels
 from atomgraft.data.partners import DISPLACEMENT, find_partners, require_partners
 from atomgraft.training.batches import TrainingSet
-from atomgraft.training.errors import (
+from atomgraft.training.loop import _Trainer, fit
+from atomgraft.training.model import GraftedModule
+from atomgraft.training.objective import (
     DIFFERENCES,
     Error,
+    Residual,
     kind_of,
     mean_absolute_errors,
     reported,
 )
-from atomgraft.training.flows import make_flows, units_of_flows
-from atomgraft.training.loop import _Trainer, fit
-from atomgraft.training.model import GraftedModule
-from atomgraft.training.objective import Residual
 from atomgraft.training.plan import Plan
 from atomgraft.training.responses import needed_partners, with_differences
-from atomgraft.training.streams import Stream
+from atomgraft.training.streams import Stream, make_flows, units_of_flows
 from tests.displaced import (
     NAME,
     along,

@@ -15,8 +15,8 @@ from atomgraft.data.labels import ENERGY, STRESS, set_labels
 from atomgraft.models.prediction import predict_structures
 from atomgraft.training import loop
 from atomgraft.training.checkpoint import METRICS, read_metrics, read_state
-from atomgraft.training.errors import Error
 from atomgraft.training.model import GraftedModule
+from atomgraft.training.objective import Error
 from tests.trials import (
     PINS,
     Listener,

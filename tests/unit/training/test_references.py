@@ -6,7 +6,7 @@ import torch
 
 from atomgraft.data.labels import ENERGY, energy_of
 from atomgraft.models.prediction import predict_structures
-from atomgraft.run.references import refit_references
+from atomgraft.run.setup import refit_references
 from atomgraft.training.objective import make_targets
 from tests.trials import (
     NEEDS_SEVENN,

@@ -9,13 +9,13 @@ from atomgraft.data.labels import set_labels
 from atomgraft.data.partners import find_partners
 from atomgraft.models.prediction import predict
 from atomgraft.training.batches import TrainingSet
-from atomgraft.training.errors import (
+from atomgraft.training.loss import Units, mean_loss, units_of
+from atomgraft.training.objective import (
     DIFFERENCES,
     mean_absolute_errors,
     named_residuals,
+    residuals_of,
 )
-from atomgraft.training.loss import Units, mean_loss, units_of
-from atomgraft.training.objective import residuals_of
 from atomgraft.training.plan import Objective
 from atomgraft.training.responses import SOFTEST, THZ
 from tests.displaced import (

@@ -32,8 +32,7 @@ from atomgraft.models.memory import keep_freed_buffers
 from atomgraft.phonons.campaign.pseudo_labels import completed, pseudo_labelled
 from atomgraft.phonons.campaign.record import COMPLETED
 from atomgraft.phonons.crystals import Crystal, read_crystal
-from atomgraft.phonons.errors import Compared, errors_of
-from atomgraft.phonons.judge import Judged, Question, judge_crystal
+from atomgraft.phonons.judge import Compared, Judged, Question, errors_of, judge_crystal
 from atomgraft.phonons.record import REFERENCE, PhononErrors
 from atomgraft.phonons.setup import ADAPTED, BASE, prepared
 from atomgraft.phonons.spec import PhononSpec

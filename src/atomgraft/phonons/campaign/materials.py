@@ -28,7 +28,7 @@ from atomgraft.phonons.crystals import LABELLED, read_crystal
 from atomgraft.phonons.supercell_choice import Team, teams_of
 
 if TYPE_CHECKING:
-    from atomgraft.lattice.cells import Phonopy
+    from atomgraft.lattice.supercells import Phonopy
 
 STRUCTURES = (".cif", ".vasp", ".poscar", ".xsf", *LABELLED)
 """Endings of files that are read as a structure; ``POSCAR`` and ``CONTCAR`` too."""

@@ -12,9 +12,8 @@ from pydantic import Field
 
 from atomgraft.phonons.record import PhononResult
 from atomgraft.records.documents import Record, RecordFile
-from atomgraft.records.old_intervals import FEWEST, with_sureness
 from atomgraft.records.provenance import Provenance
-from atomgraft.records.scores import Score
+from atomgraft.records.scores import FEWEST, Score, with_sureness
 from atomgraft.run.record import BaseCard
 
 CAMPAIGN_VERSION = 3

@@ -80,7 +80,7 @@ def print_contract(screen: "Console", contract: "Contract") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from atomgraft.run.contract_words import contract_rows
+    from atomgraft.run.contract_record import contract_rows
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)

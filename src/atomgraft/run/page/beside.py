@@ -15,12 +15,10 @@ from atomgraft.page.blocks import (
 )
 from atomgraft.page.document import Cover, document_text
 from atomgraft.page.wording import MISSING, capitalised
-from atomgraft.run.page.coverage import coverage_figure
-from atomgraft.run.page.curve import curve_figure
+from atomgraft.run.page.curve import coverage_figure, curve_figure
 from atomgraft.run.page.document import key_facts, mark_of
-from atomgraft.run.page.figures import ratio_figure
+from atomgraft.run.page.figures import forgetting_by_element, ratio_figure
 from atomgraft.run.page.parity import parity_figure
-from atomgraft.run.page.periodic import forgetting_by_element
 from atomgraft.run.page.scores import forgetting_section
 from atomgraft.run.page.tables import score_text
 from atomgraft.run.page.use import (

@@ -4,9 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from atomgraft.page.axes import axis, figure, layout, marker, thinned
+from atomgraft.page.axes import axis, figure, layout, marker, model_legend, thinned
 from atomgraft.page.blocks import Figure, Plot, Table
-from atomgraft.page.legends import model_legend
 from atomgraft.page.wording import (
     MODEL_NAMES,
     QUANTITY_ORDER,

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 
 from atomgraft.page.blocks import Block, Note, Section, Table
 from atomgraft.page.wording import capitalised, number_text, position
-from atomgraft.run.page.comparison import comparison_table
-from atomgraft.run.page.figures import ratio_figure
+from atomgraft.run.page.figures import PLACES, forgetting_by_element, ratio_figure
 from atomgraft.run.page.parity import parity_figure
-from atomgraft.run.page.periodic import PLACES, forgetting_by_element
 from atomgraft.run.page.tables import (
     CHANGES,
     ComparisonRow,
     comparison_rows,
+    comparison_table,
     group_rows,
 )
 from atomgraft.run.record import RunResult

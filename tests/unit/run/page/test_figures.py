@@ -7,8 +7,7 @@ import pytest
 
 from atomgraft.page.axes import log_axis
 from atomgraft.page.blocks import Figure, PlotlyFigure
-from atomgraft.run.page.coverage import coverage_figure
-from atomgraft.run.page.curve import MAX_CURVE_POINTS, curve_figure
+from atomgraft.run.page.curve import MAX_CURVE_POINTS, coverage_figure, curve_figure
 from atomgraft.run.page.figures import ratio_figure
 from atomgraft.run.page.parity import MAX_PARITY_POINTS, parity_figure
 from atomgraft.run.record import CurvePoint, RunResult, parity_of

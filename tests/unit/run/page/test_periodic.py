@@ -2,7 +2,7 @@
 
 from ase.data import chemical_symbols
 
-from atomgraft.run.page.periodic import PLACES, forgetting_by_element
+from atomgraft.run.page.figures import PLACES, forgetting_by_element
 from atomgraft.run.record import RunResult
 
 

@@ -2,7 +2,7 @@
 
 from atomgraft.page.blocks import Facts, Note, Table
 from atomgraft.run.page.document import page_text
-from atomgraft.run.page.streams import stream_blocks
+from atomgraft.run.page.record import stream_blocks
 from atomgraft.run.record import (
     HeadRecord,
     RehearsalRecord,

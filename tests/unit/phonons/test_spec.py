@@ -3,7 +3,7 @@
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.phonons import crystal_options
+from atomgraft.phonons import spec
 from atomgraft.phonons.spec import PhononSpec
 
 
@@ -18,7 +18,7 @@ from atomgraft.phonons.spec import PhononSpec
     ],
 )
 def test_a_supercell_in_words(text, expected):
-    assert crystal_options.rows_of(text) == expected
+    assert spec.rows_of(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ def test_a_supercell_in_words(text, expected):
 )
 def test_what_is_no_supercell_is_told(text):
     with pytest.raises(BadInputError, match="1 or 3 or 9 whole numbers") as caught:
-        crystal_options.rows_of(text)
+        spec.rows_of(text)
     assert "--supercell" in caught.value.remedy
 
 
 @pytest.mark.parametrize("text", ["8", "8 8 8", "8x8x8"])
 def test_a_mesh_in_words(text):
-    assert crystal_options.numbers_of(text, "--mesh", {1, 3}) == [8, 8, 8]
+    assert spec.numbers_of(text, "--mesh", {1, 3}) == [8, 8, 8]
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def test_a_mesh_in_words(text):
     ],
 )
 def test_folders_are_named_after_crystals(crystal, expected):
-    assert crystal_options.stem_of(crystal) == expected
+    assert spec.stem_of(crystal) == expected
 
 
 def test_values_out_of_range_are_told_by_name():
     with pytest.raises(BadInputError, match="'threshold' is -1"):
-        crystal_options.checked_spec(
+        spec.checked_spec(
             PhononSpec,
             "phonons",
             {"crystal": "POSCAR", "models": ["pair:sw-si"], "threshold": -1.0},
