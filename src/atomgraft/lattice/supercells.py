@@ -8,8 +8,7 @@ import numpy as np
 from ase import Atoms
 from jaxtyping import Float, Int
 
-from atomgraft.core.errors import BadInputError
-from atomgraft.core.foreign import foreign
+from atomgraft.core.errors import BadInputError, foreign
 from atomgraft.data.phonopy_files import to_ase
 
 if TYPE_CHECKING:
