@@ -120,3 +120,19 @@ def test_other_potentials_have_one_forward_pass():
 def test_an_unknown_name_is_refused():
     with pytest.raises(BadInputError, match="no kernels 'theirs'"):
         kernels_named("theirs")
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        pytest.param("sevennet:tiny:Si", 14, marks=NEEDS_SEVENN),
+        pytest.param("mace:tiny:Si", 14, marks=pytest.mark.mace),
+    ],
+)
+def test_models_that_are_rebuilt_keep_them(name, known):
+    ours, upstream = both(name)
+    for other in (upstream.with_more_elements([32]), upstream.rescaled(length=1.1)):
+        assert other.kernels == "upstream"
+        assert not own_layers(other)
+        assert known in other.elements
+    assert own_layers(ours.with_more_elements([32]))
