@@ -8,7 +8,7 @@ import abc
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +20,37 @@ if TYPE_CHECKING:
 
     from atomgraft.models.base import AbstractPotential
     from atomgraft.page.blocks import Section
+
+
+class SuiteWords(NamedTuple):
+    """What the page says of a suite: over its section, and under its scores."""
+
+    title: str
+    caption: str
+
+
+LABEL_WORDS = SuiteWords(
+    "Held-out errors",
+    "Errors on n held-out structures. Aligned energies have the best shift per element "
+    "taken out. The change is adapted against base; 'within chance' means that its "
+    "interval on the same structures contains zero.",
+)
+
+FORGETTING_WORDS = SuiteWords(
+    "Forgetting",
+    "Drift of predictions from the base on a fixed set of crystals across the periodic "
+    "table, reference shifts taken off. Near crystals share an element with the "
+    "training data and may move; far ones should stay where they were.",
+)
+
+CONSISTENCY_WORDS = SuiteWords(
+    "Physical consistency",
+    "Largest deviation of forces and stress from finite differences of the energy, and "
+    "of predictions from those of a rotated copy, in double precision. The adapted "
+    "model should be as exact as the base; more means forces that are not the gradient "
+    "of the energy, or a broken symmetry. Rounding is what the run's precision costs; "
+    "a held-out error cannot be known better than that.",
+)
 
 
 class SuiteOptions(BaseModel):

@@ -24,6 +24,9 @@ from atomgraft.evaluation.forgetting import (
 from atomgraft.evaluation.labels import label_changes, label_scores, parity_points
 from atomgraft.evaluation.rounding import rounding_scores
 from atomgraft.evaluation.suite import (
+    CONSISTENCY_WORDS,
+    FORGETTING_WORDS,
+    LABEL_WORDS,
     AbstractSuite,
     Answers,
     Contestants,
@@ -143,8 +146,7 @@ class LabelSuite(AbstractSuite):
     """Errors on held-out labels, their change from the base, and rounding."""
 
     name = labels.SUITE
-    title = "Held-out errors"
-    caption = "Errors on held-out structures."
+    title, caption = LABEL_WORDS
 
     def __init__(self, subject: Subject, options: SuiteOptions) -> None:
         if not subject.structures:
@@ -196,8 +198,7 @@ class ForgettingSuite(AbstractSuite):
     """The drift of every model on the crystals it shares with the base."""
 
     name = forgetting.SUITE
-    title = "Forgetting"
-    caption = "Drift of predictions from the base on a fixed set of crystals."
+    title, caption = FORGETTING_WORDS
 
     def __init__(
         self,
@@ -248,11 +249,7 @@ class ConsistencySuite(AbstractSuite):
     """Derivatives and rotations of every model, probed on the same few structures."""
 
     name = consistency.SUITE
-    title = "Physical consistency"
-    caption = (
-        "Largest deviation of forces and stress from finite differences of the energy, "
-        "and of predictions from those of a rotated copy, in double precision."
-    )
+    title, caption = CONSISTENCY_WORDS
 
     def __init__(
         self,

@@ -3,6 +3,12 @@
 import dataclasses
 from collections.abc import Sequence
 
+from atomgraft.evaluation.suite import (
+    CONSISTENCY_WORDS,
+    FORGETTING_WORDS,
+    LABEL_WORDS,
+    SuiteWords,
+)
 from atomgraft.page.blocks import Block, Note, Section, Table
 from atomgraft.page.wording import capitalised, number_text, position
 from atomgraft.run.page.figures import PLACES, forgetting_by_element, ratio_figure
@@ -20,14 +26,6 @@ from atomgraft.run.suites import OF_THE_PAGE, SUITES
 NOT_PROVED = (
     "No held-out scores yet. Run 'atomgraft prove' on this folder with test "
     "structures the training has not seen."
-)
-
-_CONSISTENCY = (
-    "Largest deviation of forces and stress from finite differences of the energy, "
-    "and of predictions from those of a rotated copy, in double precision. The "
-    "adapted model should be as exact as the base; more means forces that are not "
-    "the gradient of the energy, or a broken symmetry. Rounding is what the run's "
-    "precision costs; a held-out error cannot be known better than that."
 )
 
 _PARTS = ("", "near", "far")
@@ -62,16 +60,11 @@ def errors_section(result: RunResult) -> Section:
         figure = dataclasses.replace(ratios, table=changes) if ratios else changes
         blocks = [_errors_table(result, rows), figure]
     kept = tuple(block for block in blocks if block is not None)
-    return Section(name="errors", title="Held-out errors", blocks=kept)
+    return Section(name="errors", title=LABEL_WORDS.title, blocks=kept)
 
 
 def _errors_table(result: RunResult, rows: Sequence[ComparisonRow]) -> Table:
-    caption = (
-        f"Errors on n held-out structures. {_interval_words(result)} "
-        "Aligned energies have the best shift per element taken out. The change is "
-        "adapted against base; 'within chance' means that its interval on the same "
-        "structures contains zero."
-    )
+    caption = f"{LABEL_WORDS.caption} {_interval_words(result)}"
     errors = [
         row for row in rows if row.metric not in CHANGES.values() and not _is_noise(row)
     ]
@@ -141,15 +134,10 @@ def forgetting_section(result: RunResult) -> Section | None:
     parts = [row for row in groups if not row.group_kind]
     others = [row for row in groups if row.group_kind and not _is_element(row)]
     overall = _drifting([*comparison_rows(result, "forgetting"), *parts])
-    caption = (
-        "Drift of predictions from the base on a fixed set of crystals across the "
-        "periodic table, reference shifts taken off. Near crystals share an element "
-        "with the training data and may move; far ones should stay where they were"
-        f"{_spread_text(result)}."
-    )
+    caption = f"{FORGETTING_WORDS.caption}{_spread_text(result)}"
     return _section(
         "forgetting",
-        "Forgetting",
+        FORGETTING_WORDS.title,
         [
             comparison_table(overall, caption) if overall else None,
             forgetting_by_element(result),
@@ -168,7 +156,7 @@ def _spread_text(result: RunResult) -> str:
     if not sizes:
         return ""
     return (
-        f". Forces and stresses of the base have a mean size of {' and '.join(sizes)}"
+        f" Forces and stresses of the base have a mean size of {' and '.join(sizes)}."
     )
 
 
@@ -222,13 +210,13 @@ def _other_section(result: RunResult, suite: str) -> Section | None:
     )
 
 
-def _told(suite: str) -> tuple[str, str]:
+def _told(suite: str) -> SuiteWords:
     """Return title and caption; a suite of a plug-in may be installed no more."""
     if suite == "consistency":
-        return "Physical consistency", _CONSISTENCY
+        return CONSISTENCY_WORDS
     if suite in SUITES:
-        return SUITES[suite].title, SUITES[suite].caption
-    return capitalised(suite), f"Scores of the suite '{suite}'."
+        return SuiteWords(SUITES[suite].title, SUITES[suite].caption)
+    return SuiteWords(capitalised(suite), f"Scores of the suite '{suite}'.")
 
 
 def _is_noise(row: ComparisonRow) -> bool:
