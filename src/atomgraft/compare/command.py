@@ -8,16 +8,10 @@ import typer
 from atomgraft.study.calls import StudyOptions, Verb, composed, study_command
 from atomgraft.study.options import (
     Accept,
-    EnergyKey,
-    EnergyUnit,
-    ForcesKey,
-    ForcesUnit,
     Head,
     Kernels,
-    StressKey,
-    StressOrder,
-    StressUnit,
     folder_for,
+    takes_labels,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +27,9 @@ NAME = "compare"
 
 
 @study_command
+@takes_labels
 def command(
+    labels: dict[str, str | None],
     options: StudyOptions,
     spec: Annotated[
         Path | None,
@@ -92,13 +88,6 @@ def command(
     kernels: Kernels = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    energy_key: EnergyKey = None,
-    forces_key: ForcesKey = None,
-    stress_key: StressKey = None,
-    energy_unit: EnergyUnit = None,
-    forces_unit: ForcesUnit = None,
-    stress_unit: StressUnit = None,
-    stress_order: StressOrder = None,
     accept: Accept = None,
 ) -> None:
     """Compare recipes, label counts and learning rates; run it again to go on."""
@@ -122,13 +111,7 @@ def command(
         "kernels": kernels,
         "dtype": dtype,
         "device": device,
-        "energy_key": energy_key,
-        "forces_key": forces_key,
-        "stress_key": stress_key,
-        "energy_unit": energy_unit,
-        "forces_unit": forces_unit,
-        "stress_unit": stress_unit,
-        "stress_order": stress_order,
+        **labels,
         "accept": accept,
     }
     from atomgraft.compare.spec import COMPARE_SPEC, parse_compare_spec

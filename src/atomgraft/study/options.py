@@ -108,17 +108,18 @@ def folder_for(train: Sequence[str], what: str) -> Path:
 
 
 def with_options(
-    verb: Callable[..., None],
+    verb: Callable[..., Any],
     shared: Callable[..., Any],
     *,
     shared_first: bool = False,
-) -> Callable[..., None]:
+) -> Callable[..., Any]:
     """Return a command that takes shared options besides its own.
 
     Parameters
     ----------
     verb
-        Called with what `shared` returns, and with its own options by name.
+        Called with what `shared` returns, with what stands first otherwise, and with
+        its own options by name.
     shared
         Called with the shared options by name.
     shared_first
@@ -133,15 +134,46 @@ def with_options(
     own = list(inspect.signature(verb).parameters.values())[1:]
 
     @functools.wraps(verb)
-    def command(**given: Any) -> None:  # noqa: ANN401 - what the options hold
+    def command(*first: Any, **given: Any) -> Any:  # noqa: ANN401 - what the options hold
         chosen = {name: given.pop(name) for name in list(given) if name in known}
-        verb(shared(**chosen), **given)
+        return verb(shared(**chosen), *first, **given)
 
     both = (known.values(), own) if shared_first else (own, known.values())
     parameters = [one for part in both for one in part]
     command.__annotations__ = {one.name: one.annotation for one in parameters}
     command.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
     return command
+
+
+def takes_labels(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb the options that say how labels are called, and in which units.
+
+    Parameters
+    ----------
+    verb
+        Called with them by key, as a dictionary, before anything else.
+    """
+    return with_options(verb, _label_options)
+
+
+def _label_options(
+    energy_key: EnergyKey = None,
+    forces_key: ForcesKey = None,
+    stress_key: StressKey = None,
+    energy_unit: EnergyUnit = None,
+    forces_unit: ForcesUnit = None,
+    stress_unit: StressUnit = None,
+    stress_order: StressOrder = None,
+) -> dict[str, str | None]:
+    return {
+        "energy_key": energy_key,
+        "forces_key": forces_key,
+        "stress_key": stress_key,
+        "energy_unit": energy_unit,
+        "forces_unit": forces_unit,
+        "stress_unit": stress_unit,
+        "stress_order": stress_order,
+    }
 
 
 TrustNamed = Annotated[

@@ -2,23 +2,17 @@
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from atomgraft.study.options import (
-    EnergyKey,
-    EnergyUnit,
-    ForcesKey,
-    ForcesUnit,
     Head,
     Json,
     Kernels,
-    StressKey,
-    StressOrder,
-    StressUnit,
     TrustFiles,
     TrustNamed,
+    takes_labels,
     trust_of,
 )
 
@@ -31,10 +25,13 @@ if TYPE_CHECKING:
     from atomgraft.data.checks.predicted import BaseKnowledge
     from atomgraft.data.checks.regression import Regression
     from atomgraft.data.checks.suite import Examination
+    from atomgraft.data.label_keys import LabelOptions
     from atomgraft.data.labels import LabelCount
 
 
+@takes_labels
 def command(
+    labels: dict[str, str | None],
     files: Annotated[list[str], typer.Argument(help="Files of labelled structures.")],
     base: Annotated[
         str | None, typer.Option(help="The model you would start from.")
@@ -47,13 +44,6 @@ def command(
     test: Annotated[
         list[str] | None, typer.Option(help="Files that would judge.")
     ] = None,
-    energy_key: EnergyKey = None,
-    forces_key: ForcesKey = None,
-    stress_key: StressKey = None,
-    energy_unit: EnergyUnit = None,
-    forces_unit: ForcesUnit = None,
-    stress_unit: StressUnit = None,
-    stress_order: StressOrder = None,
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
     as_json: Json = False,
@@ -61,22 +51,13 @@ def command(
     """Check labels, units, references, geometries and splits; exit 2 on an error."""
     from atomgraft.core.kernels import kernels_named
     from atomgraft.data.checks.suite import Sets, examine
-    from atomgraft.data.label_keys import LabelOptions
     from atomgraft.data.labels import count_labels
     from atomgraft.data.readers import read_structures
     from atomgraft.study.screen import calm, console, print_json, stage_screen
 
     allowed = trust_of(trust, trust_file, [base])
     chosen = kernels_named(kernels or "ours")
-    labels = LabelOptions(
-        energy_key=energy_key,
-        forces_key=forces_key,
-        stress_key=stress_key,
-        energy_unit=energy_unit,
-        forces_unit=forces_unit,
-        stress_unit=stress_unit,
-        stress_order=stress_order,
-    )
+    keys = cast("LabelOptions", labels)
     screen = console(quiet=as_json)
 
     def load() -> "BaseKnowledge":
@@ -88,7 +69,7 @@ def command(
 
     with calm(), stage_screen(screen, "reading and checking") as show:
         train, held_back, judging = (
-            read_structures(paths, **labels) if paths else []
+            read_structures(paths, **keys) if paths else []
             for paths in (files, validation, test)
         )
         sets = Sets(train=train, validation=held_back, test=judging)

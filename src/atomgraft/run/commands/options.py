@@ -9,18 +9,12 @@ import typer
 
 from atomgraft.study.options import (
     Accept,
-    EnergyKey,
-    EnergyUnit,
-    ForcesKey,
-    ForcesUnit,
     Head,
     Kernels,
-    StressKey,
-    StressOrder,
-    StressUnit,
     TrustFiles,
     TrustNamed,
     folder_for,
+    takes_labels,
     trust_of,
     with_options,
 )
@@ -71,7 +65,9 @@ def takes_a_run(verb: Callable[..., None]) -> Callable[..., None]:
     return with_options(verb, _asked, shared_first=True)
 
 
+@takes_labels
 def _asked(
+    labels: dict[str, str | None],
     spec: Annotated[
         Path | None,
         typer.Argument(help="A run.yaml, or the folder of a run to go on with."),
@@ -127,13 +123,6 @@ def _asked(
     seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    energy_key: EnergyKey = None,
-    forces_key: ForcesKey = None,
-    stress_key: StressKey = None,
-    energy_unit: EnergyUnit = None,
-    forces_unit: ForcesUnit = None,
-    stress_unit: StressUnit = None,
-    stress_order: StressOrder = None,
     accept: Accept = None,
     with_scratch: Annotated[
         bool,
@@ -161,13 +150,7 @@ def _asked(
         "seed": seed,
         "dtype": dtype,
         "device": device,
-        "energy_key": energy_key,
-        "forces_key": forces_key,
-        "stress_key": stress_key,
-        "energy_unit": energy_unit,
-        "forces_unit": forces_unit,
-        "stress_unit": stress_unit,
-        "stress_order": stress_order,
+        **labels,
         "accept": tuple(accept) if accept else None,
     }
     short = {
