@@ -17,6 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ase import Atoms
+
 ELEMENTS = tuple(
     "Li B C N O F Na Mg Al Si P S Cl K Ca Ti Fe Co Ni Cu Zn Ga Ge As Se Br Sr".split()  # noqa: SIM905 - a list of 27 lines says no more
 )
