@@ -28,8 +28,8 @@ from atomgraft.testing import (
     failed_adaptation_checks,
 )
 from atomgraft.testing import adaptation_trials as trials
-from atomgraft.testing.adaptation_pulls import FIRM_SHARE, firmly
 from atomgraft.testing.adaptation_trials import differing, distance
+from atomgraft.testing.adaptations import FIRM_SHARE, firmly
 
 WHOLE = WholeWeights()
 PLAIN = Axes(moves=WHOLE)

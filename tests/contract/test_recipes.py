@@ -119,7 +119,7 @@ def test_the_equivariance_error_of_7net_0_does_not_grow():
 
 def rotation_error(potential):
     """Return how far forces are from turning with the crystal, relative to them."""
-    from atomgraft.testing.adapter_symmetries import ANY_ROTATION
+    from atomgraft.testing.adapters import ANY_ROTATION
 
     atoms = structures_for(potential).crystal
     turned = copy.deepcopy(atoms)

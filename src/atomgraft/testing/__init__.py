@@ -6,13 +6,14 @@ from atomgraft.testing.adaptations import (
     failed_adaptation_checks,
 )
 from atomgraft.testing.adapters import ADAPTER_CHECKS, failed_checks
-from atomgraft.testing.structures import (
+from atomgraft.testing.measuring import (
+    Tolerances,
     TrialStructures,
+    assert_close,
     structures_for,
     trial_structures,
 )
 from atomgraft.testing.suites import SUITE_CHECKS, SuiteTrial, failed_suite_checks
-from atomgraft.testing.tolerances import Tolerances, assert_close
 
 __all__ = [
     "ADAPTATION_CHECKS",

@@ -16,8 +16,7 @@ from atomgraft.adaptation.base import Adapted, adapt_potential
 from atomgraft.data.labels import set_labels
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import predict_structures
-from atomgraft.testing.measuring import in_double
-from atomgraft.testing.structures import structures_for
+from atomgraft.testing.measuring import in_double, structures_for
 from atomgraft.training.devices import make_fabric
 from atomgraft.training.loop import Job, fit
 from atomgraft.training.plan import Knobs, Plan

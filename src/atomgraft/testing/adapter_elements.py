@@ -7,10 +7,14 @@ from ase.data import chemical_symbols
 from atomgraft.core.errors import BadInputError
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.elements import with_donors
-from atomgraft.testing.adapter_inputs import assert_same_prediction
-from atomgraft.testing.measuring import in_double, measure
-from atomgraft.testing.structures import TrialStructures
-from atomgraft.testing.tolerances import Tolerances, assert_close
+from atomgraft.testing.measuring import (
+    Tolerances,
+    TrialStructures,
+    assert_close,
+    assert_same_prediction,
+    in_double,
+    measure,
+)
 
 LENGTH, ENERGY = 1.07, 1.3
 """By which a model is scaled: large enough that any power of them is told apart."""
