@@ -26,3 +26,6 @@ KCAL_PER_MOL_IN_EV = 0.0433641153
 
 KJ_PER_MOL_IN_EV = KCAL_PER_MOL_IN_EV / 4.184
 """1 kJ/mol in eV."""
+
+EV_PER_A2_IN_J_PER_M2 = EV_PER_A3_IN_GPA / 10
+"""1 eV/Å² in J/m²."""

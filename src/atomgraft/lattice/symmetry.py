@@ -107,11 +107,32 @@ def images_of_atoms(atoms: Atoms, symprec: float) -> Int[np.ndarray, " atoms"]:
     >>> images_of_atoms(bulk("NaCl", "rocksalt", a=5.6, cubic=True), 1e-3).tolist()
     [4, 4, 4, 4, 4, 4, 4, 4]
     """
-    found = dataset_of(atoms, symprec)
-    if found is None:
-        return np.ones(len(atoms), dtype=int)
-    classes = np.asarray(found.equivalent_atoms)
+    classes = _classes(atoms, symprec)
     return np.bincount(classes)[classes]
+
+
+def distinct_atoms(atoms: Atoms, symprec: float) -> list[int]:
+    """Return the first atom of each set of images by symmetry.
+
+    Parameters
+    ----------
+    atoms
+        Periodic in all directions.
+    symprec
+        Å
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> distinct_atoms(bulk("NaCl", "rocksalt", a=5.6), 1e-3)
+    [0, 1]
+    """
+    return np.unique(_classes(atoms, symprec)).tolist()
+
+
+def _classes(atoms: Atoms, symprec: float) -> Int[np.ndarray, " atoms"]:
+    found = dataset_of(atoms, symprec)
+    return np.arange(len(atoms)) if found is None else np.array(found.equivalent_atoms)
 
 
 def spglib_group(atoms: Atoms, symprec: float) -> tuple[str, int]:
