@@ -24,6 +24,10 @@ from atomgraft.testing import SUITE_CHECKS, SuiteTrial, failed_suite_checks
 
 SETTINGS = {
     "phonons": {"crystal": ("shipped:si-phonons",)},
+    "bulk": {
+        "properties": ("eos", "vacancy"),
+        "vacancy_length": 5.0,
+    },
     "md": {
         "reference": "pair:sw-si",
         "temperatures": (300.0,),
@@ -34,6 +38,7 @@ SETTINGS = {
     },
 }
 SLOW = {"phonons"}
+NEEDS = {"bulk": "matcalc"}
 
 NAMES = [
     pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
@@ -69,6 +74,8 @@ def trial(kind, options):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_suite_passes_the_kit(name):
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     kind = SUITES[name]
     assert kind.name == name
     options = kind.Options.model_validate(SETTINGS.get(name, {}))

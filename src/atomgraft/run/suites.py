@@ -23,6 +23,7 @@ SUITES.add_place("labels", "atomgraft.evaluation.suites:LabelSuite")
 SUITES.add_place("forgetting", "atomgraft.evaluation.suites:ForgettingSuite")
 SUITES.add_place("consistency", "atomgraft.evaluation.suites:ConsistencySuite")
 SUITES.add_place("phonons", "atomgraft.phonons.suite:PhononSuite")
+SUITES.add_place("bulk", "atomgraft.evaluation.bulk.suite:BulkSuite")
 SUITES.add_place("md", "atomgraft.evaluation.survival.suite:SurvivalSuite")
 
 LABELS, FORGETTING = "labels", "forgetting"
@@ -121,8 +122,8 @@ def takes_several(name: str, key: str) -> bool:
     return field is not None and get_origin(field.annotation) in {tuple, list}
 
 
-def suite_for(key: str, names: Sequence[str]) -> str:
-    """Return the one asked suite that has an option.
+def suites_with(key: str, names: Sequence[str]) -> list[str]:
+    """Return the asked suites that have an option.
 
     Parameters
     ----------
@@ -135,11 +136,15 @@ def suite_for(key: str, names: Sequence[str]) -> str:
     ------
     BadInputError
         None has it; the message names the suites that would.
+
+    Examples
+    --------
+    >>> suites_with("crystal", ["labels", "phonons"])
+    ['phonons']
     """
-    for name in names:
-        if key in SUITES[name].Options.model_fields:
-            return name
     able = [name for name in SUITES if key in SUITES[name].Options.model_fields]
+    if found := [name for name in names if name in able]:
+        return found
     raise BadInputError(
         f"--{key} was given, and no suite that is asked uses it.",
         f"Suites that do: {', '.join(able) or 'none'}.",

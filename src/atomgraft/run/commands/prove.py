@@ -23,14 +23,15 @@ def command(
     suite: Annotated[
         list[str] | None,
         typer.Option(
-            help="Ask this suite: labels, forgetting, consistency, phonons, md, or "
-            "one of a plug-in; repeat. Answers of others stay."
+            help="Ask this suite: labels, forgetting, consistency, phonons, bulk, "
+            "md, or one of a plug-in; repeat. Answers of others stay."
         ),
     ] = None,
     crystal: Annotated[
         list[str] | None,
         typer.Option(
-            help="For phonons: a structure, or a calculation of phonopy; repeat."
+            help="For phonons and bulk: a structure, or a calculation of phonopy; "
+            "repeat."
         ),
     ] = None,
     settings: Annotated[
@@ -103,14 +104,15 @@ def _settings(
         written as ``SUITE.KEY=VALUE``.
     """
     from atomgraft.core.errors import BadInputError
-    from atomgraft.run.suites import SUITES, suite_for, takes_several
+    from atomgraft.run.suites import SUITES, suites_with, takes_several
 
     found: dict[str, dict[str, Any]] = {}
     for name in suites:
         SUITES[name]
         found[name] = {}
     if crystals:
-        found[suite_for("crystal", suites)]["crystal"] = crystals
+        for name in suites_with("crystal", suites):
+            found[name]["crystal"] = list(crystals)
     for one in settings:
         place, equals, value = one.partition("=")
         name, dot, key = place.partition(".")

@@ -40,10 +40,13 @@ UNASKED = {
         "--suite consistency"
     ),
     "phonons": "Phonons: atomgraft prove {run} --suite phonons",
+    "bulk": (
+        "Elastic constants, vacancies and surfaces: atomgraft prove {run} --suite bulk"
+    ),
     "md": "Molecular dynamics: atomgraft prove {run} --suite md",
 }
 
-NEVER_ASKED = "Elastic constants and diffusion."
+NEVER_ASKED = "Diffusion."
 
 MEANING = {
     "little": "Little forgetting: {others} are predicted much as by the base.",

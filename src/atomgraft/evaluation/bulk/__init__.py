@@ -1,0 +1,1 @@
+"""The suite ``bulk``: properties of a crystal at rest under each contestant."""
