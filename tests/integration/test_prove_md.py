@@ -7,6 +7,7 @@ import pytest
 
 from atomgraft.core.storage import write_atomically
 from atomgraft.dynamics.trajectories import read_trajectory
+from atomgraft.evaluation.survival.suite import SurvivalSuite
 from atomgraft.models.pair import stillinger_weber
 from atomgraft.run.prove import Watch, prove
 from tests.integration.test_bad_input import run
@@ -67,6 +68,7 @@ def test_survival_is_added_with_trajectories_and_a_figure(place, capsys):
     page = (place / "report.html").read_text()
     assert "md-survival" in page
     assert "Kaplan-Meier" in page
+    assert SurvivalSuite.caption.split(":")[0] in page
     frames = read_trajectory(place / "md" / "adapted" / "000.extxyz")
     assert frames[0].info["time"] == 0
     assert len(frames[0]) == 8

@@ -1,5 +1,7 @@
 """Langevin dynamics samples what statistical mechanics says, at any timestep."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,16 @@ from atomgraft.dynamics.replicas import (
     heated,
     places_of,
 )
+from atomgraft.evaluation.survival.criteria import (
+    COORDINATION,
+    STRUCTURE,
+    limits_of_run,
+    outcomes,
+)
+from atomgraft.evaluation.survival.system import repeated, system_of
+from atomgraft.evaluation.survival.trials import Plan, run_trial
 from atomgraft.models.base import AbstractPotential, PotentialCard
+from atomgraft.models.pair import PRESETS
 
 T = 300.0
 
@@ -109,3 +120,31 @@ def test_replicas_do_not_move_alike():
     moved, _, places = sampled(SILICON, timestep=3.0, friction=0.1, n_samples=50)
     one, other = (moved[:, place].ravel() for place in places[:2])
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.1
+
+
+@pytest.mark.slow
+def test_a_perfect_model_raises_no_alarm_and_melting_is_seen():
+    """The reference judges itself with other seeds, below and far above melting."""
+    potential = PRESETS["pair:sw-si"]()
+    system = system_of(repeated(bulk("Si", cubic=True), 64))
+    plan = Plan(
+        system=system,
+        temperatures=(900.0, 4000.0),
+        n_replicas=5,
+        timestep=2.0,
+        window=250,
+        n_windows=2,
+        n_drift=0,
+        look_every=5,
+    )
+    reference = run_trial(potential, plan, seed=1)
+    own = run_trial(potential, plan, seed=2)
+    cold, hot = (limits_of_run(one) for one in reference)
+    assert cold is not None
+    assert hot is not None
+    assert (cold.is_solid, hot.is_solid) == (True, False)
+    assert not outcomes(own[0], cold, plan).has_failed.any()
+    molten = outcomes(own[1], dataclasses.replace(hot, is_solid=True), plan)
+    assert molten.reasons.count(COORDINATION) >= 4
+    liquid = dataclasses.replace(own[0], structure=own[1].structure)
+    assert outcomes(liquid, cold, plan).reasons == (STRUCTURE,) * 5

@@ -21,6 +21,10 @@ METRIC_NAMES = {
     "finite_difference": "against finite differences",
     "equivariance": "after a rotation",
     "rounding": "rounding",
+    "restricted_mean": "restricted mean",
+    "share": "share",
+    "log_rank_p_against_base": "log-rank p against base",
+    "nve_drift": "drift, NVE",
 }
 """In the order of all tables; a metric that is not here comes last."""
 

@@ -221,7 +221,7 @@ def _drift(name: ModelName, trial: Trial, T: float) -> Iterator[Score]:
         yield Score(
             model=name,
             suite=SUITE,
-            quantity="energy",
+            quantity="total energy",
             metric=DRIFT,
             value=float(sound.mean()),
             unit="meV/atom/ps",

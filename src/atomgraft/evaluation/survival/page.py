@@ -98,7 +98,7 @@ def _trace(record: SurvivalRecord, motion: Motion) -> dict[str, Any]:
         "type": "scatter",
         "mode": "lines",
         "name": MODEL_NAMES[motion.model],
-        "legendgroup": motion.model,
+        "meta": {"key": motion.model},
         "x": [*motion.times, record.horizon],
         "y": [*percent, percent[-1]],
         "line": {

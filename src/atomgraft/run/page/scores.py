@@ -199,12 +199,14 @@ def _other_section(result: RunResult, suite: str) -> Section | None:
     overall = comparison_rows(result, suite)
     if suite == "consistency":
         overall += [one for one in comparison_rows(result, "labels") if _is_noise(one)]
+    groups = group_rows(result, suite)
+    words = Note(text=caption) if groups else None
     return _section(
         _name(suite),
         title,
         [
-            comparison_table(overall, caption) if overall else None,
-            *group_tables(group_rows(result, suite)),
+            comparison_table(overall, caption) if overall else words,
+            *group_tables(groups),
             *(Note(text=text) for text in result.unanswered.get(suite, ())),
         ],
     )

@@ -51,7 +51,7 @@ def test_means_curves_and_the_test_are_told():
     assert (
         find(found.scores, "survival", "share", "temperature:900 K", "base").value == 0
     )
-    drift = find(found.scores, "energy", DRIFT, "temperature:300 K", "base")
+    drift = find(found.scores, "total energy", DRIFT, "temperature:300 K", "base")
     low, high = drift.interval
     assert low < drift.value < high
     [sentence] = SurvivalSuite.sentences(found.scores)
@@ -70,6 +70,12 @@ def test_the_page_shows_curves_and_endings():
     assert base["x"] == pytest.approx([0, 0.2, 0.3, 2.0])
     assert base["y"] == pytest.approx([100, 80, 60, 60])
     assert adapted["y"] == [100, 100]
+    keys = {one.key for one in figure.legend}
+    assert all(
+        trace["meta"]["key"] in keys
+        for plot in figure.plots
+        for trace in plot.figure["data"]
+    )
     rows = {row[0]: row[1:] for row in figure.table.rows}
     assert rows["900 K, Base"] == ("3", "0.200 ps (too hot), 0.300 ps (too hot)")
     assert "pair:sw-si" in section.blocks[0].text
@@ -112,7 +118,9 @@ def test_runs_that_broke_down_have_no_drift():
     broken = changed(quiet(5), drifts={0: np.nan, 1: np.nan})
     found = told(quiet(5), broken)
     assert "2 of 5 runs of the adapted model" in found.unanswered[0]
-    assert find(found.scores, "energy", DRIFT, "temperature:900 K", "adapted").n == 3
+    assert (
+        find(found.scores, "total energy", DRIFT, "temperature:900 K", "adapted").n == 3
+    )
 
 
 @pytest.mark.parametrize(
