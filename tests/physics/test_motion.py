@@ -147,4 +147,4 @@ def test_a_perfect_model_raises_no_alarm_and_melting_is_seen():
     molten = outcomes(own[1], dataclasses.replace(hot, is_solid=True), plan)
     assert molten.reasons.count(COORDINATION) >= 4
     liquid = dataclasses.replace(own[0], structure=own[1].structure)
-    assert outcomes(liquid, cold, plan).reasons == (STRUCTURE,) * 5
+    assert outcomes(liquid, cold, plan).reasons.count(STRUCTURE) >= 4
