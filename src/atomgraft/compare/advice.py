@@ -17,9 +17,10 @@ from atomgraft.compare.record import (
     Summary,
     Target,
 )
-from atomgraft.evaluation.score_table import figure
+from atomgraft.evaluation.score_table import figure, gain_text
 from atomgraft.metrics.power_law import FAR
 from atomgraft.metrics.thresholds import MIN_GAIN, degree_of
+from atomgraft.page.wording import count_text, is_informative, too_few
 from atomgraft.records.scores import Score
 
 FEW_STRUCTURES = 5
@@ -176,7 +177,7 @@ def _conclusion(judge: Judge, choice: str) -> tuple[Outcome, str]:
     if gain < MIN_GAIN:
         return "keep", (
             f"Keep the base: {with_labels}, {choice} lowers its {name} of {_of(base)} "
-            f"by {100 * gain:.2g} %, and {100 * MIN_GAIN:g} % is the least that counts "
+            f"by {gain_text(gain)}, and {100 * MIN_GAIN:g} % is the least that counts "
             "as a gain."
         )
     against = f"{with_labels} its {name} is {_of(error)}; the base has {_of(base)}"
@@ -261,11 +262,13 @@ def _name(target: Target) -> str:
 
 def _of(row: Summary | Score) -> str:
     value = f"{figure(row.value)} {row.unit}"
-    if row.interval is not None:
+    if row.interval is not None and is_informative(row.value, row.interval):
         return f"{value} [{figure(row.interval[0])}, {figure(row.interval[1])}]"
     if isinstance(row, Summary) and row.range is not None:
         low, high = map(figure, row.range)
         return f"{value} ({low} to {high} over {row.n_seeds} seeds)"
+    if row.interval is not None:
+        return f"{value} ({too_few('structures')})"
     return value
 
 
@@ -384,14 +387,22 @@ def stop_rule(
             "seeds before paying for more labels.",
         ]
     until = curve.last_worthwhile
-    end = "" if until is None or until <= curve.n_now else (
-        f", and batches of {more} go on gaining that up to about {until:.0f} labels"
-    )  # fmt: skip
+    end = _worthwhile_until(until, curve.n_now, more)
     return "worthwhile", [
         words,
         f"More labels are worthwhile: the next {more} gain {100 * gain:.0f} %, more "
         f"than {share}{end}. Stop when a batch gains less.",
     ]
+
+
+def _worthwhile_until(until: float | None, n_now: int, more: int) -> str:
+    """Say up to how many labels a batch gains enough, as far as a law can be read."""
+    if until is None or until <= n_now:
+        return ""
+    start = f", and further batches of {more} gain as much up to "
+    if until > FAR * n_now:
+        return f"{start}{FAR:g} times the labels there are, or more"
+    return f"{start}about {count_text(round(until))} labels"
 
 
 def _unidentified(

@@ -7,6 +7,7 @@ from atomgraft.compare.tables import (
     base_score,
     choosing_summary,
     curve_table,
+    shown_interval,
     summary_text,
     target_name,
     target_summary,
@@ -20,7 +21,7 @@ from atomgraft.page.axes import (
     plain_text,
 )
 from atomgraft.page.blocks import Figure, LegendEntry, Plot, PlotlyFigure
-from atomgraft.page.wording import number_text, value_text
+from atomgraft.page.wording import bar_ends, number_text, value_text
 
 N_COLOURS = 8
 """Colours of the style sheet for contestants."""
@@ -168,7 +169,7 @@ def _points(comparison: Comparison, contestant: str) -> dict[str, Any]:
         "y": [row.value for row in rows],
         "error_y": _bars(
             [row.value for row in rows],
-            [row.interval or row.range for row in rows],
+            [shown_interval(row) or row.range for row in rows],
             colour_of(comparison, contestant),
         ),
         "text": [f"{summary_text(row)} {row.unit}" for row in rows],
@@ -191,7 +192,7 @@ def _bars(
     values: list[float], intervals: list[Interval | None], colour: str
 ) -> dict[str, Any]:
     ends = [
-        interval or (value, value)
+        bar_ends(value, interval)
         for value, interval in zip(values, intervals, strict=True)
     ]
     pairs = list(zip(values, ends, strict=True))
@@ -314,8 +315,9 @@ def _front_plot(comparison: Comparison) -> PlotlyFigure:
 def _dot(comparison: Comparison, point: FrontPoint) -> dict[str, Any]:
     is_base = point.contestant not in {one.name for one in comparison.contestants}
     colour = colour_of(comparison, point.contestant)
-    error = value_text(point.error, point.error_interval)
-    drift = value_text(point.drift, point.drift_interval)
+    over = "structures" if is_base else "seeds"
+    error = value_text(point.error, point.error_interval, over=over)
+    drift = value_text(point.drift, point.drift_interval, over=over)
     return {
         "type": "scatter",
         "mode": "markers+text",

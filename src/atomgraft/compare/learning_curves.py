@@ -15,16 +15,17 @@ from atomgraft.metrics.power_law import (
     PowerLaw,
     fit_power_law,
     is_floor_supported,
+    is_known_exponent,
     jackknife_interval,
     line_interval,
 )
 
 WIDEST = 10.0
-"""Ratio of the ends of an interval beyond which it says nothing of an error."""
+"""Ratio of the ends of an interval beyond which nothing is predicted."""
 
 TOO_WIDE = (
-    "errors scatter so much that the ends of a prediction's interval are more than a "
-    f"factor of {WIDEST:g} apart"
+    "too few seeds for a prediction: the ends of its interval are more than a factor "
+    f"of {WIDEST:g} apart"
 )
 
 Errors = Float[np.ndarray, "seeds sizes"]
@@ -192,10 +193,12 @@ def _obstacle(sizes: Sequence[int], errors: Errors) -> str:
 def _not_falling(exponent: Interval | None) -> str:
     if exponent is None:
         return "the exponent has no interval"
+    if not is_known_exponent(exponent):
+        return "too few seeds to tell whether the error falls with labels"
     low, high = (figure(one) for one in exponent)
     return (
-        "the error does not fall with labels beyond what chance could do: exponent "
-        f"between {low} and {high}"
+        f"the error does not fall clearly with labels: exponent between {low} and "
+        f"{high}"
     )
 
 

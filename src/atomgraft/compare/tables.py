@@ -9,13 +9,16 @@ from atomgraft.compare.record import (
     Summary,
     Target,
 )
+from atomgraft.metrics.power_law import is_known_exponent
 from atomgraft.page.blocks import Table
 from atomgraft.page.wording import (
     MISSING,
     count_text,
     duration_text,
+    is_informative,
     number_text,
     range_text,
+    too_few,
     value_text,
 )
 from atomgraft.records.scores import Score
@@ -122,14 +125,24 @@ def size_rows(
 def _text(row: Summary | Score | None) -> str:
     if isinstance(row, Summary):
         return summary_text(row)
-    return MISSING if row is None else value_text(row.value, row.interval)
+    if row is None:
+        return MISSING
+    return value_text(row.value, row.interval, over=row.independent or "structures")
 
 
 def summary_text(row: Summary) -> str:
     """Return the mean over seeds with its interval, or with the range of a few."""
-    if row.interval is None and row.range is not None:
+    interval = shown_interval(row)
+    if interval is None and row.range is not None:
         return range_text(row.value, row.range)
-    return value_text(row.value, row.interval)
+    return value_text(row.value, row.interval, over="structures")
+
+
+def shown_interval(row: Summary) -> Interval | None:
+    """Return the interval of a mean, unless there is none or it is too wide to show."""
+    if row.interval is None or not is_informative(row.value, row.interval):
+        return None
+    return row.interval
 
 
 def target_table(comparison: Comparison) -> Table:
@@ -280,7 +293,7 @@ def curve_table(comparison: Comparison) -> Table:
 def _curve_row(curve: Curve) -> tuple[str, ...]:
     return (
         curve.contestant,
-        _with(curve.exponent, curve.exponent_interval),
+        _exponent(curve),
         number_text(curve.floor) if curve.floor else MISSING,
         _with(curve.error_now),
         _with(curve.error_next, curve.error_next_interval),
@@ -290,7 +303,14 @@ def _curve_row(curve: Curve) -> tuple[str, ...]:
 
 
 def _with(value: float | None, interval: Interval | None = None) -> str:
-    return MISSING if value is None else value_text(value, interval)
+    return MISSING if value is None else value_text(value, interval, over="seeds")
+
+
+def _exponent(curve: Curve) -> str:
+    interval = curve.exponent_interval
+    if curve.exponent is None or interval is None or is_known_exponent(interval):
+        return _with(curve.exponent, interval)
+    return f"{number_text(curve.exponent)} ({too_few('seeds')})"
 
 
 def missing_table(comparison: Comparison) -> Table | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from atomgraft.page.wording import is_plain, number_text
 from atomgraft.records.scores import ModelName, Score
 
 
@@ -46,13 +47,13 @@ def figure(value: float) -> str:
     Examples
     --------
     >>> [figure(value) for value in (4213.4, 21.23, 2.8, 0.0123, -0.5, 2e-5)]
-    ['4213', '21.2', '2.80', '0.0123', '-0.500', '2.00e-05']
+    ['4213', '21.2', '2.80', '0.0123', '-0.500', '2.00 × 10⁻⁵']
     """
     size = abs(value)
     if size == 0:
         return "0"
-    if size < 1e-3:
-        return f"{value:.2e}"
+    if not is_plain(value):
+        return number_text(value)
     decimals = max(0, 3 - _digits_before_point(size))
     return f"{value:.{decimals}f}"
 
@@ -60,6 +61,17 @@ def figure(value: float) -> str:
 def arrow(before: Score, after: Score) -> str:
     """Return two scores as one led to the other, in their unit."""
     return f"{figure(before.value)} → {figure(after.value)} {after.unit}"
+
+
+def gain_text(gain: float) -> str:
+    """Return a gain below ten per cent with one decimal.
+
+    Examples
+    --------
+    >>> gain_text(0.0312), gain_text(2e-7)
+    ('3.1 %', 'less than 0.1 %')
+    """
+    return f"{100 * gain:.1f} %" if gain >= 0.001 else "less than 0.1 %"
 
 
 def _digits_before_point(size: float) -> int:

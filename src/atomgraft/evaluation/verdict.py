@@ -7,8 +7,9 @@ from typing import Literal
 from atomgraft.core.properties import Property
 from atomgraft.evaluation import consistency, labels, rounding
 from atomgraft.evaluation.lost_accuracy import NAMES, LostAccuracy, lost_accuracy
-from atomgraft.evaluation.score_table import ScoreTable, arrow, figure
+from atomgraft.evaluation.score_table import ScoreTable, arrow, figure, gain_text
 from atomgraft.metrics.thresholds import MIN_GAIN
+from atomgraft.page.wording import WIDEST, too_few
 from atomgraft.records.scores import MovedWeights, Score, Verdict
 
 Outcome = Literal[
@@ -232,8 +233,7 @@ def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
     told += f"mean absolute error {arrow(before, after)}, {judgement.outcome}"
     told += _why(judgement)
     if change.interval is not None:
-        low, high = map(figure, change.interval)
-        told += f" (95 % interval of the change {low} to {high}{_over(change)})"
+        told += f" ({_interval_words(judgement)})"
     raw = [
         table.find(model, labels.SUITE, judgement.quantity, "mae")
         for model in ("base", "adapted")
@@ -241,6 +241,17 @@ def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
     if is_aligned and raw[0] is not None and raw[1] is not None:
         told += f"; with their own references {arrow(raw[0], raw[1])}"
     return f"{told}."
+
+
+def _interval_words(judgement: _Judgement) -> str:
+    """Give the interval of the change, or say that it is too wide to mean anything."""
+    change = judgement.change
+    ends = change.interval or (0.0, 0.0)
+    widest = WIDEST * max(judgement.before.value, judgement.after.value)
+    if not max(map(abs, ends)) <= widest:
+        return f"{too_few(change.independent or 'structures')} of the change"
+    low, high = map(figure, ends)
+    return f"95 % interval of the change {low} to {high}{_over(change)}"
 
 
 def _over(change: Score) -> str:
@@ -271,7 +282,7 @@ def _why(judgement: _Judgement) -> str:
         )
     if judgement.outcome == "slightly better":
         return (
-            f": {100 * judgement.gain:.2g} % lower, and {100 * MIN_GAIN:g} % is the "
+            f": {gain_text(judgement.gain)} lower, and {100 * MIN_GAIN:g} % is the "
             "least that counts as a gain"
         )
     return ""

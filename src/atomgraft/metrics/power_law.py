@@ -48,6 +48,10 @@ curved valley, and one start of 300 simulated curves ended in the wrong part of 
 
 _PRECISION = {"xtol": 1e-10, "ftol": 1e-12, "gtol": 1e-12}
 
+WIDEST_EXPONENT = 2.0
+"""Width of an exponent's interval above which the seeds tell nothing about it: errors
+fall as n^-0.5 to n^-1, so that such an interval allows rising errors as well."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PowerLaw:
@@ -124,6 +128,17 @@ class PowerLaw:
             return self.gain(n, more) - share
 
         return optimize.brentq(surplus, low, high)
+
+
+def is_known_exponent(interval: tuple[float, float]) -> bool:
+    """Tell whether the interval of an exponent is narrow enough to be shown.
+
+    Examples
+    --------
+    >>> is_known_exponent((0.3, 0.9)), is_known_exponent((-30.0, 31.0))
+    (True, False)
+    """
+    return interval[1] - interval[0] <= WIDEST_EXPONENT
 
 
 def fit_power_law(

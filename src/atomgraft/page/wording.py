@@ -35,6 +35,9 @@ QUANTITY_ORDER = ("energy", "forces", "stress")
 MISSING = "–"
 """Stands where nothing was measured."""
 
+WIDEST = 10.0
+"""Ratio of an interval's upper end to the value above which it is not shown."""
+
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _SMALLEST_PLAIN = 1e-3
 _LARGEST_PLAIN = 1e7
@@ -60,8 +63,24 @@ def number_text(value: float, *, digits: int = 3) -> str:
     return f"{mantissa} × 10{power}".replace("-", "−")
 
 
-def value_text(value: float, interval: tuple[float, float] | None = None) -> str:
+def value_text(
+    value: float,
+    interval: tuple[float, float] | None = None,
+    *,
+    over: str = "samples",
+) -> str:
     """Return a value and its interval with the same number of decimals.
+
+    An interval that is too wide to say anything is replaced by words.
+
+    Parameters
+    ----------
+    value
+        The number.
+    interval
+        Its 95 % interval, if it has one.
+    over
+        What the interval is over, in the plural: seeds, structures.
 
     Examples
     --------
@@ -69,9 +88,60 @@ def value_text(value: float, interval: tuple[float, float] | None = None) -> str
     '2.28 [2.10, 2.47]'
     >>> value_text(2.2841)
     '2.28'
+    >>> value_text(2.2841, (1.5e-5, 2.9e6), over="seeds")
+    '2.28 (too few seeds for an interval)'
     """
     if interval is None:
         return number_text(value)
+    if not is_informative(value, interval):
+        return f"{number_text(value)} ({too_few(over)})"
+    return _with_ends(value, interval)
+
+
+def is_informative(value: float, interval: tuple[float, float]) -> bool:
+    """Tell whether an interval is narrow enough to be shown.
+
+    Intervals that reach below zero belong to changes, whose size says nothing about
+    the width, and are always shown.
+
+    Examples
+    --------
+    >>> is_informative(2.0, (1.0, 4.0)), is_informative(2.0, (0.001, 4000.0))
+    (True, False)
+    >>> is_informative(-0.1, (-3.0, 2.8))
+    True
+    """
+    low, high = interval
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return False
+    return low < 0 or high <= WIDEST * max(value, 0.0) or high == 0
+
+
+def bar_ends(value: float, interval: tuple[float, float] | None) -> tuple[float, float]:
+    """Return the ends of an error bar; an interval too wide to show has no length.
+
+    Examples
+    --------
+    >>> bar_ends(2.0, (1.0, 4.0)), bar_ends(2.0, (1.5e-5, 2.9e6))
+    ((1.0, 4.0), (2.0, 2.0))
+    """
+    if interval is None or not is_informative(value, interval):
+        return value, value
+    return interval
+
+
+def too_few(over: str) -> str:
+    """Return why an interval is not shown.
+
+    Examples
+    --------
+    >>> too_few("seeds")
+    'too few seeds for an interval'
+    """
+    return f"too few {over} for an interval"
+
+
+def _with_ends(value: float, interval: tuple[float, float]) -> str:
     scale = value or max(interval, key=abs)
     ends = (value, *interval)
     if not all(map(math.isfinite, ends)) or not is_plain(scale):
@@ -89,7 +159,7 @@ def range_text(value: float, ends: tuple[float, float]) -> str:
     >>> range_text(2.2841, (2.1, 2.4666))
     '2.28 (2.10 to 2.47)'
     """
-    text = value_text(value, ends)
+    text = _with_ends(value, ends)
     return text.replace("[", "(").replace(", ", " to ").replace("]", ")")
 
 

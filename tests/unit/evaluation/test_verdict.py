@@ -90,7 +90,7 @@ def test_a_change_within_rounding_is_none():
     found = verdict(rows + noise)
     assert found.took is False
     assert found.headline.startswith("Nothing changed: energies unchanged on 20")
-    assert "rounding of the predictions, 3.00e-04 meV/atom" in found.sentences[0]
+    assert "rounding of the predictions, 3.00 × 10⁻⁴ meV/atom" in found.sentences[0]
 
 
 def test_what_did_not_move_did_not_take():
@@ -265,7 +265,7 @@ def test_a_broken_law_is_a_warning():
         "5.00 meV/Å from the derivative of the energy."
     )
     assert verdict([*FORCES_BETTER, slopes(2e-5)]).sentences[-1] == (
-        "Forces and stress are derivatives of the energy, to 2.00e-05 meV/Å."
+        "Forces and stress are derivatives of the energy, to 2.00 × 10⁻⁵ meV/Å."
     )
     turned = row("adapted", "stress", "equivariance", 0.5, suite="consistency")
     assert "when the crystal is turned" in verdict([turned]).sentences[-1]
@@ -274,3 +274,14 @@ def test_a_broken_law_is_a_warning():
 def test_every_number_in_a_sentence_stands_beside_a_unit():
     for sentence in verdict(FORCES_BETTER + STRESS_BETTER).sentences:
         assert any(unit in sentence for unit in UNITS.values())
+
+
+def test_an_interval_that_says_nothing_is_said_in_words():
+    change = row(
+        "adapted", "forces", "mae_change", -10.0, (-2.9e6, 2.9e6), n_independent=5,
+        independent="trajectories",
+    )  # fmt: skip
+    rows = [one for one in FORCES_BETTER if one.metric != "mae_change"]
+    sentences = " ".join(verdict([*rows, change]).sentences)
+    assert "too few trajectories for an interval of the change" in sentences
+    assert "e+06" not in sentences

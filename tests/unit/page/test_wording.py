@@ -52,7 +52,7 @@ def test_decimals_never_promise_more_than_three_digits_below_a_thousand(value) -
 
 def test_an_interval_has_the_decimals_of_its_value() -> None:
     assert value_text(0.0, (-0.123, 0.123)) == "0.000 [−0.123, 0.123]"
-    assert value_text(15.21, (1.0, 160.0)) == "15.2 [1.0, 160.0]"
+    assert value_text(15.21, (1.0, 140.0)) == "15.2 [1.0, 140.0]"
 
 
 def test_only_everything_is_a_hundred_percent() -> None:

@@ -73,8 +73,8 @@ def _summary_row(one: CampaignSummary) -> tuple[str, ...]:
     return (
         title_of(one.contestant),
         str(one.n_materials),
-        value_text(one.mean_mae, one.mean_interval),
-        value_text(one.median_mae, one.median_interval),
+        value_text(one.mean_mae, one.mean_interval, over="materials"),
+        value_text(one.median_mae, one.median_interval, over="materials"),
         _text(one.median_slope),
         _text(one.mean_free_energy_error),
         _text(counts.precision),

@@ -16,6 +16,7 @@ from atomgraft.page.blocks import (
 )
 from atomgraft.page.wording import (
     MODEL_NAMES,
+    bar_ends,
     capitalised,
     count_text,
     counted,
@@ -159,7 +160,7 @@ def _ratio_trace(
 
 def _bars(model: str, found: list[tuple[float, Score]]) -> dict[str, Any]:
     ends = [
-        (base, score.value, *(score.interval or (score.value, score.value)))
+        (base, score.value, *bar_ends(score.value, score.interval))
         for base, score in found
     ]
     return {

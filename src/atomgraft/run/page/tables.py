@@ -161,7 +161,10 @@ def _by_number(group: str) -> list[tuple[int, str]]:
 
 def score_text(score: Score | None) -> str:
     """Return a score with its interval, or a dash where there is none."""
-    return MISSING if score is None else value_text(score.value, score.interval)
+    if score is None:
+        return MISSING
+    over = score.independent or "structures"
+    return value_text(score.value, score.interval, over=over)
 
 
 def paired_change(result: RunResult, row: ComparisonRow) -> Score | None:
