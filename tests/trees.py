@@ -125,5 +125,5 @@ def perovskite():
             step(1, 2, frequency=-3.0, is_first=False, energy_change=-1.0),
             step(0, 3, is_fixed=False),
         ],
-        notices=("Not relaxed to the end, and not followed: crystal 3.",),
+        notices=("Not converged, and not followed further: crystal 3.",),
     )

@@ -259,7 +259,7 @@ def test_what_cannot_be_compared(changes, said, tmp_path, capsys):
 
 def test_a_test_set_that_leaks(tmp_path, capsys):
     spec = compare_file(tmp_path, **TINY | {"test": "shipped:si-train@8:10"})
-    refused(capsys, f"compare {spec} --out {tmp_path / 'out'}", "in the pool too")
+    refused(capsys, f"compare {spec} --out {tmp_path / 'out'}", "also in the pool")
     assert not (tmp_path / "out").exists()
 
 
@@ -311,8 +311,8 @@ def test_the_folder_of_a_run_is_refused(done, spec, capsys):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("--scheduler tcp://127.0.0.1:9 --slurm queue=x", "one place"),
-        ("--workers 0", "At least one"),
+        ("--scheduler tcp://127.0.0.1:9 --slurm queue=x", "Only one of them"),
+        ("--workers 0", "Expected at least one"),
         ("--slurm queue", "KEY=VALUE"),
     ],
 )

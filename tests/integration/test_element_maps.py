@@ -54,7 +54,7 @@ def test_it_goes_on_and_is_another_run_without_the_map(adapted, capsys):
     base = adapted.parent / "si.safetensors"
     again = f"--base {base} --train {TRAIN} --recipe full --steps 3 --out {adapted}"
     assert run(f"adapt {again} --map Si:Ge") == 2
-    assert "holds a run of another spec" in capsys.readouterr().err
+    assert "contains a run with a different spec" in capsys.readouterr().err
 
 
 def test_it_is_moved_and_started_from_again(adapted, tmp_path, monkeypatch):
@@ -110,7 +110,7 @@ def test_mace_reads_a_model_with_a_further_element(tmp_path, capsys):
         ("--map Si:Ge,C:Ge", "an element has one donor"),
         ("--map Si:Ge@1@1@1", "more than a length and an energy scale"),
         ("--map @1.0", "names no element and no scale"),
-        ("--map C:Ge", "which pair:sw-si does not know"),
+        ("--map C:Ge", "which pair:sw-si does not support"),
         ("--map Si:Uuu", "Uuu is no chemical element"),
         ("--map Si:Ge --map Ge:Sn", "in two runs"),
         ("--map Si:Ge@big", "fit"),

@@ -181,7 +181,7 @@ BAD = {
         },
         "ratios of all heads are zero",
     ),
-    "unknown key": ({"heads": {"b": {"colour": 1}}}, "no known key"),
+    "unknown key": ({"heads": {"b": {"colour": 1}}}, "an unknown key"),
     "role": (
         {"axes": {"moves": {"kind": "whole"}, "owns": {"roles": ["reedout"]}}},
         "reedout",
@@ -197,7 +197,7 @@ BAD = {
                 "rehearses": {"kind": "data", "files": ["shipped:ge-train"]},
             }
         },
-        "Nothing can be rehearsed",
+        "can be used for replay",
     ),
     "source head": ({"heads": {"b": {"source_head": "PBE52"}}}, "PBE52"),
 }
@@ -227,4 +227,4 @@ def test_an_interrupted_run_of_heads_is_finished_already(finished, tmp_path, cap
     copy = Path(shutil.copytree(finished, tmp_path / "run"))
     capsys.readouterr()
     assert run(f"adapt {copy}") == 0
-    assert "finished already" in capsys.readouterr().err
+    assert "already finished" in capsys.readouterr().err

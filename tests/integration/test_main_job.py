@@ -74,7 +74,7 @@ def test_a_run_without_steps_never_took(tmp_path, capsys):
     assert document["verdict"]["took"] is False
     assert document["verdict"]["is_partial"] is False
     headline = document["verdict"]["headline"]
-    assert headline.startswith("Nothing was learned, no weight has moved: ")
+    assert headline.startswith("Nothing was learned: no weight changed: ")
     assert "better" not in headline
 
 
@@ -117,7 +117,7 @@ def test_report_needs_the_result_alone(finished, tmp_path, capsys):
     document = as_json(f"report {tmp_path}", capsys)
     assert document["finished"] is True
     page = (tmp_path / "report.html").read_text()
-    assert "Trained, not judged yet" in page
+    assert "The model has not been tested yet" in page
 
 
 def test_merge_gives_a_plain_model(copied, capsys):
@@ -165,7 +165,7 @@ def test_a_chain_notices_a_changed_link(tmp_path, capsys):
     as_json(f"adapt --base pair:sw-si {options} --out {first}", capsys)
     as_json(f"adapt --base {first} {options} --out {second}", capsys)
     as_json(f"adapt --base pair:sw-si {options} --seed 1 --fresh --out {first}", capsys)
-    with pytest.raises(BadInputError, match="grew on"):
+    with pytest.raises(BadInputError, match="was trained on"):
         load_base(str(second))
 
 

@@ -266,7 +266,7 @@ def test_an_unknown_name_is_no_attribute():
         ({"stps": 3}, "adapt.. has no argument 'stps'.*Did you mean 'steps'"),
         ({"lr": 1e-3, "learning_rate": 1e-3}, "both given"),
         ({"lr": -1}, "'learning_rate' is -1"),
-        ({"rank": 4}, "'axes.moves.whole.rank' is no known key"),
+        ({"rank": 4}, "'axes.moves.whole.rank' is an unknown key"),
         ({"recipe": "readot"}, "Did you mean 'readout'"),
         ({"train": []}, "train is an empty list"),
         ({"train": 3}, "train is of type int"),
@@ -316,15 +316,18 @@ def test_another_run_in_the_folder_is_refused(finished):
 def test_what_a_run_cannot_do_is_said(finished, place):
     before = files_in(finished.folder)
     for call, message in (
-        (lambda: finished.prove(read_structures([TRAIN])), "were trained on"),
+        (
+            lambda: finished.prove(read_structures([TRAIN])),
+            "are also training structures",
+        ),
         (lambda: finished.prove(suites=["label"]), "Did you mean 'labels'"),
         (lambda: finished.prove(test=[]), "test is an empty list"),
         (lambda: finished.calculator("gpu"), "no device 'gpu'"),
         (lambda: finished.calculator(head="x"), "has no head 'x'"),
-        (lambda: finished.merge("nowhere/si"), "is not there"),
+        (lambda: finished.merge("nowhere/si"), "does not exist"),
         (lambda: finished.merge(share=2), "share is 2"),
         (lambda: ag.Run(place).prove(), "holds no graft"),
-        (lambda: ag.open("nowhere"), "nowhere is not there"),
+        (lambda: ag.open("nowhere"), "nowhere does not exist"),
         (lambda: ag.open(place), "holds no run"),
         (lambda: ag.load("7net-O"), "Did you mean '7net-0'"),
         (lambda: ag.load(finished.folder, trust=True), "trust=True was given"),
@@ -341,7 +344,7 @@ def test_what_phonons_cannot_do_is_said(place):
         ag.phonons(silicon, "pair:sw-si", mehs=3)
     with pytest.raises(BadInputError, match=r"models\[1\] is of type int"):
         ag.phonons(silicon, ["pair:sw-si", 3])
-    with pytest.raises(BadInputError, match="named twice"):
+    with pytest.raises(BadInputError, match="given twice"):
         ag.phonons(silicon, ["pair:sw-si"] * 2)
     found = ag.phonons(silicon, "pair:sw-si", **CELL)
     before = files_in(place)

@@ -140,7 +140,7 @@ def test_a_material_with_a_strange_element_is_marked(whole):
     found = CAMPAIGN.read(whole)
     strange = [row for row in found.rows if row.material == "silicon"]
     assert {row.status for row in strange} == {"left out"}
-    assert {row.reason for row in strange} == {"The base does not know Si."}
+    assert {row.reason for row in strange} == {"The base does not support Si."}
     assert found.finished
 
 

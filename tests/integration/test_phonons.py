@@ -249,7 +249,7 @@ def test_relaxing_lets_the_reference_go_and_says_so(capsys):
     document = as_json(f"{command} --out out", capsys)
     assert document["errors"] == []
     assert [one["contestant"] for one in document["spectra"]] == ["base"]
-    assert any("nothing is compared with DFT" in one for one in document["notices"])
+    assert any("there is no comparison with DFT" in one for one in document["notices"])
 
 
 def test_models_side_by_side(capsys):
@@ -318,7 +318,7 @@ def result_of_something_else():
 
 BAD = {
     "no model": lambda: "phonons POSCAR --out out",
-    "no crystal": lambda: "phonons --model pair:sw-si",
+    "needs a crystal": lambda: "phonons --model pair:sw-si",
     "crystal is not there": lambda: phonons("nothing"),
     "crystal is a folder": lambda: made(Path("empty").mkdir, phonons("empty")),
     "crystal is no structure": lambda: made(

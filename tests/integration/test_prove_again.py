@@ -78,12 +78,12 @@ def test_what_changed_files_have_shown_is_dropped_and_told(place, capsys):
     ase.io.write("test.extxyz", frames, format="extxyz")
     capsys.readouterr()
     assert run("prove run") == 0
-    assert "dropped (labels)" in " ".join(capsys.readouterr().err.split())
+    assert "discarded (labels)" in " ".join(capsys.readouterr().err.split())
     after = RESULT.read(place / "run")
     assert labels(after) == []
     assert parity_of(after) == ()
     assert [one.role for one in after.data] == ["train"]
-    assert "Nothing held out" in after.verdict.headline
+    assert "Not tested yet" in after.verdict.headline
 
 
 def test_files_that_are_gone_do_not_take_their_answers_along(place):
@@ -97,7 +97,7 @@ def test_what_another_graft_has_shown_is_dropped_and_told(place, capsys):
     shutil.copy("other/graft.safetensors", "run/graft.safetensors")
     capsys.readouterr()
     assert run("prove run") == 0
-    assert "the graft is another" in " ".join(capsys.readouterr().err.split())
+    assert "the graft has changed" in " ".join(capsys.readouterr().err.split())
     assert labels(RESULT.read(place / "run")) == []
 
 

@@ -137,7 +137,7 @@ def test_a_signal_ends_it_cleanly_and_it_goes_on(kind, spec, whole, tmp_path):
     process.send_signal(kind)
     printed, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + kind
-    assert f"Go on with: atomgraft adapt {out}" in printed
+    assert f"Continue with: atomgraft adapt {out}" in printed
     assert "Traceback" not in errors
     assert json.loads(printed)["finished"] is False
     document = json.loads((out / "result.json").read_text())
@@ -148,7 +148,7 @@ def test_a_signal_ends_it_cleanly_and_it_goes_on(kind, spec, whole, tmp_path):
     assert run(f"prove {out}") == 2
     code, _, errors = call("adapt", out)
     assert code == 0, errors
-    assert "Going on from step" in errors
+    assert "Continuing from step" in errors
     assert json.loads((out / "result.json").read_text())["finished"] is True
     assert same_tensors(out, whole)
 

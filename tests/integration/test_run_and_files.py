@@ -98,7 +98,7 @@ def test_a_finished_run_is_left_alone(place):
     notes = Notes()
     before = (place / "run" / "graft.safetensors").read_bytes()
     adapt(spec_of(place), place / "run", observer=notes)
-    assert notes.said("finished already")
+    assert notes.said("already finished")
     assert (place / "run" / "graft.safetensors").read_bytes() == before
 
 
@@ -133,7 +133,7 @@ def test_proof_wants_the_training_files_as_they_were(place):
 
 
 def test_trained_frames_are_not_held_out(place):
-    with pytest.raises(BadInputError, match="were trained on"):
+    with pytest.raises(BadInputError, match="are also training structures"):
         prove(place / "run", [str(place / "train.extxyz")])
 
 

@@ -68,7 +68,7 @@ def test_the_seed_decides_the_selection():
 
 def test_what_has_no_features_is_said(capsys):
     assert run(f"{SELECT} --count 2 --kinds rattle --out out") == 0
-    assert "the model has no readout to look into" in capsys.readouterr().err
+    assert "the model has no readout features" in capsys.readouterr().err
 
 
 def test_a_pool_and_what_is_known():
@@ -113,7 +113,7 @@ REFUSED = {
     "unknown kind": f"{SELECT} --kinds shaken --out out",
     "a kind twice": f"{SELECT} --kinds rattle,rattle --out out",
     "no kind": f"{SELECT} --kinds , --out out",
-    "more than there are": f"{SELECT} --kinds rattle --count 5 --out out",
+    "as many as there are": f"{SELECT} --kinds rattle --count 5 --out out",
     "none": f"{SELECT} --count 0 --out out",
     "no proposals": f"{SELECT} --proposals 0 --out out",
     "amplitude of zero": f"{SELECT} --amplitude 0 --out out",

@@ -50,7 +50,7 @@ def test_stillinger_weber_silicon_is_too_stiff_in_it(stored):
 
 def test_a_stored_file_has_a_page(stored, tmp_path):
     page = write_page(tmp_path, PHONONS.read(stored)).read_text()
-    assert "pair:sw-si: 1.5 THz from DFT on average; stable, as DFT says." in page
+    assert "pair:sw-si: 1.5 THz from DFT on average; stable, as in DFT." in page
 
 
 def test_a_stored_file_can_be_written_again(stored, tmp_path):

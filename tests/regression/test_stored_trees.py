@@ -208,7 +208,7 @@ def test_the_tree_says_what_its_crystals_say():
     result = STABILISE.read(STORED / "stabilise-1.json")
     assert tree_headline(result).endswith("Amm2, 13.0 meV/atom below it.")
     assert notices_of(result) == (
-        "Not relaxed to the end, and not followed: crystal 3 (R<3>m).",
+        "Not converged, and not followed further: crystal 3 (R<3>m).",
     )
 
 

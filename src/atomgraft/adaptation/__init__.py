@@ -1,1 +1,1 @@
-"""What moves, what pulls back, what is rehearsed, how it starts."""
+"""The four axes of an adaptation, named recipes, and the graft file."""

@@ -1,4 +1,4 @@
-"""The four axes as specs: what moves, pulls back, is rehearsed, and how it starts."""
+"""Specs of the four axes: what is trained, pulls, replay and start."""
 
 from typing import Annotated, Any, Literal
 
@@ -263,10 +263,12 @@ class Axes(_Spec):
     def _refuse_contradictions(self) -> "Axes":
         needs_source = self.pulls is not None or self.rehearses is not None
         if self.starts.weights == "fresh" and needs_source:
-            raise ValueError("fresh weights have no source to be pulled back to")
+            raise ValueError("fresh weights cannot be pulled back to a source")
         scales = self.starts.map and (self.starts.map.length, self.starts.map.energy)
         if self.starts.weights == "fresh" and scales not in {None, (1.0, 1.0)}:
-            raise ValueError("fresh weights take no scale from a donor; leave it out")
+            raise ValueError(
+                "fresh weights cannot use a scale from a donor; leave it out"
+            )
         by_predictions = isinstance(self.pulls, SourcePredictions)
         if by_predictions and not isinstance(self.rehearses, PseudoLabels):
             raise ValueError(
@@ -274,5 +276,7 @@ class Axes(_Spec):
                 "set rehearses to {kind: pseudo}"
             )
         if self.starts.readout == "ridge" and not isinstance(self.moves, WholeWeights):
-            raise ValueError("a readout solved in closed form must move as a whole")
+            raise ValueError(
+                "a readout solved in closed form must be trained as a whole"
+            )
         return self

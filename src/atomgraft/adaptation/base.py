@@ -1,4 +1,4 @@
-"""An adaptation at run time: a source, what moves on it, and what holds it back."""
+"""An adaptation at run time: source, movement and pulls."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence, Set
@@ -83,7 +83,7 @@ class Adapted:
         return pulls.share if isinstance(pulls, Interpolation) else 0.0
 
     def source_of(self, head: str) -> AbstractPotential:
-        """Return the source as a head sees it."""
+        """Return the source for a head."""
         return self.potential if head == TARGET else self.others[head]
 
     def merged(self, head: str = TARGET) -> AbstractPotential:

@@ -120,10 +120,10 @@ def decide_map(
             notes.append(reason)
         elif atomic_numbers[donor] not in base.elements:
             raise BadInputError(
-                f"The map takes {element} from {donor}, which {base.card.name} does not"
-                " know.",
+                f"The map takes {element} from {donor}, which {base.card.name} does "
+                "not support.",
                 "A donor must be an element of the base.",
-                f"Choose another, or let it be found: --map auto:{element}",
+                f"Choose another, or use --map auto:{element}",
             )
         donors[element] = donor
     if base.element_constants and donors:
@@ -134,8 +134,8 @@ def decide_map(
     absent = [one for one in donors if atomic_numbers[one] not in present]
     if absent:
         notes.append(
-            f"{', '.join(absent)} is mapped and in no training structure: its weights"
-            " stay those of the donor, but for what all elements share."
+            f"{', '.join(absent)} is mapped, but in no training structure: it keeps "
+            "the weights of the donor, except those that all elements share."
         )
     length, energy = wanted.length, wanted.energy
     if FIT in {length, energy}:
@@ -269,7 +269,7 @@ def fitted_scales(
     ]
     if not known:
         raise BadInputError(
-            "A scale is to be fitted, and no training structure has forces.",
+            "A scale is to be fitted, but no training structure has forces.",
             "Scales are fitted to forces.",
             "Give a number, such as the ratio of lattice constants.",
         )

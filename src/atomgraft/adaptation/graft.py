@@ -1,4 +1,4 @@
-"""The graft file: what was trained, pinned to the hash of the base it grew on."""
+"""The graft file: the trained numbers, with the hash of their base."""
 
 import dataclasses
 import json
@@ -36,7 +36,7 @@ since 3 they are added in float64."""
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HeadCard:
-    """What a graft says about a further head.
+    """The card of a further head in a graft.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class HeadCard:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GraftCard:
-    """What a graft says about itself.
+    """The card of a graft.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def read_card(path: Path) -> GraftCard:
     if not is_file(path):
         raise BadInputError(
             f"{path} is not a file.",
-            "A graft.safetensors written by 'atomgraft adapt' is needed.",
+            "Expected a graft.safetensors written by 'atomgraft adapt'.",
             "Check the path, or wait until the run has finished.",
         )
     check_tensors(path)
@@ -172,7 +172,7 @@ def read_card(path: Path) -> GraftCard:
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise BadInputError(
             f"{path} is not a graft: {' '.join(str(error).split())}.",
-            f"A safetensors file with a card of format 1 to {FORMAT} is needed.",
+            f"Expected a safetensors file with a card of format 1 to {FORMAT}.",
             "Use a graft.safetensors written by this version of atomgraft.",
         ) from error
 
@@ -196,10 +196,10 @@ def load_graft(path: Path, base: AbstractPotential) -> Adapted:
     found = base.weights_hash()
     if found != card.base_hash:
         raise BadInputError(
-            f"{path} grew on {card.base} (weights {card.base_hash[:12]}), and the "
-            f"given base has weights {found[:12]}.",
-            "A graft fits the exact weights it was trained on.",
-            f"Give --base {card.base}, in the version it had then.",
+            f"{path} was trained on {card.base} (weights {card.base_hash[:12]}), "
+            f"and the given base has the weights {found[:12]}.",
+            "A graft fits only the weights it was trained on.",
+            f"Use --base {card.base}, in the version of that time.",
         )
     heads = {
         name: HeadStart(
@@ -242,7 +242,7 @@ def _axes(card: GraftCard, path: Path) -> Axes:
     try:
         return Axes.model_validate(card.axes)
     except ValidationError as error:
-        raise _inconsistent(path, "axes that this version does not know") from error
+        raise _inconsistent(path, "axes unknown to this version") from error
 
 
 def _shifts(by_symbol: Mapping[str, float], path: Path) -> dict[int, float]:
@@ -286,5 +286,5 @@ def _inconsistent(path: Path, what: str) -> BadInputError:
     return BadInputError(
         f"{path} holds {what}.",
         "Tensors and card must belong together.",
-        "The file was changed by hand or written by another version; train again.",
+        "The file was edited, or written by another version; train again.",
     )

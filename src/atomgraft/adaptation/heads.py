@@ -1,4 +1,4 @@
-"""A head is the set of parameters that differ: shared movement, and each head's own."""
+"""Heads: a shared movement, and the own weights of each head."""
 
 from collections.abc import Mapping, Sequence, Set
 

@@ -1,4 +1,4 @@
-"""What moves: from trained tensors to the weights of the model."""
+"""Movements: from trained tensors to the weights of the model."""
 
 import abc
 import dataclasses
@@ -335,8 +335,8 @@ def make_movement(
         raise BadInputError(
             f"No parameter in the roles {', '.join(roles)} of "
             f"{potential.card.name} holds a matrix.",
-            "Low-rank deltas need at least one.",
-            "Add roles, or let whole weights move.",
+            "Low-rank deltas need at least one matrix.",
+            "Add roles, or train whole weights.",
         )
     return LowRankMovement(potential, matrices, spec, generator, present)
 

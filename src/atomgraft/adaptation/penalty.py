@@ -1,4 +1,4 @@
-"""What pulls back in the objective: distances of weights, and how much each matters."""
+"""Penalties in the objective: distances of weights, and their importance."""
 
 import abc
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Named recipes: a table of four columns, and the learning rate that suits each."""
+"""Named recipes: one point on each axis, and a learning rate."""
 
 from pydantic import ConfigDict, NonNegativeInt, PositiveFloat
 from pydantic.dataclasses import dataclass
@@ -47,7 +47,7 @@ RECIPES = Registry[Recipe](
 RECIPES.add(
     "full",
     Recipe(
-        summary="every weight but reference energies and scales moves",
+        summary="train all weights except reference energies and scales",
         axes=Axes(moves=WholeWeights()),
         learning_rate=1e-3,
     ),
@@ -55,7 +55,7 @@ RECIPES.add(
 RECIPES.add(
     "readout",
     Recipe(
-        summary="only the readout moves",
+        summary="train only the readout",
         axes=Axes(moves=WholeWeights(roles=("readout",))),
         learning_rate=3e-2,
     ),
@@ -63,21 +63,21 @@ RECIPES.add(
 RECIPES.add(
     "lora",
     Recipe(
-        summary="low-rank deltas on every matrix",
+        summary="train low-rank deltas on every matrix",
         axes=Axes(moves=LowRankDeltas()),
         learning_rate=5e-3,
     ),
 )
 RECIPES.retire(
     "l2sp",
-    "With 7net-0 it learned less than 'full' on five materials and forgot hardly less, "
-    "or more, whatever its strength.",
+    "On five materials with 7net-0 its errors were larger than those of 'full', "
+    "and forgetting was similar, at every strength.",
     "Use 'decay' or 'ewc'; or 'custom' with axes.pulls {kind: l2sp, strength: ...}.",
 )
 RECIPES.add(
     "decay",
     Recipe(
-        summary="as full, a step back towards the source after each step",
+        summary="as full, with a step back towards the source after each step",
         axes=Axes(moves=WholeWeights(), pulls=DecayToSource()),
         learning_rate=1e-3,
     ),
@@ -85,7 +85,7 @@ RECIPES.add(
 RECIPES.add(
     "ewc",
     Recipe(
-        summary="as full, weights that matter to the source are pulled back",
+        summary="as full, with a penalty on weights that are important for the source",
         axes=Axes(moves=WholeWeights(), pulls=FisherDistance()),
         learning_rate=1e-3,
     ),
@@ -93,7 +93,7 @@ RECIPES.add(
 RECIPES.add(
     "interpolated",
     Recipe(
-        summary="as full, then a share of the way back to the source",
+        summary="as full, then interpolated with the source",
         axes=Axes(moves=WholeWeights(), pulls=Interpolation()),
         learning_rate=1e-3,
     ),
@@ -101,7 +101,7 @@ RECIPES.add(
 RECIPES.add(
     "replay",
     Recipe(
-        summary="as full, rehearsing structures that the source has labelled",
+        summary="as full, with replay of structures labelled by the source",
         axes=Axes(moves=WholeWeights(), rehearses=PseudoLabels()),
         learning_rate=1e-3,
     ),
@@ -109,7 +109,7 @@ RECIPES.add(
 RECIPES.add(
     "lora-replay",
     Recipe(
-        summary="as lora, rehearsing structures that the source has labelled",
+        summary="as lora, with replay of structures labelled by the source",
         axes=Axes(moves=LowRankDeltas(), rehearses=PseudoLabels()),
         learning_rate=5e-3,
     ),
@@ -117,7 +117,8 @@ RECIPES.add(
 RECIPES.add(
     "predictions",
     Recipe(
-        summary="as full, pulled to the source's predictions on rehearsed structures",
+        summary="as full, with a penalty on changed predictions for replayed "
+        "structures",
         axes=Axes(
             moves=WholeWeights(), pulls=SourcePredictions(), rehearses=PseudoLabels()
         ),
@@ -127,7 +128,7 @@ RECIPES.add(
 RECIPES.add(
     "ridge",
     Recipe(
-        summary="the readout in closed form: one pass, no steps",
+        summary="solve the readout in closed form, without training steps",
         axes=Axes(
             moves=WholeWeights(roles=("readout",)), starts=Start(readout="ridge")
         ),
@@ -138,7 +139,7 @@ RECIPES.add(
 RECIPES.add(
     "scratch",
     Recipe(
-        summary="the same architecture from fresh weights: the honest baseline",
+        summary="train the same architecture from fresh weights, as a baseline",
         axes=Axes(moves=WholeWeights(), starts=Start(weights="fresh")),
         learning_rate=2e-2,
     ),

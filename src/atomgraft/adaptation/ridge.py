@@ -207,9 +207,9 @@ def solve_readout(
     directions = potential.readout_directions()
     if not directions:
         raise BadInputError(
-            f"{potential.card.name} has no readout in which its energies are linear.",
-            "A readout in closed form needs one.",
-            "Choose another recipe, 'readout' for example.",
+            f"The energies of {potential.card.name} are not linear in a readout.",
+            "A closed-form solution needs a linear readout.",
+            "Choose another recipe, for example 'readout'.",
         )
     pieces = _all_rows(potential, directions, structures, kept, progress)
     if progress is not None:
@@ -218,8 +218,8 @@ def solve_readout(
     if not len(y):
         raise BadInputError(
             "No training structure has energies or forces.",
-            "A readout in closed form is solved on them.",
-            "Give labelled structures, or another recipe.",
+            "A closed-form solution needs labels.",
+            "Give labelled structures, or choose another recipe.",
         )
     c, strength, freedom = ridge(X, y, n)
     coefficients = torch.as_tensor(c)
@@ -250,9 +250,9 @@ def put_readout(movement: AbstractMovement, fit: RidgeFit) -> None:
     missing = sorted(fit.changes.keys() - trainables.keys())
     if missing:
         raise BadInputError(
-            f"The readout was to be solved in closed form, and {missing[0]} does not "
-            "move as a whole.",
-            "Roles that move must hold the readout.",
+            f"The readout cannot be solved in closed form, because {missing[0]} is "
+            "not trained as a whole.",
+            "The trained roles must include the readout.",
             "Add 'readout' to axes.moves.roles, or set axes.starts.readout to source.",
         )
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""atomgraft env: environments of their own for frameworks that do not go together."""
+"""atomgraft env: separate environments for frameworks that exclude each other."""
 
 import json
 from enum import StrEnum
@@ -18,16 +18,17 @@ class Action(StrEnum):
 
 
 def command(
-    action: Annotated[Action, typer.Argument(help="add, list or remove.")],
+    action: Annotated[Action, typer.Argument(help="Action: add, list or remove.")],
     framework: Annotated[
-        str | None, typer.Argument(help="sevennet or mace; not for list.")
+        str | None,
+        typer.Argument(help="Framework: sevennet or mace; not used by list."),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Make one anew that is there already.")
+        bool, typer.Option("--fresh", help="Rebuild an existing environment.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Keep an environment for a framework; later commands use it by themselves."""
+    """Manage environments for frameworks; later commands use them automatically."""
     from atomgraft.core.environments import (
         FRAMEWORKS,
         add_environment,

@@ -1,4 +1,4 @@
-"""atomgraft init: a commented spec file to start from."""
+"""atomgraft init: a commented template of a spec file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,15 +12,16 @@ def command(
     kind: Annotated[
         str,
         typer.Argument(
-            help="run (for adapt), compare, campaign, select, phonons or stabilise."
+            help="Kind of study: run (for adapt), compare, campaign, select, "
+            "phonons or stabilise."
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="File to write; KIND.yaml if none.")
+        Path | None, typer.Option(help="Output file; default: KIND.yaml.")
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a commented spec file to start from, for each kind of study."""
+    """Write a commented template of a spec file, for each kind of study."""
     from atomgraft.cli.kinds import kind_named
     from atomgraft.core.outputs import write_alone
     from atomgraft.study.screen import console
@@ -30,4 +31,4 @@ def command(
     path = out or Path(f"{kind}.yaml")
     use = f"atomgraft {found.words.replace('FILE', str(path))}"
     write_alone(path, starting_text(found.spec, use), overwrite=overwrite)
-    console().print(f"{path} is written. It is read by: {use}", markup=False)
+    console().print(f"Wrote {path}. Use it with: {use}", markup=False)

@@ -1,4 +1,4 @@
-"""Every kind of result: one line that names its spec, its record and who shows it."""
+"""Kinds of results: the spec, record and page of each."""
 
 import importlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Kind(NamedTuple):
-    """A kind of result; its parts are imported when asked for.
+    """A kind of result; its parts are imported when they are used.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Kind(NamedTuple):
 
     @property
     def spec(self) -> "type[BaseModel]":
-        """What can be asked."""
+        """The spec of this kind."""
         return getattr(self._part("spec"), self.spec_name)
 
     @property
@@ -117,8 +117,8 @@ def kind_at(folder: Path) -> Kind:
     if is_folder(folder):
         raise BadInputError(
             f"{folder} holds no result of atomgraft.",
-            "The folder of an adapt, compare, phonons, select, stabilise or campaign "
-            "that got as far as a result is needed.",
-            "Check the path; if the command was stopped, repeat it.",
+            "Expected the output folder of adapt, compare, phonons, select, "
+            "stabilise or campaign with a result.",
+            "Check the path; if the command was stopped, run it again.",
         )
     return KINDS["run"]

@@ -1,4 +1,4 @@
-"""The entry point: collects the verbs and turns failures into one paragraph."""
+"""The entry point: runs the commands and prints failures as one paragraph."""
 
 import errno
 import json
@@ -72,8 +72,8 @@ MAX_NAME = 200
 """Characters of a name that are shown."""
 
 OUT_OF_MEMORY = (
-    "Error: Memory ran out. Smaller batches or structures, or a larger machine, are "
-    "needed. Try --batch-size 1, or choose structures with fewer atoms."
+    "Error: Out of memory. Smaller batches or structures, or a machine with more "
+    "memory, are needed. Try --batch-size 1, or structures with fewer atoms."
 )
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -90,7 +90,7 @@ def main() -> None:
     except AtomgraftError as error:
         sys.exit(_told(error))
     except typer.Abort:
-        print("Stopped. The same command goes on, or starts anew.", file=sys.stderr)
+        print("Stopped. The same command continues, or starts again.", file=sys.stderr)
         sys.exit(exit_code(signal.SIGINT))
     except BrokenPipeError:
         sys.exit(0)
@@ -133,7 +133,7 @@ def _refused_by_system(error: Exception) -> BadInputError | None:
         shown = name if len(name) <= MAX_NAME else f"{name[:MAX_NAME]}..."
         return BadInputError(
             f"{shown} cannot be used: {error.strerror}.",
-            "A file or folder that this system can read and write is needed.",
+            "Expected a file or folder that this system can read and write.",
             "Check the path, or give another.",
         )
     return None
@@ -152,13 +152,13 @@ def _refuse_unreadable_names(arguments: list[str]) -> None:
             raise BadInputError(
                 f"The command line has {one[:MAX_NAME]!a}, with bytes that are no "
                 "UTF-8.",
-                "Names that can be written into result files are needed.",
-                "Rename the file or folder, or go by a link with another name.",
+                "Expected names that can be written into result files.",
+                "Rename the file or folder, or use a link with another name.",
             )
 
 
 def _bug(error: Exception) -> str:
-    """Keep the traceback of a failure that nobody foresaw; return what to tell."""
+    """Write the traceback of an unexpected failure to a file; return the message."""
     with tempfile.NamedTemporaryFile(
         "w", prefix="atomgraft-", suffix=".txt", delete=False
     ) as stream:

@@ -1,4 +1,4 @@
-"""atomgraft report: the page again, from the numbers on disk alone."""
+"""atomgraft report: write a page again from the numbers on disk."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,24 +12,25 @@ def command(
     folder: Annotated[
         Path,
         typer.Argument(
-            help="Folder of a run, comparison, phonons, selection, tree, campaign."
+            help="Folder of a run, comparison, phonon calculation, selection, tree "
+            "or campaign."
         ),
     ],
     other: Annotated[
         Path | None,
-        typer.Argument(help="A second run: both on one page, side by side."),
+        typer.Argument(help="A second run, shown beside the first on one page."),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write; default: the page's own place, RUN-beside-RUN2.html "
-            "here for two."
+            help="Output file; default: the page in its folder, or "
+            "RUN-beside-RUN2.html for two."
         ),
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Write a page again from its JSON file; needs neither torch nor the model."""
+    """Write an HTML page again from its JSON file, without torch or the model."""
     from atomgraft.cli.kinds import kind_at
     from atomgraft.core.outputs import write_alone, write_beside
     from atomgraft.core.storage import is_folder

@@ -1,4 +1,4 @@
-"""atomgraft schema: every key of a spec file, for people and editors."""
+"""atomgraft schema: the JSON schema of a spec file."""
 
 import json
 from typing import Annotated
@@ -10,7 +10,8 @@ def command(
     kind: Annotated[
         str,
         typer.Argument(
-            help="run (for adapt), compare, campaign, select, phonons or stabilise."
+            help="Kind of study: run (for adapt), compare, campaign, select, "
+            "phonons or stabilise."
         ),
     ] = "run",
 ) -> None:

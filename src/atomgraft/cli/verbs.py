@@ -1,4 +1,4 @@
-"""Every verb: one line that names its module, in the order of the help."""
+"""The registry of commands, in the order of the help."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
@@ -31,55 +31,56 @@ OWN = {
     ),
     "select": Verb(
         "atomgraft.label.command",
-        "Propose structures, choose those worth a label, write them with DFT inputs.",
+        "Propose structures to label, choose a subset, write them with DFT inputs.",
     ),
     "plan": Verb(
         "atomgraft.run.commands.plan",
-        "Dry run: show what adapt would train, with time and memory; write nothing.",
+        "Dry run: show what adapt would train, with time and memory estimates.",
     ),
     "adapt": Verb(
         "atomgraft.run.commands.adapt",
-        "Adapt a model to labelled structures; run it again to go on after a stop.",
+        "Fine-tune a model on labelled structures; the same command resumes a run.",
     ),
     "prove": Verb(
         "atomgraft.run.commands.prove",
-        "Measure held-out errors, forgetting and consistency; write the page.",
+        "Measure held-out errors, forgetting and consistency; write the HTML page.",
     ),
     "phonons": Verb(
         "atomgraft.phonons.command",
-        "Compute phonons, heat and stability; write the page and phonopy's files.",
+        "Compute phonons, thermal properties and stability; write page and files.",
     ),
     "stabilise": Verb(
         "atomgraft.stabilise.command",
-        "Freeze in imaginary modes, relax, repeat; write the tree, files and the page.",
+        "Follow imaginary modes to stable structures; write the tree and the HTML "
+        "page.",
     ),
     "compare": Verb(
         "atomgraft.compare.command",
-        "Compare recipes, label counts and learning rates; run it again to go on.",
+        "Compare recipes, label counts and learning rates; the same command resumes.",
     ),
     "campaign": Verb(
         "atomgraft.phonons.campaign.command",
-        "Run phonons for many materials, with or without adaptation; resumable.",
+        "Run phonons for many materials, with or without fine-tuning; resumable.",
     ),
     "report": Verb(
         "atomgraft.cli.report",
-        "Write a page again from its JSON file; needs neither torch nor the model.",
+        "Write an HTML page again from its JSON file, without torch or the model.",
     ),
     "merge": Verb(
         "atomgraft.run.commands.merge",
-        "Merge base and graft into a model that the framework itself loads.",
+        "Merge base and graft into a plain model file of the framework.",
     ),
     "demo": Verb(
         "atomgraft.run.commands.demo",
-        "Adapt 7net-0 to silicon with 13 DFT frames, prove it, write the page.",
+        "Fine-tune 7net-0 on 13 DFT frames of silicon, evaluate it, write the page.",
     ),
     "init": Verb(
         "atomgraft.cli.init",
-        "Write a commented spec file to start from, for each kind of study.",
+        "Write a commented template of a spec file, for each kind of study.",
     ),
     "env": Verb(
         "atomgraft.cli.env",
-        "Keep an environment for a framework; later commands use it by themselves.",
+        "Manage environments for frameworks; later commands use them automatically.",
     ),
     "schema": Verb(
         "atomgraft.cli.schema",

@@ -1,1 +1,1 @@
-"""Which recipe, how many labels, which learning rate."""
+"""Comparison of recipes, label counts and learning rates."""

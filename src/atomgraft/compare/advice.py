@@ -1,4 +1,4 @@
-"""Which contestant to take, whether to label more, and why: in words, from numbers."""
+"""Advice of a comparison in words: which recipe, and whether to label more."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from atomgraft.compare.record import (
 from atomgraft.evaluation.score_table import figure, gain_text
 from atomgraft.metrics.power_law import FAR
 from atomgraft.metrics.thresholds import MIN_GAIN, degree_of
-from atomgraft.page.wording import count_text, is_informative, too_few
+from atomgraft.page.wording import count_text, is_informative, relative_text, too_few
 from atomgraft.records.scores import Score
 
 FEW_STRUCTURES = 5
@@ -183,8 +183,8 @@ def _conclusion(judge: Judge, choice: str) -> tuple[Outcome, str]:
     against = f"{with_labels} its {name} is {_of(error)}; the base has {_of(base)}"
     if not judge.is_clear_gain(choice, base):
         return "unclear", (
-            f"Unclear whether {choice} is better than the base: {against}. More seeds "
-            "and more test structures would tell."
+            f"Unclear whether {choice} is better than the base: {against}. Use more "
+            "seeds and more test structures."
         )
     cost = _cost(judge, choice)
     return "take", f"Take {choice}: {against}.{cost}{_rivals(judge, choice)}"
@@ -196,8 +196,11 @@ def _cost(judge: Judge, choice: str) -> str:
     if share is None or degree_of(share) != "severe":
         return ""
     if judge.forgets_elsewhere(choice):
-        return " It loses accuracy on other materials."
-    return " It moves far from the base on other crystals of the same elements."
+        return " It is less accurate on other materials than the base."
+    return (
+        " Its predictions for other crystals of the same elements differ "
+        "strongly from the base."
+    )
 
 
 def _rivals(judge: Judge, choice: str) -> str:
@@ -209,8 +212,8 @@ def _rivals(judge: Judge, choice: str) -> str:
     if not close:
         return ""
     n_seeds = judge.errors[choice].n_seeds
-    seeds = "one seed does" if n_seeds == 1 else f"{n_seeds} seeds do"
-    return f" From {' and '.join(close)}, {seeds} not tell it."
+    seeds = "one seed" if n_seeds == 1 else f"{n_seeds} seeds"
+    return f" With {seeds}, it cannot be distinguished from {' and '.join(close)}."
 
 
 def _no_choice(judge: Judge) -> Advice:
@@ -221,8 +224,8 @@ def _no_choice(judge: Judge) -> Advice:
         outcome="unclear",
         headline="No recommendation: there are no validation structures to choose on.",
         sentences=(
-            "The test structures judge and must not choose: whoever they picked would "
-            "look better on them than it is. Name other structures with --validation, "
+            "The recipe is not chosen on the test structures, because its error on "
+            "them would then be too low. Name other structures with --validation, "
             "or give a larger pool.",
             f"With {_labels(judge.n_labels)}, the {_name(judge.target)} on the test "
             "structures is:",
@@ -248,14 +251,14 @@ def nothing_yet(cells: Sequence[ComparedCell]) -> Advice:
         outcome="unclear",
         headline="Every cell failed." if failed and len(failed) == len(cells)
         else "Nothing to recommend yet.",
-        sentences=sentences or ("No cell of the table is done; run it again.",),
+        sentences=sentences or ("No cell has finished; run the same command again.",),
         more_labels="unclear",
     )  # fmt: skip
 
 
 def _name(target: Target) -> str:
     aligned = (
-        ", best shift per element taken out," if "aligned" in target.metric else ""
+        " (best shift per element subtracted)" if "aligned" in target.metric else ""
     )
     return f"mean absolute {NAMES[target.quantity]} error{aligned}"
 
@@ -282,13 +285,15 @@ def _chosen_by(judge: Judge, choice: str) -> list[str]:
         return []
     errors = ", ".join(f"{name} {_of(judge.choosing[name])}" for name in judge.ranked)
     told = [
-        f"Chosen by the error on {judge.n_validation()} validation structures, which "
-        f"no cell trained on: {errors}. They are labels too, beside the "
-        f"{judge.n_labels} of a training set."
+        f"The recipe was chosen by its error on {judge.n_validation()} validation "
+        f"structures, which are not used for training: {errors}. These structures "
+        f"are labelled as well, in addition to the {judge.n_labels} of a training "
+        "set."
     ]
     if choice != judge.ranked[0]:
         told.append(
-            f"{choice} is not ahead there by its mean; among equals it forgets least."
+            f"{choice} does not have the lowest mean there; of the recipes that "
+            "cannot be distinguished it forgets least."
         )
     return told
 
@@ -311,9 +316,11 @@ def _leaders(judge: Judge, choice: str) -> list[str]:
             continue
         error = judge.errors[name]
         if judge.is_tied(name, judge.ranked[0]):
-            verdict = "as good on validation, for all these seeds can tell"
+            verdict = (
+                "not distinguishable on the validation structures with these seeds"
+            )
         elif mine > 0:
-            verdict = f"{figure(error.value / mine)} times as much"
+            verdict = f"{figure(error.value / mine)} times the error of {choice}"
         else:
             verdict = "more"
         told.append(f"{name}: {_of(error)}, {verdict}{_drift_words(judge, name)}.")
@@ -331,14 +338,14 @@ def _forgetting(judge: Judge, choice: str) -> list[str]:
         return []
     where = "without any trained element" if judge.target.drift_group == "far" else ""
     crystals = " ".join(f"On crystals {where}".split())
-    told = f"{crystals} the forces of {choice} moved by {_of(drift)} from the base"
+    told = f"{crystals} the forces of {choice} differ from the base by {_of(drift)}"
     share = judge.forgotten(choice)
     if share is None:
         return [f"{told}."]
     degree = degree_of(share)
     return [
-        f"{told}: {degree} forgetting, {100 * share:.0f} % of its scale in the worst "
-        "of forces, energies and stresses."
+        f"{told}: {degree} forgetting. The largest drift of forces, energies and "
+        f"stresses is {relative_text(share)} its scale."
     ]
 
 
@@ -364,7 +371,7 @@ def stop_rule(
     share = f"{100 * worthwhile:g} %"
     if curve is None or curve.error_now is None:
         why = "no error is known" if curve is None else curve.reason
-        return "unclear", [f"No law can be read: {why}."]
+        return "unclear", [f"No learning curve could be fitted: {why}."]
     if not curve.is_identified or curve.error_next is None:
         return _unidentified(curve, more, worthwhile)
     gain = 1 - curve.error_next / curve.error_now
@@ -377,21 +384,21 @@ def stop_rule(
     if gain < worthwhile:
         return "stop", [
             words,
-            f"Stop labelling: the next {more} labels would gain "
+            f"Stop labelling: the next {more} labels would reduce the error by "
             f"{100 * gain:.1f} %, less than {share}.",
         ]
     if curve.error_next_interval and curve.error_next_interval[1] >= curve.error_now:
         return "unclear", [
             words,
-            "The interval of that prediction reaches what there is already: run more "
-            "seeds before paying for more labels.",
+            "The interval of that prediction includes the present error: run more "
+            "seeds before you compute more labels.",
         ]
     until = curve.last_worthwhile
     end = _worthwhile_until(until, curve.n_now, more)
     return "worthwhile", [
         words,
-        f"More labels are worthwhile: the next {more} gain {100 * gain:.0f} %, more "
-        f"than {share}{end}. Stop when a batch gains less.",
+        f"More labels are worthwhile: the next {more} should reduce the error by "
+        f"{100 * gain:.0f} %, more than {share}{end}. Stop when a batch gains less.",
     ]
 
 
@@ -409,7 +416,7 @@ def _unidentified(
     curve: Curve, more: int, worthwhile: float
 ) -> tuple[StopRule, list[str]]:
     """Stop only if even the steepest law that the data allow gains too little."""
-    told = f"No law can be read: {curve.reason}."
+    told = f"No learning curve could be fitted: {curve.reason}."
     if curve.exponent_interval is None:
         return "unclear", [told]
     steepest = max(0.0, curve.exponent_interval[1])
@@ -417,11 +424,11 @@ def _unidentified(
     if most < worthwhile:
         return "stop", [
             told,
-            f"Stop labelling: even the steepest fall that the data allow gains "
-            f"{100 * most:.1f} % with the next {more}, less than "
+            "Stop labelling: even the steepest learning curve within the interval "
+            f"gains {100 * most:.1f} % with the next {more}, less than "
             f"{100 * worthwhile:g} %.",
         ]
-    return "unclear", [told, "More seeds, or more different sizes, would tell."]
+    return "unclear", [told, "Use more seeds, or a wider range of sizes."]
 
 
 def _range(interval: Interval | None) -> str:
@@ -435,19 +442,17 @@ def _target_labels(
 ) -> list[str]:
     if curve is None or not curve.is_identified or target_error is None:
         return []
-    asked = f"The error that was asked for, {figure(target_error)} {target.unit},"
+    asked = f"The target error, {figure(target_error)} {target.unit},"
     if curve.labels_for_target is None:
-        return [
-            f"{asked} is not in sight: more than {FAR:g} times the labels there are."
-        ]
+        return [f"{asked} needs more than {FAR:g} times the labels there are."]
     ends = curve.labels_for_target_interval
     if ends is None:
         return [
-            f"{asked} is reached by the law at about {curve.labels_for_target:.0f} "
-            "labels, but these seeds give no interval for that: do not count on it."
+            f"{asked} is predicted at about {curve.labels_for_target:.0f} labels, "
+            "but there are too few seeds for an interval: do not rely on it."
         ]
     return [
-        f"{asked} should be reached at about {curve.labels_for_target:.0f} labels "
+        f"{asked} is predicted at about {curve.labels_for_target:.0f} labels "
         f"(between {ends[0]:.0f} and {ends[1]:.0f})."
     ]
 
@@ -458,16 +463,16 @@ def _caveats(judge: Judge) -> list[str]:
         (one.n for one in _base_errors(judge).values()), default=FEW_STRUCTURES
     )
     if n_test < FEW_STRUCTURES:
-        told.append(f"Only {n_test} held-out structures judge all of this; take more.")
+        told.append(f"There are only {n_test} test structures; use more.")
     if max(one.n_seeds for one in judge.errors.values()) == 1:
         told.append(
-            "One seed: intervals are over test structures and know nothing of which "
-            "structures were drawn to train on."
+            "There is one seed: intervals are over test structures and do not "
+            "include the choice of training structures."
         )
     missing = [cell for cell in judge.cells if cell.status != "done"]
     if missing:
         told.append(
-            f"{len(missing)} of {len(judge.cells)} cells are missing; they are listed "
-            "with their reasons."
+            f"{len(missing)} of {len(judge.cells)} cells have no result; the page "
+            "lists them with their reasons."
         )
     return told

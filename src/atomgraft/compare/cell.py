@@ -1,4 +1,4 @@
-"""One cell of a comparison: adapt, prove, and the row that is kept of it."""
+"""One cell of a comparison: adapt, prove, and its row."""
 
 import dataclasses
 import sys
@@ -33,7 +33,7 @@ KEPT_GROUPS = frozenset({None, "near", "far"})
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CellPayload:
-    """What a worker needs to know of a cell.
+    """Input of a cell for a worker.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def do_cell(folder: Path, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def do_requested_cell(request: dict[str, Any]) -> dict[str, Any]:
-    """Do a cell that another environment has asked for.
+    """Run a cell for another environment.
 
     Parameters
     ----------

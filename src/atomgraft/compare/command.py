@@ -33,23 +33,29 @@ def command(
     options: StudyOptions,
     spec: Annotated[
         Path | None,
-        typer.Argument(help="A compare.yaml, or the folder of one to go on with."),
+        typer.Argument(
+            help="A comparison file (YAML), or the folder of a comparison to continue."
+        ),
     ] = None,
     base: Annotated[
-        list[str] | None, typer.Option(help="Model to start from; several: repeat.")
+        list[str] | None,
+        typer.Option(help="Pretrained model: name, file or run folder (repeatable)."),
     ] = None,
     train: Annotated[
-        list[str] | None, typer.Option(help="Pool of labelled structures to draw from.")
+        list[str] | None,
+        typer.Option(help="File of the pool of labelled structures (repeatable)."),
     ] = None,
     test: Annotated[
-        list[str] | None, typer.Option(help="Held-out structures that judge.")
+        list[str] | None, typer.Option(help="File of test structures (repeatable).")
     ] = None,
     validation: Annotated[
         list[str] | None,
-        typer.Option(help="Files whose errors choose what is recommended."),
+        typer.Option(
+            help="File of validation structures, which select the recipe (repeatable)."
+        ),
     ] = None,
     recipe: Annotated[
-        list[str] | None, typer.Option(help="Recipe that takes part; repeat.")
+        list[str] | None, typer.Option(help="Recipe to compare (repeatable).")
     ] = None,
     element_map: Annotated[
         list[str] | None,
@@ -60,37 +66,46 @@ def command(
         ),
     ] = None,
     size: Annotated[
-        list[int] | None, typer.Option(help="Number of labelled structures; repeat.")
+        list[int] | None, typer.Option(help="Training-set size (repeatable).")
     ] = None,
     rate_factor: Annotated[
         list[float] | None,
         typer.Option(
-            "--lr-factor", help="Times each recipe's own learning rate; repeat."
+            "--lr-factor",
+            help="Factor on the learning rate of each recipe (repeatable).",
         ),
     ] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Seed of training sets and runs; repeat.")
+        list[int] | None,
+        typer.Option(help="Random seed of training sets and runs (repeatable)."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Steps of the optimiser, in every cell.")
+        int | None, typer.Option(help="Number of optimiser steps in every cell.")
     ] = None,
     quantity: Annotated[
-        str | None, typer.Option(help="Compare by energy, forces or stress.")
+        str | None,
+        typer.Option(help="Quantity to compare by: energy, forces or stress."),
     ] = None,
     more_labels: Annotated[
-        int | None, typer.Option(help="Size of the next batch of labels.")
+        int | None, typer.Option(help="Number of labels in the next batch.")
     ] = None,
     target_error: Annotated[
-        float | None, typer.Option(help="Error to reach: meV/A, meV/atom or GPa.")
+        float | None, typer.Option(help="Target error, in meV/A, meV/atom or GPa.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the comparison.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder of the comparison.")
+    ] = None,
     head: Head = None,
     kernels: Kernels = None,
-    dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Precision of training: float32 or float64.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Device: auto, cpu or cuda.")
+    ] = None,
     accept: Accept = None,
 ) -> None:
-    """Compare recipes, label counts and learning rates; run it again to go on."""
+    """Compare recipes, label counts and learning rates; the same command resumes."""
     from atomgraft.compare.structures import read_pool, refuse_other_frame
     from atomgraft.core.outputs import examine
 
@@ -146,7 +161,7 @@ def _verb(
         has_numbers=lambda comparison: any(
             cell.status == "done" for cell in comparison.cells
         ),
-        go_on=f"Go on with: atomgraft compare {folder}",
+        go_on=f"Continue with: atomgraft compare {folder}",
     )
 
 

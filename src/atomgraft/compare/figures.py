@@ -90,10 +90,10 @@ def learning_figure(comparison: Comparison) -> Figure | None:
         name="learning",
         caption=(
             f"{name} on the held-out structures against the number of labelled "
-            "structures; both axes logarithmic, so that a power law is a straight "
-            "line. Bars are 95 % intervals over seeds. Dotted lines are fitted laws, "
-            "drawn up to the next batch of labels and only where they are identified. "
-            "The flat dashed line is the base."
+            "structures. Both axes are logarithmic; a power law is a straight "
+            "line. Bars are 95 % intervals over seeds, or the range of a few "
+            "seeds. Dotted lines are fitted power laws, drawn up to the next batch "
+            "of labels. The dashed line is the base."
         ),
         plots=(
             Plot(
@@ -261,10 +261,10 @@ def front_figure(comparison: Comparison) -> Figure | None:
     return Figure(
         name="front",
         caption=(
-            f"At {max(c.n_now for c in comparison.curves)} labels: the error on the "
-            f"user's structures against the drift of forces from the base {where}. "
-            "Down and left is better. No other point is lower in both than one on the "
-            "front (line); for all other points there is one. The base has no drift."
+            f"At {max(c.n_now for c in comparison.curves)} labels: the error on "
+            "the test structures against the drift of forces from the base "
+            f"{where}. Lower and further left is better. The line joins the points "
+            "that no other point beats in both. The base has no drift."
         ),
         plots=(
             Plot(

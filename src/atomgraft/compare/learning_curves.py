@@ -1,4 +1,4 @@
-"""What more labels would bring: one power law a contestant, or why there is none."""
+"""Learning curves: a power law for each contestant, or the reason why there is none."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ Errors = Float[np.ndarray, "seeds sizes"]
 
 
 class LearningCurve:
-    """A law, its intervals, and what it says.
+    """A power law, its intervals and predictions.
 
     From three seeds on, intervals are over seeds. Of fewer, the scatter between them
     is hardly known; then intervals come from the scatter of the sizes about parallel

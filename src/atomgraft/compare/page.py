@@ -1,4 +1,4 @@
-"""The page of a comparison: advice first, then everything it rests on."""
+"""The page of a comparison: advice, figures and tables."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""From the spec of a comparison to its cells: everything read, checked and pinned."""
+"""From the spec of a comparison to its cells."""
 
 import dataclasses
 import itertools
@@ -169,13 +169,13 @@ def _with_validation(
     split = split_off(structures.pool, fraction, rng, differences="never")
     if not split.split_off:
         return structures, (
-            f"No validation structures are kept aside. {split.note} Among several "
-            "recipes, none will be recommended; --validation names structures for that."
+            f"There are no validation structures. {split.note} No recipe will be "
+            "recommended; use --validation to name validation structures."
         )
     return structures._replace(pool=split.kept, validation=split.split_off), (
-        f"{len(split.split_off)} of {len(structures.pool)} structures of the pool are "
-        "kept aside for validation: no cell trains on them, and their errors alone "
-        "decide which recipe is recommended."
+        f"{len(split.split_off)} of {len(structures.pool)} structures of the pool "
+        "are used for validation: no cell trains on them, and the recommended "
+        "recipe is chosen by their errors."
     )
 
 
@@ -249,7 +249,7 @@ def _maps_tried(spec: CompareSpec) -> list[ElementMap | None]:
 
 
 def examine_requested_base(request: dict[str, Any]) -> dict[str, Any]:
-    """Examine a base that another environment has asked about.
+    """Examine a base for another environment.
 
     Parameters
     ----------

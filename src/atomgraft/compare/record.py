@@ -1,4 +1,4 @@
-"""The shape of ``compare.json``: a table of runs and what follows from it."""
+"""The layout of ``compare.json``."""
 
 from typing import Annotated, Any, Literal
 
@@ -172,7 +172,7 @@ class Target(Record):
 
 
 class Baseline(Record):
-    """What a base says without any label."""
+    """Errors of a base without adaptation."""
 
     base: str
     """With its element map; see `Contestant.start`."""
@@ -180,7 +180,7 @@ class Baseline(Record):
 
 
 class Comparison(Record):
-    """Everything a campaign knows; written by ``compare``."""
+    """The result of a comparison; written by ``compare``."""
 
     schema_version: Annotated[int, Field(ge=1)] = COMPARISON_VERSION
     name: str

@@ -1,4 +1,4 @@
-"""A comparison on the screen: the table of the error that decides, and the advice."""
+"""Output of a comparison in the terminal: error table and advice."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Cells of one contestant and size as one number with an interval over the seeds."""
+"""Mean and interval over the seeds, for each contestant and size."""
 
 import dataclasses
 import math

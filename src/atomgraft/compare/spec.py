@@ -1,4 +1,4 @@
-"""What a comparison was asked to do: frozen, validated, unknown keys refused."""
+"""The spec of a comparison: frozen, validated, unknown keys refused."""
 
 import dataclasses
 from pathlib import Path
@@ -75,7 +75,8 @@ class Entrant(BaseModel):
         taken = sorted(RESERVED & self.settings.keys())
         if taken:
             raise ValueError(
-                f"{', '.join(taken)} must be the same for all recipes; set it outside"
+                f"{', '.join(taken)} must be the same for all recipes; set it "
+                "outside 'recipes'"
             )
         return self
 
@@ -212,7 +213,7 @@ class CompareSpec(BaseModel):
             run = self.run_of(Way(base=self.base[0], entrant=entrant), seed=0)
             if run.training.patience is not None:
                 raise ValueError(
-                    "every cell makes the same number of steps and keeps the last "
+                    "all cells make the same number of steps and keep the last "
                     "weights; leave 'patience' out"
                 )
         return self

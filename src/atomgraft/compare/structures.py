@@ -89,9 +89,10 @@ def other_comparison(folder: Path, what: str) -> BadInputError:
     """Return the error for a folder that is taken."""
     return BadInputError(
         f"{folder} holds {what}.",
-        "One folder holds one base, one set of data and one budget; recipes, "
-        "sizes, learning rates and seeds may be added.",
-        "Give another folder with --out, or --fresh to throw the old one away.",
+        "A folder holds one comparison, with one base, one data set and one "
+        "budget; recipes, sizes, learning rates and seeds may be added.",
+        "Choose another folder with --out, or use --fresh to delete the old "
+        "comparison.",
     )
 
 
@@ -114,8 +115,8 @@ def _refuse_same(pool: Sequence[Atoms], others: Sequence[Atoms], role: str) -> N
     ]
     if both:
         raise BadInputError(
-            f"{len(both)} {role} structures are in the pool too ({both[0]}).",
-            "Structures that judge must not be trained on.",
+            f"{len(both)} {role} structures are also in the pool ({both[0]}).",
+            "Expected {role} structures that are not in the pool.",
             f"Give other frames with --{role}; 'file.extxyz@20:' leaves the first 20 "
             "out.",
         )

@@ -1,4 +1,4 @@
-"""The tables of a comparison: errors by size, every cell's fate, every law."""
+"""The tables of a comparison: errors by size, cells, learning curves."""
 
 from collections.abc import Sequence
 
@@ -152,10 +152,10 @@ def target_table(comparison: Comparison) -> Table:
     name = "" if target is None else target_name(target)
     return Table(
         caption=(
-            f"{name}: geometric mean over the seeds, in brackets the 95 % interval "
-            "that they give (over test structures where there is one seed), in "
-            "parentheses the range of two to four seeds. Every cell had the same "
-            "number of steps. The base needs no label."
+            f"{name}: geometric mean over the seeds. Brackets give the 95 % "
+            "interval (over test structures for a single seed), parentheses the "
+            "range of two to four seeds. All cells have the same number of steps. "
+            "The base uses no labels."
         ),
         columns=heads,
         rows=tuple(rows),
@@ -181,7 +181,8 @@ def error_table(comparison: Comparison) -> Table:
         for n in comparison.sizes
     ]
     return Table(
-        caption="Mean absolute errors on the held-out structures, over the seeds.",
+        caption="Mean absolute errors on the held-out structures, averaged over "
+        "the seeds.",
         columns=(
             "Recipe",
             "Labels",
@@ -228,10 +229,10 @@ def cost_table(comparison: Comparison) -> Table:
     ]
     return Table(
         caption=(
-            "What it costs. Drift is that of forces from the base, meV/Å, on crystals "
-            "across the periodic table: near ones share an element with the training "
-            "data, far ones should stay where they were. Time is of training, the "
-            "mean of the seeds."
+            "Drift, trained numbers and training time. Drift is the mean change of "
+            "forces from the base, meV/Å, on crystals across the periodic table: "
+            "near crystals share an element with the training data, far ones do "
+            "not. Times are means over the seeds."
         ),
         columns=(
             "Recipe",
@@ -273,8 +274,8 @@ def curve_table(comparison: Comparison) -> Table:
     return Table(
         caption=(
             "error = amplitude × labels^(−exponent) + floor, fitted to logarithms. "
-            "Intervals come from leaving one seed out at a time. Nothing is predicted "
-            "where the error does not fall beyond chance."
+            "Intervals come from leaving one seed out at a time. There is no "
+            "prediction where the fall of the error is within chance."
         ),
         columns=(
             "Recipe",
@@ -320,8 +321,8 @@ def missing_table(comparison: Comparison) -> Table | None:
         return None
     return Table(
         caption=(
-            "Failed cells fail again with the same data and recipe; open ones are run "
-            "by the next call of the same command."
+            "Failed cells would fail again with the same data and recipe; the same "
+            "command runs the open ones."
         ),
         columns=("Cell", "State", "Reason"),
         rows=tuple((one.name, one.status, one.reason or MISSING) for one in missing),

@@ -1,4 +1,4 @@
-"""Which recipe, how many labels, which learning rate: measured on the user's data."""
+"""A comparison from plan to record."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""The outside frameworks, and the environments that atomgraft keeps for them."""
+"""Frameworks, and the environments that atomgraft keeps for them."""
 
 import importlib.metadata
 import importlib.util
@@ -75,8 +75,8 @@ def missing(framework: str) -> MissingExtraError:
     kept = f", and {folder} {defect_of(framework)}" if folder.exists() else ""
     return MissingExtraError(
         f"This needs {FRAMEWORKS[framework][0]}, which is not installed here{kept}.",
-        "It belongs in an environment of its own, which atomgraft makes and which "
-        "later commands find by themselves.",
+        "It needs its own environment, which atomgraft creates and later commands "
+        "use automatically.",
         f"Run: atomgraft env add {framework}",
         framework=framework,
     )
@@ -114,7 +114,7 @@ def defect_of(framework: str) -> str | None:
         found = stream.read(2 * len(wanted))
     if found != wanted:
         return f"holds the atomgraft {found!a}, and this is {wanted!a}"
-    return None if _python(folder).exists() else "has lost its Python"
+    return None if _python(folder).exists() else "has no Python any more"
 
 
 def _python(folder: Path) -> Path:
@@ -141,7 +141,7 @@ def own_requirement(extra: str) -> tuple[str, ...]:
     except importlib.metadata.PackageNotFoundError as error:
         raise BadInputError(
             "atomgraft runs from its source here and is not installed.",
-            "The atomgraft that is installed goes into further environments.",
+            "The installed atomgraft is copied into further environments.",
             "Run, in the repository: pip install --editable .",
         ) from error
     written = own.read_text("direct_url.json")
@@ -215,7 +215,9 @@ def add_environment(framework: str, *, fresh: bool = False) -> Path:
     """
     folder = kept_folder(framework)
     make_private_folder(folder.parent)
-    with locked(folder.parent, remedy="Wait until it has finished, then repeat this."):
+    with locked(
+        folder.parent, remedy="Wait until it has finished, then run the command again."
+    ):
         if fresh or defect_of(framework) is not None:
             remove_environment(framework)
             make_private_folder(folder)
@@ -240,7 +242,7 @@ def remove_environment(framework: str) -> None:
     folder = kept_folder(framework)
     if folder.is_symlink() or (folder.exists() and not (folder / STAMP).is_file()):
         raise BadInputError(
-            f"{folder} is there, and atomgraft did not make it.",
+            f"{folder} exists, and atomgraft did not make it.",
             "Only what 'atomgraft env add' has made is replaced or removed.",
             f"Move it away, or set {LOCATION} to another folder.",
         )
@@ -281,7 +283,7 @@ def _run(command: list[str], again: str) -> None:
     ).returncode:
         raise BadInputError(
             f"'{told}' failed; the lines above say why.",
-            "A way to a package index and some gigabytes of disk are needed.",
+            "Expected a way to a package index and some gigabytes of disk.",
             f"Correct that, or set {LOCATION} to a folder on another disk if this one "
             f"is full; then: {again}",
         )

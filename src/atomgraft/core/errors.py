@@ -1,4 +1,4 @@
-"""Errors that tell a user what came, what was needed and what to do."""
+"""Errors that say what was found, what was expected and what to do."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""JSON from outside: one document of plain values, whole and of bounded depth."""
+"""Reading JSON from outside: one document of plain values with limited depth."""
 
 import math
 import re
@@ -52,7 +52,7 @@ def read_json(
 def _refused(path: Path, title: str, reason: str, remedy: str) -> BadInputError:
     return BadInputError(
         f"{path} is not a readable {title}: {reason}.",
-        "A file as atomgraft wrote it is needed.",
+        "Expected a file as atomgraft wrote it.",
         remedy,
     )
 

@@ -1,4 +1,4 @@
-"""The list of what atomgraft wrote in a folder, kept in the folder itself."""
+"""The list of files in a folder that atomgraft wrote."""
 
 import dataclasses
 import json
@@ -117,8 +117,8 @@ def _inside(name: Any) -> str:  # noqa: ANN401 - whatever the file holds
 def _unusable(path: Path, reason: str) -> BadInputError:
     return BadInputError(
         f"{path} cannot be used: {reason}.",
-        "It lists what atomgraft wrote in this folder and may replace.",
-        "Give another folder with --out; nothing here has been changed.",
+        "It lists the files in this folder that atomgraft wrote and may replace.",
+        "Choose another folder with --out; nothing here has been changed.",
     )
 
 

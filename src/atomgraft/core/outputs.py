@@ -1,4 +1,4 @@
-"""Folders that we write into: only what we wrote there is replaced or removed."""
+"""Output folders, in which only files of atomgraft are replaced or removed."""
 
 import contextlib
 import hashlib
@@ -262,13 +262,12 @@ def _not_ours(path: Path, *, is_changed: bool) -> BadInputError:
     if is_changed:
         return BadInputError(
             f"{path} was changed after atomgraft wrote it.",
-            "Changes of others are never overwritten or removed.",
-            "Move the file elsewhere if you need it, else remove it; then repeat the "
-            "command.",
+            "atomgraft does not overwrite or remove changes made by others.",
+            "Move the file if you need it, or remove it; then run the command again.",
         )
     return BadInputError(
-        f"{path} is there, and atomgraft did not write it.",
-        "Only what atomgraft wrote in a folder is replaced.",
+        f"{path} exists, and atomgraft did not write it.",
+        "atomgraft replaces only its own files.",
         "Move it elsewhere, or give another folder with --out.",
     )
 
@@ -320,8 +319,8 @@ def examine(
 def _refuse_dangling(folder: Path) -> None:
     if folder.is_symlink() and not folder.exists():
         raise BadInputError(
-            f"{folder} is a link to a folder that is not there.",
-            "A folder that is there, or that can be made, is needed.",
+            f"{folder} is a link to a missing folder.",
+            "Expected an existing folder, or one that can be created.",
             OTHER_FOLDER,
         )
 
@@ -335,7 +334,7 @@ def _found(folder: Path, verb: str | None) -> Outputs | None:
     except OSError as error:
         raise BadInputError(
             f"{folder} cannot be listed: {error.strerror or error}.",
-            "A folder that this user may read and write is needed.",
+            "Expected a folder that this user may read and write.",
             OTHER_FOLDER,
         ) from error
     if not others:
@@ -358,7 +357,7 @@ def _foreign(folder: Path, others: list[str]) -> BadInputError:
     return BadInputError(
         f"{folder} holds files that atomgraft did not write: "
         f"{', '.join(others[:N_NAMED])}{more}.",
-        "A folder that is empty, not there yet, or that atomgraft made is needed.",
+        "Expected a folder that is new, empty, or made by atomgraft.",
         f"Give another folder with --out, for example --out {folder / 'atomgraft'}; "
         f"beside results that were copied here, copy {MANIFEST} too.",
     )

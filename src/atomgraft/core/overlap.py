@@ -1,4 +1,4 @@
-"""No input lies where we write, and no file is replaced unasked."""
+"""Checks that outputs do not overwrite inputs or existing files."""
 
 import os
 import re
@@ -102,15 +102,15 @@ def refuse_taken_file(
     if not os.path.lexists(path):
         if not path.parent.is_dir():
             raise BadInputError(
-                f"{path} cannot be written: {path.parent} is not there.",
-                "An existing folder is needed.",
+                f"{path} cannot be written: {path.parent} does not exist.",
+                "Expected an existing folder.",
                 "Make it, or give another name.",
             )
         return
     if not path.is_file():
         raise BadInputError(
             f"{path} is there and is no file.",
-            "The name of a file to write is needed.",
+            "Expected the name of a file to write.",
             "Give another name.",
         )
     for one in (there for given in inputs for there in _paths(given)):
@@ -123,7 +123,7 @@ def refuse_taken_file(
             )
     if not overwrite:
         raise BadInputError(
-            f"{path} is there already.",
-            "No file is replaced unasked.",
+            f"{path} already exists.",
+            "atomgraft does not replace files without --overwrite.",
             "Give another name, or add --overwrite.",
         )

@@ -1,4 +1,4 @@
-"""The properties a potential predicts: one table for names, shapes and units."""
+"""The properties that a potential predicts: names, shapes and units."""
 
 import dataclasses
 import enum
@@ -7,7 +7,7 @@ from atomgraft.core.units import EV_IN_MEV, EV_PER_A3_IN_GPA
 
 
 class Property(enum.StrEnum):
-    """What a potential can be asked for."""
+    """A property that a potential predicts."""
 
     ENERGY = "energy"
     FORCES = "forces"

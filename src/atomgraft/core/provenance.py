@@ -1,4 +1,4 @@
-"""Where a number came from: versions, machine, command and fingerprints."""
+"""Provenance of numbers: versions, machine, command and fingerprints."""
 
 import hashlib
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""Files that a user names: ordinary, of bounded size, expanded where compressed.
+"""Reading files that a user names: kind, size and compression are limited.
 
 Every file from outside is opened here. Pipes and devices, which would keep a reader
 waiting for ever, are refused; so is a compressed file that expands to more than data
@@ -97,8 +97,8 @@ def check_file(path: Path) -> int:
     if kind != stat.S_IFREG:
         raise BadInputError(
             f"{path} is {_KINDS.get(kind, 'no ordinary file')}.",
-            "An ordinary file is needed.",
-            "Give the file itself; what a pipe delivers must be saved first.",
+            "Expected an ordinary file.",
+            "Give the file itself; save the output of a pipe first.",
         )
     if not os.access(path, os.R_OK):
         raise unreadable(path, PermissionError("this user may not read it"))
@@ -237,11 +237,11 @@ def unreadable(path: Path, error: Exception) -> BadInputError:
     shown = name if len(name) <= 200 else f"{name[:200]}..."
     if isinstance(error, FileNotFoundError):
         return BadInputError(
-            f"{shown} is not there.", "A readable file is needed.", "Check the path."
+            f"{shown} does not exist.", "Expected a readable file.", "Check the path."
         )
     return BadInputError(
         f"{shown} cannot be read: {reason}.",
-        "A readable file is needed, whole if it is compressed.",
+        "Expected a readable file, complete if it is compressed.",
         "Check the path, copy the file again, or check who may read it (ls -l).",
     )
 
@@ -250,7 +250,7 @@ def empty(path: Path) -> BadInputError:
     """Return the error for a file without content."""
     return BadInputError(
         f"{path} is empty (0 bytes).",
-        "A file with content is needed.",
+        "Expected a file with content.",
         "Write the file again, or check the path.",
     )
 
@@ -263,8 +263,8 @@ def too_large(path: Path, max_bytes: int) -> BadInputError:
     )
     return BadInputError(
         f"{path} holds more than {size:.4g} {unit}.",
-        "The content is held in memory, so a file is read up to that size.",
-        f"Choose a part of it ({path}@0:1000 for structures), or split the file.",
+        "Files are read into memory, up to that size.",
+        f"Choose a part of it (for structures {path}@0:1000), or split the file.",
     )
 
 
@@ -273,13 +273,13 @@ def _expands_too_much(path: Path, size: int, limit: int) -> BadInputError:
         f"{path} has {size / 1024:.0f} KiB and expands to more than"
         f" {limit / 1024**2:.0f} MiB, at least {limit // max(1, size)} times its size.",
         f"Up to {MAX_RATIO} times, or {ALWAYS_EXPANDED // 1024**2} MiB, is expected.",
-        "If the file is what it should be, expand it yourself and give the result.",
+        "If the file is correct, expand it yourself and give the result.",
     )
 
 
 def _not_text(path: Path, reason: str) -> BadInputError:
     return BadInputError(
         f"{path} is not a text file: it holds {reason}.",
-        "A file whose content fits its name is needed.",
+        "Expected a file whose content matches its name.",
         "Check the path; a compressed file must end in .gz, .xz or .bz2.",
     )

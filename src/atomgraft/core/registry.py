@@ -93,7 +93,7 @@ class Plugins(Generic[T]):
                 f"The {self.kind} {name!r} of {_giver(entry)} is a "
                 f"{type(found).__name__}.",
                 f"The entry point {self.group!r} asks for a {self.kind}.",
-                f"Tell its authors, or remove it: {_removal(entry)}",
+                f"Report this to its authors, or remove it: {_removal(entry)}",
             )
         return cast("T", found)
 
@@ -117,8 +117,8 @@ class Plugins(Generic[T]):
         reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
         return BadInputError(
             f"The {self.kind} {name!r} of {_giver(entry)} fails ({reason}).",
-            "A plug-in that suits this version of atomgraft is needed.",
-            f"Update it, tell its authors, or remove it: {_removal(entry)}",
+            "Expected a plug-in for this version of atomgraft.",
+            f"Update it, report this to its authors, or remove it: {_removal(entry)}",
         )
 
     def refuse_own_name(self, name: str) -> None:
@@ -138,8 +138,9 @@ class Plugins(Generic[T]):
             raise BadInputError(
                 f"{_giver(self._only(name))} offers the {self.kind} {name!r}, and "
                 "atomgraft has its own of that name.",
-                "A name must mean one thing.",
-                f"Tell its authors, or remove it: {_removal(self._only(name))}",
+                "A name must be unique.",
+                "Report this to its authors, or remove it: "
+                f"{_removal(self._only(name))}",
             )
 
     def _only(self, name: str) -> Offer:
@@ -149,7 +150,7 @@ class Plugins(Generic[T]):
         givers = self.giver(name) or "Nobody"
         raise BadInputError(
             f"{givers} offer the {self.kind} {name!r}.",
-            "One distribution must offer it.",
+            "Only one distribution may offer a name.",
             f"Remove one of them: {_removal(*entries)}"
             if entries
             else "Install the plug-in that does.",
@@ -328,6 +329,6 @@ class Registry(Generic[T]):
     def _unknown(self, name: str) -> BadInputError:
         if name in self._retired:
             return BadInputError(
-                f"The {self.kind} {name!r} was taken out.", *self._retired[name]
+                f"The {self.kind} {name!r} was removed.", *self._retired[name]
             )
         return unknown(self.kind, name, self)

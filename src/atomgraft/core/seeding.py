@@ -1,4 +1,4 @@
-"""Random numbers from a seed and the name of their purpose, never from a global."""
+"""Random numbers from a seed and a purpose, never from a global generator."""
 
 import hashlib
 from typing import TYPE_CHECKING

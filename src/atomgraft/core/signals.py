@@ -1,4 +1,4 @@
-"""Being told to stop: by SIGTERM or SIGINT, as an event that a loop can look at."""
+"""SIGTERM and SIGINT as an event that a loop can check."""
 
 import signal
 import threading

@@ -64,8 +64,7 @@ def parsed(
     )
     if not isinstance(document, dict):
         raise BadInputError(
-            f"{origin} is no description of {title}: it holds "
-            f"{type(document).__name__}.",
+            f"{origin} does not describe {title}: it holds {type(document).__name__}.",
             "A YAML mapping of keys to values is needed.",
             see,
         )
@@ -74,7 +73,7 @@ def parsed(
     except ValidationError as error:
         raise BadInputError(
             f"{origin} is no valid description of {title}: {problems_of(error, kind)}.",
-            "Every key must be known and every value in range.",
+            "Expected known keys, and values within their ranges.",
             see,
         ) from error
 
@@ -97,7 +96,7 @@ def problems_of(error: ValidationError, kind: type[BaseModel]) -> str:
     ...     Trial.model_validate({"seed": 1, "seeds": "x"}, extra="forbid")
     ... except ValidationError as error:
     ...     print(problems_of(error, Trial))
-    'seeds' is 'x': input should be a valid integer, unable to parse string as an integer; 'seed' is no known key (did you mean 'seeds'?)
+    'seeds' is 'x': input should be a valid integer, unable to parse string as an integer; 'seed' is an unknown key (did you mean 'seeds'?)
     """  # noqa: E501 - a message is one line
     return "; ".join(_problem(one, kind) for one in error.errors())
 
@@ -107,7 +106,7 @@ def _problem(error: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401 - of pyd
     if error["type"] == "extra_forbidden":
         *groups, key = error["loc"]
         hint = did_you_mean(str(key), _keys_at(kind, groups), "")
-        return f"'{place}' is no known key" + _in_brackets(hint)
+        return f"'{place}' is an unknown key" + _in_brackets(hint)
     if error["type"] == "missing":
         return f"'{place}' is missing"
     given = repr(error["input"])

@@ -1,4 +1,4 @@
-"""Writing that either happens whole or leaves what was there."""
+"""Writing files completely or not at all, and locks."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from atomgraft.core.errors import BadInputError, StorageError
 
 LOCK = ".lock"
 
-ELSEWHERE = "Wait for it, stop it, or give another folder with --out."
+ELSEWHERE = "Wait for it, stop it, or choose another folder with --out."
 """What to do where another process works in a run folder."""
 LOCK_PAUSE = 0.2
 """Seconds between two tries to hold a folder."""
@@ -286,7 +286,8 @@ def make_private_folder(path: Path) -> None:
     if (risk := exposure(path)) is not None:
         raise BadInputError(
             f"{path} {risk}.",
-            "What lies in it is run or read as yours, so nobody else may write it.",
+            "Its content is executed or read as yours, so only you may have write "
+            "access.",
             f"If it is yours: chmod go-w {shlex.quote(str(path))}",
         )
 
@@ -330,8 +331,8 @@ def refuse_taken_name(path: Path) -> None:
 
 def _taken(path: Path) -> BadInputError:
     return BadInputError(
-        f"{path} cannot be made: there is a file of that name on the way.",
-        "A folder that is there, or that can be made, is needed.",
+        f"{path} cannot be created: part of the path is a file.",
+        "Expected an existing folder, or one that can be created.",
         "Give another folder.",
     )
 
@@ -398,7 +399,7 @@ def locked(
     except Timeout as error:
         raise BadInputError(
             f"{folder} is in use by another atomgraft process.",
-            "Such a folder belongs to one process at a time.",
+            "Only one process at a time can use a folder.",
             remedy,
         ) from error
     except OSError as error:
@@ -419,6 +420,6 @@ def _told(path: Path) -> Generator[None]:
 def _failure(path: Path, error: OSError, left: str = "") -> StorageError:
     return StorageError(
         f"Cannot write {path}: {error.strerror or error}{left}.",
-        "A folder on a disk with free space, which this user may write, is needed.",
+        "Expected a folder on a disk with free space, which this user may write.",
         "Free some space or give another folder; what was there before is unchanged.",
     )

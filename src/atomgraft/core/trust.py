@@ -1,4 +1,4 @@
-"""The user's word that a file may run code: for which file, and with which content.
+"""Permission of the user to run code of a model file with a given content.
 
 Trust is given to what a command line names, by path and SHA-256, and to nothing that
 such a file or folder points to in turn.
@@ -73,7 +73,7 @@ def is_trusted(name: str, trust: Trust) -> bool:
         raise BadInputError(
             f"{path} has changed since it was trusted: its SHA-256 was "
             f"{expected[:16]}... and is {found[:16]}...",
-            "Trust is given to one content of a file.",
+            "--trust covers one content of a file.",
             "Run the command again if you know who changed it.",
         )
     return True

@@ -1,4 +1,4 @@
-"""The unit system (eV, Å, u, e, fs, K) and the factors at its doors.
+"""The unit system (eV, Å, u, e, fs, K) and conversion factors.
 
 Values of CODATA 2014, as in ASE's default, so that both agree to the last digit.
 """

@@ -1,4 +1,4 @@
-"""YAML from outside: one document of plain values, without surprises.
+"""Reading YAML from outside: one document of plain values.
 
 The values are those of YAML 1.1, but dates and times of day stay text, and nothing can
 make more of the file than stands in it: no objects, no references that multiply, no
@@ -298,6 +298,6 @@ def _is_mapping(one: _Open) -> bool:
 def _refused(origin: str, what: str) -> BadInputError:
     return BadInputError(
         f"{origin} {what}.",
-        "One YAML document of mappings, lists, text and finite numbers is needed.",
+        "Expected one YAML document of mappings, lists, text and finite numbers.",
         "Correct that place; check indentation and quotes.",
     )

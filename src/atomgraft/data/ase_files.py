@@ -106,7 +106,7 @@ def _reason(error: Exception) -> str:
 def _refused(path: Path, kind: str, reason: str) -> BadInputError:
     return BadInputError(
         f"{path} cannot be read as {kind}: {reason}.",
-        "A complete, undamaged file is needed.",
+        "Expected a complete, undamaged file.",
         "Check that the calculation finished and that the name fits the content,"
         " or convert it: ase convert FILE train.extxyz.",
     )
@@ -252,17 +252,17 @@ def _chunks(source: Source, max_bytes: int | None = MAX_BYTES) -> Iterator[list[
         n_atoms = _atom_count(header, place)
         if n_bytes is not None and n_atoms * BYTES_PER_ATOM > n_bytes:
             raise BadInputError(
-                f"{place} claims {n_atoms} atoms, and the whole file has"
-                f" {n_bytes} bytes.",
+                f"{place} states {n_atoms} atoms, but the whole file has {n_bytes} "
+                "bytes.",
                 "The first line of a frame is its number of atoms.",
                 "Correct that line, or copy the file again if it was cut off.",
             )
         body = list(islice(lines, n_atoms + 1))
         if len(body) < n_atoms + 1:
             raise BadInputError(
-                f"{place} is cut off: it claims {n_atoms} atoms and the file ends"
-                f" after {max(0, len(body) - 1)}.",
-                "A comment line and one line for each atom are needed.",
+                f"{place} is cut off: it states {n_atoms} atoms and the file ends "
+                f"after {max(0, len(body) - 1)}.",
+                "Expected a comment line and one line for each atom.",
                 "Copy the file again"
                 + (f", or use the frames before it: {source.path}@:{i}." if i else "."),
             )
@@ -292,8 +292,8 @@ def _atom_count(header: str, place: str) -> int:
     raise BadInputError(
         f"{place} begins with {text[:60]!r}.",
         "A frame begins with its number of atoms, at least 1, alone on a line.",
-        "Check that the frame before it has as many lines as it claims, or that"
-        " this is an extended XYZ file at all.",
+        "Check that the frame before it has as many lines as it states, and that "
+        "this is an extended XYZ file.",
     )
 
 
@@ -305,8 +305,9 @@ def _parse(lines: list[str], place: str) -> Atoms:
     except KeyError as error:
         raise BadInputError(
             f"{place} has an atom of an unknown element, {error}.",
-            "Chemical symbols of elements are needed in the species column.",
-            "Correct the symbol; types of a force field must become elements.",
+            "Expected chemical symbols in the species column.",
+            "Correct the symbol; atom types of a force field must be replaced by "
+            "elements.",
         ) from error
     except Exception as error:
         raise _refused_frame(place, f"{type(error).__name__}: {error}") from error
@@ -356,7 +357,7 @@ def _check_columns(lines: list[str], place: str) -> None:
 def _refused_frame(place: str, reason: str) -> BadInputError:
     return BadInputError(
         f"{place} cannot be parsed: {reason[:200]}.",
-        "Extended XYZ is needed: the number of atoms, a line with Lattice, Properties"
-        " and labels, and one line for each atom.",
+        "Expected extended XYZ: the number of atoms, a line with Lattice, "
+        "Properties and labels, and one line for each atom.",
         "Correct the frame, or write the file again with ase.io.write.",
     )

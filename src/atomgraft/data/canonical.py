@@ -1,4 +1,4 @@
-"""From a frame as a file gives it to a structure with labels in internal units.
+"""Conversion of a frame of a file to a structure with labels in internal units.
 
 The result is a fresh ``ase.Atoms`` without calculator and without constraints.
 What was found on the way stands in its ``info``, under `RESERVED` keys, which a file
@@ -302,15 +302,15 @@ def _numbers(
         at = f" at {bad.tolist()}" if array.ndim else ""
         raise BadInputError(
             f"{where} is {array[tuple(bad)]}{at}.",
-            f"Finite numbers below {limit:g} are needed; a label that is missing"
-            " has no key.",
+            f"Expected finite numbers below {limit:g}; for a missing label there is "
+            "no key.",
             "Repair or remove the frame, or remove the key from it.",
         )
     return array
 
 
 def _energy(value: object, n_atoms: int, unit: str, where: str) -> float:
-    needed = "One total energy for the frame is needed, eV."
+    needed = "Expected one total energy for the frame, eV."
     energy = _numbers(value, where, needed)
     if energy.size != 1:
         raise BadInputError(
@@ -325,7 +325,7 @@ def _energy(value: object, n_atoms: int, unit: str, where: str) -> float:
 
 
 def _forces(value: object, n_atoms: int, where: str) -> Float[np.ndarray, "atoms 3"]:
-    needed = f"Forces of shape ({n_atoms}, 3) are needed, eV/Å."
+    needed = f"Expected forces of shape ({n_atoms}, 3), eV/Å."
     forces = _numbers(value, where, needed)
     if forces.shape != (n_atoms, 3):
         raise BadInputError(
@@ -340,7 +340,7 @@ def _stress(
     value: object, atoms: Atoms, key: str, keys: LabelKeys, where: str
 ) -> Float[np.ndarray, "6"]:
     """Return a stress in eV/Å³; a virial is divided by minus the volume."""
-    needed = "A stress of 6 (xx yy zz yz xz xy) or 9 components is needed."
+    needed = "Expected a stress of 6 (xx yy zz yz xz xy) or 9 components."
     stress = _numbers(value, where, needed, MAX_STRESS)
     if stress.size not in {6, 9}:
         raise BadInputError(

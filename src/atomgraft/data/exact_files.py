@@ -1,4 +1,4 @@
-"""Labelled structures on disk to the last digit, so that a subset is what it was."""
+"""Writing labelled structures with all digits."""
 
 import re
 from collections.abc import Sequence

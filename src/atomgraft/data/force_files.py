@@ -186,7 +186,7 @@ def _parsed(text: str, n_atoms: int, file: Path) -> Any:  # noqa: ANN401 - phono
 def _misfit(what: str) -> BadInputError:
     return BadInputError(
         f"{what}.",
-        "The forces of exactly these displacements are needed.",
+        "Expected the forces of exactly these displacements.",
         "Make the file again in the folder of the displacements: phonopy -f "
         "vasprun-*.xml, or phono3py --cf3 and --cf2.",
     )

@@ -1,4 +1,4 @@
-"""Displaced supercells as plain frames: the undisplaced one, and displaced ones."""
+"""Displaced supercells given as plain frames, the first undisplaced."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -89,7 +89,7 @@ def _checked(
         what = "has no forces" if forces is None else "is of another supercell"
         raise BadInputError(
             f"Frame {frame} of {name} {what}.",
-            "Phonons need displaced copies of the first frame, in one order of atoms, "
+            "Expected displaced copies of the first frame, in one order of atoms, "
             "with forces.",
             "Give such a file, a calculation of phonopy, or a single structure.",
         )

@@ -155,7 +155,7 @@ def _frames(displaced: SupercellSet, source: Source) -> Int[np.ndarray, " frames
         raise BadInputError(
             f"There is no supercell behind '@{source.selection}' of {source.path}.",
             f"It holds {displaced.n_single}, counted from zero.",
-            "Choose among them, or leave the part behind @ out.",
+            "Choose one of them, or leave out the part after @.",
         )
     return frames
 
@@ -178,7 +178,7 @@ def _file_of(path: Path | str, *, must_exist: bool = True) -> Path | str:
         return path
     raise BadInputError(
         f"The folder {path} holds none of {', '.join(NAMES)}.",
-        "A calculation of phonopy, or a structure, is needed.",
+        "Expected a calculation of phonopy, or a structure.",
         "Name the file itself.",
     )
 
@@ -206,7 +206,7 @@ def _with_forces(
     if displaced.forces is not None:
         raise BadInputError(
             f"{source.path} holds forces, and others were given.",
-            "One set of forces is needed.",
+            "Expected one set of forces.",
             "Leave the other files out, or give phonopy_disp.yaml, which has none.",
         )
     files = [Path(one) for one in outputs]
@@ -217,7 +217,7 @@ def _with_forces(
         needed = force_file_name(name, is_phono3py=is_phono3py)
         raise BadInputError(
             f"{', '.join(map(str, files))} came for the {name} of {source.path}.",
-            f"One {needed} is needed.",
+            f"Expected one {needed}.",
             f"Give it: --forces {needed}",
         )
     return with_force_file(displaced, calculation.units, source, file)
@@ -233,7 +233,7 @@ def _from_outputs(
         raise BadInputError(
             f"{len(frames)} outputs were given for {len(displacements)} displacements "
             f"of {source.path}.",
-            "One output for each displaced supercell is needed, in their order.",
+            "Expected one output for each displaced supercell, in their order.",
             "Name them in order, for example disp-{001..006}/vasprun.xml.",
         )
     for i, atoms in enumerate(frames):
@@ -271,8 +271,8 @@ def _refuse_other_structure(
     if what is not None:
         raise BadInputError(
             f"{file} {what}.",
-            f"The displaced supercell of {ideal.get_chemical_formula()}, with forces, "
-            "is needed.",
+            f"Expected the displaced supercell of {ideal.get_chemical_formula()}, "
+            "with forces.",
             "Check the order of the outputs and that each calculation is finished.",
         )
 

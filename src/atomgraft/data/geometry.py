@@ -1,4 +1,4 @@
-"""What every structure must satisfy before anything is computed from it."""
+"""Geometric requirements on every structure."""
 
 import numpy as np
 from ase import Atoms
@@ -45,7 +45,7 @@ def check_geometry(atoms: Atoms, place: str) -> None:
     """
     if len(atoms) == 0:
         raise BadInputError(
-            f"{place} has no atoms.", "At least one is needed.", "Remove the frame."
+            f"{place} has no atoms.", "Expected at least one.", "Remove the frame."
         )
     unknown = sorted({int(Z) for Z in atoms.numbers if not 1 <= Z <= 118})
     if unknown:
@@ -88,7 +88,7 @@ def check_crystal(atoms: Atoms, place: str) -> None:
         k = int(d.argmin())
         raise BadInputError(
             f"{place}: atoms {i[k]} and {j[k]} are {d[k]:.2g} Å apart.",
-            f"Every atom needs a site of its own, {SAME_SITE} Å from others at least.",
+            f"Expected atoms at least {SAME_SITE} Å apart.",
             "Remove one of the two; look for a coordinate that was lost.",
         )
 
@@ -99,7 +99,7 @@ def _check_volume(atoms: Atoms, place: str, least: float, most: float) -> None:
         bounds = f"at least {least:g}" if most == np.inf else f"{least:g} to {most:g}"
         raise BadInputError(
             f"{place} has {volume:.3g} Å³ per atom.",
-            f"Matter has {bounds} Å³ per atom.",
+            f"Expected {bounds} Å³ per atom.",
             "Correct the cell (its unit is Å), or remove the frame.",
         )
 
@@ -181,7 +181,7 @@ def _check_coordinates(
         i = int(np.flatnonzero(bad)[0])
         raise BadInputError(
             f"{place}: {what} {i} is {values[i].tolist()} Å.",
-            f"Finite coordinates below {MAX_COORDINATE:g} Å are needed.",
+            f"Expected finite coordinates below {MAX_COORDINATE:g} Å.",
             "Repair the frame, or remove it.",
         )
 
@@ -197,7 +197,7 @@ def _check_cell(
         raise BadInputError(
             f"{place} is periodic (pbc {_letters(pbc)}) and has no cell"
             f" ({int((lengths == 0).sum())} of its periodic vectors are zero).",
-            "A cell vector for every periodic direction is needed, in Å.",
+            "Expected a cell vector for every periodic direction, in Å.",
             'Add Lattice="ax ay az bx by bz cx cy cz", or set pbc="F F F".',
         )
     volume = np.sqrt(max(0.0, float(np.linalg.det(_gram(vectors / lengths[:, None])))))

@@ -1,4 +1,4 @@
-"""Under which names, in which units and in which order the labels of a file stand."""
+"""Names, units and component orders of labels in files."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -198,9 +198,9 @@ def components(order: str) -> tuple[str, ...]:
     if sorted(parts) == sorted(VOIGT):
         return parts
     raise BadInputError(
-        f"'{order}' is no order of stress components.",
+        f"'{order}' is not an order of stress components.",
         f"Known: {', '.join(STRESS_ORDERS)}; or the six components themselves.",
-        "Write for example --stress-order xx,yy,zz,xy,yz,zx",
+        "For example: --stress-order xx,yy,zz,xy,yz,zx",
     )
 
 

@@ -1,4 +1,4 @@
-"""The labels of a structure: where they live, and how they are asked for.
+"""Access to the labels of a structure.
 
 Everywhere in atomgraft a labelled structure is an ``ase.Atoms`` whose reference
 values stand under three keys, in internal units and without any calculator:

@@ -1,4 +1,4 @@
-"""Force differences: which frames have a partner at the opposite displacement.
+"""Force differences: frames and their partners at the opposite displacement.
 
 In a displaced supercell the force that is left at the undisplaced geometry is often
 larger than the response to the displacement. A difference of two frames has the
@@ -170,7 +170,7 @@ def opposites(structures: Sequence[Atoms]) -> dict[int, int]:
 
 
 def is_undisplaced(atoms: Atoms) -> bool:
-    """Return whether a frame says that it is the undisplaced crystal.
+    """Return whether a frame is marked as the undisplaced crystal.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Calculations of phonopy and phono3py: read by our own reader, understood by theirs.
+"""Reading phonopy and phono3py files with our parser and their interpretation.
 
 phonopy and phono3py have written their files in several layouts: displacements of one
 atom, of pairs of atoms or of all atoms, forces beside each displacement or in lists of

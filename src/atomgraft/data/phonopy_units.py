@@ -1,4 +1,4 @@
-"""The units of a phonopy file: what it states, and phonopy's own tables say.
+"""Units of a phonopy file, from the file and phonopy's tables.
 
 phonopy keeps lengths and forces in the units of the program that computed them: Bohr
 and Ry/Bohr for Quantum ESPRESSO, for example. The file names the program
@@ -102,8 +102,7 @@ def _unified(name: str) -> str:
 def _unusable(source: Source, what: str) -> BadInputError:
     return BadInputError(
         f"{source.path} states {what}.",
-        "A unit, or a program, that phonopy has in its tables is needed, and the two "
-        "must agree.",
+        "Expected a unit or a program in phonopy's tables; the two must agree.",
         "Correct it: calculator: qe is Bohr and Ry/Bohr; no calculator, or vasp, is "
         "Å and eV/Å.",
     )

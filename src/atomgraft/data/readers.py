@@ -1,4 +1,4 @@
-"""One function for every file of labelled structures."""
+"""Reading files of labelled structures of all formats."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -79,7 +79,7 @@ def read_structures(
     keys = LabelKeys(**labels)
     if not paths:
         raise BadInputError(
-            "No file was given.", "At least one is needed.", "Name a file."
+            "No file was given.", "Expected at least one.", "Name a file."
         )
     sources = [parse_source(path) for path in paths]
     structures = [atoms for source in sources for atoms in _read(source, keys)]
@@ -94,7 +94,7 @@ def _read(source: Source, keys: LabelKeys) -> list[Atoms]:
         raise BadInputError(
             f"{source.path} was to be read with {option} {unit}.",
             "The output of a program states its own units.",
-            "Leave the option out; read files that need one by themselves.",
+            "Leave the option out; read files that need it in a separate command.",
         )
     structures = [
         canonical(frame, source.frame(i), keys) for i, frame in _frames(source)
@@ -109,16 +109,16 @@ def _no_structures(source: Source) -> BadInputError:
     if source.selection:
         return BadInputError(
             f"{source.path}@{source.selection} holds no structures.",
-            "At least one frame is needed.",
-            "Choose frames that are there; the first is 0.",
+            "Expected at least one frame.",
+            "Choose existing frames; the first is 0.",
         )
     output = output_format(source.path)
     read = f" was read as {output} and" if output else ""
     return BadInputError(
         f"{source.path}{read} holds no structures.",
-        "At least one finished step or frame is needed.",
-        "Look at the end of the file: the calculation may have stopped before its"
-        " first step, or the file may be of another program.",
+        "Expected at least one finished step or frame.",
+        "Check the end of the file: the calculation may have stopped before its "
+        "first step, or the file may come from another program.",
     )
 
 
@@ -131,7 +131,7 @@ def _frames(source: Source) -> Iterator[tuple[int, Atoms]]:
         raise BadInputError(
             f"{source.path} was asked for its part {source.dataset!r}.",
             "Only phonopy files have named parts.",
-            "Leave the part behind # out.",
+            "Leave out the part after #.",
         )
     if suffix in {".extxyz", ".xyz"}:
         return read_extxyz(source)
@@ -155,7 +155,7 @@ def _unknown(path: Path) -> BadInputError:
         return empty(path)
     if kind is None:
         return BadInputError(
-            f"{path} has a name and a content that tell no known format.",
+            f"{path} has no known format, by its name and content.",
             f"Readable: {READABLE}.",
             "Rename the file, or convert it: ase convert FILE train.extxyz",
         )
@@ -221,7 +221,7 @@ def _check_given_keys(structures: Sequence[Atoms], keys: LabelKeys) -> None:
                 for name in atoms.info.get(UNREAD_LABELS, ())
             }
             raise BadInputError(
-                f"No frame has the key {key!r} that was named for the {quantity}.",
+                f"No frame has the key {key!r} that was given for the {quantity}.",
                 f"Keys that are there: {', '.join(sorted(there)) or 'none'}.",
                 "Name one of them.",
             )
@@ -231,8 +231,8 @@ def _check_given_keys(structures: Sequence[Atoms], keys: LabelKeys) -> None:
             raise BadInputError(
                 f"{option} {unit} was given, and no frame has a label for its"
                 f" {quantity}.",
-                "A unit needs a label to belong to.",
-                f"Leave it out, or name the key with --{quantity}-key.",
+                "A unit is used only with a label.",
+                f"Leave it out, or give the key with --{quantity}-key.",
             )
 
 

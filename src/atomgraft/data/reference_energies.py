@@ -1,4 +1,4 @@
-"""Shifts of reference energies that bring two energy scales together, closed form.
+"""Closed-form shifts of reference energies between two energy scales.
 
 With residuals r_s = E_label - E_base (eV per structure), compositions n_sZ (atoms
 of element Z in structure s) and N_s atoms, the shifts e_Z minimise

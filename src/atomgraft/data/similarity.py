@@ -1,4 +1,4 @@
-"""How far apart structures are whose atoms correspond one to one.
+"""Distances of structures whose atoms correspond one to one.
 
 Structures of one kind have the same elements in the same order, the same periodic
 directions, nearly the same cell and, if periodic, every atom near its site. Their

@@ -1,4 +1,4 @@
-"""Which file, frames and dataset (``file.extxyz@0:10``), and which program wrote it."""
+"""File, frames and part named by an argument (``file.extxyz@0:10``)."""
 
 import dataclasses
 import os
@@ -249,7 +249,7 @@ def _no_file(path: Path) -> BadInputError:
     if kind is not None:
         return BadInputError(
             f"{path} looks like: {kind.name}, which is not read.",
-            "A file with labelled structures is needed.",
+            "Expected a file with labelled structures.",
             kind.remedy.replace("FOLDER", str(path)),
         )
     if os.path.lexists(path) and not is_folder(path):
@@ -257,7 +257,7 @@ def _no_file(path: Path) -> BadInputError:
     what = "a folder" if is_folder(path) else "not there"
     return BadInputError(
         f"{path} is {what}.",
-        "A file with structures is needed.",
+        "Expected a file with structures.",
         "Check the path; frames are chosen by FILE@START:STOP.",
     )
 
@@ -301,6 +301,6 @@ def parse_frames(selection: str, whole: str) -> slice:
 def _bad_selection(selection: str, whole: str) -> BadInputError:
     return BadInputError(
         f"'{selection}' behind '@' in {whole} does not name frames.",
-        "A slice with a positive step, or one number, is needed; the first frame is 0.",
-        "Write for example file.extxyz@0:10, file.extxyz@::2 or file.extxyz@5.",
+        "Expected a slice with a positive step, or one number; the first frame is 0.",
+        "For example: file.extxyz@0:10, file.extxyz@::2 or file.extxyz@5.",
     )

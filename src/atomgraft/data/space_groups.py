@@ -1,4 +1,4 @@
-"""What spglib finds of a cell; its failures are an answer that is none."""
+"""Space groups from spglib; failures give no result."""
 
 import warnings
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which structures are set aside for validation, and nested subsets of the others."""
+"""Validation splits, and nested subsets of the remaining structures."""
 
 import dataclasses
 from collections import defaultdict
@@ -84,21 +84,24 @@ def split_off(
     """
     if not 0 <= fraction < 1:
         raise BadInputError(
-            f"A fraction of {fraction} was asked to be split off.",
-            "At least 0 and less than 1 is needed.",
+            f"The validation fraction is {fraction}.",
+            "Expected at least 0 and less than 1.",
             "Give for example 0.1.",
         )
     partners = find_partners(structures, differences)
     groups = _groups(structures, partners)
     n_structures = sum(map(len, groups))
     if fraction == 0:
-        return _nothing(structures, "Nothing was asked to be split off.")
+        return _nothing(structures, "No validation set was requested.")
     if n_structures < MIN_STRUCTURES:
         return _nothing(
-            structures, f"{n_structures} structures are too few to split; all are kept."
+            structures,
+            f"{n_structures} structures are too few to split; none are split off.",
         )
     if len(groups) == 1:
-        return _nothing(structures, "All structures belong to one group; all are kept.")
+        return _nothing(
+            structures, "All structures belong to one group; none are split off."
+        )
     wanted = max(1, round(fraction * n_structures))
     chosen = _choose(groups, wanted, rng)
     return Split(
@@ -255,15 +258,15 @@ def require_sizes(sizes: tuple[int, ...], n_pool: int, *, n_aside: int = 0) -> N
     """
     if max(sizes) > n_pool:
         aside = (
-            f"; {n_aside} more are kept aside for validation, unless --validation "
-            "names others"
+            f"; {n_aside} more are used for validation, unless --validation names "
+            "others"
             if n_aside
             else ""
         )
         raise BadInputError(
-            f"A training set of {max(sizes)} structures was asked for, and the pool "
-            f"holds {n_pool}.",
-            "A size is at most the number of structures in the training files, frames "
-            "of isolated atoms left out.",
+            f"The largest training set has {max(sizes)} structures, and the pool "
+            f"has {n_pool}.",
+            "A size is at most the number of structures in the training files, "
+            "without isolated atoms.",
             f"Leave the size out, or give more files with --train{aside}.",
         )

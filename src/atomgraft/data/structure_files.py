@@ -63,8 +63,7 @@ def read_structure(source: Source) -> Atoms:
         raise BadInputError(
             f"{path} holds {len(structures)} structures"
             f"{f' behind @{source.selection}' if source.selection else ''}.",
-            "One crystal is needed, or frames of one supercell of which the first is "
-            "undisplaced.",
+            "Expected one crystal, or frames of one supercell, the first undisplaced.",
             f"Choose one: {path}@0 is the first, {path}@-1 the last.",
         )
     found = structures[0]
@@ -79,7 +78,7 @@ def _unreadable(path: Path, error: Exception) -> BadInputError:
     reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
     return BadInputError(
         f"{path} cannot be read as a structure: {reason}.",
-        "A file of one crystal is needed (POSCAR, CIF, extended XYZ ...), or a "
-        "calculation of phonopy.",
-        "Check that its name fits its content.",
+        "Expected a file of one crystal (POSCAR, CIF, extended XYZ ...), or a "
+        "phonopy calculation.",
+        "Check that the file name matches the content.",
     )

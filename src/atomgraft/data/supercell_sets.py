@@ -1,4 +1,4 @@
-"""Displaced supercells of one crystal as arrays, whatever layout they came in."""
+"""Displaced supercells of one crystal as arrays, from any layout."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -75,8 +75,7 @@ def unreadable(source: Source, what: str) -> BadInputError:
     """Return the error for a phonopy file of which something cannot be used."""
     return BadInputError(
         f"{source.path} {what}.",
-        "A phonopy or phono3py file with supercell, displacements and forces is"
-        " needed.",
+        "Expected a phonopy or phono3py file with supercell, displacements and forces.",
         "Save it with phonopy: Phonopy.save(settings={'force_sets': True}).",
     )
 

@@ -133,8 +133,8 @@ class BatchedMover(AbstractMover):
         if not (np.isfinite(timestep) and timestep > 0):
             raise BadInputError(
                 f"The timestep is {timestep} fs.",
-                "A positive number is needed.",
-                "Take 2 fs; 0.5 fs where there is hydrogen.",
+                "Expected a positive number.",
+                "Use 2 fs, or 0.5 fs with hydrogen.",
             )
         require_known(potential, [one.atoms for one in replicas])
         self.replicas, self.timestep = tuple(replicas), timestep

@@ -148,7 +148,7 @@ def _text(atoms: Atoms) -> bytes:
 
 def _damaged(path: Path) -> BadInputError:
     return BadInputError(
-        f"{path} is damaged: a run cannot go on from it.",
-        "The files of a run as atomgraft wrote them are needed.",
-        f"Remove the folder {path.parent}; the run then starts anew.",
+        f"{path} is damaged: the run cannot continue.",
+        "Expected the files of a run as atomgraft wrote them.",
+        f"Remove the folder {path.parent} to start again.",
     )

@@ -188,7 +188,7 @@ def check_replicas(replicas: Sequence[Replica]) -> None:
     """
     if not replicas:
         raise BadInputError(
-            "No replica was given.", "At least one is needed.", "Add a structure."
+            "No replica was given.", "Expected at least one.", "Add a structure."
         )
     for i, one in enumerate(replicas):
         given = {"temperature": one.temperature or 0.0, "friction": one.friction}
@@ -196,6 +196,6 @@ def check_replicas(replicas: Sequence[Replica]) -> None:
             if not (np.isfinite(value) and value >= 0):
                 raise BadInputError(
                     f"The {name} of replica {i} is {value}.",
-                    "A number that is not negative is needed.",
+                    "Expected a number that is not negative.",
                     "Give temperatures in K and frictions in 1/fs.",
                 )

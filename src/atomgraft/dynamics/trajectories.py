@@ -63,7 +63,7 @@ def read_trajectory(
         frames = [_with_elements(one, elements, path) for one in frames]
     elif elements is not None:
         raise BadInputError(
-            f"Elements were given for {path}, which names its elements itself.",
+            f"Elements were given for {path}, which contains its elements.",
             "Only dumps of LAMMPS number their atom types.",
             "Leave the elements out.",
         )
@@ -89,7 +89,7 @@ def format_of(path: Path) -> str:
     found = FORMATS.get(format_suffix(path))
     if found is None:
         raise BadInputError(
-            f"{path} has the name of no trajectory that is read.",
+            f"{path} has no known trajectory format, by its name.",
             f"Read are {', '.join(FORMATS)} and XDATCAR.",
             "Rename the file, or convert it: ase convert FILE run.extxyz",
         )
@@ -105,13 +105,13 @@ def _read(path: Path, name: str) -> list[Atoms]:
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
             raise BadInputError(
                 f"{path} cannot be read as {name}: {reason.rstrip('. ')}.",
-                "A complete, undamaged trajectory is needed.",
-                "Check that the name fits the content.",
+                "Expected a complete, undamaged trajectory.",
+                "Check that the file name matches the content.",
             ) from error
     frames = [one for one in found if isinstance(one, Atoms)]
     if not frames:
         raise BadInputError(
-            f"{path} holds no frames.", "At least one is needed.", "Check the file."
+            f"{path} holds no frames.", "Expected at least one.", "Check the file."
         )
     return frames
 
@@ -131,7 +131,7 @@ def _with_elements(atoms: Atoms, elements: Sequence[str] | None, path: Path) -> 
         raise BadInputError(
             f"{path} numbers its atom types {sorted(set(numbers.tolist()))} and names "
             "no elements.",
-            "The element of every type is needed.",
+            "Expected the element of every type.",
             "Give elements=['Si', ...] in the order of the types.",
         )
     table = [atomic_numbers.get(one, 0) for one in elements]
@@ -139,7 +139,7 @@ def _with_elements(atoms: Atoms, elements: Sequence[str] | None, path: Path) -> 
         raise BadInputError(
             f"{path} has atom types up to {numbers.max()}; the elements given are "
             f"{list(elements)}.",
-            "One chemical symbol for each type is needed.",
+            "Expected one chemical symbol for each type.",
             "Give them in the order of the types.",
         )
     named = atoms.copy()
@@ -163,7 +163,7 @@ def check_same_system(frames: Sequence[Atoms], place: str) -> None:
                 f"{frames[0].get_chemical_formula()}, or their order or periodic "
                 "directions differ.",
                 "The frames of one trajectory have the same atoms in the same order.",
-                "Take the frames of one run alone.",
+                "Give the frames of one run only.",
             )
 
 

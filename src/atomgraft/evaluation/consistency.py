@@ -1,4 +1,4 @@
-"""Forces and stress as derivatives of the energy, and how they turn with it."""
+"""Consistency of forces and stress with the energy, and with rotations."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""Predictions minus references, structure by structure, and how sure their mean is.
+"""Differences of predictions and references, and intervals of their mean.
 
 Two levels of theory put the energy of an isolated atom in different places. The
 offset says nothing about the material, yet it can be a thousand times larger than
@@ -88,16 +88,16 @@ def _why(found: Sureness, n_frames: int, n_clusters: int, unit: str) -> str | No
     said = f"{n_clusters} {one if n_clusters == 1 else unit}"
     if found.obstacle == "few" and found.n_fitted:
         return (
-            f"{said}, and shifts of elements that were taken out use up "
-            f"{found.n_fitted:.2g}; an interval needs {FEWEST} that are independent"
+            f"{said}, of which the fitted shifts of elements use up "
+            f"{found.n_fitted:.2g}; an interval needs {FEWEST} independent ones"
         )
     if found.obstacle == "few" and n_frames > n_clusters:
         return (
-            f"the {n_frames} frames come from {said}; an interval needs {FEWEST} that "
-            "are independent: add frames from other runs"
+            f"the {n_frames} frames come from {said}; an interval needs {FEWEST} "
+            "independent ones: add frames from other runs"
         )
     if found.obstacle == "few":
-        return f"{said}; an interval needs {FEWEST} that are independent"
+        return f"{said}; an interval needs {FEWEST} independent ones"
     if found.obstacle == "uneven":
         return (
             f"one of the {said} is much larger than the others; an interval needs "

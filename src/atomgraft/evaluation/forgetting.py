@@ -1,4 +1,4 @@
-"""How far a model moved from its source on crystals it was not trained for.
+"""Drift of predictions from the source on crystals without labels.
 
 The shipped crystals are about 60 prototype structures of at most 12 atoms, each
 strained and rattled a little (0.05 Å) so that forces and stresses are not zero by

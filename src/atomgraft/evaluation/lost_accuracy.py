@@ -1,4 +1,4 @@
-"""How much was forgotten: a degree and a sentence, on the scale of the base itself."""
+"""Degree of forgetting, and the sentence about it."""
 
 import dataclasses
 
@@ -6,6 +6,7 @@ from atomgraft.core.properties import Property
 from atomgraft.evaluation import forgetting
 from atomgraft.evaluation.score_table import ScoreTable, figure
 from atomgraft.metrics.thresholds import METASTABLE, degree_of
+from atomgraft.page.wording import relative_text
 from atomgraft.records.scores import Degree, Score
 
 NAMES = {
@@ -36,7 +37,7 @@ class LostAccuracy:
 
     @property
     def degree(self) -> Degree | None:
-        """The share in a word."""
+        """The degree of forgetting."""
         return None if self.share is None else degree_of(self.share)
 
 
@@ -120,15 +121,15 @@ def _sentence(
     if is_far:
         crystals += " without any trained element"
     elif _are_all_near(table):
-        crystals += " with a trained element (the base knows no others)"
+        crystals += " with a trained element (the base supports no others)"
     start = (
-        "How much was forgotten cannot be judged: the scores lack the size of the "
-        "base's forces; 'atomgraft prove' measures it. The model"
+        "Forgetting cannot be rated: the scores lack the mean force of the base; "
+        "run 'atomgraft prove' to measure it. The model"
         if share is None
         else f"{degree_of(share).capitalize()} forgetting: the model"
     )
     moved = ", ".join(map(_moved, drifts))
-    return f"{start} moved from the base on {crystals} by {moved}{_worst(table)}."
+    return f"{start} differs from the base on {crystals} by {moved}{_worst(table)}."
 
 
 def _moved(drift: _Drift) -> str:
@@ -140,25 +141,15 @@ def _moved(drift: _Drift) -> str:
     is_energy = quantity is Property.ENERGY
     what = "the range of metastable crystals" if is_energy else "the base's mean"
     scale = f"{figure(drift.scale)} {score.unit}"
-    return f"{told} ({_percent(drift.share)} of {what}, {scale})"
-
-
-def _percent(share: float) -> str:
-    """Return a share in whole per cent.
-
-    Examples
-    --------
-    >>> _percent(0.0002), _percent(0.123), _percent(2.46)
-    ('less than 1 %', '12 %', '246 %')
-    """
-    return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
+    return f"{told} ({relative_text(drift.share)} {what}, {scale})"
 
 
 def _worst(table: ScoreTable) -> str:
     rows = table.rows("adapted", forgetting.SUITE, "worst")
     named = [row for row in rows if row.quantity == Property.FORCES and row.group]
     return "".join(
-        f"; forces most in {(row.group or '').removeprefix('crystal:')}, by "
-        f"{figure(row.value)} {row.unit}"
+        "; the largest drift of forces is in "
+        f"{(row.group or '').removeprefix('crystal:')}, {figure(row.value)} "
+        f"{row.unit}"
         for row in named
     )

@@ -1,4 +1,4 @@
-"""How much of a prediction is rounding: what a change must exceed to be one."""
+"""Rounding of predictions, the smallest change that counts."""
 
 import dataclasses
 from collections.abc import Sequence

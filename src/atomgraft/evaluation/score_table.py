@@ -1,4 +1,4 @@
-"""Looking rows up in a list of scores, and writing their numbers for people."""
+"""Finding scores in a list, and writing their numbers."""
 
 from collections.abc import Iterable
 

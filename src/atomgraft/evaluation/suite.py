@@ -1,4 +1,4 @@
-"""The seam of the judge: a suite asks one question of several contestants at once.
+"""The interface of test suites: one test for several models.
 
 What is imported here is light, so that pages can say what a suite has found where no
 model can be loaded; a suite imports what computes when it is asked.
@@ -45,23 +45,23 @@ FORGETTING_WORDS = SuiteWords(
 
 CONSISTENCY_WORDS = SuiteWords(
     "Physical consistency",
-    "Largest deviation of forces and stress from finite differences of the energy, and "
-    "of predictions from those of a rotated copy, in double precision. The adapted "
-    "model should be as exact as the base; more means forces that are not the gradient "
-    "of the energy, or a broken symmetry. Rounding is what the run's precision costs; "
-    "a held-out error cannot be known better than that.",
+    "Largest deviation of forces and stress from finite differences of the energy, "
+    "and of predictions from those for a rotated copy, in double precision. Values "
+    "well above the base's mean that forces are not the gradient of the energy, or "
+    "that a symmetry is broken. Rounding is the error of the run's precision; "
+    "held-out errors are not known better than that.",
 )
 
 
 class SuiteOptions(BaseModel):
-    """What a suite can be told; this one takes nothing."""
+    """Options of a suite; this one has none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is judged, before anything is computed.
+    """The subject of a test, before anything is computed.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Contestants:
-    """Who is asked.
+    """The tested models.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ class AbstractSuite(abc.ABC):
 
     @classmethod
     def sentences(cls, scores: Sequence[Score]) -> list[str]:
-        """Return what the verdict says of this suite.
+        """Return sentences of this suite for the verdict.
 
         Parameters
         ----------

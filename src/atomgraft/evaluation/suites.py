@@ -151,9 +151,9 @@ class LabelSuite(AbstractSuite):
     def __init__(self, subject: Subject, options: SuiteOptions) -> None:
         if not subject.structures:
             raise BadInputError(
-                "The suite of labels was asked for, and no held-out structures came.",
-                "Structures with labels that were not trained on are needed.",
-                "Name their files: --test FILE",
+                "The suite 'labels' needs held-out structures, and none were given.",
+                "Expected labelled structures that were not used for training.",
+                "Name the files: --test FILE",
             )
         self.structures = subject.structures
 
@@ -286,7 +286,7 @@ def _require_known(
     if "base" not in models:
         raise BadInputError(
             f"The models to judge are {', '.join(models) or 'none'}.",
-            "The base is needed: everything is compared with it.",
+            "The base is needed: all models are compared with it.",
             "Give it under the name 'base'.",
         )
     present = {int(Z) for atoms in structures for Z in atoms.numbers}
@@ -296,8 +296,9 @@ def _require_known(
             raise BadInputError(
                 f"The structures to judge on contain "
                 f"{', '.join(chemical_symbols[Z] for Z in unknown)}.",
-                f"The model '{name}' does not know them.",
-                "Leave these structures out, or take a base that knows them.",
+                f"The model '{name}' does not support these elements.",
+                "Leave these structures out, or use a base that supports these "
+                "elements.",
             )
 
 
@@ -316,7 +317,7 @@ def _predictions(
                 raise AtomgraftError(
                     f"The model '{name}' predicts {quantity.value} that are not finite "
                     f"for structure {frame} ({atoms.get_chemical_formula()}).",
-                    "Finite numbers are needed.",
-                    "Train it again with a lower learning rate, and look at the frame.",
+                    "Expected finite numbers.",
+                    "Train it again with a lower learning rate, and check the frame.",
                 )
     return predictions

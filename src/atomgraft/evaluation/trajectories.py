@@ -1,4 +1,4 @@
-"""Which structures belong together: trajectories that are named, or seen in geometry.
+"""Groups of related structures: named trajectories, or recognised by geometry.
 
 Neighbours in time make the same errors. Frames that carry one of `GROUP_KEYS` say so
 themselves. Among the others, frames of one composition and kind are a trajectory where

@@ -1,4 +1,4 @@
-"""What a person should take away, in plain words, from the scores alone."""
+"""The verdict on a model in words, from the scores."""
 
 import dataclasses
 from collections.abc import Collection, Sequence
@@ -33,8 +33,8 @@ still too small to matter in molecular dynamics."""
 
 SATURATED = {
     "interval": None,
-    "no_interval": "there are as many independent compositions as structures, so that "
-    "new reference energies alone could have made it",
+    "no_interval": "there are as many independent compositions as structures, so "
+    "that new reference energies alone could explain the change",
 }
 """What a change of energies is worth where no shift can be taken out."""
 
@@ -164,8 +164,8 @@ def _headline(
 ) -> str:
     if not judgements:
         return (
-            "Nothing held out yet: run 'atomgraft prove' with structures that were "
-            "not trained on."
+            "Not tested yet: run 'atomgraft prove' with structures that were not "
+            "used for training."
         )
     by_outcome: dict[Outcome, list[str]] = {
         outcome: [NAMES[one.quantity] for one in judgements if one.outcome == outcome]
@@ -183,7 +183,7 @@ def _headline(
 def _start(by_outcome: dict[Outcome, list[str]], moved: MovedWeights | None) -> str:
     there = {outcome for outcome, names in by_outcome.items() if names}
     if not _has_moved(moved):
-        return "Nothing was learned, no weight has moved"
+        return "Nothing was learned: no weight changed"
     if there == {"better"}:
         return "It took"
     if "better" in there:
@@ -213,15 +213,15 @@ def _aside(
         return ""
     if lost.is_elsewhere:
         return ", and lost accuracy elsewhere"
-    return ", and moved far from the base on other crystals"
+    return ", with large changes on other crystals"
 
 
 def _unmoved(moved: MovedWeights | None) -> list[str]:
     if moved is None or moved.n_moved:
         return []
     return [
-        f"None of the {moved.n_weights} weights differs from the base's; what has "
-        "changed, if anything, are reference energies."
+        f"None of the {moved.n_weights} weights differs from the base; only "
+        "reference energies can have changed."
     ]
 
 
@@ -229,7 +229,7 @@ def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
     name = NAMES[judgement.quantity].capitalize()
     before, after, change = judgement.before, judgement.after, judgement.change
     is_aligned = change.metric == "mae_aligned_change"
-    told = f"{name}{', best shift per element taken out' if is_aligned else ''}: "
+    told = f"{name}{' (best shift per element subtracted)' if is_aligned else ''}: "
     told += f"mean absolute error {arrow(before, after)}, {judgement.outcome}"
     told += _why(judgement)
     if change.interval is not None:
@@ -239,7 +239,7 @@ def _sentence(table: ScoreTable, judgement: _Judgement) -> str:
         for model in ("base", "adapted")
     ]
     if is_aligned and raw[0] is not None and raw[1] is not None:
-        told += f"; with their own references {arrow(raw[0], raw[1])}"
+        told += f"; before subtraction {arrow(raw[0], raw[1])}"
     return f"{told}."
 
 
@@ -296,8 +296,9 @@ def _scratch(table: ScoreTable) -> list[str]:
         if adapted is None or scratch is None:
             continue
         told = (
-            f"From scratch the same data leave {name} at {figure(scratch.value)} "
-            f"{scratch.unit}, against {figure(adapted.value)} adapted: "
+            f"Trained from scratch on the same data, the error of {name} is "
+            f"{figure(scratch.value)} {scratch.unit}; adapted, it is "
+            f"{figure(adapted.value)}: "
         )
         return [told + _against_scratch(adapted, scratch)]
     return []
@@ -305,11 +306,11 @@ def _scratch(table: ScoreTable) -> list[str]:
 
 def _against_scratch(adapted: Score, scratch: Score) -> str:
     if adapted.interval is None or scratch.interval is None:
-        return "without intervals, nothing more can be said."
+        return "there are no intervals to compare."
     if adapted.interval[1] < scratch.interval[0]:
-        return "the base is worth having."
+        return "starting from the base helps."
     if scratch.interval[1] < adapted.interval[0]:
-        return "here the base does not help."
+        return "starting from the base does not help."
     return "the intervals overlap, no clear difference."
 
 
@@ -318,12 +319,12 @@ def _consistency(table: ScoreTable) -> list[str]:
     slopes = table.rows("adapted", suite, "finite_difference")
     turns = table.rows("adapted", suite, "equivariance")
     told = [
-        f"Do not trust this model in molecular dynamics: its "
-        f"{NAMES[Property(row.quantity)]} are off by {figure(row.value)} {row.unit} "
+        "Do not use this model for molecular dynamics: its "
+        f"{NAMES[Property(row.quantity)]} deviate by {figure(row.value)} {row.unit} "
         f"{what}."
         for rows, what in (
             (slopes, "from the derivative of the energy"),
-            (turns, "when the crystal is turned"),
+            (turns, "when the crystal is rotated"),
         )
         for row in rows
         if row.value > TOLERANCES[Property(row.quantity)]

@@ -1,4 +1,4 @@
-"""Finished labels of a selection, read back: one frame a structure, or a reason."""
+"""Reading finished labels of a selection back."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -103,7 +103,7 @@ def _labelled(proposal: Atoms, path: Path) -> Atoms:
     if len(frames) != 1:
         raise BadInputError(
             f"{path} holds {len(frames)} ionic steps.",
-            "The static calculation of one proposed structure is needed.",
+            "Expected a static calculation of one proposed structure.",
             "Run it with the inputs that were written (no relaxation).",
         )
     [frame] = frames
@@ -133,8 +133,8 @@ def _order(proposal: Atoms, frame: Atoms, path: Path) -> Int[np.ndarray, " atoms
         if is_map and distances.min(axis=1).max() < SAME_PLACE:
             return order
     raise BadInputError(
-        f"{path} labels another structure than the one that was proposed there.",
-        f"The same species, cell and places (within {SAME_PLACE:g} Å) are needed.",
+        f"{path} is a calculation of a different structure than the proposed one.",
+        f"Expected the same species, cell and positions (within {SAME_PLACE:g} Å).",
         "Put each output into the folder of its own input.",
     )
 
@@ -143,12 +143,13 @@ def _not_one_program(place: Path, programs: Sequence[str]) -> BadInputError:
     if programs:
         return BadInputError(
             f"{place} holds outputs of {' and '.join(programs)}.",
-            "Labels of one level of theory belong into one set.",
-            "Move the outputs of the other program away.",
+            "A set of labels must have one level of theory.",
+            "Move the outputs of the other program to another folder.",
         )
     names = ", ".join(f"{key}/{one[0]}" for key, one in OUTPUTS.items())
     return BadInputError(
         f"{place} holds no finished output.",
-        f"One of {names} in a folder {FOLDER}/001 or further is needed.",
-        "Run the inputs first; see the notes printed when they were written.",
+        f"Expected {names} in a folder such as {FOLDER}/001.",
+        "Run the calculations first; see the notes printed when the inputs were "
+        "written.",
     )

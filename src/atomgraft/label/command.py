@@ -1,4 +1,4 @@
-"""atomgraft select: which structures to label, with inputs ready to run."""
+"""atomgraft select: choose structures to label, and write DFT inputs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,84 +27,95 @@ def command(
     structure: Annotated[
         str,
         typer.Argument(
-            help="A crystal, in any format of ASE or phonopy; with --collect the"
-            " folder of an earlier selection."
+            help="A crystal, in a format of ASE or phonopy; with --collect the "
+            "folder of an earlier selection."
         ),
     ],
     model: Annotated[
-        str | None, typer.Option(help="The model you would start from.")
+        str | None, typer.Option(help="Pretrained model: name, file or run folder.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for what is chosen.")] = Path(
-        "select"
-    ),
-    count: Annotated[int, typer.Option(help="How many structures to choose.")] = 10,
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("select"),
+    count: Annotated[int, typer.Option(help="Number of structures to select.")] = 10,
     kinds: Annotated[
         str | None,
         typer.Option(
-            help="Own proposals: rattle, strain, mc-rattle, modes, displacements; all"
-            " unless a pool is given."
+            help="Kinds of proposals: rattle, strain, mc-rattle, modes, "
+            "displacements; default: all, or none with --pool."
         ),
     ] = None,
-    proposals: Annotated[int, typer.Option(help="Proposals of each kind.")] = 20,
+    proposals: Annotated[
+        int, typer.Option(help="Number of proposals of each kind.")
+    ] = 20,
     pool: Annotated[
-        list[str] | None, typer.Option(help="Files of frames to choose from.")
+        list[str] | None,
+        typer.Option(help="File of candidate structures (repeatable)."),
     ] = None,
     known: Annotated[
         list[str] | None,
-        typer.Option(help="Files that have labels already: chosen ones keep away."),
+        typer.Option(
+            help="File of structures that have labels; selected ones are "
+            "kept distant (repeatable)."
+        ),
     ] = None,
     committee: Annotated[
         list[str] | None,
-        typer.Option(help="Further models or run folders, for disagreement."),
+        typer.Option(
+            help="Further model or run folder, for disagreement (repeatable)."
+        ),
     ] = None,
     by: Annotated[
         str | None,
         typer.Option(
-            help="distance, disagreement, both or random; distance unless there is a"
-            " committee, then both."
+            help="Selection rule: distance, disagreement, both or random; default: "
+            "distance, or both with --committee."
         ),
     ] = None,
     supercell: Annotated[
-        str, typer.Option(help="Repeats of the structure: '2 2 2' or 2.")
+        str, typer.Option(help="Repeats of the structure, '2 2 2' or 2.")
     ] = "1 1 1",
     amplitude: Annotated[
-        str, typer.Option(help="Rattles, Å, and flat or imaginary modes; in turn.")
+        str,
+        typer.Option(
+            help="Amplitudes of rattles, and of flat or imaginary "
+            "modes, used in turn, Å."
+        ),
     ] = "0.02,0.05,0.1",
     strain: Annotated[
-        str, typer.Option(help="Largest entries of strains; in turn.")
+        str, typer.Option(help="Largest entries of strains, used in turn.")
     ] = "0.01,0.03",
     temperature: Annotated[
-        float, typer.Option(help="Of Monte Carlo and soft modes, K.")
+        float, typer.Option(help="Temperature of Monte Carlo and soft modes, K.")
     ] = 300.0,
     displacement: Annotated[
-        float, typer.Option(help="Of one atom in supercells of phonons, Å.")
+        float, typer.Option(help="Displacement of one atom in phonon supercells, Å.")
     ] = 0.01,
     inputs: Annotated[
-        str, typer.Option(help="Programs to write inputs for, or none.")
+        str, typer.Option(help="Programs to write DFT inputs for, or none.")
     ] = "vasp,espresso,gpaw",
-    functional: Annotated[str, typer.Option(help="PBE or PBEsol.")] = "PBE",
-    cutoff: Annotated[float, typer.Option(help="Of plane waves, eV.")] = 520.0,
+    functional: Annotated[str, typer.Option(help="Functional: PBE or PBEsol.")] = "PBE",
+    cutoff: Annotated[float, typer.Option(help="Plane-wave cutoff, eV.")] = 520.0,
     k_spacing: Annotated[
-        float, typer.Option(help="Distance of k-points, 1/Å, with 2π.")
+        float, typer.Option(help="Spacing of k-points, 1/Å, including 2π.")
     ] = 0.25,
     spin: Annotated[
         bool | None,
         typer.Option(
             "--spin/--no-spin",
-            help="Spin-polarised inputs; by elements and moments unless given.",
+            help="Spin-polarised inputs; default: depends on elements and moments.",
         ),
     ] = None,
     hubbard: Annotated[
         bool | None,
         typer.Option(
             "--hubbard/--no-hubbard",
-            help="+U as in the Materials Project; as the model's data unless given.",
+            help="+U as in the Materials Project; default: as in the training data "
+            "of the model.",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     collect: Annotated[
         Path | None,
-        typer.Option(help="Read finished labels back into this file (.extxyz)."),
+        typer.Option(help="Read finished labels into this file (.extxyz)."),
     ] = None,
     overwrite: Overwrite = False,
     head: Head = None,
@@ -114,7 +125,7 @@ def command(
     spec_file: SpecFile = None,
     as_json: Json = False,
 ) -> None:
-    """Propose structures, choose those worth a label, write them with DFT inputs."""
+    """Propose structures to label, choose a subset, write them with DFT inputs."""
     from atomgraft.core.errors import BadInputError
     from atomgraft.label.page import write_page
     from atomgraft.label.screen import print_record
@@ -131,8 +142,8 @@ def command(
     if model is None:
         raise BadInputError(
             "No model was named.",
-            "Proposals and distances are made with the model you would start from.",
-            "Add for example --model 7net-0.",
+            "The model is needed for proposals and distances.",
+            "For example: --model 7net-0.",
         )
     document: dict[str, object] = {
         "structure": structure,
@@ -218,8 +229,8 @@ def _numbers(text: str, option: str) -> tuple[float, ...]:
     except ValueError as error:
         raise BadInputError(
             f"{option} was given as {text!r}.",
-            "Numbers with commas or spaces between them are needed.",
-            f"Write for example {option} 0.02,0.05.",
+            "Expected numbers separated by commas or spaces.",
+            f"For example: {option} 0.02,0.05.",
         ) from error
 
 
@@ -231,8 +242,8 @@ def _repeats(text: str) -> tuple[int, int, int]:
     if len(words) != 3 or not all(one.isdecimal() for one in words):
         raise BadInputError(
             f"--supercell was given as {text!r}.",
-            "One or three whole numbers are needed.",
-            "Write for example --supercell '2 2 2'.",
+            "Expected one or three whole numbers.",
+            "For example: --supercell '2 2 2'.",
         )
     x, y, z = (int(one) for one in words)
     return x, y, z

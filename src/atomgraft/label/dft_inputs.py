@@ -1,4 +1,4 @@
-"""Ready inputs for the programs that label: VASP, Quantum ESPRESSO and GPAW.
+"""Inputs for VASP, Quantum ESPRESSO and GPAW.
 
 Each is a static calculation of energy, forces and stress, with settings that are safe
 for most materials and are to be looked at before hours are spent. What is assumed of
@@ -47,7 +47,7 @@ FUNCTIONALS = ("PBE", "PBEsol")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DftSettings:
-    """What all three programs are told.
+    """Settings for all three programs.
 
     Parameters
     ----------
@@ -80,10 +80,10 @@ class DftSettings:
         is_sane = all(math.isfinite(one) and one > 0 for one in numbers)
         if self.functional not in FUNCTIONALS or not is_sane:
             raise BadInputError(
-                f"Inputs were asked for with {self.functional}, a cutoff of"
+                f"Inputs were requested with {self.functional}, a cutoff of"
                 f" {self.cutoff:g} eV and k-points {self.k_spacing:g} 1/Å apart.",
-                f"One of {', '.join(FUNCTIONALS)} and positive numbers are needed.",
-                "Correct them, or edit the inputs that are written by default.",
+                f"Expected one of {', '.join(FUNCTIONALS)}, and positive numbers.",
+                "Correct them, or edit the inputs written by default.",
             )
 
 
@@ -147,8 +147,8 @@ def _of_functional(settings: DftSettings) -> Iterator[str]:
     level = settings.level
     if level is not None and level.functional != settings.functional:
         yield (
-            f"The inputs are {settings.functional}, and the base's own data "
-            f"{level.words}: labels of another level of theory, which shift more than "
+            f"The inputs use {settings.functional}, and the base was trained on "
+            f"{level.words}. Labels of another level of theory change more than "
             "reference energies."
         )
 
@@ -200,8 +200,8 @@ def _vasp(folder: Path, atoms: Atoms, settings: DftSettings, shells: OpenShells)
     )
     _write(folder / "POSCAR", atoms[order], "vasp", direct=True)
     return (
-        "VASP: add a POTCAR to each folder, species in the order of its POSCAR; its"
-        " licence keeps it from being written here."
+        "VASP: add a POTCAR to each folder, with the species in the order of "
+        "POSCAR. Its licence does not allow writing it here."
     )
 
 

@@ -1,4 +1,4 @@
-"""The kinds of structures that can be proposed, by name, and a pool of them."""
+"""The kinds of proposed structures, by name."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -98,8 +98,8 @@ def _strain(asked: Request) -> Made:
         raise BadInputError(
             f"{asked.crystal.get_chemical_formula()} is periodic in"
             f" {int(asked.crystal.pbc.sum())} directions.",
-            "Strains of a cell are proposed for crystals, periodic in all three.",
-            "Leave the kind strain out: --kinds rattle,mc-rattle.",
+            "The kind 'strain' needs a crystal, periodic in three directions.",
+            "Leave out the kind 'strain': --kinds rattle,mc-rattle.",
         )
     strains, rattle = asked.amounts.strains, min(asked.amounts.amplitudes)
     made = strained(asked.crystal, strains, rattle, asked.n, asked.generator)
@@ -136,7 +136,7 @@ def _displacements(asked: Request) -> Made:
         for one in displaced(asked.crystal, distance, asked.n)
     ]
     note = (
-        f"Of the {asked.n} displaced supercells asked for {len(made)} are proposed: "
+        f"{len(made)} of the {asked.n} requested displaced supercells are proposed: "
         "symmetry leaves no more, or opposite displacements stay together."
     )
     return made, note if len(made) < asked.n else ""
@@ -232,8 +232,8 @@ def parse_kinds(names: Sequence[str]) -> tuple[str, ...]:
         KINDS[name]  # raises where it is unknown
     if not names or len(set(names)) < len(names):
         raise BadInputError(
-            f"The kinds {', '.join(names) or '(none)'} were asked for.",
-            f"Each once, at least one of {', '.join(KINDS)}.",
-            "Write for example --kinds rattle,modes.",
+            f"The kinds are given as {', '.join(names) or '(none)'}.",
+            f"Expected one or more of {', '.join(KINDS)}, each once.",
+            "For example: --kinds rattle,modes.",
         )
     return tuple(names)

@@ -1,4 +1,4 @@
-"""Crystals rattled by Monte Carlo at a temperature, with the model's own energies.
+"""Structures from Monte Carlo with the model's energies.
 
 Plain Gaussian displacements raise stiff directions as far as soft ones, and reach
 energies that the material never visits. Rattling by Monte Carlo refuses what is
@@ -113,7 +113,7 @@ def monte_carlo_rattled(
         share = float(is_accepted.mean())
         step *= 0.6 if share < WANTED[0] else 1.2 if share > WANTED[1] else 1.0
         if progress is not None:
-            progress("walking by Monte Carlo", i + 1, N_MOVES)
+            progress("Monte Carlo sampling", i + 1, N_MOVES)
     if not n_accepted:
         raise _stuck(crystal, potential, temperature)
     proposals = [
@@ -204,7 +204,7 @@ def _stuck(
     return AtomgraftError(
         f"Of {N_MOVES} moves at {temperature:g} K of {crystal.get_chemical_formula()}, "
         f"{potential.card.name} accepted none.",
-        "A model whose energies go smoothly with the positions is needed, and atoms "
-        "that do not start too close.",
-        "Leave the kind mc-rattle out, or take another model.",
+        "Expected a model with smooth energies, and atoms that are not too close "
+        "at the start.",
+        "Leave the kind mc-rattle out, or use another model.",
     )

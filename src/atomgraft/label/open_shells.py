@@ -1,4 +1,4 @@
-"""Which structures have open shells, and where their moments and +U start.
+"""Open shells of structures: initial moments and +U.
 
 Elements of the d and f blocks can be magnetic: a calculation without spin gives an
 iron oxide other forces, and says nothing. Starting moments are those of the structure
@@ -78,7 +78,7 @@ NOBLE_GASES = (0, 2, 10, 18, 36, 54, 86)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OpenShells:
-    """What a calculation is told of spin and +U.
+    """Spin and +U settings of a calculation.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def _moments(
     is_open = bool(np.any(given) or elements or radicals.any())
     if spin is False:
         known = f", although {', '.join(elements)} can be magnetic" if elements else ""
-        return None, f"Not spin-polarised, as was asked{known}.", is_open
+        return None, f"Not spin-polarised, as requested{known}.", is_open
     if np.any(given):
         return (*_of_structure(given), is_open)
     if not is_open and not spin:
@@ -213,8 +213,9 @@ def _of_structure(
     along = given @ axes[0]
     along = along * np.sign(along[np.abs(along).argmax()])
     return along, (
-        "Spin-polarised. The structure's moments are vectors; written are their parts "
-        "along the main axis. For a non-collinear calculation edit the inputs."
+        "Spin-polarised. The moments of the structure are vectors; their "
+        "components along the main axis are used. For a non-collinear calculation "
+        "edit the inputs."
     )
 
 
@@ -240,21 +241,23 @@ def _hubbard(
     present = set(atoms.symbols)
     values = {one: HUBBARD[one] for one in sorted(present & HUBBARD.keys())}
     if not values or not present & {"O", "F"}:
-        return {}, ("No +U: the Materials Project has none here.",) if asked else ()
+        return {}, (
+            "No +U: the Materials Project uses none for these elements.",
+        ) if asked else ()
     named = ", ".join(f"{one} {u:g}" for one, u in values.items())
     if asked is False:
-        return {}, (f"No +U, as was asked (Materials Project: {named} eV).",)
+        return {}, (f"No +U, as requested (Materials Project: {named} eV).",)
     if asked or (level is not None and level.has_hubbard):
-        why = "as was asked"
+        why = "as requested"
         if level is not None and level.has_hubbard:
-            why = f"as in the base's own data: {level.words}"
+            why = f"as in the training data of the base: {level.words}"
         return values, (
             f"+U of the Materials Project ({named} eV), {why}; --no-hubbard leaves it "
             "out.",
         )
-    why = "The base states no level of theory"
+    why = "The level of theory of the base is unknown"
     if level is not None:
-        why = f"The base's own data have none: {level.words}"
+        why = f"The training data of the base have no +U: {level.words}"
     return {}, (
         f"No +U. {why}; the Materials Project uses {named} eV here (--hubbard).",
     )

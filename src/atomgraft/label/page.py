@@ -1,4 +1,4 @@
-"""The page of a selection: what to label, where it lies in the pool, and why."""
+"""The page of a selection: structures to label, and a map of the candidates."""
 
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def page_text(result: SelectionResult) -> str:
         Section(name="notes", title="To be known", blocks=notes),
         Section(
             name="spec",
-            title="What was asked",
+            title="Settings",
             blocks=(Code(text=spec, label="The spec of this selection, YAML"),),
         ),
         Section(
@@ -86,15 +86,15 @@ def _cover(result: SelectionResult) -> Cover:
         f"{card.n_chosen} {card.kind}" for card in result.pool if card.n_chosen
     )
     return Cover(
-        title=f"{result.crystal.formula}: what to label",
+        title=f"{result.crystal.formula}: structures to label",
         label="Selection",
         mark=CHOSEN,
         headline=f"{len(result.chosen)} of {counted(n_pool, 'structure')}: {by_kind}.",
-        sentences=(f"Distances are made from {result.descriptor.words}.",),
+        sentences=(f"Distances are computed from {result.descriptor.words}.",),
         warning=None,
         key_facts=(
             ("Model", result.model.name),
-            ("Atoms a structure", str(result.crystal.n_atoms)),
+            ("Atoms per structure", str(result.crystal.n_atoms)),
             ("Chosen by", str(result.spec["rule"])),
             ("Labelled already", str(result.n_known)),
             ("Inputs for", ", ".join(result.inputs) or MISSING),
@@ -148,9 +148,9 @@ def _chosen_table(result: SelectionResult) -> Table:
     columns = chosen_columns(result)
     return Table(
         caption=(
-            "In the order of choice. The distance is that to the nearest structure"
-            " chosen or labelled before, in units of the spread of the pool; the force"
-            " is the model's own prediction."
+            "In the order of selection. The distance is that to the nearest "
+            "structure selected or labelled before, in units of the spread of the "
+            "pool; the force is a prediction of the model."
         ),
         columns=tuple(name for name, _ in columns),
         rows=tuple(chosen_cells(result, one) for one in result.chosen),
@@ -160,7 +160,7 @@ def _chosen_table(result: SelectionResult) -> Table:
 
 def _pool(result: SelectionResult) -> Table:
     return Table(
-        caption="What there was to choose from.",
+        caption="The pool of candidates.",
         columns=("kind", "structures", "chosen"),
         rows=tuple((one.kind, str(one.n), str(one.n_chosen)) for one in result.pool),
         is_text=(True, False, False),
@@ -181,17 +181,17 @@ def _map(result: SelectionResult) -> Figure:
     return Figure(
         name="pool",
         caption=(
-            "Every structure of the pool on the plane of its largest spread. The chosen"
-            " are large and numbered in the order of choice; what is far apart here is"
-            " far apart, what is close may still differ in the other directions."
+            "The pool, projected on its two directions of largest variance. "
+            "Selected structures are large and numbered in the order of selection. "
+            "Points that are close may differ in other directions."
         ),
         plots=(
             Plot(
                 name="pool",
                 title="",
                 description=(
-                    f"Map of {counted(len(result.map.points), 'structure')};"
-                    f" {len(result.chosen)} are chosen. The table below says which."
+                    f"Map of {counted(len(result.map.points), 'structure')}, of "
+                    f"which {len(result.chosen)} are selected; the table lists them."
                 ),
                 figure=figure(
                     _traces(result, kinds),

@@ -1,4 +1,4 @@
-"""Which of many structures: far apart in descriptors, and where models disagree.
+"""Selection of structures by distance of descriptors and disagreement of models.
 
 Farthest-point sampling takes the structure that is farthest from everything taken
 before (Gonzalez, Theor. Comput. Sci. 38, 293 (1985)): the radius within which the
@@ -137,9 +137,9 @@ def _score(
         return lambda _distances: -order.astype(float)
     if disagreement is None:
         raise BadInputError(
-            f"The rule {rule!r} was asked for, and there is one model.",
-            "Disagreement needs two models or more.",
-            "Give others with --committee, or choose by distance.",
+            f"The rule {rule!r} was requested, but there is one model.",
+            "Disagreement needs at least two models.",
+            "Add models with --committee, or use --by distance.",
         )
     if rule == "disagreement":
         return lambda _distances: disagreement
@@ -150,8 +150,8 @@ def _require_enough(count: int, there: int) -> None:
     if not 1 <= count <= there:
         raise BadInputError(
             f"{count} structures were to be chosen from {there}.",
-            "At least one, and no more than there are, can be chosen.",
-            "Ask for fewer with --count, or propose more with --proposals.",
+            "Expected at least one, and at most as many as there are.",
+            "Lower --count, or propose more with --proposals.",
         )
 
 
@@ -184,8 +184,8 @@ def forces_on(
         raise BadInputError(
             f"{potential.card.name} predicts no finite forces for structure"
             f" {broken[0]} of {len(forces)}.",
-            "A model that makes sense of every structure is needed.",
-            "Leave the structure out, move atoms less, or take another model.",
+            "Expected finite forces for every structure.",
+            "Leave the structure out, use smaller displacements, or use another model.",
         )
     return forces
 
@@ -236,8 +236,8 @@ MAX_ATOMS = 256
 N_SHELLS = 24
 """Distances at which neighbours are counted where the model has no features."""
 
-READOUT = "features that the model's readout reads"
-SHELLS = "numbers of neighbours by distance, as the model has no readout to look into"
+READOUT = "the input features of the model's readout"
+SHELLS = "numbers of neighbours by distance, because the model has no readout features"
 
 AtomFeatures = Float[np.ndarray, "atoms features"]
 

@@ -1,4 +1,4 @@
-"""One structure that might be labelled, and crystals moved at random to make some."""
+"""Proposed structures, and random displacements that make them."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -88,7 +88,7 @@ def require_positive(
         came = f"{what} of {wrong[0]:g} {unit}" if wrong else f"no {what}"
         raise BadInputError(
             f"To move atoms, {came.rstrip()} was given.",
-            f"A number above zero, and {most:g} at most, is needed.",
+            f"Expected a number above zero and at most {most:g}.",
             "Leave it out for the default, or give another.",
         )
 
@@ -104,10 +104,10 @@ def too_close(kind: str, amplitude: str) -> BadInputError:
         How far, with its unit.
     """
     return BadInputError(
-        f"Structures of the kind {kind} at {amplitude} bring atoms closer than they "
-        f"come in matter, {N_DRAWS} draws in a row.",
-        "Labels of such structures teach nothing about the material.",
-        "Give a smaller amplitude or temperature.",
+        f"Atoms are too close in {N_DRAWS} consecutive draws of the kind {kind} at "
+        f"{amplitude}.",
+        "Structures with unphysically short distances are not proposed.",
+        "Use a smaller amplitude or temperature.",
     )
 
 

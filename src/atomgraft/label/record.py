@@ -1,4 +1,4 @@
-"""The shape of ``select.json``: which structures to label, and why these."""
+"""The layout of ``select.json``."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""A selection on the screen."""
+"""Output of a selection in the terminal."""
 
 from rich.console import Console
 from rich.markup import escape

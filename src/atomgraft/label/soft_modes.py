@@ -1,4 +1,4 @@
-"""Displacements that the phonons of the model itself suggest.
+"""Displacements along the model's own phonons.
 
 The modes are those of the supercell at Gamma: all modes of the crystal whose wave
 vectors fit into the supercell, each a pattern of real displacements. The softest of

@@ -1,4 +1,4 @@
-"""What can be asked of a selection, validated before anything is computed."""
+"""The spec of a selection."""
 
 from typing import Annotated
 
@@ -79,7 +79,7 @@ class SelectSpec(BaseModel):
         )
 
     def settings(self, level: LevelOfTheory | None = None) -> DftSettings:
-        """Return what the programs that label are told.
+        """Return the settings of the DFT programs.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ def parse_select(document: dict[str, object]) -> SelectSpec:
     except ValidationError as error:
         raise BadInputError(
             f"This is no selection: {problems_of(error, SelectSpec)}.",
-            "Every key must be known and every value in range.",
+            "Expected known keys, and values within their ranges.",
             "See 'atomgraft select --help'.",
         ) from error
     spec.amounts()
@@ -137,7 +137,7 @@ def _refuse_unused(spec: SelectSpec) -> None:
     needs_others = spec.rule in {"disagreement", "both"}
     if needs_others and not spec.committee:
         raise BadInputError(
-            f"The rule {spec.rule!r} was asked for, and there is one model.",
-            "Disagreement needs two models or more.",
-            "Give others with --committee, or choose by distance.",
+            f"The rule {spec.rule!r} was requested, but there is one model.",
+            "Disagreement needs at least two models.",
+            "Add models with --committee, or use --by distance.",
         )

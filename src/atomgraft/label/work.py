@@ -1,4 +1,4 @@
-"""A selection from start to end: propose, choose, write, and read labels back."""
+"""A selection from proposals to collected labels."""
 
 import dataclasses
 import time
@@ -147,9 +147,9 @@ def gather(
 
 
 def _about(models: Sequence[AbstractPotential], description: Description) -> list[str]:
-    """Return what the user should know of the models."""
+    """Return notices about the models."""
     notices = [
-        f"{model.card.name} is untrained: what it says means nothing."
+        f"{model.card.name} is untrained: its predictions have no meaning."
         for model in models
         if model.card.is_untrained
     ]
@@ -179,8 +179,8 @@ def _frames(
             raise BadInputError(
                 f"{one.info['source']} is {one.get_chemical_formula()}, and the"
                 f" structure is {crystal.get_chemical_formula()}.",
-                f"The frames of the {what} must be of the same elements: distances"
-                " are made element by element.",
+                f"Expected frames of the {what} with the same elements, because "
+                "distances are computed per element.",
                 "Leave the frame out: FILE@START:STOP chooses frames.",
             )
         if (formula := one.symbols.formula.reduce()[0]) != ratio:
@@ -228,9 +228,9 @@ def repeated(atoms: Atoms, repeats: tuple[int, int, int]) -> Atoms:
         raise BadInputError(
             f"A supercell of {' x '.join(map(str, repeats))} was asked for: {n_atoms}"
             f" atoms, periodic in {int(atoms.pbc.sum())} directions.",
-            f"Repeats of at least one along periodic directions, and {MAX_ATOMS} atoms"
-            " at most, are needed.",
-            "Write for example --supercell '2 2 2'.",
+            "Expected repeats of at least one along periodic directions, and at "
+            f"most {MAX_ATOMS} atoms.",
+            "For example: --supercell '2 2 2'.",
         )
     return bare(atoms.repeat(repeats))
 
@@ -304,8 +304,8 @@ def _refuse_earlier(folder: Path) -> None:
     if taken:
         raise BadInputError(
             f"{folder} holds {taken[0]} of an earlier selection.",
-            "Labels may have been computed there, and one folder holds one selection.",
-            "Give another folder with --out, or remove this one.",
+            "A folder holds one selection, and there may be labels in this one.",
+            "Choose another folder with --out, or remove this one.",
         )
 
 
@@ -412,9 +412,9 @@ def collect_labels(folder: Path, target: Path, *, overwrite: bool = False) -> Co
     SELECTION.read(folder)
     if target.suffix != ".extxyz":
         raise BadInputError(
-            f"Labels were to be written to {target}.",
-            "A file ending in .extxyz is needed.",
-            f"Write for example --collect {with_ending(target, '.extxyz')}.",
+            f"The labels cannot be written to {target}.",
+            "Expected a file name ending in .extxyz.",
+            f"For example: --collect {with_ending(target, '.extxyz')}.",
         )
     refuse_taken_file(target, overwrite=overwrite, inputs=[folder])
     collected = collect(folder, read_structures([folder / STRUCTURES]))

@@ -1,1 +1,1 @@
-"""Vibrations of one crystal under a potential, by finite displacements."""
+"""Phonons of one crystal with a potential, by finite displacements."""

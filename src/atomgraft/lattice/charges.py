@@ -1,4 +1,4 @@
-"""Born effective charges of a crystal: read, put where phonopy finds them, and doubted.
+"""Born effective charges: reading, assigning and checking.
 
 They split longitudinal and transverse optic modes at Γ. Charges of another cell, in
 another order or of another orientation do the same, by a wrong amount, and nothing in
@@ -70,8 +70,8 @@ def read_born(
         lambda reason: BadInputError(
             f"{path} gives no Born charges for a primitive cell of {n_atoms} atoms: "
             f"{reason}.",
-            "phonopy's BORN file of this crystal is needed: dielectric constant and the"
-            " charges of the symmetry-distinct atoms.",
+            "Expected phonopy's BORN file of this crystal: the dielectric constant "
+            "and the charges of the symmetry-distinct atoms.",
             "Make it again with phonopy-vasp-born, or leave it out.",
         )
     ):
@@ -106,8 +106,8 @@ def put_charges(phonon: "Phonopy | Phono3py", born: BornCharges, name: str) -> N
     if what is not None:
         raise BadInputError(
             f"{name}: {what}.",
-            "Born charges of the atoms of this primitive cell, in its order and "
-            "orientation, are needed; they add up to zero and have its symmetry.",
+            "Expected Born charges of the atoms of this primitive cell, in its "
+            "order and orientation; they must add up to zero and have its symmetry.",
             "Make them again for this cell (phonopy-vasp-born), or leave them out.",
         )
     params: Any = {

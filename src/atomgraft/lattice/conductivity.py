@@ -106,8 +106,8 @@ def conductivity_of(
     """
     if not temperatures or min(temperatures) <= 0:
         raise BadInputError(
-            f"The conductivity was asked for at {list(temperatures)} K.",
-            "Without scattering, at zero, it has no limit.",
+            f"The conductivity was requested at {list(temperatures)} K.",
+            "At 0 K, without scattering, it is infinite.",
             "Give temperatures above zero.",
         )
     wanted = sorted({float(T) for T in temperatures} | {ROOM})

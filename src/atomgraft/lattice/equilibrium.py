@@ -1,4 +1,4 @@
-"""Where energy and vibrations balance: the volume of a crystal over temperature.
+"""Equilibrium volume of a crystal over temperature.
 
 At each temperature the sum of energy and vibrational free energy over volume has a
 minimum, found by a fit of the equation of state of Vinet, Ferrante, Rose and Smith

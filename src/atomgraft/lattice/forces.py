@@ -1,4 +1,4 @@
-"""Forces of many supercells of one crystal in few calls of the model."""
+"""Forces of many supercells in few calls of the model."""
 
 from collections.abc import Sequence
 
@@ -98,9 +98,9 @@ def require_known(potential: AbstractPotential, structures: Sequence[Atoms]) -> 
     if unknown:
         raise BadInputError(
             f"The crystal contains {', '.join(chemical_symbols[Z] for Z in unknown)}.",
-            f"{potential.card.name} does not know "
+            f"{potential.card.name} does not support "
             f"{'it' if len(unknown) == 1 else 'them'}.",
-            "Take a model that does.",
+            "Use a model that does.",
         )
 
 
@@ -112,6 +112,6 @@ def _require_finite(
         raise AtomgraftError(
             f"{potential.card.name} predicts forces that are not finite in supercell "
             f"{frame}.",
-            "Finite forces are needed.",
-            "Train it again with a lower learning rate, and look at the structure.",
+            "Expected finite forces.",
+            "Train it again with a lower learning rate, and check the structure.",
         )

@@ -1,4 +1,4 @@
-"""Force constants from forces on displaced supercells, symmetrised, with their faults.
+"""Symmetrised force constants from forces on displaced supercells.
 
 The force constants are the second derivatives of the energy,
 
@@ -198,7 +198,7 @@ def _undetermined(phonon: "Phonopy", n_needed: int, reason: str = "") -> BadInpu
         f"force constants of this crystal{f' ({reason})' if reason else ''}.",
         "Every symmetry-distinct atom must be displaced, in enough directions"
         + (f": at least {n_needed} supercells." if n_needed > 1 else "."),
-        "Give all supercells that phonopy asks for.",
+        "Give all supercells that phonopy generates.",
     )
 
 

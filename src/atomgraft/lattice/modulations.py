@@ -1,4 +1,4 @@
-"""Frozen waves: the displacements of modes in the smallest cell that holds them.
+"""Displacements of modes in the smallest commensurate cell.
 
 A mode of wave vector q and eigenvector e moves atom j at r by
 

@@ -216,7 +216,7 @@ def quasiharmonic(
     if len(kept) < FEWEST:
         raise BadInputError(
             f"{len(kept)} of {len(volumes)} volumes can be used. {' '.join(notices)}",
-            f"At least {FEWEST} are needed.",
+            f"Expected at least {FEWEST}.",
             "Give other strains of the volume; a crystal that is unstable at every "
             "volume has no quasi-harmonic expansion.",
         )
@@ -228,14 +228,14 @@ def _refuse_few(settings: QuasiharmonicSettings) -> None:
     if len(set(settings.strains)) < FEWEST or min(settings.strains) <= -0.5:
         raise BadInputError(
             f"The strains of the volume are {list(settings.strains)}.",
-            f"At least {FEWEST} different ones are needed, all above -0.5.",
+            f"Expected at least {FEWEST} different strains, all above -0.5.",
             "Leave them out for nine from -3 % to +5 %.",
         )
     if not settings.temperatures or min(settings.temperatures) < 0:
         raise BadInputError(
-            f"Expansion was asked for at {list(settings.temperatures)} K.",
-            "Temperatures are not below zero.",
-            "Give one or more.",
+            f"Expansion was requested at {list(settings.temperatures)} K.",
+            "Expected temperatures of at least 0 K.",
+            "Give one or more temperatures.",
         )
 
 
@@ -246,7 +246,7 @@ def _require_rest(start: Relaxation, unitcell: Atoms) -> None:
         raise BadInputError(
             f"The relaxation of {name} stopped after {start.n_steps} steps with a force"
             f" of {start.largest_force:.2g} eV/Å.",
-            "Volumes are taken around the relaxed one.",
+            "The volumes are chosen around the relaxed one.",
             "Relax the structure, or allow a larger force.",
         )
 
@@ -342,7 +342,7 @@ def _fitted(
     if len(found.temperatures) == 0:
         raise BadInputError(
             f"At no temperature is the equilibrium volume within {where}.",
-            "Phonons are needed on both sides of it.",
+            "Phonons are needed at smaller and larger volumes.",
             "Give more and larger strains of the volume.",
         )
     if found.outside:

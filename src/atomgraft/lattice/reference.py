@@ -1,4 +1,4 @@
-"""What DFT says of a crystal's vibrations, ready to be compared."""
+"""Reference phonons of a crystal from DFT forces."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Relaxation of atoms and cell, with the space group kept or let go."""
+"""Relaxation of atoms and cell, with or without the space group."""
 
 import dataclasses
 from typing import Any
@@ -176,9 +176,8 @@ def _descend(
     except (ValueError, np.linalg.LinAlgError) as error:
         raise AtomgraftError(
             f"The relaxation of {moving.get_chemical_formula()} broke down: {error}.",
-            "A crystal that stays whole is needed.",
-            "Look at the forces that the model gives, or do without relaxing "
-            "(--no-relax).",
+            "Expected a relaxation in which the crystal stays intact.",
+            "Check the forces of the model, or use --no-relax.",
         ) from error
     moving.set_constraint()
     return is_converged, int(optimizer.nsteps)
@@ -188,10 +187,10 @@ def _refuse_broken(before: Atoms, after: Atoms, energy: float) -> None:
     ratio = after.cell.volume / before.cell.volume
     if not np.isfinite(energy) or not 0.5 < ratio < 2:
         raise AtomgraftError(
-            f"{before.get_chemical_formula()} fell apart while it was relaxed: its "
-            f"volume became {ratio:.2g} times what it was.",
-            "A model under which the crystal is a crystal is needed.",
-            "Check the structure's units, or do without relaxing (--no-relax).",
+            f"{before.get_chemical_formula()} fell apart during relaxation: its "
+            f"volume became {ratio:.2g} times the initial one.",
+            "Expected a model with which the crystal stays intact.",
+            "Check the units of the structure, or use --no-relax.",
         )
 
 
@@ -207,7 +206,7 @@ def refuse_other_group(found: Relaxation, name: str) -> None:
     if before != after:
         raise BadInputError(
             f"{name} is {before}, and became {after} when it was relaxed.",
-            "Displacements follow from the space group, which must not change.",
-            "Give the structure with positions to at least five digits, or do "
-            "without relaxing (--no-relax).",
+            "The displacements depend on the space group, which must not change.",
+            "Give the structure with positions to at least five digits, or use "
+            "--no-relax.",
         )

@@ -123,8 +123,8 @@ def named_points(harmonic: Harmonic) -> dict[str, Any]:
             lambda reason: BadInputError(
                 f"No path of q-points is known for {phonon.primitive.formula} "
                 f"({reason}).",
-                "A cell whose symmetry seekpath finds is needed.",
-                "Look at the structure, or choose another --symprec.",
+                "Expected a cell whose symmetry seekpath finds.",
+                "Check the structure, or choose another --symprec.",
             )
         ),
         warnings.catch_warnings(),

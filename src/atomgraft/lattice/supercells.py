@@ -122,7 +122,7 @@ def prepare(
     if n_cells < 1:
         raise BadInputError(
             f"The supercell {supercell.tolist()} spans no crystal.",
-            "Three right-handed vectors that are not in one plane are needed.",
+            "Expected three right-handed vectors that are not in one plane.",
             "Give another supercell: --supercell '2 2 2'.",
         )
     n_atoms = len(unitcell) * n_cells
@@ -180,9 +180,9 @@ def crystal(
             f"phonopy cannot build {unitcell.get_chemical_formula()} with supercell "
             f"{np.asarray(supercell_matrix).tolist()} and primitive matrix {rows}: "
             f"{reason}.",
-            "A primitive cell that repeats to the unit cell, and atoms whose symmetry "
-            "can be found, are needed.",
-            "Correct primitive_matrix (auto finds it), or look at the structure.",
+            "Expected a primitive cell that repeats to the unit cell, and atoms "
+            "whose symmetry can be found.",
+            "Correct primitive_matrix ('auto' finds it), or check the structure.",
         )
 
     with foreign(refusal), warnings.catch_warnings():
@@ -207,16 +207,17 @@ def require_crystal(atoms: Atoms) -> None:
         n_vectors = min(int(atoms.pbc.sum()), atoms.cell.rank)
         raise BadInputError(
             f"{atoms.get_chemical_formula()} is periodic in {n_vectors} directions.",
-            "Phonons are computed for crystals, periodic in all three.",
-            "Give the structure a cell; a slab or a molecule in vacuum may be one.",
+            "Phonons need a crystal, periodic in three directions.",
+            "Give the structure a cell; for a slab or a molecule, one with vacuum.",
         )
     distances = atoms.get_all_distances(mic=True)
     np.fill_diagonal(distances, np.inf)
     if len(atoms) > 1 and distances.min() < SYMPREC:
         i, j = (int(one) for one in np.argwhere(distances == distances.min())[0])
         raise BadInputError(
-            f"Atoms {i} and {j} of {atoms.get_chemical_formula()} are at one place.",
-            "Every atom needs a place of its own.",
+            f"Atoms {i} and {j} of {atoms.get_chemical_formula()} are at the same "
+            "position.",
+            "Expected atoms at distinct positions.",
             "Remove one of them.",
         )
 
@@ -254,8 +255,8 @@ def all_displacements(phonon: "Phonopy") -> Float[np.ndarray, "frames atoms 3"]:
     dataset = phonon.dataset
     if dataset is None:
         raise BadInputError(
-            "The crystal comes without displacements.",
-            "Displaced supercells are needed.",
+            "The crystal has no displacements.",
+            "Expected displaced supercells.",
             "Give a file that phonopy wrote with displacements.",
         )
     from phonopy.structure.dataset import get_displacements_and_forces

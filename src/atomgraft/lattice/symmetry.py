@@ -1,4 +1,4 @@
-"""Space groups and standard cells, as spglib finds them, and what moments change."""
+"""Space groups and standard cells from spglib, and the effect of moments."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -83,8 +83,8 @@ def _standard(atoms: Atoms, symprec: float, **options: bool) -> Atoms:
 def _no_symmetry(atoms: Atoms) -> BadInputError:
     return BadInputError(
         f"The symmetry of {atoms.get_chemical_formula()} cannot be found.",
-        "Atoms at places of their own, in a cell that is not flat, are needed.",
-        "Look at the structure.",
+        "Expected atoms at distinct positions, in a cell with a volume.",
+        "Check the structure.",
     )
 
 
@@ -216,11 +216,11 @@ def symmetry_notices(phonon: "Phonopy | Phono3py") -> Iterator[str]:
     full, own = phonon.primitive_symmetry, phonon.symmetry
     if has_unlike_supercell(phonon):
         yield (
-            f"The supercell has the point group {own.pointgroup_symbol}, the primitive "
-            f"cell {full.pointgroup_symbol}: force constants lack symmetry of the "
-            "crystal, and q-points that are equivalent in it have different "
-            "frequencies, of which the mesh takes one. Take a supercell of the same "
-            "shape, such as 2 2 2."
+            f"The supercell has the point group {own.pointgroup_symbol}, the "
+            f"primitive cell {full.pointgroup_symbol}: the force constants have a "
+            "lower symmetry than the crystal, and equivalent q-points have "
+            "different frequencies. Use a supercell of the same shape, such as 2 2 "
+            "2."
         )
 
 
@@ -260,7 +260,7 @@ def _of_moments(phonon: "Phonopy | Phono3py", order: str) -> Iterator[str]:
     if order == "ferromagnetic" and not has_fewer:
         return
     yield (
-        f"The crystal is {order}: {effect}{bns}. Displacements and force constants have"
-        " the symmetry with moments, as in phonopy. Models know no moments: what only "
-        "moments split, they do not."
+        f"The crystal is {order}: {effect}{bns}. Displacements and force constants "
+        "have the symmetry with moments, as in phonopy. Models do not use moments, "
+        "so splittings caused only by moments are missing."
     )

@@ -388,7 +388,7 @@ def _fit(solved: "Phono3py", order: int) -> None:
         lambda reason: BadInputError(
             f"Displaced supercells do not determine force constants of order {order} "
             f"({reason}).",
-            "Forces of enough supercells, in which every atom moves, are needed.",
+            "Expected forces of enough supercells, in which every atom moves.",
             "Give more displaced supercells.",
         )
     ):

@@ -1,4 +1,4 @@
-"""What DFT says of third-order force constants, and a model on the same supercells.
+"""Third-order force constants of DFT, and of a model on the same supercells.
 
 phono3py's file holds supercells with one atom and two atoms displaced, or with all
 atoms displaced at random, and their forces; often a second, larger set for the second
@@ -124,9 +124,9 @@ def _sets(
         )
     if third.pairs is not None and source.selection:
         raise BadInputError(
-            f"A part of {source.path} was asked for (@{source.selection}).",
+            f"A part of {source.path} was requested (@{source.selection}).",
             "Pairs of displaced atoms determine force constants together.",
-            "Leave the part behind @ out.",
+            "Leave out the part after @.",
         )
     own = read_force_sets(source.path, outputs=outputs)  # second order, if there is one
     second = None if own.content == third.content else own

@@ -1,1 +1,1 @@
-"""Pure array functions: intervals of errors."""
+"""Pure array functions: intervals, errors of phonons, power laws."""

@@ -1,4 +1,4 @@
-"""Intervals of means and medians that cover as often as they say.
+"""Intervals of means and medians with the stated coverage.
 
 What is drawn independently is a cluster: a structure, or a trajectory of them. How
 often the intervals cover is in ``benchmarks/results/intervals.md``.

@@ -1,4 +1,4 @@
-"""Errors of vibrations: frequencies, stability, softness, thermal conductivity."""
+"""Errors of phonons: frequencies, stability, softness, thermal conductivity."""
 
 import dataclasses
 from collections.abc import Sequence

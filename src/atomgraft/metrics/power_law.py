@@ -233,7 +233,7 @@ def _shape(
 def is_floor_supported(
     sizes: Float[np.ndarray, " points"], errors: Float[np.ndarray, " points"]
 ) -> bool:
-    """Tell whether the data ask for a floor: the corrected Akaike criterion says so.
+    """Tell whether the corrected Akaike criterion supports a floor.
 
     AICc = N ln(RSS / N) + 2k + 2k(k + 1) / (N - k - 1), where k counts the variance
     too (Hurvich and Tsai, Biometrika 76, 297, 1989).

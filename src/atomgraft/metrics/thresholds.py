@@ -1,4 +1,4 @@
-"""Where a number becomes a word: gains, and degrees of forgetting."""
+"""Thresholds between words: gains, errors, degrees of forgetting."""
 
 from typing import Literal
 

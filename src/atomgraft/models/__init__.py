@@ -1,1 +1,1 @@
-"""One interface to every framework, one file per framework."""
+"""One interface to all frameworks, one folder per framework."""

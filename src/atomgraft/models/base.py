@@ -1,4 +1,4 @@
-"""The seam to every framework: what a potential must say about itself."""
+"""The interface of a potential."""
 
 import abc
 import copy
@@ -144,7 +144,7 @@ class Block:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PotentialCard:
-    """What a potential says about itself to people.
+    """Description of a potential.
 
     Parameters
     ----------
@@ -396,7 +396,7 @@ class AbstractPotential(abc.ABC):
         if unknown:
             raise BadInputError(
                 f"Reference shifts are given for the atomic numbers {unknown}.",
-                f"{self.card.name} knows {sorted(places)}.",
+                f"{self.card.name} supports {sorted(places)}.",
                 "Leave the others out.",
             )
         flat = values.view(-1)
@@ -433,7 +433,7 @@ class AbstractPotential(abc.ABC):
                 f"{self.card.name} has no head {head!r}.",
                 f"It has {', '.join(self.heads) or 'one output and no names for it'}.",
                 did_you_mean(
-                    head, self.heads, "Choose among them, or leave the head out."
+                    head, self.heads, "Choose one of them, or leave the head out."
                 ),
             )
         return self.clone(device=self.device)
@@ -524,7 +524,7 @@ class AbstractPotential(abc.ABC):
             raise BadInputError(
                 f"{self.card.name} has no parameter with the role {role!r}.",
                 f"Its roles are {', '.join(self.roles)}.",
-                "Choose among them, or leave the role out.",
+                "Choose one of them, or leave the role out.",
             )
         return names
 

@@ -1,4 +1,4 @@
-"""Every adapter as an ASE calculator: relaxations, molecular dynamics, phonons."""
+"""An ASE calculator for every adapter."""
 
 from collections.abc import Sequence
 from typing import Any, final
@@ -85,6 +85,7 @@ def _require_known(atoms: Atoms, potential: AbstractPotential) -> None:
         known = ", ".join(chemical_symbols[one] for one in sorted(potential.elements))
         raise BadInputError(
             f"The structure {atoms.get_chemical_formula()} holds {names}.",
-            f"{potential.card.name} knows {known}.",
-            "Choose a potential that covers it, or leave the structure out.",
+            f"{potential.card.name} supports {known}.",
+            "Choose a potential that supports these elements, or leave the "
+            "structure out.",
         )

@@ -1,4 +1,4 @@
-"""Foreign checkpoints: read as data, never run as code without the user's word."""
+"""Reading checkpoints of frameworks as data, without running their code."""
 
 import pickle
 import re
@@ -52,7 +52,7 @@ def read_checkpoint(
     if not is_file(path):
         raise BadInputError(
             f"{path} is not a file.",
-            "A checkpoint file is needed.",
+            "Expected a checkpoint file.",
             "Check the path.",
         )
     _refuse_bomb(path)
@@ -85,8 +85,8 @@ def _refuse_bomb(path: Path) -> None:
         raise BadInputError(
             f"{path} has {size / 1024:.0f} KiB and expands to "
             f"{expanded / 1024**2:.0f} MiB.",
-            "A checkpoint whose entries are not compressed, as torch writes it, is "
-            "needed.",
+            "Expected a checkpoint whose entries are not compressed, as torch "
+            "writes it.",
             "Download it again; if you know who made it, load it with torch and save "
             "it anew.",
         )
@@ -106,8 +106,8 @@ def check_tensors(path: Path) -> None:
     if MAX_HEADER < stated < size:  # one beyond the file, safetensors refuses at once
         raise BadInputError(
             f"The header of {path} has {stated / 1024**2:.0f} MiB.",
-            f"A safetensors file with a header of up to {MAX_HEADER // 1024**2} MiB "
-            "is needed.",
+            "Expected a safetensors file with a header of up to "
+            f"{MAX_HEADER // 1024**2} MiB.",
             "Check the file, or download it again.",
         )
 
@@ -126,8 +126,8 @@ def _would_run_code(path: Path, error: Exception) -> BadInputError:
     return BadInputError(
         f"{path} cannot be read without running its code{reason} "
         f"(SHA-256 {file_fingerprint(path)[:16]}...).",
-        "A file of tensors and plain values, or one whose origin you vouch for, "
-        "is needed.",
+        "Expected a file of tensors and plain values, or a file from a source that "
+        "you trust.",
         f"If you know who made it, add --trust-file {shlex.quote(str(path))}",
     )
 
@@ -137,6 +137,6 @@ def _unreadable(path: Path, error: Exception) -> BadInputError:
     return BadInputError(
         f"{path} cannot be read as a checkpoint: "
         f"{reason[0] if reason else type(error).__name__}.",
-        "A checkpoint as its framework wrote it is needed.",
+        "Expected a checkpoint as its framework wrote it.",
         "Check the file, or download it again.",
     )

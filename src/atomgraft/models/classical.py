@@ -1,4 +1,4 @@
-"""Two classical energy laws in torch: Lennard-Jones and Stillinger-Weber."""
+"""Lennard-Jones and Stillinger-Weber energies in torch."""
 
 import abc
 import dataclasses

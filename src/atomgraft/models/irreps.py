@@ -1,4 +1,4 @@
-"""What e3nn's layers consist of: matrices inside flat weights, paths of messages."""
+"""The structure of e3nn layers: matrices inside flat weights, paths of messages."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""Which level of theory the training data of a published potential had.
+"""The level of theory of the training data of published potentials.
 
 New labels belong to the level of the base, or to one of their own: a mixture of both is
 neither. That +U was used, and on what, decides the forces of an oxide of iron.

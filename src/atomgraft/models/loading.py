@@ -1,4 +1,4 @@
-"""From a name or a file to a potential, whatever the framework."""
+"""Loading a potential from a name or a file, for all frameworks."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -111,8 +111,8 @@ def _from_preset(name: str, kernels: KernelName) -> AbstractPotential:
 def _without_head(potential: AbstractPotential, head: str | None) -> AbstractPotential:
     if head is not None:
         raise BadInputError(
-            f"{potential.card.name} has no heads, and {head!r} was asked for.",
-            "A head goes with a multi-fidelity model only.",
+            f"{potential.card.name} has no heads, and --head {head} was given.",
+            "Only multi-fidelity models have heads.",
             "Leave --head out.",
         )
     return potential

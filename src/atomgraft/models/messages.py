@@ -1,4 +1,4 @@
-"""Messages from neighbours, summed at each atom: where most of a step's time goes.
+"""Sums of messages over neighbours, the largest part of a step's time.
 
 An equivariant message is, for every path (input, attribute -> output) and channel u,
 

@@ -1,4 +1,4 @@
-"""The `pair` adapter: tiny exact potentials that need no framework."""
+"""The `pair` adapter: small exact potentials without a framework."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ CARD = "atomgraft.pair"
 
 
 class PairCard(pydantic.BaseModel):
-    """What an exported file says of itself, besides its weights.
+    """Description in an exported file.
 
     Parameters
     ----------
@@ -381,7 +381,7 @@ def _per_element(
     if len(values) != len(elements) or min(values, default=0) <= 0:
         raise BadInputError(
             f"{name} is {list(values)} for the elements {list(elements)}.",
-            "One positive number per element is needed.",
+            "Expected one positive number per element.",
             "Give them in the order of the elements.",
         )
     return torch.tensor(list(values), dtype=dtype)
@@ -392,7 +392,7 @@ def _atomic_numbers(elements: Sequence[str]) -> tuple[int, ...]:
     if unknown or len(set(elements)) != len(elements) or not elements:
         raise BadInputError(
             f"The elements are given as {list(elements)}.",
-            "Different chemical symbols, at least one, are needed.",
+            "Expected different chemical symbols, at least one.",
             f"Correct {unknown}." if unknown else "Name each element once.",
         )
     return tuple(atomic_numbers[symbol] for symbol in elements)
@@ -432,7 +432,7 @@ def load_pair(path: Path) -> PairPotential:
         reason = " ".join(str(error).split())
         raise BadInputError(
             f"{path} cannot be read as a pair potential: {reason}.",
-            "A safetensors file written by atomgraft's pair adapter is needed.",
+            "Expected a safetensors file written by atomgraft's pair adapter.",
             "Export it again, or check the path.",
         ) from error
 

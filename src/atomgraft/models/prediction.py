@@ -1,4 +1,4 @@
-"""Energies, forces and stresses from atom energies, for every framework alike.
+"""Energies, forces and stresses from atom energies, for all frameworks.
 
 An energy has two parts. Interactions are what the module computes, in its precision,
 with its reference energies taken out. Reference energies are a number for each element,
@@ -25,7 +25,7 @@ EVERYTHING = frozenset(Property)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a potential says of a graph.
+    """Prediction of a potential for a graph.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def _voigt(matrix: Tensor) -> Tensor:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StructurePrediction:
-    """What a potential says of one structure, as arrays in internal units.
+    """Prediction of a potential for one structure, as arrays in internal units.
 
     Parameters
     ----------

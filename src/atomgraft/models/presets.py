@@ -1,4 +1,4 @@
-"""Names of small models to train from nothing: ``framework:preset:elements``."""
+"""Names of small models with fresh weights: ``framework:preset:elements``."""
 
 from collections.abc import Collection, Sequence
 
@@ -47,6 +47,6 @@ def check_preset(
     if strange or not elements:
         raise BadInputError(
             f"{', '.join(strange) or 'No name'} is not a chemical element.",
-            "Symbols, separated by commas, are needed.",
+            "Expected symbols, separated by commas.",
             f"For example --base {framework}:{preset}:Si,Ge",
         )

@@ -1,1 +1,1 @@
-"""The kit of every page: document, blocks, axes, legends, wording."""
+"""Parts of the HTML pages: document, blocks, axes, legends, wording."""

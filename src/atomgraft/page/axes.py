@@ -1,4 +1,4 @@
-"""What all plots share: axes, layout, markers, and how points are thinned."""
+"""Axes, layout and markers that all plots share."""
 
 import math
 from collections.abc import Sequence

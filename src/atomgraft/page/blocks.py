@@ -1,4 +1,4 @@
-"""What a section of the page is made of; the template draws each kind."""
+"""The blocks of a section of a page."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ class Heading:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Alert:
-    """What a reader must know first: one or more sentences in a box."""
+    """Important sentences in a box."""
 
     kind: ClassVar[str] = "alert"
     title: str
@@ -53,7 +53,7 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Folded:
-    """Names and values that are shown when asked for."""
+    """Names and values that are shown on demand."""
 
     kind: ClassVar[str] = "folded"
     summary: str
@@ -100,7 +100,7 @@ class LegendEntry:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plot:
-    """One plotly figure and what it says to those who cannot see it."""
+    """One plotly figure and its description in text."""
 
     name: str
     title: str
@@ -191,7 +191,7 @@ Block = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Section:
-    """One heading of the page and what stands under it."""
+    """One heading of the page and its blocks."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""One self-contained HTML document: a verdict, sections, and all they need."""
+"""One self-contained HTML document with a verdict and sections."""
 
 import base64
 import dataclasses
@@ -26,7 +26,7 @@ PAGE = "report.html"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A verdict as one word and one shape.
+    """A verdict as a word and a shape.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Mark:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cover:
-    """What stands above all sections.
+    """The header of a page.
 
     Parameters
     ----------

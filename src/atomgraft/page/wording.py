@@ -1,4 +1,4 @@
-"""Numbers and names as a reader meets them, on the page and in a terminal."""
+"""How numbers and names are written, on pages and in the terminal."""
 
 import math
 from collections.abc import Collection
@@ -37,6 +37,9 @@ MISSING = "–"
 
 WIDEST = 10.0
 """Ratio of an interval's upper end to the value above which it is not shown."""
+
+LARGEST_SHARE = 10.0
+"""Share from which on a multiple is easier to read than per cent."""
 
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _SMALLEST_PLAIN = 1e-3
@@ -152,7 +155,7 @@ def _with_ends(value: float, interval: tuple[float, float]) -> str:
 
 
 def range_text(value: float, ends: tuple[float, float]) -> str:
-    """Return a value and what it lies between, which is no interval of confidence.
+    """Return a value and a range, which is not a confidence interval.
 
     Examples
     --------
@@ -234,6 +237,21 @@ def percent_text(part: int, whole: int) -> str:
     if part != whole and number_text(percent) == "100":
         return "> 99.9 %"
     return f"{number_text(percent)} %"
+
+
+def relative_text(share: float) -> str:
+    """Return a share in whole per cent, and a large one as a multiple.
+
+    Examples
+    --------
+    >>> relative_text(0.0002), relative_text(0.123), relative_text(2.46)
+    ('less than 1 % of', '12 % of', '246 % of')
+    >>> relative_text(47.8)
+    '48 times'
+    """
+    if share >= LARGEST_SHARE:
+        return f"{share:,.0f} times"
+    return f"{100 * share:.0f} % of" if share >= 0.01 else "less than 1 % of"
 
 
 def duration_text(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Vibrations of one crystal under models, beside DFT.
+"""Phonons of one crystal with models, compared with DFT.
 
 The package can be called: ``atomgraft.phonons(crystal, models)`` is the verb of that
 name.

@@ -23,76 +23,95 @@ def command(
     ctx: typer.Context,
     crystal: Annotated[
         str,
-        typer.Argument(
-            help="A structure, or a calculation of phonopy to compare with."
-        ),
+        typer.Argument(help="A structure, or a phonopy calculation to compare with."),
     ],
     model: Annotated[
         list[str],
         typer.Option(
             "--model",
-            help="Model, or folder of a run; repeat to set them side by side.",
+            help="Model: name, file or run folder (repeatable, compared side by side).",
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the result; phonons-NAME if none.")
+        Path | None, typer.Option(help="Output folder; default: phonons-NAME.")
     ] = None,
     forces: Annotated[
         list[str] | None,
-        typer.Option(help="FORCE_SETS, or outputs in the order of displacements."),
+        typer.Option(
+            help="FORCE_SETS, or DFT outputs in the order of "
+            "displacements (repeatable)."
+        ),
     ] = None,
-    born: Annotated[str | None, typer.Option(help="phonopy's BORN file.")] = None,
+    born: Annotated[str | None, typer.Option(help="BORN file of phonopy.")] = None,
     supercell: Annotated[
-        str | None, typer.Option(help="'2 2 2', or nine numbers, rows of multiples.")
+        str | None,
+        typer.Option(help="Supercell: '2 2 2', or nine numbers (rows of the matrix)."),
     ] = None,
     length: Annotated[
-        float, typer.Option(help="Without --supercell: its least thickness, A.")
+        float,
+        typer.Option(
+            help="Minimum thickness of the supercell if --supercell is not given, A."
+        ),
     ] = 12.0,
     relax: Annotated[
         bool | None,
         typer.Option(
             "--relax/--no-relax",
-            help="Relax under each model; a structure is, a calculation is not.",
+            help="Relax with each model first; default: yes for a structure, no "
+            "for a calculation.",
         ),
     ] = None,
-    distance: Annotated[float, typer.Option(help="Displacement, A.")] = 0.01,
-    mesh: Annotated[str, typer.Option(help="q-points along each vector.")] = "20 20 20",
+    distance: Annotated[float, typer.Option(help="Displacement of atoms, A.")] = 0.01,
+    mesh: Annotated[str, typer.Option(help="Mesh of q-points.")] = "20 20 20",
     temperature_max: Annotated[
-        float, typer.Option("--tmax", help="Of thermal curves, K.")
+        float,
+        typer.Option("--tmax", help="Highest temperature of the thermal curves, K."),
     ] = 1000.0,
     threshold: Annotated[
-        float, typer.Option(help="Unstable below minus this frequency, THz.")
+        float,
+        typer.Option(help="Modes below minus this frequency count as unstable, THz."),
     ] = 0.1,
     global_factor: Annotated[
         float | None,
-        typer.Option(help="Of the base's force constants, from other materials."),
+        typer.Option(
+            help="Factor on the base's force constants, from other "
+            "materials, for a baseline."
+        ),
     ] = None,
     expansion: Annotated[
-        bool, typer.Option("--expansion", help="Quasi-harmonic thermal expansion.")
+        bool,
+        typer.Option(
+            "--expansion", help="Compute the quasi-harmonic thermal expansion."
+        ),
     ] = False,
     conductivity: Annotated[
-        bool, typer.Option("--conductivity", help="Thermal conductivity (phono3py).")
+        bool,
+        typer.Option(
+            "--conductivity", help="Compute the thermal conductivity (phono3py)."
+        ),
     ] = False,
     pair_cutoff: Annotated[
         float | None,
-        typer.Option(help="Of pairs displaced together for conductivity, A."),
+        typer.Option(help="Cutoff for pairs displaced together (conductivity), A."),
     ] = None,
     head: Head = None,
     kernels: Kernels = "ours",
-    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    dtype: Annotated[
+        str, typer.Option(help="Precision: float64 or float32.")
+    ] = "float64",
     max_atoms: Annotated[
-        int | None, typer.Option(help="Atoms in one call of the model.")
+        int | None, typer.Option(help="Maximum number of atoms per call of the model.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")] = "auto",
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Throw an earlier result away.")
+        bool, typer.Option("--fresh", help="Delete an earlier result first.")
     ] = False,
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
     spec_file: SpecFile = None,
     as_json: Json = False,
 ) -> None:
-    """Compute phonons, heat and stability; write the page and phonopy's files."""
+    """Compute phonons, thermal properties and stability; write page and files."""
     from atomgraft.phonons.page import write_page
     from atomgraft.phonons.screen import print_record
     from atomgraft.phonons.spec import PhononSpec

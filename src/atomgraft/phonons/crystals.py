@@ -82,8 +82,8 @@ def read_crystal(
     if outputs:
         raise BadInputError(
             f"Forces were given ({outputs[0]}), and {path} has no displacements.",
-            "Forces belong to the displaced supercells of phonopy_disp.yaml.",
-            "Give that file in place of the structure.",
+            "Forces need the displaced supercells of phonopy_disp.yaml.",
+            "Give that file instead of the structure.",
         )
     source = parse_source(path)
     atoms = read_structure(source)

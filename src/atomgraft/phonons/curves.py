@@ -1,4 +1,4 @@
-"""Curves over temperature and frequency: heat, expansion, conductivity, velocities."""
+"""Curves over temperature and frequency: heat, conductivity, velocities."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -84,8 +84,8 @@ def thermal_figure(result: PhononResult, prefix: str = "phonons") -> Figure | No
     marked = _marked(result)
     if marked:
         caption += (
-            f" Dotted and pale: {', '.join(marked)}, whose imaginary modes are left "
-            "out; these curves belong to no real crystal."
+            f" Dotted and pale: {', '.join(marked)}, without its imaginary modes; "
+            "these curves have no physical meaning."
         )
     return _panels(result, f"{prefix}-thermal", caption, _THERMAL)
 
@@ -335,7 +335,7 @@ def speeds_figure(result: PhononResult, prefix: str = "phonons") -> Figure | Non
     )
     return Figure(
         name=name,
-        caption="Group velocities at the q-points of the bands, a sample of them.",
+        caption="Group velocities at a sample of the q-points of the bands.",
         plots=(plot,),
         legend=legend_of(result, shown),
     )

@@ -1,4 +1,4 @@
-"""Band structure and density of states of all contestants, sharing one axis."""
+"""Figure of bands and densities of states of all contestants."""
 
 import itertools
 import math
@@ -71,23 +71,21 @@ def _caption(
     parts: list[str] = []
     if with_bands:
         parts.append(
-            "Phonon bands along the path between high-symmetry points; where two "
-            "names share a place the path jumps."
+            "Phonon bands along the path between high-symmetry points; the path "
+            "jumps where two labels share a tick."
         )
     if with_density:
-        where = "beside it on the same axis" if with_bands else ""
+        where = "beside them on the same axis" if with_bands else ""
         parts.append(f"Density of states {where}".rstrip() + ".")
     if any(one.minimum < -VISIBLE for one in [*with_bands, *with_density]):
-        parts.append(
-            "Imaginary frequencies are drawn below zero, on the shaded ground."
-        )
+        parts.append("Imaginary frequencies are drawn below zero, in the shaded area.")
     left = [
         one.title for one in contestants(result) if one.bands and one not in with_bands
     ]
     if left:
         parts.append(
-            f"Bands of {', '.join(left)} follow another path, for another symmetry, "
-            "and are not drawn."
+            f"Bands of {', '.join(left)} are not drawn: the symmetry differs, and "
+            "so does the path."
         )
     return " ".join(parts)
 

@@ -1,4 +1,4 @@
-"""Heat on top of phonons: thermal expansion, and thermal conductivity beside DFT's."""
+"""Thermal expansion, and thermal conductivity against DFT."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Phonons from Python: what the command line calls, with objects."""
+"""Phonons from Python, with objects."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -203,7 +203,7 @@ def _head_of(sources: Sequence[Source]) -> str | None:
     if len(heads) > 1:
         raise BadInputError(
             f"The models were loaded with several heads: {', '.join(sorted(heads))}.",
-            "One calculation is of one head.",
-            "Merge a head into a file of its own, or compute each by itself.",
+            "A calculation uses one head.",
+            "Merge a head into its own file, or compute each head separately.",
         )
     return next(iter(heads), None)

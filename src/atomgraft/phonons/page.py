@@ -82,8 +82,8 @@ def phonon_sections(results: Sequence[PhononResult]) -> list[Section]:
 def _overview(results: Sequence[PhononResult]) -> Table:
     return Table(
         caption=(
-            "Mean absolute error of the frequencies against the reference (THz) for "
-            "each crystal, and what is said of its stability."
+            "Mean absolute error of the frequencies against the reference (THz), "
+            "and predicted stability, for each crystal."
         ),
         columns=("Crystal", "Base", "Adapted", "In words"),
         rows=tuple(_overview_row(result) for result in results),
@@ -169,7 +169,7 @@ def settings_block(result: PhononResult) -> Folded:
     cells = f"{counted(one.n_atoms_supercell, 'atom')}, {_matrix(one.supercell_matrix)}"
     versions = ", ".join(f"{name} {text}" for name, text in one.versions.items())
     return Folded(
-        summary="Settings: phonons computed with others cannot be compared",
+        summary="Settings (phonons are comparable only with the same settings)",
         facts=Facts(
             pairs=(
                 ("Space group", one.space_group),
@@ -178,7 +178,7 @@ def settings_block(result: PhononResult) -> Folded:
                 ("Primitive cell", counted(one.n_atoms_primitive, "atom")),
                 ("Primitive matrix", _matrix(one.primitive_matrix)),
                 ("Displacements", _displacements(one)),
-                ("Undisplaced forces of models", capitalised(one.undisplaced)),
+                ("Forces of the undisplaced crystal", capitalised(one.undisplaced)),
                 ("Symmetrisation", one.symmetrisation),
                 ("Non-analytical term", charges_text(one)),
                 ("Mesh", "×".join(map(str, one.mesh))),
@@ -195,8 +195,8 @@ def settings_block(result: PhononResult) -> Folded:
 def charges_text(settings: PhononSettings) -> str:
     """Say whether Born charges are in."""
     if settings.has_charges:
-        return "In, with the same Born charges for every contestant"
-    return "Not in: no Born charges"
+        return "Included, with the same Born charges for every contestant"
+    return "Not included: no Born charges"
 
 
 def _displacements(one: PhononSettings) -> str:
@@ -248,7 +248,7 @@ BETTER = Mark(name="took", word="Frequencies better")
 
 PARTLY = Mark(name="partial", word="Better in part")
 
-NO_BETTER = Mark(name="failed", word="Frequencies no better")
+NO_BETTER = Mark(name="failed", word="Frequencies not better")
 
 STABLE = Mark(name="took", word="Stable")
 

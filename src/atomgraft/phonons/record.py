@@ -1,4 +1,4 @@
-"""The shape of ``phonons.json``: vibrations of one crystal, under one model or several.
+"""The layout of ``phonons.json``.
 
 Frequencies are in THz, imaginary ones negative; energies in meV per atom; entropies and
 heat capacities in J/K per mole of atoms. What the numbers depend on stands in

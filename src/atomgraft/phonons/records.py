@@ -1,4 +1,4 @@
-"""From what was computed to what is kept: settings, spectra, heat."""
+"""From computed phonons to their record: settings, spectra, heat."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -141,16 +141,17 @@ def phonon_notices(
 def _of_geometry(found: Prepared, spectra: Sequence[Spectrum]) -> Iterator[str]:
     if found.has_lost_reference:
         yield (
-            "Each model was relaxed to a geometry of its own, where the forces of DFT "
-            "do not apply: nothing is compared with DFT. Leave --relax out for that."
+            "Each model was relaxed to its own geometry, for which there are no "
+            "DFT forces, so there is no comparison with DFT. Leave --relax out to "
+            "compare."
         )
     phonon = next(iter(found.phonons.values()))
     yield from symmetry_notices(phonon)
     yield from charge_doubts(phonon)
     if phonon.nac_params is None and len(set(phonon.primitive.numbers)) > 1:
         yield (
-            "No Born charges: longitudinal and transverse optic modes are not split at "
-            "Γ. Give them with --born where the crystal is an insulator."
+            "No Born charges: longitudinal and transverse optic modes are not "
+            "split at Γ. For an insulator, give them with --born."
         )
     for one in spectra:
         if not found.relaxations and (one.residual_force or 0.0) > LARGE_RESIDUAL:
@@ -165,8 +166,8 @@ def _of_baselines(judged: Judged) -> Iterator[str]:
     rows = {row.baseline for row in judged.errors}
     if judged.errors and "global scalar" not in rows:
         yield (
-            "The baseline of one number from other materials is missing: this base has "
-            "not been measured. Give the number with --global-factor."
+            "The baseline with the factor of other materials is missing: the "
+            "factor of this base is unknown. Give it with --global-factor."
         )
 
 
@@ -276,8 +277,8 @@ def _refuse_unlike(found: ConductivityRecord, reference: ConductivityRecord) -> 
             f"{' and '.join(str(one.mesh) for one in (found, reference))} with "
             f"{' and '.join(str(shape) for shape in shapes)} modes, from supercells of "
             f"{found.n_atoms_supercell} and {reference.n_atoms_supercell} atoms.",
-            "Modes are compared one by one: same crystal, mesh, supercell, charges and "
-            "scattering.",
+            "Modes are compared one by one and need the same crystal, mesh, "
+            "supercell, charges and scattering.",
             "Compute both with the same settings.",
         )
 

@@ -1,10 +1,11 @@
-"""Phonons on the screen: how each model compares, and what to know."""
+"""Output of phonons in the terminal."""
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from atomgraft.page import blocks
+from atomgraft.page.wording import counted
 from atomgraft.phonons.record import PhononResult
 from atomgraft.phonons.tables import spectra_table, terminal_table
 from atomgraft.phonons.wording import doubts, headline
@@ -23,9 +24,9 @@ def print_record(screen: Console, result: PhononResult) -> None:
     """
     settings = result.settings
     caption = (
-        f"{result.formula}, {settings.space_group}: {settings.n_displacements} "
-        f"supercells of {settings.n_atoms_supercell} atoms, geometry "
-        f"{settings.geometry}"
+        f"{result.formula}, {settings.space_group}: "
+        f"{counted(settings.n_displacements, 'supercell')} of "
+        f"{settings.n_atoms_supercell} atoms, geometry {settings.geometry}"
     )
     screen.print(_shown(spectra_table(result, caption)))
     if result.errors:

@@ -1,4 +1,4 @@
-"""Crystals and models made ready: loaded, relaxed, displaced."""
+"""Loading, relaxing and displacing crystals."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -153,9 +153,9 @@ def prepared(
 def _refuse_supercell(spec: PhononSpec) -> None:
     if spec.supercell is not None:
         raise BadInputError(
-            f"A supercell was given, and {spec.crystal} has its own.",
-            "Models are asked for the forces on exactly the reference's supercells.",
-            "Leave --supercell out, or give the structure alone.",
+            f"A supercell was given, but {spec.crystal} defines its own.",
+            "Models are evaluated on exactly the supercells of the reference.",
+            "Leave --supercell out, or give only the structure.",
         )
 
 

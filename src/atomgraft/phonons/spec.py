@@ -71,7 +71,7 @@ class PhononSpec(BaseModel):
     @classmethod
     def _refuse_twins(cls, models: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(models)) < len(models):
-            raise ValueError("a model is named twice")
+            raise ValueError("a model is given twice")
         return models
 
     def document(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def checked_spec(kind: type[Spec], verb: str, given: dict[str, Any]) -> Spec:
     except ValidationError as error:
         raise BadInputError(
             f"The options do not fit: {problems_of(error, checked)}.",
-            "Every value must be in range.",
+            "Expected values within their ranges.",
             f"See: atomgraft {verb} --help",
         ) from error
 
@@ -134,9 +134,9 @@ def numbers_of(text: str, option: str, counts: set[int]) -> list[int]:
     ):
         wanted = " or ".join(str(one) for one in sorted(counts))
         raise BadInputError(
-            f"{option} came as {text[:60]!r}.",
-            f"It takes {wanted} whole numbers of up to nine digits.",
-            f"Write for example {option} '2 2 2'.",
+            f"{option} was given as {text[:60]!r}.",
+            f"Expected {wanted} whole numbers of up to nine digits.",
+            f"For example: {option} '2 2 2'.",
         )
     numbers = [int(one) for one in parts]
     return numbers * 3 if len(numbers) == 1 else numbers

@@ -1,4 +1,4 @@
-"""The suite of phonons: base, adapted and scratch beside DFT, crystal by crystal."""
+"""The test suite of phonons: base, adapted and scratch against DFT."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -137,9 +137,9 @@ def crystals_for(given: Sequence[str], trained: Sequence[str]) -> tuple[str, ...
     found = [one for name in trained if (one := _crystal_of(name)) is not None]
     if not found:
         raise BadInputError(
-            "Phonons were asked for, and no crystal is known: the run's files "
-            f"({', '.join(trained)}) hold no calculation of phonopy.",
-            "A structure or a calculation of phonopy is needed.",
+            "The suite 'phonons' needs a crystal, and the files of the run "
+            f"({', '.join(trained)}) contain no phonopy calculation.",
+            "Expected a structure or a phonopy calculation.",
             "Name it: --set phonons.crystal=phonopy.yaml",
         )
     return tuple(dict.fromkeys(found))
@@ -169,11 +169,12 @@ class PhononSuite(AbstractSuite):
     name = SUITE
     title = "Phonons"
     caption = (
-        "Errors of vibrations against the reference, mean over n crystals, with 95 % "
-        "intervals over five crystals or more: frequencies on the mesh, and the free "
-        "energy at 300 K of stable crystals. The base's force constants times the one "
-        "number that fits them best are the baseline: an adaptation that does not beat "
-        "it has learned nothing else. Crystal by crystal below."
+        "Errors of phonons against the reference, mean over n crystals, with 95 % "
+        "intervals for five crystals or more: frequencies on the mesh, and the "
+        "free energy at 300 K of stable crystals. The baseline is the base's force "
+        "constants times the one number that fits best; an adaptation that does "
+        "not beat it has learned no more than an overall stiffness. Each crystal "
+        "follows below."
     )
     Options = PhononOptions
 
@@ -207,8 +208,8 @@ class PhononSuite(AbstractSuite):
             scores=tuple(phonon_scores(found)),
             details={CRYSTALS: [one.model_dump(mode="json") for one in found]},
             unanswered=tuple(
-                f"{one.formula} has no reference calculation: its phonons are shown, "
-                "and have no error."
+                f"{one.formula} has no reference calculation, so its phonons have "
+                "no error."
                 for one in found
                 if not one.errors
             ),
@@ -234,7 +235,7 @@ class PhononSuite(AbstractSuite):
         scaled = table.find("base", SUITE, FREQUENCIES, OWN_SCALAR)
         if scaled is not None:
             one_number = (
-                f"the base's force constants times one fitted number give "
+                "the base's force constants times one fitted number give "
                 f"{figure(scaled.value)}"
             )
             return [f"{told}; {one_number}, so that {_beyond(after, scaled)}."]
@@ -249,10 +250,10 @@ def crystals_of(details: Mapping[str, Any]) -> tuple[PhononResult, ...]:
 def _beyond(after: Score, scaled: Score) -> str:
     """Compare with the base times one number; a small lead counts as none."""
     if after.value < (1 - MIN_GAIN) * scaled.value:
-        return "more was learned than a stiffness"
+        return "the model learned more than an overall stiffness"
     if after.value < scaled.value:
-        return "hardly more was learned than that number says"
-    return "no more was learned than that number says"
+        return "the model learned hardly more than that number"
+    return "the model learned no more than that number"
 
 
 def _phonons_of(

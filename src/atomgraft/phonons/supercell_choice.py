@@ -1,4 +1,4 @@
-"""The displaced supercells of a phonon calculation: which are labelled first."""
+"""The order in which displaced supercells are labelled."""
 
 import dataclasses
 import operator

@@ -91,12 +91,12 @@ def frequency_table(result: PhononResult) -> Table:
     """Return how far each contestant's frequencies are from the reference's."""
     name, mesh = reference_name(result), "×".join(map(str, result.settings.mesh))
     caption = (
-        f"Frequencies against those of {name} on the {mesh} mesh, sorted at each q. "
-        f"The shift is the mean of the contestant's minus {name}'s, the highest "
-        "frequency is compared alike. The last rows are baselines: the base's force "
-        "constants times one number, found on other materials (global) or fitted to "
-        "this very reference (own). An adaptation that does not beat them has learned "
-        "nothing else."
+        f"Errors of frequencies against {name} on the {mesh} mesh, sorted at each "
+        f"q. The shift is the mean difference (contestant minus {name}); the "
+        "highest frequency is compared in the same way. The last rows are "
+        "baselines: the base's force constants times one number, taken from other "
+        "materials (global) or fitted to this reference (own). An adaptation that "
+        "does not beat them has learned no more than an overall stiffness."
     )
     return _errors_table(result, caption, _FREQUENCY_COLUMNS)
 
@@ -104,10 +104,10 @@ def frequency_table(result: PhononResult) -> Table:
 def physics_table(result: PhononResult) -> Table:
     """Return what the errors do to thermal properties, softness and stability."""
     caption = (
-        f"Errors of free energy, entropy and heat capacity at 300 K against "
-        f"{reference_name(result)}, left open where either crystal is unstable; the "
-        "slope of forces against its forces by least squares, below one too soft; and "
-        f"whether no frequency is below −{threshold_text(result)} THz."
+        "Errors of free energy, entropy and heat capacity at 300 K against "
+        f"{reference_name(result)}, for stable crystals; least-squares slope of the "
+        "forces, below one if the model is too soft; and stability: no frequency "
+        f"below −{threshold_text(result)} THz."
     )
     columns = _PHYSICS_COLUMNS
     if any(one.conductivity_error is not None for one in result.errors):
@@ -146,7 +146,7 @@ def _rows(
         found = [one for one in result.errors if one.baseline == kind]
         scaled += [(one.title, *(text(one) for _, text in columns)) for one in found]
         if not found and errors_of(result, "base") is not None:
-            scaled.append((f"{words}: not known", *(MISSING for _ in columns)))
+            scaled.append((f"{words}: unknown", *(MISSING for _ in columns)))
     rows = [(one.title, *(text(one) for _, text in columns)) for one in judged]
     return rows, scaled
 
@@ -245,11 +245,11 @@ def soft_table(result: PhononResult) -> Table | None:
         return None
     return Table(
         caption=(
-            "Imaginary modes at the q-points whose waves fit into the supercell, where "
-            "frequencies are those of the forces and not interpolated; softest first. "
-            "Modes of one frequency share a row: symmetry makes them one."
+            "Imaginary modes at the q-points that are commensurate with the "
+            "supercell, where frequencies need no interpolation; softest first. "
+            "Degenerate modes share a row."
         ),
-        columns=("Contestant", "Frequency (THz)", "Modes", "q, for one of them"),
+        columns=("Contestant", "Frequency (THz)", "Modes", "q, one of them"),
         rows=tuple(rows),
         is_text=(True, False, False, True),
     )

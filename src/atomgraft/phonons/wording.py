@@ -120,7 +120,7 @@ AVERAGE_TEMPERATURE = 300.0
 _LARGEST_DENOMINATOR = 12
 
 _WITHOUT_REFERENCE = (
-    "No reference was given, so nothing here says how good these vibrations are."
+    "There is no reference, so the accuracy of these phonons is unknown."
 )
 
 
@@ -150,16 +150,14 @@ def _stability(result: PhononResult, subject: PhononErrors, name: str) -> str:
     if reference is None:
         return word
     if reference.is_stable == subject.is_stable:
-        return f"{word}, as {name} says"
-    return (
-        f"{word}, where {name} says {'stable' if reference.is_stable else 'unstable'}"
-    )
+        return f"{word}, as in {name}"
+    return f"{word}, but {('stable' if reference.is_stable else 'unstable')} in {name}"
 
 
 def _alone(result: PhononResult) -> str:
     shown = contestants(result)
     if not shown:
-        return "No vibrations were computed."
+        return "No phonons were computed."
     limit = threshold_text(result)
     unstable = [one for one in shown if not one.is_stable]
     if not unstable:
@@ -209,12 +207,11 @@ def sentences(result: PhononResult) -> tuple[str, ...]:
     found = [_against_baseline(result, subject)]
     if subject.free_energy_error is not None:
         error = signed_number(subject.free_energy_error)
-        found.append(f"Free energy at 300 K: {error} meV/atom from {name}.")
+        found.append(f"Free energy at 300 K: {error} meV/atom relative to {name}.")
     if subject.slope is not None:
         slope = number_text(subject.slope)
         found.append(
-            f"Slope of forces against those of {name}: {slope}; one is right, less is "
-            "too soft."
+            f"Slope of forces against those of {name}: {slope} (below one: too soft)."
         )
     return tuple(one for one in found if one)
 
@@ -225,15 +222,17 @@ def _against_baseline(result: PhononResult, subject: PhononErrors) -> str:
         return ""
     error = number_text(best.frequency_mae, digits=2)
     factor = "one number" if best.factor is None else number_text(best.factor)
-    text = f"The base's force constants times {factor} reach {error} THz; "
+    text = f"The base's force constants times {factor} have an error of {error} THz; "
     if is_gain(subject, best):
-        return text + "the adapted model beats that."
+        return text + "the adapted model is better."
     if subject.frequency_mae < best.frequency_mae:
         return text + (
             f"the adapted model beats that by less than {100 * MIN_GAIN:g} %: it has "
             "hardly learned more."
         )
-    return text + "an adaptation that does not beat it has learned nothing more."
+    return text + (
+        "an adaptation that is not better has learned no more than that factor."
+    )
 
 
 def doubts(result: PhononResult) -> tuple[str, ...]:
@@ -244,15 +243,15 @@ def doubts(result: PhononResult) -> tuple[str, ...]:
             found.append(_instability(one))
         elif lacks_modes(one, result.settings):
             found.append(
-                f"{one.title}: some modes have no real frequency; thermal curves leave "
-                "them out."
+                f"{one.title}: the thermal curves leave out modes with imaginary "
+                "frequencies."
             )
         if one.relaxation is not None:
             found += _relaxation_doubts(one.title, one.relaxation)
     if any(one.thermal and not one.is_stable for one in result.spectra):
         found.append(
-            "Thermal curves of an unstable crystal leave its imaginary modes out; they "
-            "are those of no real crystal."
+            "Thermal curves of an unstable crystal leave out its imaginary modes "
+            "and have no physical meaning."
         )
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""From a crystal and models to its vibrations on disk, beside those of DFT."""
+"""A phonon calculation from crystal and models to the record."""
 
 import time
 from collections.abc import Mapping
@@ -148,9 +148,9 @@ def _finished(spec: PhononSpec, inputs: str, folder: Path) -> PhononResult | Non
             what = f"another phonon calculation: {listed(changes(earlier, asked))}"
         raise BadInputError(
             f"{folder} holds {what}.",
-            "One folder holds one calculation: the same settings, and files as they "
-            "were.",
-            "Give another folder with --out, or --fresh to throw the old one away.",
+            "A folder holds one calculation, with the same settings and files.",
+            "Choose another folder with --out, or use --fresh to delete the old "
+            "result.",
         )
     return PHONONS.read(folder)
 

@@ -1,1 +1,1 @@
-"""What is on disk: scores, provenance, one way to write, read and upgrade."""
+"""Records on disk: scores, provenance, writing, reading and upgrading."""

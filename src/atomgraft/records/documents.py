@@ -1,4 +1,4 @@
-"""Records on disk: one way to write, find, read and upgrade every kind of them."""
+"""Writing, finding, reading and upgrading records of every kind."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -89,7 +89,7 @@ class RecordFile(Generic[AnyRecord]):
         if not is_file(path):
             raise BadInputError(
                 f"{folder} holds no {self.file}.",
-                f"A folder made by '{self.command}' is needed.",
+                f"Expected a folder made by '{self.command}'.",
                 f"Check the path, or make one: {self.command} --out NEW_FOLDER",
             )
         document = read_json(path, title=self.title, remedy=self.broken)
@@ -164,6 +164,6 @@ def unfit(origin: str, title: str, reason: str, remedy: str) -> BadInputError:
     """Return the error for a document of other content than its file should have."""
     return BadInputError(
         f"{origin} is not a readable {title}: {reason[:200]}.",
-        "A file as atomgraft wrote it is needed.",
+        "Expected a file as atomgraft wrote it.",
         remedy,
     )

@@ -1,4 +1,4 @@
-"""Where numbers came from: one entry for each command that made some of them."""
+"""Provenance: one entry for each command that added numbers."""
 
 from typing import Literal
 

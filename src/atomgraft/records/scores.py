@@ -1,4 +1,4 @@
-"""Scores and what follows from them: one row a number, whatever was asked."""
+"""Scores: one row per number, and the verdict."""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -12,7 +12,7 @@ Degree = Literal["little", "moderate", "severe"]
 
 
 class Score(Record):
-    """One number: which model, what was asked, how it was measured."""
+    """One number: model, quantity, metric and unit."""
 
     model: ModelName
     suite: str
@@ -108,6 +108,6 @@ def _explained(score: dict[str, Any]) -> dict[str, Any]:
     n = score["n"]
     if n < FEWEST:
         said = f"{n} structure{'s' * (n > 1)}"
-        why = f"{said}; an interval needs {FEWEST} that are independent"
+        why = f"{said}; an interval needs {FEWEST} independent ones"
         return score | {"interval": None, "n_independent": n, "no_interval": why}
     return score | {"n_independent": n, "independent": f"structures, {OLD}"}

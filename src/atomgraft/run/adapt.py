@@ -166,7 +166,7 @@ class _Place(contextlib.ExitStack):
         """Return the result of a run that has nothing left to do."""
         done = None if self.fresh else finished_run(self.folder, self.spec, inputs)
         if done is not None:
-            listener.on_notice(f"{self.folder} is finished already; nothing to do.")
+            listener.on_notice(f"{self.folder} is already finished; nothing to do.")
         return done
 
     def rows(self, inputs: Inputs) -> KeptRows:
@@ -317,12 +317,12 @@ def _not_judged(outcome: Fit, folder: Path) -> Verdict:
             headline="Not finished.",
             sentences=(
                 f"Training was {outcome.ended} after {outcome.n_steps} steps.",
-                f"Go on with: atomgraft adapt {folder}",
+                f"Continue with: atomgraft adapt {folder}",
             ),
         )
     return Verdict(
         took=None,
-        headline="Trained, not judged yet.",
+        headline="Training finished. The model has not been tested yet.",
         sentences=(
             f"Judge it on held-out structures: atomgraft prove {folder} --test FILE",
         ),

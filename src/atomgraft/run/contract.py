@@ -1,4 +1,4 @@
-"""Draw up a contract: the terms of a run, and its cost from a timed probe."""
+"""The plan of a run: its terms, and its cost from a timed probe."""
 
 import dataclasses
 import time
@@ -77,7 +77,7 @@ def draw_up(
     fabric = make_fabric(spec.device)
     notices = list(inputs.notices)
     if not fresh and finished_run(folder, spec, inputs) is not None:
-        notices.append(f"{folder} is finished already; adapt would do nothing.")
+        notices.append(f"{folder} is already finished; adapt would do nothing.")
     terms = terms_of(spec, inputs, setup)
     prospect = _Prospect(
         inputs=inputs,

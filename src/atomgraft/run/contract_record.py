@@ -122,7 +122,7 @@ def read_contract(path: Path) -> Contract:
     if not is_file(path):
         raise BadInputError(
             f"There is no file {path}.",
-            "A contract as 'atomgraft plan --write' makes it is needed.",
+            "Expected a plan file written by 'atomgraft plan --write'.",
             "Check the path, or plan the run first.",
         )
     remedy = "Plan the run again: atomgraft plan ... --write."

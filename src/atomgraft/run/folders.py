@@ -1,4 +1,4 @@
-"""The folder of a run: what it reads, and whether it is finished."""
+"""The folder of a run: its inputs, and whether it is finished."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,8 +100,8 @@ def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | Non
         what = "base" if is_alike else "data, or which of it trains as differences,"
         raise BadInputError(
             f"{folder} holds a finished run, and its {what} has changed since.",
-            "A finished run belongs to the files it was made from.",
-            "Give another folder with --out, or --fresh to throw the old run away.",
+            "A finished run cannot be used with other files than it was made from.",
+            "Choose another folder with --out, or use --fresh to delete the old run.",
         )
     return result
 

@@ -1,4 +1,4 @@
-"""Structures that judge a run, read and compared with what it was trained on.
+"""Test structures of a run, read and compared with its training structures.
 
 Nothing here loads torch: a test structure that was trained on is refused at once.
 """
@@ -28,7 +28,7 @@ LEAKS = ("split-leak", "trajectory-leak")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """What judges a run.
+    """Test structures of a run.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def read_held_out(
     folder: Path,
     default_labels: bool = False,
 ) -> HeldOut:
-    """Read structures that judge a run, and check what needs no model.
+    """Read test structures, and run the checks that need no model.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def read_held_out(
         raise BadInputError(
             f"All {len(read)} test structures belong to further heads of the run"
             f" ({', '.join(spec.heads)}).",
-            "What the run was made for is judged on labels of its own level of theory.",
-            "Give structures without a head, or with another one.",
+            "The run is tested on labels of its own level of theory.",
+            "Give structures without a head, or with the head of the run.",
         )
     if len(structures) < len(read):
         notes.append(
@@ -189,8 +189,8 @@ def _read_again(spec: RunSpec, result: RunResult) -> list[Atoms]:
         raise BadInputError(
             f"The training files of the run ({', '.join(spec.train)}) have changed "
             "since it was made.",
-            "They are read again to see that no test structure was trained on.",
-            "Put them back, or make the run again.",
+            "They are read again to check that no test structure was trained on.",
+            "Restore the files, or make the run again.",
         )
     return trained
 
@@ -205,7 +205,7 @@ def _refuse_trained(trained: Sequence[Atoms], structures: Sequence[Atoms]) -> No
     ]
     if both:
         raise BadInputError(
-            f"{len(both)} test structures were trained on ({both[0]}).",
-            "Structures that training has not seen are needed.",
+            f"{len(both)} test structures are also training structures ({both[0]}).",
+            "Expected test structures that are not in the training set.",
             "Give other frames with --test; 'file.extxyz@20:' leaves the first 20 out.",
         )

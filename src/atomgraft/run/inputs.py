@@ -1,4 +1,4 @@
-"""What a run starts from, read and checked before anything is written."""
+"""Inputs of a run, read and checked before anything is written."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -151,14 +151,14 @@ def origins_of(name: str) -> tuple[str, ...]:
             raise BadInputError(
                 f"The graft in {found[-1]} names itself as its base"
                 + (f", by way of {found[-2]}." if found[-2] != found[-1] else "."),
-                "A graft grows on another model.",
-                "Put back the run as 'atomgraft adapt' wrote it, or make it again.",
+                "A graft belongs to another model, its base.",
+                "Restore the run as 'atomgraft adapt' wrote it, or make it again.",
             )
         if len(seen) == MAX_GRAFTS:
             raise BadInputError(
                 f"{name} is a graft on a graft on a graft ..., {MAX_GRAFTS} and more.",
-                f"Up to {MAX_GRAFTS} grafts may grow on each other.",
-                "Merge one of them (atomgraft merge) and give the merged file.",
+                f"At most {MAX_GRAFTS} grafts may be chained.",
+                "Merge one of them (atomgraft merge) and use the merged file.",
             )
         seen.add(graft.resolve())
         places = base_places(Path(found[-1]))
@@ -270,11 +270,11 @@ def merged_run(
     """
     card = read_card(folder / GRAFT)
     if head is not None and head not in card.heads:
-        known = ", ".join(card.heads) or "none besides the one it was made for"
+        known = ", ".join(card.heads) or "none besides its target head"
         raise BadInputError(
             f"{folder} has no head {head!r}.",
             f"Its further heads: {known}.",
-            "Leave --head out for the one that the run was made for.",
+            "Leave --head out to use the target head of the run.",
         )
     if base is None:
         origins_of(str(folder))
@@ -560,15 +560,15 @@ def require_finished(folder: Path) -> None:
     if has_graft and not RESULT.read(folder).finished:
         raise BadInputError(
             f"The run in {folder} has not finished.",
-            "The folder of a finished 'atomgraft adapt' is needed.",
-            f"Go on with it first: atomgraft adapt {folder}",
+            "Expected the folder of a finished 'atomgraft adapt' run.",
+            f"Finish it first: atomgraft adapt {folder}",
         )
     if not has_graft:
         has_run = (folder / SPEC).is_file()
         raise BadInputError(
             f"{folder} holds no {GRAFT}.",
-            "The folder of a finished 'atomgraft adapt' is needed.",
-            f"Go on with it first: atomgraft adapt {folder}"
+            "Expected the folder of a finished 'atomgraft adapt' run.",
+            f"Finish it first: atomgraft adapt {folder}"
             if has_run
             else "Check the path.",
         )

@@ -1,4 +1,4 @@
-"""A run as one plain model file, beside the run or where the user wants it."""
+"""Writing a run as one plain model file."""
 
 import shlex
 from pathlib import Path
@@ -57,9 +57,8 @@ def write_merged(
     if path != place and place.suffix[1:2].isalpha():  # no part of si-300.5K
         raise BadInputError(
             f"{place} ends in {place.suffix}.",
-            f"A {merged.card.framework} model is kept in a file that ends in "
-            f"{path.suffix}.",
-            f"Give --out {shlex.quote(str(place.with_suffix(path.suffix)))}",
+            f"Files of {merged.card.framework} models end in {path.suffix}.",
+            f"Use --out {shlex.quote(str(place.with_suffix(path.suffix)))}",
         )
     if out is None:
         with held(folder, None):
@@ -71,7 +70,7 @@ def write_merged(
 
 
 def exported_note(potential: AbstractPotential) -> str | None:
-    """Return what an exported file loses of large reference energies, in words.
+    """Return the rounding of large reference energies in an exported file, in words.
 
     Examples
     --------

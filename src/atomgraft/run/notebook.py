@@ -1,4 +1,4 @@
-"""The verbs of a run from Python: what the command line calls, with objects."""
+"""The commands of a run from Python, with objects."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -281,7 +281,7 @@ class Run:
             if not 0 <= share <= 1:
                 raise BadInputError(
                     f"share is {share}.",
-                    "A number from 0 (the base) to 1 (the adapted model) is needed.",
+                    "Expected a number from 0 (the base) to 1 (the adapted model).",
                     "Leave it out for the adapted model.",
                 )
             require_finished(self.folder)
@@ -375,10 +375,10 @@ def open_run(
     """
     with about_arguments():
         if not (Path(folder) / SPEC).is_file():
-            what = "holds no run" if is_folder(Path(folder)) else "is not there"
+            what = "holds no run" if is_folder(Path(folder)) else "does not exist"
             raise BadInputError(
                 f"{folder} {what}.",
-                "The folder of a run, with its spec.yaml, is needed.",
+                "Expected the folder of a run with its spec.yaml.",
                 "Check the path.",
             )
         files = [trust] if isinstance(trust, str) else list(trust)
@@ -497,7 +497,7 @@ def source_of(model: object, argument: str) -> Source:
         return Source(str(model), None, NO_TRUST)
     raise BadInputError(
         f"{argument} is of type {type(model).__name__}.",
-        "A model is needed: its name, what load() returned, or a run.",
+        "Expected a model: its name, what load() returned, or a run.",
         f"Give for example {argument}='7net-0'.",
     )
 
@@ -509,8 +509,8 @@ def _base_of(base: object, head: str | None) -> Source:
     if source.head is not None:
         raise BadInputError(
             f"base has the head {source.head}, and head={head!r} was given.",
-            "One run starts from one head.",
-            "Leave head= out, or load the base with it.",
+            "A run starts from one head.",
+            "Leave head= out, or load the base with that head.",
         )
     return dataclasses.replace(source, head=head)
 

@@ -1,4 +1,4 @@
-"""Where the files that a run names are today; it and they may have been moved."""
+"""Present location of the files of a run that was moved."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The proof of a run: held-out errors, forgetting and consistency, side by side."""
+"""The test of a run: held-out errors, forgetting and consistency."""
 
 import dataclasses
 import functools
@@ -105,7 +105,7 @@ low-rank deltas are multiplied out in another order."""
 
 
 def _ignore(_text: str) -> None:
-    """Tell nobody."""
+    """Ignore the message."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -268,9 +268,10 @@ def _with_answers(result: RunResult, found: Mapping[str, Answers]) -> RunResult:
         wrong = {one.suite for one in answers.scores} - {name}
         if wrong:
             raise AtomgraftError(
-                f"The suite {name!r} returned scores of {', '.join(sorted(wrong))}.",
-                "Every score of a suite has its name.",
-                "Tell its authors.",
+                f"The suite {name!r} returned scores of other suites: "
+                f"{', '.join(sorted(wrong))}.",
+                "Every score must carry the name of its suite.",
+                "Report this to its authors.",
             )
     kept = [one for one in result.scores if one.suite not in found]
     order = (*ORDER, *found)
@@ -329,8 +330,8 @@ def _refuse_changed_spec(folder: Path, spec: RunSpec, result: RunResult) -> None
     if spec.identity() != made_from.identity():
         raise BadInputError(
             f"{folder / SPEC} was changed after the run.",
-            "A run is judged by the spec it was made from.",
-            "Put the file back, or make a run of the new spec in another folder.",
+            "A run is tested with the spec it was trained with.",
+            "Restore the file, or make a run with the new spec in another folder.",
         )
 
 
@@ -355,13 +356,13 @@ class _Judge:
         result, dropped, why = self.result, set[str](), ""
         if not _is_same(result.moved, moved):
             dropped |= _answered(result)
-            why = "the graft is another than the one they judged"
+            why = "the graft has changed since"
         elif any(self._has_changed(one) for one in result.data if one.role == "test"):
             dropped, why = {LABELS}, "their files have changed since"
         if not dropped:
             return result
         self.notify(
-            f"Earlier answers are dropped ({', '.join(sorted(dropped))}): {why}."
+            f"Earlier results are discarded ({', '.join(sorted(dropped))}): {why}."
         )
         has_labels = LABELS not in dropped
         return result.model_copy(

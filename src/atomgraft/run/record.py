@@ -1,4 +1,4 @@
-"""The shape of ``result.json``: readable years later, without torch."""
+"""The layout of ``result.json``, read without torch."""
 
 from typing import Annotated, Any, Literal
 
@@ -213,7 +213,7 @@ class TrainingRecord(Record):
 
 
 class RunResult(Record):
-    """Everything a run folder knows; written by ``adapt``, extended by ``prove``."""
+    """The result of a run; written by ``adapt``, extended by ``prove``."""
 
     schema_version: Annotated[int, Field(ge=1)] = SCHEMA_VERSION
     name: str

@@ -103,9 +103,9 @@ def _drawn(
     count = count_labels(found)
     if not (count.n_energies or count.n_forces or count.n_stresses):
         raise BadInputError(
-            f"Nothing can be rehearsed from {', '.join(wanted.files)}: no frame has "
-            f"labels and elements that {spec.base} knows.",
-            "Labelled structures of the data the base was trained on are needed.",
+            f"No frame of {', '.join(wanted.files)} can be used for replay: none "
+            f"has labels and only elements that {spec.base} supports.",
+            "Expected labelled structures of the data that the base was trained on.",
             "Name other files under axes.rehearses.files, or set rehearses to "
             "{kind: pseudo}.",
         )

@@ -1,4 +1,4 @@
-"""A run on the screen: what moves, a bar with the time left, the verdict."""
+"""Output of a run in the terminal: trained roles, progress, verdict."""
 
 import contextlib
 from collections.abc import Generator
@@ -45,7 +45,7 @@ class TrainingScreen:
     def on_start(self, step: int, n_steps: int) -> None:
         """Say where training begins."""
         if step:
-            self.screen.print(f"Going on from step {step}.")
+            self.screen.print(f"Continuing from step {step}.")
         self.n_steps = n_steps
         self.gauge.show("training", step, n_steps)
 

@@ -1,4 +1,4 @@
-"""What labelled structures span: materials, temperatures, volumes, strains."""
+"""Range of labelled structures: materials, temperatures, volumes, strains."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -78,9 +78,9 @@ def refit_references(
         if energy_of(atoms) is not None and not is_isolated_atom(atoms)
     ]
     if not wanted:
-        return {}, _unchanged("left as they are, as asked", len(labelled))
+        return {}, _unchanged("not refitted, as requested", len(labelled))
     if not labelled:
-        return {}, _unchanged("left as they are: no structure has an energy", 0)
+        return {}, _unchanged("not refitted: no structure has an energy", 0)
     labels = np.array([energy_of(atoms) for atoms in labelled], dtype=float)
     residuals = labels - _energies(base, labelled, progress)
     compositions, elements = count_elements(labelled)

@@ -1,4 +1,4 @@
-"""What a run was asked to do: frozen, validated, unknown keys refused."""
+"""The spec of a run: frozen, validated, unknown keys refused."""
 
 import json
 from collections.abc import Mapping
@@ -119,7 +119,9 @@ class RunSpec(BaseModel):
             raise ValueError(f"a head cannot be called {', '.join(sorted(taken))}")
         ratios = [self.knobs.ratio, *(one.knobs.ratio for one in self.heads.values())]
         if not any(ratios):
-            raise ValueError("the ratios of all heads are zero: nothing would be seen")
+            raise ValueError(
+                "the ratios of all heads are zero, so that no structure would be used"
+            )
         if self.recipe in RECIPES:
             named = _skeleton(RECIPES[self.recipe].axes)
             if _skeleton(self.axes) != named:
@@ -306,9 +308,9 @@ def refuse_other_spec(folder: Path, spec: RunSpec) -> None:
         both = (one.document(without={"device"}) for one in (stored, spec))
         differing = changes(*both)
         raise BadInputError(
-            f"{folder} holds a run of another spec: {listed(differing)}.",
-            "One folder holds one run.",
-            "Give another folder with --out, or --fresh to throw the old run away.",
+            f"{folder} contains a run with a different spec: {listed(differing)}.",
+            "A folder holds one run.",
+            "Choose another folder with --out, or use --fresh to delete the old run.",
         )
 
 

@@ -153,7 +153,7 @@ def _read_head(
     if not own:
         raise BadInputError(
             f"The head {name!r} has no training structures.",
-            "A head learns from labels of its own level of theory.",
+            "A head needs labels of its own level of theory.",
             f"Name files under heads.{name}.train, or mark frames with head={name}.",
         )
     judging = [one for one in validation if one.info.get(HEAD) == name]
@@ -188,7 +188,7 @@ def without_lone_atoms(train: list[Atoms]) -> tuple[list[Atoms], str | None]:
     n_left = len(train) - len(kept)
     if not n_left or not kept:
         return train, None
-    return kept, f"{n_left} frames of isolated atoms are left out of training."
+    return kept, f"{n_left} frames of isolated atoms are not used for training."
 
 
 def notices_of(findings: Sequence[Finding]) -> list[str]:
@@ -229,7 +229,7 @@ def require_labels(spec: RunSpec, structures: Sequence[Atoms], kind: str) -> Non
     if not any(there[one] for one in wanted):
         raise BadInputError(
             f"The {kind} structures have no {' or '.join(wanted)}.",
-            "Labels of a property with a weight in the objective are needed.",
+            "Expected labels for a property with a weight in the objective.",
             "Give labelled structures, or other weights under training.objective.",
         )
 
@@ -252,10 +252,10 @@ def require_batch(spec: RunSpec, train: Sequence[Atoms]) -> None:
     size = spec.training.batch_size
     if size != "auto" and size > len(train):
         raise BadInputError(
-            f"Batches of {size} structures were asked for, and {len(train)} are "
-            "there to train on.",
-            "A batch holds each structure once at most.",
-            f"Ask for {len(train)} or fewer with --batch-size, or leave it out.",
+            f"The batch size is {size}, and there are {len(train)} training "
+            "structures.",
+            "A batch contains each structure at most once.",
+            f"Use --batch-size {len(train)} or smaller, or leave it out.",
         )
 
 
@@ -303,7 +303,7 @@ def difference_record(
 
 
 def notice_of(record: DifferenceRecord) -> str:
-    """Return what the user should know of a set with force differences.
+    """Return the notice about a set with force differences.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which suites a run can be judged by: one line each, and those of plug-ins."""
+"""The test suites of a run, and those of plug-ins."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_origin
@@ -41,7 +41,7 @@ SuiteSettings = Mapping[str, Mapping[str, Any]]
 def chosen_suites(
     named: Sequence[str], *, has_test: bool, answered: Iterable[str]
 ) -> tuple[str, ...]:
-    """Return which suites are asked.
+    """Return the requested suites.
 
     Held-out structures are there to be judged on, and forgetting is measured on every
     run, so both are added where they were left out.
@@ -146,7 +146,7 @@ def suites_with(key: str, names: Sequence[str]) -> list[str]:
     if found := [name for name in names if name in able]:
         return found
     raise BadInputError(
-        f"--{key} was given, and no suite that is asked uses it.",
+        f"--{key} was given, but no requested suite uses it.",
         f"Suites that do: {', '.join(able) or 'none'}.",
         f"Add {' or '.join(f'--suite {name}' for name in able)}."
         if able

@@ -1,4 +1,4 @@
-"""What a run will do, said once for the contract, the run and its result."""
+"""The terms of a run, for the plan, the run and its result."""
 
 import dataclasses
 import json
@@ -72,7 +72,7 @@ def hold_to(planned: Terms, found: Terms) -> None:
         return
     raise BadInputError(
         f"This is not the run that was planned: {listed(differing)}.",
-        "With --plan, a run does exactly what its plan says.",
+        "With --plan, a run must agree with its plan.",
         "Plan it again with 'atomgraft plan', or leave --plan out.",
     )
 

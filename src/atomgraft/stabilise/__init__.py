@@ -1,1 +1,1 @@
-"""Where unstable crystals go: imaginary modes followed to stable structures."""
+"""Following imaginary modes of unstable crystals to stable structures."""

@@ -22,47 +22,56 @@ NAME = "stabilise"
 def command(
     ctx: typer.Context,
     crystal: Annotated[
-        str, typer.Argument(help="A structure, or a calculation of phonopy.")
+        str, typer.Argument(help="A structure, or a phonopy calculation.")
     ],
-    model: Annotated[str, typer.Option(help="Model, or folder of a run.")],
+    model: Annotated[str, typer.Option(help="Model: name, file or run folder.")],
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the tree, stabilise-NAME if none; a tree that was begun "
-            "there goes on."
+            help="Output folder; default: stabilise-NAME. An unfinished tree there "
+            "is continued."
         ),
     ] = None,
-    depth: Annotated[int, typer.Option(help="Distortions one after the other.")] = 3,
+    depth: Annotated[int, typer.Option(help="Number of successive distortions.")] = 3,
     max_daughters: Annotated[
-        int, typer.Option(help="Trials relaxed for each crystal, lowest first.")
+        int, typer.Option(help="Trials relaxed for each crystal, lowest energy first.")
     ] = 6,
     threshold: Annotated[
-        float, typer.Option(help="Imaginary below minus this frequency, THz.")
+        float,
+        typer.Option(help="Modes below minus this frequency count as imaginary, THz."),
     ] = 0.1,
     supercell: Annotated[
         str | None,
-        typer.Option(help="Of the first crystal: '2 2 2', or nine numbers in rows."),
+        typer.Option(
+            help="Supercell of the first crystal: '2 2 2', or nine numbers in rows."
+        ),
     ] = None,
     length: Annotated[
         float | None,
-        typer.Option(help="Least thickness of supercells, A; 7.5 if neither is given."),
+        typer.Option(help="Minimum thickness of supercells, A; default: 7.5."),
     ] = None,
-    fmax: Annotated[float, typer.Option(help="Forces at rest, eV/A.")] = 1e-4,
-    max_steps: Annotated[int, typer.Option(help="Of one relaxation.")] = 500,
+    fmax: Annotated[
+        float, typer.Option(help="Convergence threshold of forces, eV/A.")
+    ] = 1e-4,
+    max_steps: Annotated[
+        int, typer.Option(help="Maximum number of steps of a relaxation.")
+    ] = 500,
     distance: Annotated[float, typer.Option(help="Displacement, A.")] = 0.01,
     head: Head = None,
     kernels: Kernels = "ours",
-    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    dtype: Annotated[
+        str, typer.Option(help="Precision: float64 or float32.")
+    ] = "float64",
     max_atoms: Annotated[
-        int | None, typer.Option(help="Atoms in one call of the model.")
+        int | None, typer.Option(help="Maximum number of atoms per call of the model.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")] = "auto",
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
     spec_file: SpecFile = None,
     as_json: Json = False,
 ) -> None:
-    """Freeze in imaginary modes, relax, repeat; write the tree, files and the page."""
+    """Follow imaginary modes to stable structures; write the tree and the HTML page."""
     from atomgraft.stabilise.page import write_page
     from atomgraft.stabilise.screen import print_record
     from atomgraft.stabilise.spec import StabiliseSpec

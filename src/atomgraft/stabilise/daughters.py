@@ -1,4 +1,4 @@
-"""From a frozen wave to the crystal it becomes: trial, relaxation, recognition."""
+"""From a frozen mode to a daughter structure: trial, relaxation, recognition."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""From an unstable crystal down to stable ones: imaginary modes, and where they lead.
+"""Imaginary modes of an unstable crystal, and the descent to stable ones.
 
 Every crystal is relaxed, its imaginary modes are found, frozen in along the directions
 that symmetry singles out, and relaxed without symmetry; what comes out is recognised,
@@ -294,7 +294,7 @@ def _vibrate(
 def _grow(
     tree: Tree, parent: Crystal, engine: Engine, plan: DescentPlan, report: Report
 ) -> list[Crystal]:
-    """Relax the trials of a crystal; return the daughters that nobody knew."""
+    """Relax the trials of a crystal; return the new daughters."""
     trials = _trials(parent, engine)
     chosen = trials[: plan.max_daughters]
     parent.counts = dict.fromkeys(("relaxed", "fell back", "known", "fell apart"), 0)

@@ -1,4 +1,4 @@
-"""A potential that remembers on disk what it was asked, so that a descent can go on."""
+"""A potential with results stored on disk, so that a descent can be resumed."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""The page of a tree of distortions: verdict, figure, then parent, mode, daughter."""
+"""The page of a tree of distortions."""
 
 import textwrap
 from pathlib import Path
@@ -57,10 +57,9 @@ def tree_figure(result: StabiliseResult) -> Figure | None:
     return Figure(
         name="tree",
         caption=(
-            "Energy per atom of every crystal against the first one; a column is one "
-            "distortion further from it. Solid lines are the ways by which crystals "
-            "were found first, dotted ones lead to crystals that were known; point at "
-            "a line's middle for its mode."
+            "Energy per atom of every crystal relative to the first; each column "
+            "is one more distortion. Solid lines lead to new crystals, dotted "
+            "lines to known ones. Hover over the middle of a line to see its mode."
         ),
         plots=(
             Plot(
@@ -232,8 +231,8 @@ def page_text(result: StabiliseResult) -> str:
     sections = [
         _section("tree", "The tree", tree_figure(result)),
         _section("crystals", "Crystals", _crystal_table(result)),
-        _section("ways", "From parent by mode to daughter", _step_table(result)),
-        _section("notes", "What to know", *_notes(result)),
+        _section("ways", "Distortions from parent to daughter", _step_table(result)),
+        _section("notes", "Notes", *_notes(result)),
         _section("settings", "Settings", _settings(result)),
         _section("provenance", "Provenance", *_provenance(result)),
     ]
@@ -254,7 +253,7 @@ def _cover(result: StabiliseResult) -> Cover:
     warning = ("This tree has not finished.", "Run the same command again.")
     return Cover(
         title=f"Instabilities of {result.formula}",
-        label="Where it goes",
+        label="Result",
         mark=_mark(result),
         headline=result.headline,
         sentences=result.notices,
@@ -302,9 +301,9 @@ def _crystal_table(result: StabiliseResult) -> Table | None:
     first = {one.daughter: one for one in result.steps if one.is_first}
     return Table(
         caption=(
-            "Every crystal once, by the way it was found first. Energy and volume per "
-            "atom against the first crystal; the lowest frequency is that of the "
-            "commensurate grid of its own supercell."
+            "Every crystal once, at its first occurrence. Energy and volume per "
+            "atom are relative to the first crystal; the lowest frequency is on "
+            "the commensurate grid of its own supercell."
         ),
         columns=(
             "Crystal",
@@ -344,7 +343,7 @@ def _crystal_row(one: CrystalRecord, first: dict[int, StepRecord]) -> tuple[str,
 def state_of(one: CrystalRecord) -> str:
     """Return whether a crystal is stable, in a word or two."""
     if not one.is_converged:
-        return "not relaxed to the end"
+        return "not converged"
     if one.is_stable is None:
         return "no phonons"
     return "stable" if one.is_stable else "unstable"
@@ -360,11 +359,11 @@ def _step_table(result: StabiliseResult) -> Table | None:
         return None
     return Table(
         caption=(
-            "Each distortion that led to another crystal: the mode that was frozen "
-            "in, the direction of its order parameter with the number of equal "
-            "domains and the symmetry it leaves, the amplitude of lowest energy "
-            "before anything was relaxed (displacement of the atom that moves most), "
-            "and what became of it. Energies against the parent."
+            "Each distortion that led to another crystal: the mode, the direction "
+            "of its order parameter with the number of equivalent domains and the "
+            "remaining symmetry, the amplitude of lowest energy before relaxation "
+            "(largest atomic displacement), and the result. Energies are relative "
+            "to the parent."
         ),
         columns=(
             "Parent",
@@ -373,7 +372,7 @@ def _step_table(result: StabiliseResult) -> Table | None:
             "Domains",
             "Symmetry left",
             "Amplitude, Å",
-            "Energy there, meV/atom",
+            "Energy at this amplitude, meV/atom",
             "Daughter",
             "Energy, meV/atom",
         ),
@@ -417,7 +416,7 @@ def _settings(result: StabiliseResult) -> Facts:
     return Facts(
         pairs=(
             ("Depth", counted(plan.depth, "distortion")),
-            ("Trials relaxed a crystal", f"at most {plan.max_daughters}"),
+            ("Trials relaxed per crystal", f"at most {plan.max_daughters}"),
             ("Imaginary below", f"-{plan.threshold:g} THz"),
             ("Supercell of the first crystal", rows),
             ("Supercells of its daughters", f"at least {plan.length:.2f} Å thick"),

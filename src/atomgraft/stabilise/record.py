@@ -1,4 +1,4 @@
-"""The shape of ``stabilise.json``: a tree of crystals, each a distortion of another.
+"""The layout of ``stabilise.json``.
 
 Crystals lie in a flat list and name each other by number. Frequencies are in THz,
 imaginary ones negative; energies in meV per atom against the first crystal, so that
@@ -152,7 +152,7 @@ class StabiliseResult(Record):
         """Check that every step leads from and to crystals that are there."""
         ends = [end for step in self.steps for end in (step.parent, step.daughter)]
         if any(not 0 <= end < len(self.crystals) for end in ends):
-            raise ValueError("a step names a crystal that is not there")
+            raise ValueError("a step names an unknown crystal")
         return self
 
     def best(self) -> CrystalRecord | None:
@@ -174,6 +174,6 @@ STABILISE = RecordFile(
     title="result",
     command="atomgraft stabilise",
     broken=(
-        "Remove it and run 'atomgraft stabilise' again; what was computed is kept."
+        "Remove it and run 'atomgraft stabilise' again; finished calculations are kept."
     ),
 )

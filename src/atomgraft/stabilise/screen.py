@@ -1,4 +1,4 @@
-"""A tree of distortions as people read it on the screen."""
+"""Output of a tree of distortions in the terminal."""
 
 from rich.console import Console
 from rich.markup import escape
@@ -45,7 +45,7 @@ def _hang(branch: Tree, result: StabiliseResult, number: int) -> None:
 def crystal_line(one: CrystalRecord) -> str:
     """Return a crystal in one line, with markup."""
     if not one.is_converged:
-        state = "[yellow]not relaxed to the end[/yellow]"
+        state = "[yellow]not converged[/yellow]"
     elif one.is_stable is None:
         state = "[yellow]no phonons[/yellow]"
     elif one.is_stable:

@@ -1,4 +1,4 @@
-"""What a descent was asked to do: frozen, unknown keys refused."""
+"""The spec of a descent: frozen, unknown keys refused."""
 
 import json
 from typing import Annotated, Literal

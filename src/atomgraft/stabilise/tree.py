@@ -1,4 +1,4 @@
-"""A tree of distortions: crystals, how one is recognised, and what goes to disk."""
+"""A tree of distortions: its crystals, their recognition, and its file."""
 
 import dataclasses
 import io
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Engine(Protocol):
-    """What a descent asks of a potential."""
+    """Relaxations and phonons for a descent."""
 
     def energies(self, structures: Sequence[Atoms]) -> list[float]:
         """Return energies per atom, eV."""
@@ -131,7 +131,7 @@ def first_crystal(found: Relaxation) -> Crystal:
     before, after = found.groups
     notes = [] if found.is_converged else [_not_converged(found)]
     if before != after:
-        notes.append(f"it was {before} before it was relaxed")
+        notes.append(f"it was {before} before relaxation")
     return Crystal(
         number=0,
         depth=0,
@@ -362,9 +362,12 @@ def headline(result: StabiliseResult) -> str:
     """
     root = result.crystals[0]
     if root.is_stable is None:
-        return f"{result.formula} did not relax; nothing can be said of its stability."
+        return (
+            f"The relaxation of {result.formula} did not converge; its stability "
+            "is unknown."
+        )
     if root.is_stable:
-        return f"{result.formula} in {root.space_group} is stable: nothing to do."
+        return f"{result.formula} in {root.space_group} is stable."
     best = result.best_stable()
     if best is None and not result.finished:
         return f"{result.formula} in {root.space_group} is unstable."
@@ -380,7 +383,7 @@ def headline(result: StabiliseResult) -> str:
 
 
 def notices_of(result: StabiliseResult) -> tuple[str, ...]:
-    """Return what a reader must know before using the tree.
+    """Return notices for the reader of the tree.
 
     Parameters
     ----------
@@ -391,7 +394,7 @@ def notices_of(result: StabiliseResult) -> tuple[str, ...]:
     lost = [one for one in result.crystals if not one.is_converged]
     if lost:
         names = ", ".join(f"{one.number} ({one.space_group})" for one in lost)
-        found.append(f"Not relaxed to the end, and not followed: crystal {names}.")
+        found.append(f"Not converged, and not followed further: crystal {names}.")
     left_out = sum(one.counts.get("left out", 0) for one in result.crystals)
     if left_out:
         found.append(
@@ -406,13 +409,13 @@ def notices_of(result: StabiliseResult) -> tuple[str, ...]:
     if deep:
         names = ", ".join(f"{one.number} ({one.space_group})" for one in deep)
         found.append(
-            f"Still unstable where --depth {result.settings.depth} ends the search: "
-            f"crystal {names}."
+            f"Still unstable at --depth {result.settings.depth}, where the search "
+            f"ends: crystal {names}."
         )
     best, stable = result.best(), result.best_stable()
     if best is not None and stable is not None and best.number != stable.number:
         found.append(
-            f"The lowest crystal of all, {best.number} ({best.space_group}), is not "
-            "stable: something lower exists that was not reached."
+            f"The crystal of lowest energy, {best.number} ({best.space_group}), is "
+            "not stable: a lower one exists that was not found."
         )
     return tuple(found)

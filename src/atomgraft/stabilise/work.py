@@ -1,4 +1,4 @@
-"""From an unstable crystal to the tree of what it becomes, on disk and resumable."""
+"""A descent from crystal to record, resumable."""
 
 import time
 from collections.abc import Callable
@@ -198,8 +198,8 @@ def _finished(folder: Path, asked: StabiliseResult) -> StabiliseResult | None:
         what = listed(differing) if differing else "the crystal has another geometry"
         raise BadInputError(
             f"{folder} holds the tree of another crystal, model or setting: {what}.",
-            "One folder holds one tree.",
-            "Give another folder with --out, or remove this one.",
+            "A folder holds one tree.",
+            "Choose another folder with --out, or remove this one.",
         )
     return stored if stored.finished else None
 

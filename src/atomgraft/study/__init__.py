@@ -1,1 +1,1 @@
-"""How every verb works: cells on Dask, environments, progress, options."""
+"""Shared parts of commands: cells on Dask, environments, progress, options."""

@@ -1,4 +1,4 @@
-"""One call of a verb that runs cells: plan, run what is open, print, and leave."""
+"""Running a command with cells: plan, run, print."""
 
 import dataclasses
 import signal
@@ -204,7 +204,9 @@ def study_command(verb: Callable[..., None]) -> Callable[..., None]:
 def _study_options(
     workers: Annotated[
         int | None,
-        typer.Option(help="Cells at once, or SLURM jobs; default: one for each core."),
+        typer.Option(
+            help="Number of cells at a time, or of SLURM jobs; default: one per core."
+        ),
     ] = None,
     scheduler: Scheduler = None,
     tls_ca_file: TlsCaFile = None,
@@ -213,13 +215,16 @@ def _study_options(
     slurm: Slurm = None,
     fresh: Annotated[
         bool,
-        typer.Option("--fresh", help="Throw away what an earlier call left there."),
+        typer.Option("--fresh", help="Delete earlier results in the folder first."),
     ] = False,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Run failed cells again.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print the plan, stop.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Dry run: check the input, print the plan, stop."
+        ),
     ] = False,
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,

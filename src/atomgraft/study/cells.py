@@ -1,4 +1,4 @@
-"""A campaign: many independent cells on Dask, each a folder that can be resumed.
+"""Running independent, resumable cells on Dask.
 
 Nothing but what lies on disk counts. A cell whose worker dies goes on, on another
 worker, from its own last checkpoint; where the whole campaign dies, the next call
@@ -108,7 +108,7 @@ class CampaignObserver(Protocol):
         """Take note of a cell that has ended."""
 
     def on_notice(self, text: str) -> None:
-        """Take note of something a person should know."""
+        """Receive a notice for the user."""
 
 
 class CampaignSilence:
@@ -217,7 +217,7 @@ def _store(folder: Path, identity: str, outcome: Outcome) -> None:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Job:
-    """What a worker is told besides the cell; travels between processes."""
+    """Input of a worker besides the cell; sent between processes."""
 
     folder: Path
     work: Work
@@ -295,7 +295,8 @@ class _Window:
 def _lost_scheduler() -> LostProcessError:
     return LostProcessError(
         "The Dask scheduler was lost.",
-        "Finished cells are kept, and those begun go on from their last checkpoint.",
+        "Finished cells are kept, and unfinished ones continue from their last "
+        "checkpoint.",
         "Run the same command again.",
     )
 
@@ -312,8 +313,8 @@ def _outcome_of(future: "Future") -> Outcome:
     if isinstance(error, KilledWorker):
         return Outcome(
             status="open",
-            reason="every worker that took it died, perhaps for want of memory; the "
-            "next call goes on with it",
+            reason="every worker that ran it died, perhaps because of too little "
+            "memory; the next call continues it",
         )
     told = " ".join(f"{type(error).__name__}: {error}".split())
     return Outcome(status="open", reason=told[:400])

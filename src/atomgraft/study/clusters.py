@@ -1,4 +1,4 @@
-"""Where a campaign's cells run: this machine, a Dask scheduler, or SLURM."""
+"""Where cells run: this machine, a Dask scheduler, or SLURM."""
 
 import contextlib
 import dataclasses
@@ -64,21 +64,21 @@ class ClusterPlan:
         """
         if self.credentials is not None and self.scheduler is None:
             raise BadInputError(
-                "TLS credentials were given, and no scheduler to show them to.",
-                "Clusters that atomgraft starts make credentials of their own.",
+                "TLS credentials were given without a scheduler.",
+                "Clusters started by atomgraft create their own credentials.",
                 "Add --scheduler, or leave the --tls options out.",
             )
         if self.scheduler is not None and self.slurm is not None:
             raise BadInputError(
-                "A scheduler and SLURM were both asked for.",
-                "A campaign runs in one place.",
-                "Give --scheduler or --slurm.",
+                "A scheduler and SLURM were both requested.",
+                "Only one of them can be used.",
+                "Give either --scheduler or --slurm.",
             )
         if self.n_workers is not None and self.n_workers < 1:
             raise BadInputError(
-                f"{self.n_workers} workers were asked for.",
-                "At least one is needed.",
-                "Leave --workers out for one a core.",
+                f"{self.n_workers} workers were requested.",
+                "Expected at least one.",
+                "Leave --workers out for one per core.",
             )
 
 
@@ -195,7 +195,7 @@ def _connected(address: str, credentials: Credentials | None) -> "Client":
     gc.collect()
     raise BadInputError(
         f"The scheduler {address} does not answer: {reason}.",
-        "The address of a running Dask scheduler is needed, such as "
+        "Expected the address of a running Dask scheduler, such as "
         "tls://127.0.0.1:8786.",
         "Start one with 'dask scheduler' and workers with 'dask worker ADDRESS "
         "--nthreads 1', or leave --scheduler out.",
@@ -205,8 +205,8 @@ def _connected(address: str, credentials: Credentials | None) -> "Client":
 def _slurm(options: Mapping[str, str]) -> Any:  # noqa: ANN401 - jobqueue has no types
     if importlib.util.find_spec("dask_jobqueue") is None:
         raise MissingExtraError(
-            "SLURM was asked for, and dask-jobqueue is not installed.",
-            "It submits the workers as jobs.",
+            "--slurm needs dask-jobqueue, which is not installed.",
+            "dask-jobqueue submits the workers as jobs.",
             'Install it: pip install "atomgraft[slurm]"',
         )
     from distributed import Security
@@ -229,7 +229,7 @@ def _slurm(options: Mapping[str, str]) -> Any:  # noqa: ANN401 - jobqueue has no
         reason = " ".join(str(error).split())[:300]
         raise BadInputError(
             f"SLURM's options cannot be used: {reason}.",
-            "Options of dask_jobqueue.SLURMCluster are needed, as KEY=VALUE.",
+            "Expected options of dask_jobqueue.SLURMCluster, as KEY=VALUE.",
             "For example: --slurm queue=short --slurm walltime=04:00:00 "
             "--slurm memory=8GB",
         ) from error
@@ -264,7 +264,7 @@ def parse_slurm(options: Sequence[str] | None) -> dict[str, str] | None:
         if not key or not sign:
             raise BadInputError(
                 f"--slurm {one!r} has no name and value.",
-                "KEY=VALUE is needed.",
+                "Expected KEY=VALUE.",
                 "For example: --slurm queue=short",
             )
     return {key: value for key, _, value in pairs.values()} or None

@@ -1,4 +1,4 @@
-"""Who may talk to a Dask scheduler: TLS credentials, temporary or the user's own.
+"""TLS credentials of a Dask scheduler, temporary or given by the user.
 
 Whoever reaches a scheduler or a worker without TLS can run code as its owner.
 """
@@ -68,7 +68,7 @@ def parse_credentials(
         if path is not None and not is_file(path):
             raise BadInputError(
                 f"{name} {path} is not a file.",
-                "A PEM file is needed, as 'dask scheduler' takes it.",
+                "Expected a PEM file, as for 'dask scheduler'.",
                 "Check the path.",
             )
     return Credentials(ca_file=ca_file, cert=cert, key=key)
@@ -101,7 +101,8 @@ def client_security(address: str, credentials: Credentials | None) -> Any:  # no
     if is_encrypted and not _is_usable(security):
         raise BadInputError(
             f"{address} asks for TLS credentials that are missing or cannot be read.",
-            "A certificate authority, a certificate and its key are needed, as PEM.",
+            "Expected a certificate authority, a certificate and its key, as PEM "
+            "files.",
             "Give --tls-ca-file, --tls-cert and --tls-key, or name the files in "
             "Dask's configuration (distributed.comm.tls).",
         )

@@ -1,4 +1,4 @@
-"""A study in its folder: spec, cells stage by stage, and the record they lead to."""
+"""A study in its folder: spec, stages of cells, and the record."""
 
 import dataclasses
 import time

@@ -114,7 +114,7 @@ def frame_of(records: Sequence[dict[str, Any]]) -> Any:  # noqa: ANN401 - a Data
     except ImportError:
         raise BadInputError(
             "pandas is not installed.",
-            "Only to_frame() needs it.",
+            "Only to_frame() needs pandas.",
             "Install it: pip install pandas",
         ) from None
     return pd.DataFrame(list(records))
@@ -195,7 +195,7 @@ class Frames:
         if not parts:
             raise BadInputError(
                 f"{argument} is an empty list.",
-                "At least one structure or file is needed.",
+                "Expected at least one structure or file.",
                 f"Check what {argument} holds.",
             )
         if all(isinstance(one, str | Path) for one in parts):
@@ -289,6 +289,6 @@ def _iterated(given: object, argument: str) -> Iterable[object]:
 def _wrong(given: object, place: str, argument: str) -> BadInputError:
     return BadInputError(
         f"{place} is of type {type(given).__name__}.",
-        "Files, or structures (ase.Atoms), are needed, not both in one list.",
+        "Expected files or structures (ase.Atoms), not both in one list.",
         f"Give {argument}='file.extxyz' or {argument}=[atoms, ...].",
     )

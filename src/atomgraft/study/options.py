@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options that several commands share."""
 
 import functools
 import inspect
@@ -18,33 +18,41 @@ TlsCaFile = Annotated[
     Path | None, typer.Option(help="Certificate authority of the scheduler, PEM.")
 ]
 TlsCert = Annotated[
-    Path | None, typer.Option(help="Certificate to show to the scheduler, PEM.")
+    Path | None, typer.Option(help="Client certificate for the scheduler, PEM.")
 ]
-TlsKey = Annotated[Path | None, typer.Option(help="Key of that certificate, PEM.")]
+TlsKey = Annotated[
+    Path | None, typer.Option(help="Key of the client certificate, PEM.")
+]
 Slurm = Annotated[
     list[str] | None,
-    typer.Option(help="Submit jobs: KEY=VALUE of dask-jobqueue; repeat."),
+    typer.Option(
+        help="Submit SLURM jobs with this option of dask-jobqueue, "
+        "KEY=VALUE (repeatable)."
+    ),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON and nothing else.")
-]
+Json = Annotated[bool, typer.Option("--json", help="Print only the result, as JSON.")]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace the file that is to be written."),
+    typer.Option("--overwrite", help="Replace an existing output file."),
 ]
 MovedBase = Annotated[
     str | None,
-    typer.Option("--base", help="Where the run's base is, if it was moved."),
+    typer.Option(
+        "--base", help="Present location of the base of the run, if it was moved."
+    ),
 ]
 SpecFile = Annotated[
     Path | None,
     typer.Option(
-        "--spec", help="A YAML file with further settings; options that are typed win."
+        "--spec",
+        help="YAML file with further settings; command-line options take precedence.",
     ),
 ]
 Head = Annotated[
     str | None,
-    typer.Option(help="One of several heads, modalities or levels of theory: PBE ..."),
+    typer.Option(
+        help="Head (level of theory) of the model, if it has several: PBE ..."
+    ),
 ]
 Kernels = Annotated[
     str | None,
@@ -82,9 +90,7 @@ ForcesKey = Annotated[str | None, typer.Option(help="Key of the forces in the fi
 StressKey = Annotated[str | None, typer.Option(help="Key of the stress in the files.")]
 Accept = Annotated[
     list[str] | None,
-    typer.Option(
-        help="A warning of check that changes what is learned, by its code; repeat."
-    ),
+    typer.Option(help="Code of a warning of 'check' to accept (repeatable)."),
 ]
 
 
@@ -180,8 +186,8 @@ TrustNamed = Annotated[
     bool,
     typer.Option(
         "--trust",
-        help="Let the models that this command line names run code when they are "
-        "loaded; only if you know who made them.",
+        help="Allow the models named on this command line to run code when they "
+        "are loaded. Use it only for files from a source that you trust.",
     ),
 ]
 
@@ -190,8 +196,8 @@ TrustFiles = Annotated[
     list[str] | None,
     typer.Option(
         "--trust-file",
-        help="The same for another file or published name, such as the base of a run; "
-        "repeat.",
+        help="The same for another file or published name, such as the base of a "
+        "run (repeatable).",
     ),
 ]
 
@@ -225,15 +231,15 @@ def trust_of(
     if is_named and not named:
         raise BadInputError(
             "--trust was given, and this command line names no model file.",
-            "It covers the files named beside it, not those that a run folder or a "
-            "spec file points to.",
+            "--trust covers the files named on the command line, not those in a "
+            "run folder or spec file.",
             "Name the file that may run code: --trust-file FILE",
         )
     for file in files or ():
         if Path(file).suffix and not Path(file).is_file():
             raise BadInputError(
                 f"--trust-file {file} is not a file.",
-                "A model file, or the name of a published model, is needed.",
+                "Expected a model file, or the name of a published model.",
                 "Check the path.",
             )
     trust = trust_in([*(named if is_named else ()), *(files or ())])

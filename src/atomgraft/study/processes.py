@@ -1,4 +1,4 @@
-"""A piece of a campaign in the environment of its framework, as a process of its own.
+"""Running a cell in the environment of its framework, in a separate process.
 
 SevenNet and MACE cannot live in one environment, and one comparison may hold both. What
 needs the framework that is not here is asked of the Python that has it: a request goes
@@ -74,10 +74,10 @@ def call_elsewhere(
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
         if not answer.exists():
-            last = (told.strip().splitlines() or ["it said nothing"])[-1]
+            last = (told.strip().splitlines() or ["it gave no message"])[-1]
             raise LostProcessError(
-                f"The process of {python} ended without an answer: {last[:MAX_TOLD]}.",
-                "An environment with the same atomgraft is needed, and enough memory.",
+                f"The process of {python} ended without a result: {last[:MAX_TOLD]}.",
+                "Expected an environment with the same atomgraft, and enough memory.",
                 "Run the same command again; 'atomgraft env list' shows environments.",
             )
         document = json.loads(answer.read_text())

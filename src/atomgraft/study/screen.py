@@ -272,8 +272,8 @@ class CampaignScreen:
     def on_campaign(self, n_done: int, n_cells: int, n_workers: int | None) -> None:
         """Say how many cells there are."""
         if n_done:
-            self.screen.print(f"{n_done} of {n_cells} cells are done already.")
-        where = "on the cluster" if n_workers is None else f"{n_workers} at once"
+            self.screen.print(f"{n_done} of {n_cells} cells are already finished.")
+        where = "on the cluster" if n_workers is None else f"{n_workers} at a time"
         self.screen.print(f"Running {n_cells - n_done} cells, {where}.")
         self.n_ended, self.n_cells = n_done, n_cells
         self._show()

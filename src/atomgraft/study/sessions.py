@@ -1,4 +1,4 @@
-"""Where numbers came from: one entry for each command that added some."""
+"""Provenance entries of commands."""
 
 import dataclasses
 import time

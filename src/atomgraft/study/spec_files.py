@@ -1,4 +1,4 @@
-"""Spec files: one to start from, its schema, and a file together with options."""
+"""Spec files: templates, schemas, and files combined with options."""
 
 import ast
 import inspect
@@ -155,7 +155,7 @@ def with_file(
     if not isinstance(document, dict):
         raise BadInputError(
             f"{path} holds {type(document).__name__} where settings are needed.",
-            "A YAML mapping of keys to values is needed.",
+            "Expected a YAML mapping of keys to values.",
             "See the keys: atomgraft init --help",
         )
     typed = {key: value for key, value in given.items() if _typed(call, key, names)}

@@ -1,1 +1,1 @@
-"""The one loop, its objective, schedule and checkpoints."""
+"""The training loop, its objective, schedule and checkpoints."""

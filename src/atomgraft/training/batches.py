@@ -1,4 +1,4 @@
-"""Which structures a step sees: a function of seed and step, so it can be resumed."""
+"""The structures of a step, as a function of seed and step."""
 
 from collections.abc import Sequence
 

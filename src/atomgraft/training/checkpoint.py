@@ -1,4 +1,4 @@
-"""The state of a run on disk: written whole, read back to the last bit."""
+"""The state of a run on disk."""
 
 import dataclasses
 import io
@@ -116,9 +116,9 @@ def read_state(folder: Path, pins: dict[str, str]) -> State | None:
 
 def _unknown(path: Path) -> BadInputError:
     return BadInputError(
-        f"{path} is not the state of a run of this version.",
-        "A checkpoint as 'atomgraft adapt' wrote it is needed.",
-        "Start the run anew with --fresh, or give another folder with --out.",
+        f"{path} is not a checkpoint of this version.",
+        "Expected a checkpoint as 'atomgraft adapt' wrote it.",
+        "Start the run again with --fresh, or choose another folder with --out.",
     )
 
 
@@ -129,8 +129,8 @@ def _refuse_other(
     if differing:
         raise BadInputError(
             f"{path} was made with another {' and '.join(differing)}.",
-            "A run is resumed with the spec, data and base it started with.",
-            "Give another folder with --out, or --fresh to start this one anew.",
+            "A run can be resumed only with the spec, data and base it started with.",
+            "Choose another folder with --out, or use --fresh to start again.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Where training runs: one CPU, one GPU, or the processes that a launcher started."""
+"""Devices of training: one CPU, one GPU, or the processes of a launcher."""
 
 import os
 from typing import Literal
@@ -56,8 +56,8 @@ def resolve_device(device: DeviceName) -> torch.device:
     has_gpu = torch.cuda.is_available()
     if device == "cuda" and not has_gpu:
         raise BadInputError(
-            "--device cuda was asked for, and torch sees no GPU here.",
-            "A GPU and a CUDA build of torch are needed.",
+            "--device cuda was requested, but torch finds no GPU.",
+            "Expected a GPU and a CUDA build of torch.",
             "Use --device cpu, or install torch for your GPU.",
         )
     return torch.device("cuda" if has_gpu and device != "cpu" else "cpu")

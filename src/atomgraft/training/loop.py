@@ -1,4 +1,4 @@
-"""The one training loop; it never learns the name of the method."""
+"""The training loop, independent of the method."""
 
 import dataclasses
 import json
@@ -211,7 +211,7 @@ class _Trainer:
         with stopped_by_signal() as terminated:
             while state.step < self.plan.steps:
                 if self._has_lost_patience(state):
-                    ended = f"no gain in {self.plan.patience} validations"
+                    ended = f"no improvement in {self.plan.patience} validations"
                     break
                 self._step(state)
                 state.seconds = time.perf_counter() - start
@@ -249,7 +249,7 @@ class _Trainer:
             return
         raise NonFiniteTrainingError(
             f"A weight became infinite or NaN at step {state.step}.",
-            "Finite weights are needed.",
+            "Expected finite weights.",
             f"Lower the learning rate (its peak is {self.job.learning_rate:.2g}).",
         )
 
@@ -259,8 +259,8 @@ class _Trainer:
         raise BadInputError(
             f"The checkpoint in {self.job.folder} was written by an earlier version, "
             "which kept some low-rank deltas the other way round.",
-            "A checkpoint of this version is needed to go on.",
-            "Start the run anew with --fresh.",
+            "Expected a checkpoint of this version.",
+            "Start the run again with --fresh.",
         )
 
     def _begin(self) -> State:
@@ -323,7 +323,7 @@ class _Trainer:
         if not (math.isfinite(loss) and torch.isfinite(torch.as_tensor(norm))):
             raise NonFiniteTrainingError(
                 f"The loss became {loss} at step {state.step + 1}.",
-                "A finite loss and gradient are needed.",
+                "Expected a finite loss and gradient.",
                 f"Lower the learning rate (now {rate:.2g}) and run 'atomgraft check' "
                 "on the data.",
             )
@@ -406,8 +406,8 @@ class _Trainer:
             self.n_split += 1
             size = (largest + 1) // 2
             self.observer.on_notice(
-                f"step {state.step + 1}: memory ran out; its {len(indices)} structures "
-                f"are taken {size} at a time"
+                f"step {state.step + 1}: out of memory; its {len(indices)} "
+                f"structures are evaluated {size} at a time"
             )
 
     def _gradients(self) -> dict[str, Tensor | None]:
@@ -501,7 +501,7 @@ class _Trainer:
         if not math.isfinite(score):
             raise NonFiniteTrainingError(
                 f"The validation error became {score} at step {state.step}.",
-                "Finite predictions are needed.",
+                "Expected finite predictions.",
                 f"Lower the learning rate (its peak is {self.job.learning_rate:.2g}).",
             )
         if state.best_score is None or score < state.best_score:

@@ -1,4 +1,4 @@
-"""The number that training makes small, and the units in which errors are counted."""
+"""The training loss and its units."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

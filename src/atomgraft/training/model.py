@@ -1,4 +1,4 @@
-"""The module that is trained: graph in, energies, forces and stresses out."""
+"""The trained module: from a graph to energies, forces and stresses."""
 
 from collections.abc import Iterable, Mapping
 

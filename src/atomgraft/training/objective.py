@@ -1,4 +1,4 @@
-"""The objective: each kind of label in its own unit of error, absent labels masked."""
+"""The objective: errors of each kind of label in its own unit."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Who is told how training goes: a progress bar, a test, nobody."""
+"""Observers of training: a progress bar, a test, or none."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,7 +14,7 @@ class Observer(Protocol):
         """Take note of a step; `record` is the line of ``metrics.jsonl``."""
 
     def on_notice(self, text: str) -> None:
-        """Take note of something that the user should know."""
+        """Receive a notice for the user."""
 
 
 class Silence:

@@ -1,4 +1,4 @@
-"""The plan of a training run: how long, how fast, how much at once."""
+"""Settings of training: steps, learning rate, batch size, precision."""
 
 import math
 from typing import Annotated, Literal
@@ -42,7 +42,7 @@ class Objective(BaseModel):
     @model_validator(mode="after")
     def _wants_something(self) -> "Objective":
         if not self.wanted:
-            raise ValueError("one weight at least must be above zero")
+            raise ValueError("at least one weight must be above zero")
         return self
 
     @property
@@ -92,7 +92,7 @@ STEPS_WITHOUT_WORD = 200
 
 
 class Plan(BaseModel):
-    """Everything the loop needs to know besides model and data."""
+    """Settings of the loop besides model and data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""What training will cost, from a few real steps whose weights are thrown away."""
+"""Estimating the cost of training from a few real steps."""
 
 import dataclasses
 import math
@@ -80,8 +80,9 @@ def probe(job: Job, fabric: Fabric, *, budget: float = BUDGET) -> Probe:
     if fabric.world_size > 1:
         raise BadInputError(
             f"{fabric.world_size} processes were launched to probe a run.",
-            "One process times the steps; with several, each does as many.",
-            "Plan without torchrun or Slurm's tasks.",
+            "Planning uses one process; with several, each does the same number of "
+            "steps.",
+            "Run plan without torchrun or Slurm tasks.",
         )
     watch = _Stopwatch(budget)
     _run(_without_validation(job), fabric, watch)

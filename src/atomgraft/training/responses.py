@@ -1,4 +1,4 @@
-"""Predicted forces of a batch, turned into differences where frames have partners."""
+"""Force differences of predictions in a batch."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

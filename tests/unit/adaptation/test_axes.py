@@ -33,7 +33,7 @@ def test_a_typo_is_answered_with_the_recipe_that_was_meant():
 
 def test_a_recipe_that_was_taken_out_says_why():
     assert "l2sp" not in RECIPES
-    with pytest.raises(BadInputError, match="taken out") as caught:
+    with pytest.raises(BadInputError, match="was removed") as caught:
         RECIPES["l2sp"]
     assert "decay" in caught.value.remedy
 

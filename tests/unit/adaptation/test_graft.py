@@ -146,7 +146,7 @@ def test_other_weights_are_refused(graft):
 
 
 def test_another_model_is_refused(graft):
-    with pytest.raises(BadInputError, match="grew on"):
+    with pytest.raises(BadInputError, match="was trained on"):
         load_graft(graft, loaded("pair:sw-si"))
 
 

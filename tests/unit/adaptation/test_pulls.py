@@ -196,15 +196,15 @@ def test_an_interpolation_is_the_adapted_run_on_its_way_back(potential, tmp_path
                 "pulls": {"kind": "l2sp", "strength": 1.0},
                 "starts": {"weights": "fresh"},
             },
-            "no source to be pulled back to",
+            "fresh weights cannot be pulled back to a source",
         ),
         (
             {"rehearses": {"kind": "pseudo"}, "starts": {"weights": "fresh"}},
-            "no source",
+            "fresh weights cannot be pulled back to a source",
         ),
         (
             {"moves": {"kind": "low_rank"}, "starts": {"readout": "ridge"}},
-            "must move as a whole",
+            "a readout solved in closed form must be trained as a whole",
         ),
         ({"rehearses": {"kind": "data", "files": []}}, "at least 1 item"),
         ({"pulls": {"kind": "decay", "share": 1.0}}, "less than 1"),

@@ -45,7 +45,7 @@ def test_the_list_says_why_there_is_none_and_what_to_do(root):
     run("add", "mace")
     (root / "mace" / "bin" / "python").unlink()
     told = " ".join(run("list").stderr.split())
-    assert "has lost its Python. Run: atomgraft env add mace" in told
+    assert "has no Python any more. Run: atomgraft env add mace" in told
 
 
 @pytest.mark.parametrize(

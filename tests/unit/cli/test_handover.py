@@ -89,7 +89,7 @@ def test_one_that_cannot_be_used_is_told(stopped, becoming, monkeypatch, capfd):
     folder, _ = add(monkeypatch)
     (folder / "bin" / "python").unlink()
     assert ended_with() == 2
-    assert "has lost its Python" in capfd.readouterr().err
+    assert "has no Python any more" in capfd.readouterr().err
     assert becoming == []
 
 

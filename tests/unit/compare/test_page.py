@@ -232,5 +232,5 @@ def test_the_figures_are_json(whole):
 def test_the_page_is_written_whole_or_not(whole, tmp_path):
     path = write_page(tmp_path, whole)
     assert path.read_text() == page_text(whole)
-    with pytest.raises(BadInputError, match="is not there"):
+    with pytest.raises(BadInputError, match=r"does not exist\."):
         write_page(tmp_path / "nowhere", whole)

@@ -95,12 +95,15 @@ def test_files_that_choose_leave_the_pool_whole():
 def test_a_pool_that_is_too_small_chooses_nothing_and_says_so(changes):
     material = planned(**changes).material
     assert material.validation == ()
-    assert any("none will be recommended" in one for one in material.notices)
+    assert any(
+        "No recipe will be recommended; use --validation to name" in one
+        for one in material.notices
+    )
 
 
 def test_sizes_double_up_to_what_is_left():
     assert planned(sizes="auto").sizes == (10, 20, 40, 80)
-    with pytest.raises(BadInputError, match=r"holds 80.*20 more are kept aside"):
+    with pytest.raises(BadInputError, match=r"has 80.*20 more are used for validation"):
         planned(sizes=[81])
 
 

@@ -59,13 +59,16 @@ def test_a_spec_survives_its_file(tmp_path):
         ({"recipes": ["lorra"]}, "Did you mean 'lora'"),
         ({"recipes": [{"name": "../up", "recipe": "lora"}]}, "pattern"),
         ({"recipes": [{"recipe": "lora", "settings": {"seed": 3}}]}, "same for all"),
-        ({"recipes": [{"recipe": "lora", "settings": {"lr": 3}}]}, "no known key"),
+        (
+            {"recipes": [{"recipe": "lora", "settings": {"lr": 3}}]},
+            "' is an unknown key",
+        ),
         ({"quantity": "dipole"}, "dipole"),
         ({"worthwhile": 1.5}, "less than 1"),
         ({"target_error": -1}, "greater than 0"),
         ({"more_labels": 0}, "greater than or equal to 1"),
-        ({"colour": "red"}, "no known key"),
-        ({"training": {"stepps": 3}}, "no known key"),
+        ({"colour": "red"}, "' is an unknown key"),
+        ({"training": {"stepps": 3}}, "' is an unknown key"),
         ({"training": {"patience": 3}}, "leave 'patience' out"),
         ({"validation_fraction": 1.0}, "less than 1"),
         (
@@ -170,7 +173,7 @@ def test_the_schema_names_every_key():
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(BadInputError, match="is not there"):
+    with pytest.raises(BadInputError, match=r"does not exist\."):
         read_compare_spec(tmp_path / "gone.yaml")
 
 

@@ -226,7 +226,7 @@ def test_a_link_is_not_used(place, root, nothing_here, tmp_path, monkeypatch):
 def test_an_environment_whose_python_is_gone_is_not_used(nothing_here, monkeypatch):
     folder, _ = add(monkeypatch)
     (folder / "bin" / "python").unlink()
-    unused("has lost its Python")
+    unused("has no Python any more")
 
 
 def test_another_python_does_not_see_our_packages(monkeypatch):
@@ -342,7 +342,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("ATOMGRAFT_ENVIRONMENTS", str(tmp_path / "file" / "below"))
     installer = Installer()
     monkeypatch.setattr("subprocess.run", installer)
-    with pytest.raises(BadInputError, match="a file of that name"):
+    with pytest.raises(BadInputError, match="part of the path is a file"):
         add_environment("mace")
     assert installer.commands == []
 

@@ -240,7 +240,7 @@ def test_a_link_to_a_folder_means_the_folder(out, tmp_path):
         write_atomically(tmp_path / "link" / "spec.yaml", "new")
     assert listed(out)["files"].keys() == {"spec.yaml"}
     (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
-    with pytest.raises(BadInputError, match="not there"):
+    with pytest.raises(BadInputError, match="missing folder"):
         examine(tmp_path / "nowhere", "adapt")
 
 

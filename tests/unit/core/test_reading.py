@@ -137,7 +137,7 @@ def make_nothing(path):
 
 @pytest.mark.parametrize(
     ("make", "reason"),
-    [(make_loop, "symbolic links"), (make_nothing, "is not there")],
+    [(make_loop, "symbolic links"), (make_nothing, "does not exist.")],
 )
 def test_a_name_that_leads_nowhere_is_refused(place, make, reason):
     make(place)

@@ -33,15 +33,15 @@ def refused(document):
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"bse": "x"}, "'bse' is no known key (did you mean 'base'?)"),
-        ({"colour": 1}, "'colour' is no known key"),
+        ({"bse": "x"}, "'bse' is an unknown key (did you mean 'base'?)"),
+        ({"colour": 1}, "'colour' is an unknown key"),
         (
             {"training": {"step": 2}},
-            "'training.step' is no known key (did you mean 'steps'?)",
+            "'training.step' is an unknown key (did you mean 'steps'?)",
         ),
         (
             {"heads": {"pbe": {"stepps": 2}}},
-            "'heads.pbe.stepps' is no known key (did you mean 'steps'?)",
+            "'heads.pbe.stepps' is an unknown key (did you mean 'steps'?)",
         ),
         ({"training": {"shape": "Hubber"}}, "(did you mean 'huber'?)"),
         ({"training": {"steps": "x"}}, "'training.steps' is 'x': "),

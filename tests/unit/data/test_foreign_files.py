@@ -38,7 +38,11 @@ def test_a_file_is_known_by_its_content(name):
         ("data.aselmdb", "x", ("ASE-LMDB", "AseDBDataset")),
         ("orca.engrad", "x", ("ORCA engrad", ".out")),
         ("aims.out", HEADS["FHI-aims output"], ("aims-output",)),
-        ("notes.out", "nothing of the kind\n", ("tell no known format",)),
+        (
+            "notes.out",
+            "nothing of the kind\n",
+            ("has no known format, by its name and content.",),
+        ),
     ],
 )
 def test_what_is_not_read_is_named(name, content, words, tmp_path):

@@ -59,7 +59,7 @@ def test_groups_stay_together(n_groups: int, seed: int) -> None:
     [
         (frames(4), 0.5, "too few"),
         (frames(10, 1), 0.5, "one group"),
-        (frames(10), 0.0, "Nothing was asked"),
+        (frames(10), 0.0, "No validation set was requested."),
     ],
 )
 def test_nothing_is_split_off_and_the_note_says_why(

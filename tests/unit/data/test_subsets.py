@@ -55,5 +55,5 @@ def test_what_is_kept_aside_is_named():
 
 def test_too_large_a_size_is_refused():
     require_sizes((4, 8), 8)
-    with pytest.raises(BadInputError, match=r"9 structures was asked for.*holds 8"):
+    with pytest.raises(BadInputError, match=r"has 9 structures, and the pool has 8"):
         require_sizes((4, 9), 8)

@@ -93,7 +93,7 @@ def test_open_directions_have_no_images():
 @pytest.mark.parametrize(
     ("name", "text", "elements", "said"),
     [
-        ("run.cube", "", None, "name of no trajectory"),
+        ("run.cube", "", None, "no known trajectory format"),
         ("run.traj", "rubbish", None, "cannot be read as traj"),
         ("run.extxyz", "rubbish", None, "cannot be read as extxyz"),
         ("XDATCAR", "", None, "is empty"),
@@ -101,7 +101,7 @@ def test_open_directions_have_no_images():
         ("run.dump", dump(drifting(2)[0], "type"), None, "names no elements"),
         ("run.dump", dump(drifting(2)[0], "type"), ["Na"], "atom types up to 2"),
         ("run.dump", dump(drifting(2)[0], "type"), ["Na", "Xx"], "chemical symbol"),
-        ("run.extxyz", "1\n\nH 0 0 0\n", ["H"], "names its elements itself"),
+        ("run.extxyz", "1\n\nH 0 0 0\n", ["H"], "contains its elements"),
         ("run.extxyz", "1\n\nH 0 0 0\n1\n\nO 0 0 0\n", None, "Frame 1 of"),
     ],
 )

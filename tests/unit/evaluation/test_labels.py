@@ -207,6 +207,6 @@ def test_energies_of_as_many_compositions_as_structures_agree_by_chance(n):
         return
     assert row.interval is None
     assert row.no_interval == (
-        "7 structures, and shifts of elements that were taken out use up 3; an "
-        "interval needs 5 that are independent"
+        "7 structures, of which the fitted shifts of elements use up 3; an interval "
+        "needs 5 independent ones"
     )

@@ -22,6 +22,6 @@ def test_fewer_than_five_long_trajectories_have_a_word(n_runs, said):
         return
     assert found["interval"] is None
     assert found["no_interval"] == (
-        f"the 300 frames come from {said}; an interval needs 5 that are independent: "
+        f"the 300 frames come from {said}; an interval needs 5 independent ones: "
         "add frames from other runs"
     )

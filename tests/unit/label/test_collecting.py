@@ -102,7 +102,10 @@ def test_atoms_come_back_in_the_order_of_the_proposal(selection):
 def test_an_output_in_the_wrong_folder_is_refused(selection):
     folder, chosen = selection
     path = run_gpaw(folder, "001")
-    with pytest.raises(BadInputError, match="labels another structure"):
+    with pytest.raises(
+        BadInputError,
+        match=r"is a calculation of a different structure than the proposed one\.",
+    ):
         collect(folder, chosen[::-1])
     frame = ase.io.read(path)
     ase.io.write(path, [frame, frame])

@@ -33,7 +33,7 @@ def test_one_number_repeats_all_directions(text, repeats):
 
 @pytest.mark.parametrize("text", ["", "2 2", "1 2 3 4", "-1", "1.5", "x"])
 def test_other_supercells_are_refused(text):
-    with pytest.raises(BadInputError, match="One or three whole numbers"):
+    with pytest.raises(BadInputError, match=r"Expected one or three whole numbers\."):
         _repeats(text)
 
 

@@ -103,5 +103,5 @@ def test_an_unknown_program_is_answered(tmp_path):
     "wrong", [{"functional": "LDA"}, {"cutoff": 0.0}, {"k_spacing": float("nan")}]
 )
 def test_settings_are_sane(wrong):
-    with pytest.raises(BadInputError, match="positive numbers are needed"):
+    with pytest.raises(BadInputError, match=r", and positive numbers\."):
         DftSettings(**wrong)

@@ -37,7 +37,7 @@ def test_a_kind_does_not_depend_on_its_company(kind):
 def test_fewer_displacements_than_asked_for_are_told():
     _, notices = proposed({"displacements": 5})
     [told] = notices
-    assert "Of the 5 displaced supercells asked for 1 are proposed: symmetry" in told
+    assert "1 of the 5 requested displaced supercells are proposed: symmetry" in told
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -59,7 +59,7 @@ def test_unknown_kinds_are_answered():
 
 @pytest.mark.parametrize("names", [[], ["rattle", "rattle"]])
 def test_each_kind_comes_once(names):
-    with pytest.raises(BadInputError, match="Each once"):
+    with pytest.raises(BadInputError, match="Expected one or more of"):
         parse_kinds(names)
 
 

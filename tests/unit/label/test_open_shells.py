@@ -149,7 +149,7 @@ def test_hubbard_follows_the_data_of_the_base(tmp_path):
     assert incar["LMAXMIX"] == "4"
     assert "HUBBARD (atomic)\nU Ni-3d 6.2\n" in files["espresso"]
     assert "setups={'Ni': ':d,6.2'}" in files["gpaw"]
-    assert "as in the base's own data" in " ".join(notices)
+    assert "as in the training data of the base:" in " ".join(notices)
 
 
 def test_both_signs_of_an_element_have_their_u(tmp_path):
@@ -225,7 +225,7 @@ def test_another_functional_than_that_of_the_data_is_said(tmp_path):
     _, notices, _ = inputs_of(
         tmp_path, bulk("Si"), functional="PBEsol", level=MATERIALS_PROJECT
     )
-    assert "The inputs are PBEsol" in notices[0]
+    assert "The inputs use PBEsol" in notices[0]
 
 
 @pytest.mark.parametrize(

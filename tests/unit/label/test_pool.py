@@ -77,13 +77,13 @@ def test_a_known_frame_of_the_pool_is_at_no_distance():
 @pytest.mark.parametrize("role", ["pool", "known"])
 def test_frames_of_other_elements_are_refused(role):
     with pytest.raises(
-        BadInputError, match=f"frames of the {role} must be of the same"
+        BadInputError, match=f"frames of the {role} with the same elements"
     ):
         pool_of(**{role: ("mixed.extxyz",)})
 
 
 def test_what_no_model_knows_is_refused():
-    with pytest.raises(BadInputError, match="does not know"):
+    with pytest.raises(BadInputError, match="does not support"):
         pool_of(structure="mixed.extxyz")
 
 

@@ -64,7 +64,7 @@ def test_the_seed_decides_everything(make):
 
 
 def test_nothing_is_brought_too_close():
-    with pytest.raises(BadInputError, match="closer than they come in matter"):
+    with pytest.raises(BadInputError, match="consecutive draws of the kind"):
         list(rattled(silicon().repeat(2), (1.0,), 1, rng()))
 
 

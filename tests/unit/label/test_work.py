@@ -26,15 +26,15 @@ def test_defaults_are_those_of_the_parts():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"colour": "red"}, "'colour' is no known key"),
+        ({"colour": "red"}, "'colour' is an unknown key"),
         ({"seed": -1}, "'seed' is -1"),
         ({"rule": "luck"}, "'rule' is 'luck'"),
         ({"kinds": ("shaken",)}, "no kind of structure named 'shaken'"),
-        ({"kinds": ()}, "kinds \\(none\\) were asked for"),
+        ({"kinds": ()}, "kinds are given as \\(none\\)"),
         ({"inputs": ("abinit",)}, "no program to label with named 'abinit'"),
         ({"rule": "both"}, "there is one model"),
         ({"amplitudes": (0.0,)}, "above zero"),
-        ({"functional": "LDA"}, "One of PBE, PBEsol"),
+        ({"functional": "LDA"}, "Expected one of PBE, PBEsol"),
     ],
 )
 def test_each_mistake_has_its_own_words(change, words):

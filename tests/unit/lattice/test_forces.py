@@ -70,7 +70,7 @@ def test_progress_is_told_call_by_call():
 
 
 def test_an_element_that_the_model_does_not_know_is_told():
-    with pytest.raises(BadInputError, match=r"contains Na, Cl.*does not know them"):
+    with pytest.raises(BadInputError, match=r"contains Na, Cl.*does not support them"):
         forces_of_supercells(silicon_law(), [salt()])
 
 

@@ -111,7 +111,7 @@ def test_the_symmetry_is_said(magnet_file):
     assert named_group(phonon, 1e-5) == "Fm-3m (225), antiferromagnetic"
     [notice] = symmetry_notices(phonon)
     assert "lowered by moments, point group 4/mmm in place of m-3m" in notice
-    assert "Models know no moments" in notice
+    assert "Models do not use moments" in notice
 
 
 @pytest.mark.parametrize(

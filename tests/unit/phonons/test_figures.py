@@ -180,7 +180,7 @@ def test_thermal_curves_are_those_of_the_file() -> None:
 def test_thermal_curves_of_an_unstable_crystal_are_marked() -> None:
     shown = thermal_figure(make_unstable())
     assert shown is not None
-    assert "no real crystal" in shown.caption
+    assert "no physical meaning" in shown.caption
     for plot in shown.plots:
         unstable, stable = (trace_of(plot.figure, key) for key in ("adapted", "base"))
         assert unstable["line"]["dash"] == "dot"
@@ -188,7 +188,7 @@ def test_thermal_curves_of_an_unstable_crystal_are_marked() -> None:
         assert "unstable" in unstable["hovertemplate"]
     clean = thermal_figure(make_phonons())
     assert clean is not None
-    assert "no real crystal" not in clean.caption
+    assert "no physical meaning" not in clean.caption
 
 
 @pytest.mark.parametrize(("n_left", "is_marked"), [(3, False), (4, True)])

@@ -147,7 +147,7 @@ def test_charges_and_versions_are_said_even_where_there_are_none():
     assert charges_text(settings()) != charges_text(settings(has_charges=False))
     pairs = pairs_of(make_phonons(settings=settings(versions={}, has_charges=False)))
     assert pairs["Versions"] == MISSING
-    assert pairs["Non-analytical term"] == "Not in: no Born charges"
+    assert pairs["Non-analytical term"] == "Not included: no Born charges"
 
 
 def test_every_contestant_tells_what_its_sum_rules_miss():

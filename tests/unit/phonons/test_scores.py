@@ -61,7 +61,7 @@ def test_an_interval_needs_five_crystals():
     crystals = [crystal(0.1 * i, 0.05 * i, 0.3) for i in range(1, 6)]
     few = [one for one in scores(*crystals[:4]) if one.quantity == "frequencies"]
     assert all(one.interval is None for one in few)
-    assert few[0].no_interval == "4 crystals; an interval needs 5 that are independent"
+    assert few[0].no_interval == "4 crystals; an interval needs 5 independent ones"
     [found] = [
         one
         for one in scores(*crystals)
@@ -80,9 +80,9 @@ def test_without_a_reference_there_is_no_score():
 @pytest.mark.parametrize(
     ("adapted", "end"),
     [
-        (0.1, "so that more was learned than a stiffness."),
-        (0.3, "so that no more was learned than that number says."),
-        (0.7, "so that no more was learned than that number says."),
+        (0.1, "so that the model learned more than an overall stiffness."),
+        (0.3, "so that the model learned no more than that number."),
+        (0.7, "so that the model learned no more than that number."),
     ],
 )
 def test_the_verdict_compares_with_one_number(adapted, end):

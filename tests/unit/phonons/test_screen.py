@@ -25,7 +25,7 @@ def test_errors_stand_beside_spectra() -> None:
     assert "Against DFT, on the same supercells" in text
     [adapted] = [line for line in text.splitlines() if "0.0450" in line]
     assert adapted.split()[:3] == ["Adapted", "0.0450", "0.270"]
-    assert text.rstrip().endswith("stable, as DFT says.")
+    assert text.rstrip().endswith("stable, as in DFT.")
 
 
 def test_without_a_reference_there_are_no_errors() -> None:

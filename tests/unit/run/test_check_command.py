@@ -42,8 +42,11 @@ def test_clean_data_pass():
 def test_an_error_exits_with_two():
     answer = check(FOREIGN, "--base", SILICON)
     assert answer.exit_code == 2
-    assert "error unknown-element: pair:sw-si does not know Ge" in answer.stderr
-    assert "choose a base that covers the elements" in answer.stderr
+    assert "error unknown-element: pair:sw-si does not support Ge" in answer.stderr
+    assert (
+        "Remove these structures, or choose a base that supports the elements."
+        in answer.stderr
+    )
     assert "No problems found." not in answer.stderr
 
 

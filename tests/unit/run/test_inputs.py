@@ -240,14 +240,14 @@ def test_isolated_atoms_do_not_move_the_references(write):
 def test_a_batch_is_no_larger_than_the_data(write):
     path = write(crystals(3))
     assert len(read_inputs(spec_of(path, training={"batch_size": 3})).train) == 3
-    with pytest.raises(BadInputError, match="Batches of 4") as caught:
+    with pytest.raises(BadInputError, match="batch size is 4") as caught:
         read_inputs(spec_of(path, training={"batch_size": 4}))
-    assert "3 or fewer" in caught.value.remedy
+    assert "3 or smaller" in caught.value.remedy
 
 
 def test_isolated_atoms_do_not_fill_a_batch(write):
     path = write([*crystals(3), lone_atom()])
-    with pytest.raises(BadInputError, match="Batches of 4"):
+    with pytest.raises(BadInputError, match="batch size is 4"):
         read_inputs(spec_of(path, training={"batch_size": 4}))
 
 

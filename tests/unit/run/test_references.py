@@ -68,7 +68,7 @@ def test_no_means_no():
     shifts, record = refit_references(base, shifted_labels(base, SHIFTS), wanted=False)
     assert shifts == {}
     assert not record.was_refitted
-    assert "as asked" in record.note
+    assert "not refitted, as requested" in record.note
 
 
 def test_without_energies_nothing_is_fitted():

@@ -84,7 +84,7 @@ def test_all_problems_are_named_at_once():
 
 @pytest.mark.parametrize("document", [None, 3, "text", [GIVEN]])
 def test_what_is_no_mapping_is_refused(document):
-    with pytest.raises(BadInputError, match="here is no description of a run"):
+    with pytest.raises(BadInputError, match="here does not describe a run"):
         parse_spec(document, "here")
 
 
@@ -113,7 +113,7 @@ def test_kernels_identify_a_run_where_they_are_not_ours():
 
 def test_a_run_of_a_recipe_that_was_taken_out_stays_readable():
     given = {"base": "pair:sw-si", "train": "a.extxyz", "recipe": "l2sp"}
-    with pytest.raises(BadInputError, match="taken out"):
+    with pytest.raises(BadInputError, match="was removed"):
         parse_spec(given, "here")
     pulls = {"kind": "l2sp", "strength": 100.0}
     axes = {"moves": {"kind": "whole"}, "pulls": pulls}

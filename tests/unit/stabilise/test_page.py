@@ -29,7 +29,7 @@ def test_a_page_shows_parent_mode_and_daughter():
         "2: Amm2, known",
         "one of many",
         "2 relaxed, 1 fell back",
-        "not relaxed to the end",
+        "not converged",
     ):
         assert words in text
 
@@ -81,7 +81,7 @@ def test_crystals_of_one_depth_stand_apart():
 
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(0, "unstable, -7.47"), (2, "stable"), (3, "not relaxed to the end")],
+    [(0, "unstable, -7.47"), (2, "stable"), (3, "not converged")],
 )
 def test_the_screen_says_the_state(number, words):
     assert words in crystal_line(perovskite().crystals[number])

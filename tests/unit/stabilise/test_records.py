@@ -17,10 +17,13 @@ UNSTABLE = [crystal(0, "Pm-3m", 0.0, -2.0)]
     ("result", "words"),
     [
         (perovskite(), "most stable crystal found is Amm2, 13.0 meV/atom below"),
-        (tree([crystal(0, "Fm-3m", 0.0, 0.0)]), "in Fm-3m is stable: nothing to do"),
+        (tree([crystal(0, "Fm-3m", 0.0, 0.0)]), "in Fm-3m is stable."),
         (tree(UNSTABLE), "no stable crystal was found within 2"),
         (tree(UNSTABLE, finished=False), "in Pm-3m is unstable."),
-        (tree([crystal(0, "Pm-3m", 0.0, None)]), "did not relax"),
+        (
+            tree([crystal(0, "Pm-3m", 0.0, None)]),
+            "did not converge; its stability is unknown.",
+        ),
     ],
 )
 def test_the_headline_fits(result, words):
@@ -38,8 +41,8 @@ def test_what_was_left_out_or_lost_is_said():
     said = " ".join(notices_of(tree(crystals)))
     assert "crystal 3 (P1)" in said
     assert "7 trials of higher energy were left out" in said
-    assert "--depth 2 ends the search: crystal 1 (P4mm)" in said
-    assert "The lowest crystal of all, 1 (P4mm), is not stable" in said
+    assert "--depth 2, where the search ends: crystal 1 (P4mm)" in said
+    assert "The crystal of lowest energy, 1 (P4mm), is not stable" in said
 
 
 def test_a_stable_crystal_needs_no_notice():

@@ -73,7 +73,7 @@ def test_a_tree_without_crystals_prints_its_verdict():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"is_converged": False}, "not relaxed to the end"),
+        ({"is_converged": False}, "not converged"),
         ({"is_stable": None, "is_converged": True}, "no phonons"),
         ({"is_converged": True, "is_stable": True}, "stable"),
     ],
@@ -111,7 +111,7 @@ def test_a_campaign_that_has_judged_nothing_is_printed_too():
     gone |= {"is_stable": None, "mean": None}
     rows = [row("NaCl", BASE, 0.1).model_copy(update=gone)]
     text = shown(print_campaign, campaign_of(rows, [], mode=None))
-    assert "No material has been judged." in text
+    assert "No material has been evaluated." in text
     assert BRACKETS in text
 
 

@@ -118,7 +118,7 @@ def test_every_crystal_and_way_has_its_row():
         ({}, "stable"),
         ({"is_stable": False}, "unstable"),
         ({"is_stable": None}, "no phonons"),
-        ({"is_stable": None, "is_converged": False}, "not relaxed to the end"),
+        ({"is_stable": None, "is_converged": False}, "not converged"),
     ],
 )
 def test_the_state_of_a_crystal(changes, words):

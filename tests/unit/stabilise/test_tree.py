@@ -74,7 +74,7 @@ def test_the_first_crystal_keeps_its_cell_and_energy_is_per_atom():
 
 def test_the_first_crystal_says_what_became_of_it():
     changed = first_crystal(at_rest(FCC, groups=("I4/mmm (139)", "Fm-3m (225)")))
-    assert changed.notes == ["it was I4/mmm (139) before it was relaxed"]
+    assert changed.notes == ["it was I4/mmm (139) before relaxation"]
     lost = first_crystal(at_rest(FCC, is_converged=False, largest_force=0.25))
     [note] = lost.notes
     assert "not converged after 7 steps" in note

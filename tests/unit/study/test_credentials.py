@@ -120,7 +120,9 @@ def test_credentials_come_whole(missing, files):
 
 def test_credentials_need_a_scheduler_with_tls(files):
     given = parse_credentials(**files)
-    with pytest.raises(BadInputError, match="no scheduler"):
+    with pytest.raises(
+        BadInputError, match=r"TLS credentials were given without a scheduler\."
+    ):
         ClusterPlan(credentials=given)
     with pytest.raises(BadInputError, match="does not use TLS"):
         client_security("tcp://node7:8786", given)

@@ -240,7 +240,7 @@ def test_only_a_resumed_run_says_so(step, says):
     screen = paper()
     shown = training(screen)
     shown.on_start(step, N_STEPS)
-    assert ("Going on from step 17." in text_of(screen)) == says
+    assert ("Continuing from step 17." in text_of(screen)) == says
     (task,) = shown.gauge.progress.tasks
     assert (task.completed, task.total) == (step, N_STEPS)
 

@@ -176,7 +176,7 @@ def test_patience_ends_a_run_without_gain(
     assert outcome.is_complete
     assert outcome.n_steps == 1 + patience
     assert outcome.best_step == 1
-    assert outcome.ended == f"no gain in {patience} validations"
+    assert outcome.ended == f"no improvement in {patience} validations"
     # asked again, as after a kill before the graft was written, it does no more
     again = adapted_by("full", in_precision(NAME, torch.float64))
     second = train(again, frames, tmp_path, validation=of_the_source, **options)
@@ -246,7 +246,7 @@ def test_a_batch_too_large_is_split_and_equal(
         assert gradient.any()
     assert sum(one for one in memory.sizes if one <= limit) >= 5
     assert tried.n_split == len(listener.notices) >= 1
-    assert "memory ran out" in listener.notices[0]
+    assert "out of memory" in listener.notices[0]
 
 
 def test_a_second_failure_keeps_no_part_of_a_gradient(frames, tmp_path, monkeypatch):

@@ -1,1 +1,1 @@
-"""What is wrong with the data, found before it is trained on; one kind a module."""
+"""Checks of labelled structures before training, one kind per module."""

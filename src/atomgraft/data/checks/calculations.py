@@ -1,4 +1,4 @@
-"""What a potential does not see: charges, boundaries, elements, constraints."""
+"""Checks of what models ignore: charges, boundaries, elements, constraints."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -69,7 +69,7 @@ def _charged(structures: Sequence[Atoms]) -> Iterator[Finding]:
         code="charged-frames",
         message=f"{len(charged)} of {len(structures)} structures are charged ({text};"
         f" {named(places(charged))}); the model sees no charge.",
-        remedy="Train on one charge alone, and use the model for this charge only.",
+        remedy="Train on one charge state, and use the model only for this charge.",
         frames=places(charged),
         number=len(charged),
         unit="structures",
@@ -287,9 +287,9 @@ def check_elements(
     yield Finding(
         severity="error",
         code="unknown-element",
-        message=f"{base.name} does not know {symbols}, which stand in {len(strange)}"
-        f" structures ({named(places(strange))}).",
-        remedy="Remove these structures, or choose a base that covers the elements.",
+        message=f"{base.name} does not support {symbols}, in {len(strange)} "
+        f"structures ({named(places(strange))}).",
+        remedy="Remove these structures, or choose a base that supports the elements.",
         frames=places(strange),
         number=len(unknown),
         unit="elements",

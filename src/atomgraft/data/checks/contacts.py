@@ -1,4 +1,4 @@
-"""Atoms that are closer than atoms can be."""
+"""Check for atoms that are too close."""
 
 from collections.abc import Iterator, Sequence
 
@@ -29,8 +29,8 @@ def check_contacts(structures: Sequence[Atoms]) -> Iterator[Finding]:
         yield Finding(
             severity="error",
             code="same-site",
-            message=f"In {len(coincident)} structures two atoms stand on one site:"
-            f" {closest}.",
+            message=f"In {len(coincident)} structures two atoms are at the same "
+            f"position: {closest}.",
             remedy="Remove one of the atoms, or the frames.",
             frames=places(coincident),
             number=shortest,
@@ -51,8 +51,8 @@ def _close(close: Sequence[Atoms], contacts: Sequence[Contact]) -> Finding:
         code="close-atoms",
         message=f"In {len(close)} structures atoms are closer than {CLOSE:g} of the"
         f" sum of their covalent radii ({named(places(close))}); {closest}.",
-        remedy="Keep them only if the material is meant to go there (shock,"
-        " irradiation, a repulsive wall); otherwise leave the frames out.",
+        remedy="Keep them only if the model is meant for such distances (shock, "
+        "irradiation, a repulsive wall); otherwise leave the frames out.",
         frames=places(close),
         number=shortest,
         unit="Å",

@@ -1,4 +1,4 @@
-"""Energies in another unit or per atom, told by comparison with the base model.
+"""Check for energies in another unit or per atom, against the base model.
 
 Reference energies are fitted first, so that what is compared is how energies vary
 between structures of one composition: no zero of energy can hide a wrong unit.
@@ -36,7 +36,7 @@ SOFT = 0.05
 """Mistakes that come as close as the best within this are named beside it: a base may
 be as soft. In cells of four atoms kcal/mol and kJ/mol per atom differ by 5 %."""
 
-RIVALS = ". The calculation's own output says which of them it is."
+RIVALS = ". Check the output of the calculation to see which one it is."
 
 CONVERT = "Convert these frames: an option holds for all files."
 
@@ -233,11 +233,12 @@ def _strange(energies: _Energies, distance: float, base: str) -> Finding:
     return Finding(
         severity="warning",
         code="energies-disagree",
-        message=f"The energies have little to do with {base}: distance {distance:.2f}"
-        " (0 equal, 1 opposite or of another size; without reference energies), slope"
-        f" {slope:.3g}, correlation {correlation:.3f}, in {len(frames)} structures; no"
-        " known unit explains it.",
-        remedy="Check that each energy belongs to its structure, and was computed.",
+        message=f"The energies do not agree with {base}: distance {distance:.2f} (0 "
+        "equal, 1 opposite or of another size; without reference "
+        f"energies), slope {slope:.3g}, correlation {correlation:.3f}, in "
+        f"{len(frames)} structures; no known unit explains it.",
+        remedy="Check that each energy belongs to its structure and comes from a "
+        "finished calculation.",
         frames=frames,
         number=distance,
     )

@@ -1,4 +1,4 @@
-"""One thing that was found in the data: how bad, where, how much, what to do."""
+"""Findings: severity, place, size and remedy of a problem in the data."""
 
 import dataclasses
 import itertools
@@ -196,7 +196,7 @@ def refuse_unaccepted(findings: Sequence[Finding], accepted: Sequence[str]) -> N
     unknown = sorted(set(accepted) - CHANGES_WHAT_IS_LEARNED)
     if unknown:
         raise BadInputError(
-            f"'{unknown[0]}' is no finding that can be accepted.",
+            f"'{unknown[0]}' is not a finding that can be accepted.",
             f"Known: {', '.join(sorted(CHANGES_WHAT_IS_LEARNED))}.",
             "Choose one of them; other warnings and notes do not stop a run.",
         )
@@ -212,8 +212,8 @@ def refuse_unaccepted(findings: Sequence[Finding], accepted: Sequence[str]) -> N
         options = " ".join(f"--accept {code}" for code in dict.fromkeys(_codes(open_)))
         raise BadInputError(
             f"{open_[0].code}: {open_[0].message}",
-            "Training on these data would learn something else than they seem to say."
-            f"{_more(open_, 'warning')}",
+            "These labels are probably not what they seem to "
+            f"be.{_more(open_, 'warning')}",
             f"{open_[0].remedy} To train on them as they are: {options}",
         )
 

@@ -1,4 +1,4 @@
-"""Frames that name a level of theory (``head=``) which the run does not know."""
+"""Check for frames with a level of theory (``head=``) unknown to the run."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -93,7 +93,7 @@ def _ignored(names: Mapping[str, Sequence[Atoms]], n_bare: int) -> Finding:
         code="heads-ignored",
         message=f"Frames carry head = {_counts(names)}{bare}, and no heads are defined:"
         " all of them count as one level of theory.",
-        remedy="Nothing to do if they are of one level of theory."
+        remedy="Nothing to do if they have one level of theory."
         if not is_mixed
         else f"Define heads in the run file (heads: {{{first}: {{}}}}), or give the"
         " frames of one level of theory alone.",
@@ -111,8 +111,9 @@ def _unknown(
     miswritten = {name: one for name, one in names.items() if name.lower() in known}
     for name, found in miswritten.items():
         yield _error(
-            f"{len(found)} frames name the head {name}, which the run has not: it has"
-            f" {listed} (capitals count; {named(places(found))}).",
+            f"{len(found)} frames name the head {name}, which the run does not "
+            f"have; it has {listed} (names are case-sensitive; "
+            f"{named(places(found))}).",
             f"Write head={known[name.lower()]} in these frames, or call the head of"
             f" the run {name}.",
             found,
@@ -152,7 +153,7 @@ def _of_target(name: str, frames: Sequence[Atoms], heads: Sequence[str]) -> Find
         f" that the run is made for; its further heads are {', '.join(heads)}.",
         remedy=f"If {close} was meant, correct the name."
         if close
-        else "Nothing to do if this is meant.",
+        else "Nothing to do if this is intended.",
         frames=places(frames),
         number=len(frames),
         unit="frames",

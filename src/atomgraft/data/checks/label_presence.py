@@ -1,4 +1,4 @@
-"""Labels that are missing, were not read, contradict each other or are all zero."""
+"""Checks for labels that are missing, unread, contradictory or zero."""
 
 import re
 from collections import defaultdict
@@ -68,8 +68,8 @@ def _isolated(atoms_alone: Sequence[Atoms]) -> Iterator[Finding]:
         message=f"{len(atoms_alone)} frames are isolated atoms: {n_marked} are marked,"
         f" {len(atoms_alone) - n_marked} are single atoms with no neighbour within"
         f" {ALONE:g} Å ({named(places(atoms_alone))}).",
-        remedy="Nothing to do: they are left out of training, of the fit of reference"
-        " energies, and of the errors that judge a model.",
+        remedy="Nothing to do: they are not used for training, for reference "
+        "energies or for test errors.",
         frames=places(atoms_alone),
         number=len(atoms_alone),
         unit="frames",
@@ -125,8 +125,8 @@ def _some_missing(name: str, bare: Sequence[Atoms], n_structures: int) -> Findin
 
 
 _REMEDY = {
-    "energy": "Training uses what is there; energies stay those of the base.",
-    "forces": "Forces carry most of the information: add them if there are any.",
+    "energy": "Training uses the other labels; energies stay those of the base.",
+    "forces": "Forces contain most of the information: add them if there are any.",
     "stress": "Add stresses if cells should relax or strain; nothing else needs them.",
 }
 
@@ -303,7 +303,7 @@ def _zeros(quantity: str, zero: Sequence[Atoms], n_others: int) -> Finding:
     }[quantity]
     is_all = n_others == 0
     others = "" if is_all else f", where the other {n_others} have not"
-    remedy = "Remove the label from these frames: a label that is missing has no key."
+    remedy = "Remove the label from these frames; for a missing label there is no key."
     return Finding(
         severity="error" if is_all else "warning",
         code=f"placeholder-{quantity}",

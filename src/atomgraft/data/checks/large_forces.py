@@ -1,4 +1,4 @@
-"""Forces and stresses that are too large, or that the base contradicts by far."""
+"""Checks for forces and stresses that are too large or far from the base."""
 
 from collections.abc import Iterator, Sequence
 
@@ -40,7 +40,7 @@ NET_FRACTION = 0.02
 def robust_scores(
     values: Float[np.ndarray, " frames"], floor: float
 ) -> Float[np.ndarray, " frames"]:
-    """Return how far values stand from their median, in log space.
+    """Return the distances of values from their median, in log space.
 
     The spread is 1.4826 times the median absolute deviation of log10, at least
     `MIN_SPREAD`.
@@ -98,8 +98,8 @@ def _outliers(
             message=f"{len(found)} structures have forces up to"
             f" {largest.max():.3g} eV/Å where the median structure has"
             f" {np.median(largest):.3g} ({named(places(found))}).",
-            remedy="Look for a calculation that did not converge; leave the frames"
-            " out if they are not meant.",
+            remedy="Look for a calculation that did not converge; leave the frames "
+            "out if they are not intended.",
             frames=places(found),
             number=float(largest.max()),
             unit="eV/Å",
@@ -212,8 +212,8 @@ def check_residuals(compared: Compared) -> Iterator[Finding]:
             message=f"In {len(found)} structures forces differ from {compared.base} by"
             f" up to {worst:.3g} eV/Å (rms), where the median structure differs by"
             f" {np.median(residuals):.3g} ({named(places(found))}).",
-            remedy="Look for labels of another structure, atoms in another order or a"
-            " calculation that did not converge.",
+            remedy="Look for labels of another structure, a different order of "
+            "atoms, or a calculation that did not converge.",
             frames=places(found),
             number=worst,
             unit="eV/Å",

@@ -1,4 +1,4 @@
-"""Known wrong units, signs and orders of labels, and what puts each right."""
+"""Known mistakes in units, signs and orders of labels, with their remedies."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Labels beside what the base model predicts, without knowing any model."""
+"""Labels and predictions of the base, without dependence on a model."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,7 @@ from atomgraft.data.partners import find_partners
 
 @runtime_checkable
 class PredictedStructure(Protocol):
-    """What a potential says of one structure; eV, eV/Å, eV/Å³."""
+    """Prediction of a potential for one structure; eV, eV/Å, eV/Å³."""
 
     @property
     def energy(self) -> float:
@@ -63,7 +63,7 @@ Triple = tuple[Atoms, Float[np.ndarray, "..."], Float[np.ndarray, "..."]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Compared:
-    """Structures and what the base model says of them.
+    """Structures and predictions of the base for them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Labels against the base's predictions: slope, correlation, and the zero of energy."""
+"""Regression of labels on predictions of the base: slope, zero of energy."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -204,8 +204,8 @@ def check_reference(compared: Compared) -> Iterator[Finding]:
             code="energies-disagree",
             message=f"After the best shift per element, energies still differ from"
             f" {compared.base} by {EV_IN_MEV * fit.residual_after:.0f} meV/atom (rms).",
-            remedy="Check that all energies are totals in eV from one level of theory,"
-            " and look for frames far from equilibrium.",
+            remedy="Check that all energies are total energies in eV from one "
+            "level of theory, and look for frames far from equilibrium.",
             number=EV_IN_MEV * fit.residual_after,
             unit="meV/atom",
         )
@@ -218,15 +218,19 @@ def _shifted(fit: ReferenceFit, base: str) -> Finding:
     return Finding(
         severity="note",
         code="energy-reference",
-        message=f"Energies count from another zero than those of {base}: shifts of"
-        f" {shifts} eV/atom bring {EV_IN_MEV * fit.residual_before:.1f} down to"
-        f" {EV_IN_MEV * fit.residual_after:.1f} meV/atom (rms over"
-        f" {fit.n_structures} structures, rank {fit.rank} of {len(fit.shifts)},"
-        f" condition {fit.condition:.3g}).",
+        message=f"The zero of energy differs from that of {base}: shifts of "
+        f"{shifts} eV/atom reduce the difference from "
+        f"{EV_IN_MEV * fit.residual_before:.1f} to "
+        f"{EV_IN_MEV * fit.residual_after:.1f} meV/atom (rms over "
+        f"{fit.n_structures} structures, rank {fit.rank} of "
+        f"{len(fit.shifts)}, condition {fit.condition:.3g}).",
         remedy="Nothing to do: adapt refits the reference energies before the first"
         " step."
         if fit.residual_after < POOR_FIT
-        else "Leave out frames far from equilibrium first: the refit follows them.",
+        else (
+            "Leave out frames far from equilibrium first, because they affect the "
+            "refit."
+        ),
         number=max(map(abs, fit.shifts.values())),
         unit="eV/atom",
     )
@@ -239,8 +243,8 @@ def _undetermined(fit: ReferenceFit) -> Iterator[Finding]:
             code="reference-undetermined",
             message=f"The compositions determine {fit.rank} of {len(fit.shifts)}"
             " reference energies; the shifts of smallest norm were taken.",
-            remedy="Energies of other compositions are not put right by this: add"
-            " structures of other compositions if you need them.",
+            remedy="Energies of other compositions keep an unknown offset: add "
+            "structures of other compositions if you need them.",
             number=fit.rank,
         )
     elif fit.condition > ILL_CONDITIONED:

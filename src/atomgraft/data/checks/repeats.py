@@ -1,4 +1,4 @@
-"""Structures that appear twice, and relatives on both sides of a split."""
+"""Checks for duplicates and for related structures on both sides of a split."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -97,7 +97,7 @@ def _duplicates(
         code="duplicates",
         message=f"{len(repeated)} structures repeat an earlier one to within {SAME:g} Å"
         f" ({place_of(structures[b])} is {place_of(structures[a])} again).",
-        remedy="Remove the repeats; they weigh double and say nothing new.",
+        remedy="Remove the repeats; they count twice and add no information.",
         frames=frames,
         number=len(repeated),
     )
@@ -114,11 +114,11 @@ def _leaked(
     yield Finding(
         severity="error",
         code="split-leak",
-        message=f"{len(repeated)} structures stand on both sides of a split"
-        f" ({place_of(structures[b])}, {owner[b]}, is {place_of(structures[a])},"
-        f" {owner[a]}, to within {SAME:g} Å).",
-        remedy="Remove them from one side: errors on them say nothing about new"
-        " structures.",
+        message=f"{len(repeated)} structures are on both sides of a split "
+        f"({place_of(structures[b])}, {owner[b]}, is "
+        f"{place_of(structures[a])}, {owner[a]}, to within {SAME:g} Å).",
+        remedy="Remove them from one side; errors on them do not hold for new "
+        "structures.",
         frames=frames,
         number=len(repeated),
     )
@@ -142,8 +142,8 @@ def _related(
         f" {place_of(structures[closest])} ({owner[closest]}) and"
         f" {place_of(structures[a])} have a cosine of {cosine:.2f}, where independent"
         " ones have about 0.",
-        remedy="Split by trajectory or by temperature, not by frame, or errors will"
-        " look smaller than they are.",
+        remedy="Split by trajectory or temperature and not by frame; otherwise "
+        "errors look too small.",
         frames=frames,
         number=cosine,
     )

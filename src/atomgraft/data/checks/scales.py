@@ -1,4 +1,4 @@
-"""Units, signs and orders of labels, told by comparison with the base model.
+"""Checks of units, signs and orders of labels against the base model.
 
 For each mistake that people make (`mistakes`), the label x is put right and its
 distance from the base's y is d = |x - y| / (|x| + |y|): 0 where they are equal, 1 where
@@ -44,7 +44,7 @@ SOFT = 0.1
 that differ by a fifth. Such are rydberg/bohr and hartree/Å, meV/Å and kJ/mol/nm, and
 GPa and a virial in cells of about 160 Å³. Both are named."""
 
-RIVALS = "The calculation's own output says which of them it is."
+RIVALS = "Check the output of the calculation to see which one it is."
 
 CORRELATED = 0.9
 """Correlation from which the slope against a base says how soft the base is."""
@@ -480,13 +480,15 @@ class _Trial:
         return Finding(
             severity="warning",
             code=f"{CODES[self.quantity]}-disagrees",
-            message=f"The {self.quantity} labels have little to do with {self.base}:"
-            f" median distance {far:.2f} (0 equal, 1 opposite or of another size),"
-            f" slope of labels against base {slope:.3g}, in {len(frames)} structures"
-            f" ({named(frames)}); no known unit, sign or order explains it.",
+            message=f"The {self.quantity} labels do not agree with {self.base}: "
+            f"median distance {far:.2f} (0 equal, 1 opposite or of another "
+            f"size), slope of labels against base {slope:.3g}, in "
+            f"{len(frames)} structures ({named(frames)}); no known unit, "
+            "sign or order explains it.",
             remedy=without_options(CODES[self.quantity], structures)
-            or "Check the label against the calculation's own output; the order of"
-            " atoms, the orientation of the cell and the level of theory.",
+            or "Compare the labels with the output of the calculation; check the "
+            "order of atoms, the orientation of the cell and the level of "
+            "theory.",
             frames=frames,
             number=far,
         )

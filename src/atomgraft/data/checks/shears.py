@@ -1,4 +1,4 @@
-"""Shears of a stress in the order of another program, where a pressure hides them."""
+"""Check for shear components in the order of another program."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

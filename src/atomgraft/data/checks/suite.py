@@ -1,4 +1,4 @@
-"""All checks, one after the other."""
+"""All checks in their order."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence

@@ -1,1 +1,1 @@
-"""Structures to rehearse on where no data of the source are at hand."""
+"""Replay structures without training data of the source."""

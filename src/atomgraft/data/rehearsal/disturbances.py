@@ -1,4 +1,4 @@
-"""Strain and rattle, as far as atoms keep apart."""
+"""Strains and rattles that keep atoms apart."""
 
 import numpy as np
 from ase import Atoms

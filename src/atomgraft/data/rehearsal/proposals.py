@@ -1,4 +1,4 @@
-"""Which structures to rehearse on: shipped crystals, and relatives of the user's own.
+"""Choice of replay structures: shipped crystals and relatives of the user's.
 
 Half of them are shipped crystals, chosen so that few of them reach many elements,
 strained by up to 6 % and rattled by 0.02 to 0.3 Å; a quarter are the user's own
@@ -127,8 +127,8 @@ def propose_rehearsal(
     """
     if n < 0:
         raise BadInputError(
-            f"{n} structures to rehearse on were asked for.",
-            "None or more are needed.",
+            f"{n} replay structures were requested.",
+            "Expected none or more.",
             "Give for example 64.",
         )
     crystals = _visible(rehearsal_crystals(), elements)
@@ -250,10 +250,9 @@ def _repeated(atoms: Atoms) -> Atoms:
 
 def _nothing_possible(own: Sequence[Atoms], elements: Collection[int]) -> BadInputError:
     return BadInputError(
-        f"No structure to rehearse on can be made of {len(set(elements))} elements"
-        f" and {len(own)} own structures.",
-        "Crystals or own structures (at most"
-        f" {LARGEST} atoms, none too close) of elements that the source sees are"
-        " needed.",
-        "Give source data to rehearse on, or leave rehearsal out.",
+        f"No replay structure can be made from {len(set(elements))} elements and "
+        f"{len(own)} structures of your own.",
+        f"Expected crystals or structures of your own (at most {LARGEST} atoms, "
+        "none too close) with elements that the source supports.",
+        "Give source data for replay, or use a recipe without replay.",
     )

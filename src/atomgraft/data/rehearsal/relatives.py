@@ -1,4 +1,4 @@
-"""Relatives of a structure: folded to a small cell, other elements in their places."""
+"""Relatives of a structure: smaller cells and substituted elements."""
 
 import dataclasses
 from collections.abc import Collection

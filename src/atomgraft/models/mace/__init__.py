@@ -1,1 +1,1 @@
-"""MACE: any model of mace-torch, the published ones, and small ones by preset."""
+"""MACE: all models of mace-torch, published ones, and small ones by preset."""

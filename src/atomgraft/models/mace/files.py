@@ -1,4 +1,4 @@
-"""From a name or a file to a MACE model."""
+"""Loading a MACE model from a name or a file."""
 
 import contextlib
 import io
@@ -139,7 +139,7 @@ def load_mace(
                 framework="mace",
                 licence=PUBLISHED[key][2]
                 if key in PUBLISHED
-                else "not stated by the file",
+                else "not stated in the file",
                 head=head,
                 level=level_of_theory(name, head),
             ),
@@ -231,7 +231,7 @@ def _published_path(name: str) -> Path:
         raise BadInputError(
             f"The weights of {name} are not here and could not be downloaded: "
             f"{reason}.",
-            "A network connection, or the model as a file, is needed.",
+            "Expected a network connection, or the model as a file.",
             "Download it by hand and give its path as --base.",
         )
     return Path(done.stdout.strip().splitlines()[-1])
@@ -246,7 +246,7 @@ def _refuse_compiled(path: Path) -> None:
     if any(name.endswith("/constants.pkl") for name in names):
         raise BadInputError(
             f"{path} is a compiled model (TorchScript), whose layers are sealed.",
-            "The plain .model file is needed.",
+            "Expected the plain .model file.",
             "mace_run_train writes it beside this one, without '_compiled' in its "
             "name.",
         )
@@ -262,14 +262,14 @@ def _checked(network: Any, path: Path) -> nn.Module:  # noqa: ANN401 - what came
     if type(network) not in {MACE, ScaleShiftMACE}:
         raise BadInputError(
             f"{path} holds {type(network).__name__} and no MACE model of energies.",
-            "A .model file written by mace-torch is needed (MACE or ScaleShiftMACE).",
-            "Give the .model file of the run, and not its checkpoint.",
+            "Expected a .model file written by mace-torch (MACE or ScaleShiftMACE).",
+            "Give the .model file of the training run instead of its checkpoint.",
         )
     if hasattr(network, "joint_embedding"):
         asked = ", ".join(network.embedding_specs)
         raise BadInputError(
-            f"{path} holds a MACE model that also asks for {asked}.",
-            "A model that needs elements, positions and cell alone is needed.",
+            f"{path} contains a MACE model that also needs {asked}.",
+            "Expected a model that needs only elements, positions and cell.",
             "Choose another foundation model.",
         )
     return network

@@ -1,4 +1,4 @@
-"""MACE's costly layers worked out our way: same weights, same numbers, less time.
+"""Faster versions of MACE's costly layers, with the same weights and numbers.
 
 Each takes the place of a layer inside a MACE model and is called as that layer is.
 Names and shapes of weights stay, so that a model looks as it did.

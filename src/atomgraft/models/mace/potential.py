@@ -1,4 +1,4 @@
-"""A MACE model behind atomgraft's seam."""
+"""The adapter of MACE."""
 
 import copy
 import dataclasses
@@ -306,9 +306,9 @@ def _head_index(heads: Sequence[str], card: PotentialCard) -> int:
     if card.head not in heads:
         came = "none" if card.head is None else repr(card.head)
         raise BadInputError(
-            f"{card.name} needs one of its heads and {came} was named.",
+            f"{card.name} needs --head; it was {came}.",
             f"It has {', '.join(heads)}.",
-            "Choose the one your labels belong to with --head."
+            "Choose the level of theory of your labels with --head."
             if len(heads) > 1
             else "Leave --head out.",
         )
@@ -340,8 +340,8 @@ def _role(name: str) -> Role:
     if layer is None:
         raise BadInputError(
             f"The parameter {name!r} of this MACE model plays no known role.",
-            "A model of energies and forces as mace-torch 0.3.16 builds it is needed.",
-            "Report it with the model's name.",
+            "Expected a model of energies and forces built by mace-torch 0.3.16.",
+            "Report this with the name of the model.",
         )
     return interaction(int(layer.group(1)))
 

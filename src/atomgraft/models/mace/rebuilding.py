@@ -38,7 +38,7 @@ def for_elements(network: nn.Module, numbers: Sequence[int]) -> nn.Module:
     if "error" in config:
         raise BadInputError(
             f"The model cannot be built again for more elements: {config['error']}.",
-            "A ScaleShiftMACE model is needed.",
+            "Expected a ScaleShiftMACE model.",
             "Start from a model that knows all elements of the structures.",
         )
     known: list[int] = network.get_buffer("atomic_numbers").tolist()
@@ -46,7 +46,7 @@ def for_elements(network: nn.Module, numbers: Sequence[int]) -> nn.Module:
         raise BadInputError(
             "The model cannot be built again for more elements: mace-torch does not"
             " tell everything that it was built from.",
-            "A model of the kinds that mace_run_train writes by default is needed.",
+            "Expected a model of the kinds that mace_run_train writes by default.",
             "Start from a model that knows all elements of the structures.",
         )
     other = _built(network, config, sorted([*known, *numbers]))
@@ -128,7 +128,7 @@ def for_length(network: nn.Module, length: float) -> nn.Module:
         raise BadInputError(
             f"Lengths of this MACE model cannot be scaled: it has"
             f" {', and '.join(obstacles)}.",
-            "A model whose layers read distances alone, in a Bessel basis, is needed.",
+            "Expected a model whose layers read distances alone, in a Bessel basis,.",
             "Leave the length scale out; the map of elements needs none.",
         )
     with torch.no_grad():

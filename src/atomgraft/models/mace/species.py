@@ -1,4 +1,4 @@
-"""Atoms sorted by chemical element, for weights that belong to one."""
+"""Atoms sorted by element, for weights per element."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence

@@ -1,1 +1,1 @@
-"""SevenNet: 7net-0, every checkpoint of the framework, small ones by preset."""
+"""SevenNet: 7net-0, all checkpoints of the framework, small models by preset."""

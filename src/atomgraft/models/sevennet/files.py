@@ -1,4 +1,4 @@
-"""From a name, a checkpoint or a preset to a SevenNet model."""
+"""Loading a SevenNet model from a name, a checkpoint or a preset."""
 
 import contextlib
 import copy
@@ -90,8 +90,8 @@ def load_sevennet(
     if missing:
         raise BadInputError(
             f"{path} is no SevenNet checkpoint: it has no {' and no '.join(missing)}.",
-            "A .pth file written by SevenNet is needed.",
-            "Check that this is the checkpoint and not a deployed model.",
+            "Expected a .pth file written by SevenNet.",
+            "Check that this is a checkpoint and not a deployed model.",
         )
     network, config = _built(document, path, kernels)
     potential = SevenNetPotential(
@@ -100,7 +100,7 @@ def load_sevennet(
         PotentialCard(
             name=name,
             framework="sevennet",
-            licence=LICENCES.get(name.lower(), "not stated by the file"),
+            licence=LICENCES.get(name.lower(), "not stated in the file"),
             head=head,
             level=level_of_theory(name, head),
         ),
@@ -144,7 +144,7 @@ def _network(
     except (RuntimeError, KeyError, ValueError, AssertionError) as error:
         raise BadInputError(
             f"{path} does not build a model: {str(error).splitlines()[0]}.",
-            "A complete checkpoint of SevenNet 0.9 to 0.13 is needed.",
+            "Expected a complete checkpoint of SevenNet 0.9 to 0.13.",
             "Check the file, or write it again with 'sevenn checkpoint'.",
         ) from error
 
@@ -158,7 +158,7 @@ def _published_path(name: str) -> Path:
     except (OSError, ValueError) as error:
         raise BadInputError(
             f"The weights of {name} are not here and could not be downloaded: {error}.",
-            "A network connection, or the checkpoint as a file, is needed.",
+            "Expected a network connection, or the checkpoint as a file.",
             "Download it by hand and give its path as --base.",
         ) from error
 

@@ -1,4 +1,4 @@
-"""The layers of a SevenNet model, with our own way to sum messages."""
+"""The layers of a SevenNet model, with our sum of messages."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

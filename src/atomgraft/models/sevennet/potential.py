@@ -1,4 +1,4 @@
-"""A SevenNet model behind atomgraft's seam: roles, blocks, modalities, export."""
+"""The adapter of SevenNet: roles, blocks, modalities, export."""
 
 import dataclasses
 import io
@@ -259,15 +259,16 @@ def _modality_index(source: Source, card: PotentialCard) -> int | None:
         if card.head is None:
             return None
         raise BadInputError(
-            f"{card.name} has no modalities, and {card.head!r} was asked for.",
-            "A name of a modality goes with a multi-fidelity model only.",
+            f"{card.name} has no heads, and --head {card.head} was given.",
+            "Only multi-fidelity models have heads.",
             "Leave --head out.",
         )
     if card.head not in source.modalities:
         raise BadInputError(
-            f"{card.name} needs a modality and {card.head!r} came.",
-            f"It has {', '.join(sorted(source.modalities))}.",
-            "Choose the one your labels belong to with --head.",
+            f"{card.name} needs --head ({' or '.join(sorted(source.modalities))}); "
+            f"it was {'not given' if card.head is None else card.head}.",
+            "The heads are its levels of theory.",
+            "Choose the level of theory of your labels.",
         )
     return source.modalities[str(card.head)]
 
@@ -287,7 +288,7 @@ def _role(name: str) -> Role:
     if layer is None:
         raise BadInputError(
             f"The parameter {name!r} of this SevenNet model plays no known role.",
-            "A model built by SevenNet 0.13 is needed.",
-            "Report it with the model's name.",
+            "Expected a model built by SevenNet 0.13.",
+            "Report this with the name of the model.",
         )
     return interaction(int(layer.group(1)))

@@ -72,7 +72,7 @@ def for_length(
         raise BadInputError(
             f"Lengths of a model with the radial basis {basis} and the cutoff function"
             f" {switch['cutoff_function_name']} cannot be scaled.",
-            "A Bessel basis, with XPLOR or poly_cut, is needed.",
+            "Expected a Bessel basis, with XPLOR or poly_cut,.",
             "Leave the length scale out.",
         )
     if "cutoff_on" in switch:

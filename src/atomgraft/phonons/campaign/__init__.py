@@ -1,1 +1,1 @@
-"""Vibrations of many materials, and what their DFT costs."""
+"""Phonons of many materials, and their cost in DFT."""

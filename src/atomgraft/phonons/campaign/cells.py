@@ -1,4 +1,4 @@
-"""The cells of a campaign over materials: adapt, judge one material, scale the base."""
+"""The cells of a campaign: adapt, evaluate one material, scale the base."""
 
 import dataclasses
 import io
@@ -58,7 +58,7 @@ Document = dict[str, Any]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainPayload:
-    """What a worker needs to know to adapt.
+    """Input of an adaptation for a worker.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class PseudoPayload:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class JudgePayload:
-    """What a worker needs to know to judge one material.
+    """Input of the evaluation of one material for a worker.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class JudgePayload:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScalePayload:
-    """What a worker needs to know to scale the base's force constants.
+    """Input of the scaling of the base's force constants for a worker.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def _forces_of_base(folder: str) -> Float[np.ndarray, "frames atoms 3"]:
     if not is_file(path):
         raise StorageError(
             f"{path} is gone.",
-            "The base's forces are needed, to scale them.",
+            "The forces of the base are needed for scaling.",
             f"Remove {folder} and run the same command again.",
         )
     return np.load(path, allow_pickle=False)

@@ -1,4 +1,4 @@
-"""atomgraft campaign: phonons of many materials, and what their DFT costs."""
+"""atomgraft campaign: phonons of many materials, and their cost in DFT."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,80 +24,99 @@ KINDS = ("phonons",)
 @study_command
 def command(
     options: StudyOptions,
-    kind: Annotated[str, typer.Argument(help="What is asked: phonons.")],
+    kind: Annotated[str, typer.Argument(help="Kind of campaign: phonons.")],
     folder: Annotated[
         Path,
-        typer.Argument(help="Calculations of phonopy, or structures; one a material."),
+        typer.Argument(
+            help="Folder of phonopy calculations or structures, one per material."
+        ),
     ],
     model: Annotated[
-        str | None, typer.Option("--model", help="Base: name, file or run folder.")
+        str | None,
+        typer.Option("--model", help="Pretrained model: name, file or run folder."),
     ] = None,
     spec: Annotated[
         Path | None,
-        typer.Option(help="A campaign.yaml with further settings; flags win."),
+        typer.Option(
+            help="YAML file with further settings; command-line options "
+            "take precedence."
+        ),
     ] = None,
     recipe: Annotated[
         list[str] | None,
-        typer.Option(help="Recipe that adapts the base; repeat. None: base alone."),
+        typer.Option(help="Fine-tuning recipe (repeatable); default: only the base."),
     ] = None,
     mode: Annotated[
         str | None,
-        typer.Option(help="each: one adaptation a material; all: one for all."),
+        typer.Option(
+            help="each: one adaptation per material; all: one for all materials."
+        ),
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="Supercells of a material to train on: 2, or 0.5 of them."),
+        typer.Option(
+            help="Training supercells per material: a number (2) or a share (0.5)."
+        ),
     ] = None,
     pseudo_labels: Annotated[
         bool | None,
         typer.Option(
             "--pseudo-labels/--no-pseudo-labels",
-            help="With each: train on the base's scaled answer where no label is.",
+            help="With --mode each: train unlabelled supercells on scaled "
+            "predictions of the base.",
         ),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(help="With --mode all: leave-out folds.")
+        int | None, typer.Option(help="Number of leave-out folds with --mode all.")
     ] = None,
     keep_families: Annotated[
         bool | None,
         typer.Option(
             "--keep-families/--split-families",
-            help="Keep a prototype with its anion in one fold.",
+            help="Keep materials of one structure type and anion in one fold.",
         ),
     ] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="Seed of supercells and runs; repeat.")
+        list[int] | None,
+        typer.Option(help="Random seed of supercells and training (repeatable)."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Steps of the optimiser, in every adaptation.")
+        int | None, typer.Option(help="Number of optimiser steps in every adaptation.")
     ] = None,
     mesh: Annotated[
-        str | None, typer.Option(help="q-points along each vector, '20 20 20'.")
+        str | None, typer.Option(help="Mesh of q-points, '20 20 20'.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="Unstable below minus this frequency, THz.")
+        float | None,
+        typer.Option(help="Modes below minus this frequency count as unstable, THz."),
     ] = None,
     length: Annotated[
-        float | None, typer.Option(help="Of a structure's supercell: thickness, A.")
+        float | None,
+        typer.Option(help="Minimum thickness of supercells of structures, A."),
     ] = None,
     details: Annotated[
-        int | None, typer.Option(help="Worst materials of which bands are shown.")
+        int | None,
+        typer.Option(help="Number of worst materials whose bands are shown."),
     ] = None,
     dft_hours: Annotated[
-        float | None, typer.Option(help="CPU-hours of one displaced supercell by DFT.")
+        float | None, typer.Option(help="CPU-hours of DFT per displaced supercell.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the campaign.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Output folder of the campaign.")
+    ] = None,
     head: Head = None,
     kernels: Kernels = None,
     dtype: Annotated[
-        str | None, typer.Option(help="Of training: float32 or float64.")
+        str | None, typer.Option(help="Precision of training: float32 or float64.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Device: auto, cpu or cuda.")
+    ] = None,
     max_atoms: Annotated[
-        int | None, typer.Option(help="Atoms in one call of the model.")
+        int | None, typer.Option(help="Maximum number of atoms per call of the model.")
     ] = None,
 ) -> None:
-    """Run phonons for many materials, with or without adaptation; resumable."""
+    """Run phonons for many materials, with or without fine-tuning; resumable."""
     from atomgraft.core.registry import unknown
 
     if kind not in KINDS:
@@ -148,9 +167,9 @@ def _triple(text: str) -> list[int]:
     parts = text.replace(",", " ").replace("x", " ").split()
     if len(parts) not in {1, 3} or not all(one.isdecimal() for one in parts):
         raise BadInputError(
-            f"--mesh came as {text!r}.",
-            "It takes one or three whole numbers.",
-            "Write for example --mesh '20 20 20'.",
+            f"--mesh was given as {text!r}.",
+            "Expected one or three whole numbers.",
+            "For example: --mesh '20 20 20'.",
         )
     numbers = [int(one) for one in parts]
     return numbers * 3 if len(numbers) == 1 else numbers
@@ -172,7 +191,7 @@ def _verb(
         run=run_phonon_campaign,
         show=_show,
         has_numbers=lambda campaign: any(row.status == "done" for row in campaign.rows),
-        go_on="Go on with the same command.",
+        go_on="The same command continues.",
     )
 
 

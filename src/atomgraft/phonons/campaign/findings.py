@@ -1,4 +1,4 @@
-"""What follows from the rows of a campaign: how good each contestant is over materials.
+"""Summary of a campaign: accuracy of each contestant, and the cost.
 
 The material is the unit that was drawn independently: seeds are averaged within it, and
 intervals are over materials.

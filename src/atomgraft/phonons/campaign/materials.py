@@ -1,4 +1,4 @@
-"""The materials of a campaign: calculations of phonopy, or structures, of a folder."""
+"""The materials of a campaign: phonopy calculations or structures in a folder."""
 
 import dataclasses
 import re
@@ -112,20 +112,20 @@ def read_materials(
     if not is_folder(folder):
         raise BadInputError(
             f"{folder} is no folder.",
-            "A folder of phonopy calculations or structures is needed.",
+            "Expected a folder of phonopy calculations or structures.",
             "For one crystal use: atomgraft phonons FILE --model BASE",
         )
     paths, skipped = _sorted_out(folder)
     if not paths:
         raise BadInputError(
-            f"{folder} holds no calculation of phonopy and no structure.",
-            "Files such as phonopy_params.yaml, *.yaml.xz, POSCAR or *.cif are needed, "
-            "or subfolders with a calculation each.",
+            f"{folder} contains no phonopy calculation and no structure.",
+            "Expected files such as phonopy_params.yaml, *.yaml.xz, POSCAR or "
+            "*.cif, or subfolders with one calculation each.",
             "Check the path.",
         )
     found = [_material(path, folder, symprec, known) for path in paths]
     _refuse_same_names(found)
-    notices = [f"Passed over in {folder.name}: {listed(skipped)}."] if skipped else []
+    notices = [f"Not read in {folder.name}: {listed(skipped)}."] if skipped else []
     return tuple(found), (*notices, *_of_symmetry(found))
 
 
@@ -134,14 +134,14 @@ def _of_symmetry(found: Sequence[Material]) -> Iterator[str]:
     magnetic = [one.name for one in found if one.is_magnetic]
     if magnetic:
         yield (
-            f"The symmetry of DFT is that with magnetic moments: {listed(magnetic)}. "
-            "Models know no moments."
+            f"The symmetry used is that with magnetic moments: {listed(magnetic)}. "
+            "The models do not use moments."
         )
     unlike = [one.name for one in found if one.has_unlike_supercell]
     if unlike:
         yield (
-            "The supercell has another point group than the primitive cell, and "
-            f"equivalent q-points other frequencies: {listed(unlike)}."
+            "The supercell and the primitive cell have different point groups, so "
+            f"that equivalent q-points differ in frequency: {listed(unlike)}."
         )
 
 
@@ -191,7 +191,7 @@ def _material(
         n_supercells=0 if sets is None else len(sets.forces),
         n_atoms_supercell=len(atoms) if sets is None else len(sets.ideal),
         content=structures_fingerprint([atoms]) if sets is None else sets.content,
-        reason=f"The base does not know {symbols}." if unknown else None,
+        reason=f"The base does not support {symbols}." if unknown else None,
     )
     phonon = None if sets is None else _built(sets, symprec)
     return Material(
@@ -273,9 +273,9 @@ def _refuse_same_names(found: Iterable[Material]) -> None:
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise BadInputError(
-            f"Two materials are called {twice[0]}.",
-            "The part of a file's name before the first dot names its material, and "
-            "folders of results.",
+            f"Two materials have the name {twice[0]}.",
+            "A material, and its result folders, are named by the part of the file "
+            "name before the first dot.",
             "Rename one of the files.",
         )
 
@@ -313,10 +313,10 @@ def balanced_folds(
     names = sorted(set(groups))
     if len(names) < n_folds:
         raise BadInputError(
-            f"{n_folds} folds were asked for, and the materials make {len(names)} "
-            "groups that must not be torn apart.",
-            "Each fold needs a group of its own.",
-            f"Ask for {len(names)} folds or fewer with --folds."
+            f"{n_folds} folds were requested, and the materials form {len(names)} "
+            "groups that must stay together.",
+            "Each fold needs at least one group.",
+            f"Use --folds {len(names)} or fewer."
             if len(names) > 1
             else "Give more materials.",
         )

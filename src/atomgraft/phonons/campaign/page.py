@@ -1,4 +1,4 @@
-"""The page of a campaign over materials: what was found first, then the bill."""
+"""The page of a campaign."""
 
 from pathlib import Path
 from typing import Any
@@ -67,9 +67,9 @@ ZERO_SHOT = Mark(name="open", word="Zero-shot")
 FAILED = Mark(name="failed", word="No adaptation")
 
 MODES = {
-    "each": "One adaptation a material, on part of its own supercells",
-    "all": "One adaptation for all, in leave-out folds",
-    None: "None: the base alone",
+    "each": "One adaptation per material, on a part of its own supercells",
+    "all": "One adaptation for all materials, in leave-out folds",
+    None: "None: only the base",
 }
 
 
@@ -139,7 +139,7 @@ def _cover(campaign: PhononCampaign) -> Cover:
     sessions = campaign.provenance
     return Cover(
         title=campaign.name,
-        label="Vibrations of many materials",
+        label="Phonons of many materials",
         mark=mark_of(campaign),
         headline=headline(campaign),
         sentences=sentences(campaign),
@@ -193,8 +193,8 @@ def _settings(campaign: PhononCampaign) -> Facts:
         ("Licence of its weights", base.licence or MISSING),
         ("Mesh", "×".join(map(str, spec["mesh"]))),
         ("Unstable below", f"−{number_text(spec['threshold'])} THz"),
-        ("Forces of the undisplaced supercell", "subtracted, for models"),
-        ("Precision", f"vibrations float64, training {spec['dtype']}"),
+        ("Forces of the undisplaced supercell", "subtracted from the forces of models"),
+        ("Precision", f"phonons float64, training {spec['dtype']}"),
         ("Adaptation", MODES[campaign.mode]),
         ("Seeds", ", ".join(map(str, spec["seeds"]))),
     )
@@ -238,8 +238,8 @@ def parity_figure(campaign: PhononCampaign) -> Figure | None:
     return Figure(
         name="parity",
         caption=(
-            "Mean frequency over the mesh, model against DFT, one dot a material. A "
-            "dot below the diagonal is a material that the model makes too soft."
+            "Mean frequency over the mesh, model against DFT, one dot per "
+            "material. The model is too soft for materials below the diagonal."
         ),
         plots=(
             Plot(

@@ -1,4 +1,4 @@
-"""From the spec of a campaign to its cells: who is adapted on what, judged by whom."""
+"""From the spec of a campaign to its cells: training and test materials."""
 
 import dataclasses
 import json
@@ -178,14 +178,17 @@ def plan_phonon_campaign(
     known = [one for one in materials if one.card.reason is None]
     if not known:
         raise BadInputError(
-            f"The base {spec.base} knows none of the {len(materials)} materials in "
-            f"{spec.folder}.",
-            "It has to know all elements of at least one.",
-            "Take another base with --model.",
+            f"The base {spec.base} supports none of the {len(materials)} materials "
+            f"in {spec.folder}.",
+            "It must support all elements of at least one material.",
+            "Choose another base with --model.",
         )
     strange = [one.name for one in materials if one.card.reason is not None]
     if strange:
-        notices += (f"Left out, as the base lacks elements: {listed(strange)}.",)
+        notices += (
+            "Left out, because the base does not support all elements: "
+            f"{listed(strange)}.",
+        )
     if spec.recipes and spec.mode == "all":
         materials = _in_folds(spec, materials)
     plan = CampaignPlan(
@@ -212,8 +215,8 @@ def _same_labels(plan: CampaignPlan) -> Iterator[str]:
     ]
     if same:
         yield (
-            f"All seeds label the same supercells of {listed(same)}, which determine "
-            "most: what varies there is the training alone."
+            f"All seeds label the same supercells of {listed(same)}: the rule "
+            "leaves no choice. There the seeds differ in the training only."
         )
 
 
@@ -243,7 +246,7 @@ def _without_pseudo_labels(
     if not (spec.pseudo_labels and spec.recipes and spec.mode == "each"):
         return
     if spec.training.differences == "never":
-        yield "Trained on labels alone: pseudo-labels are for force differences."
+        yield "Trained on labels only: pseudo-labels need force differences."
         return
     bare = [
         one.name
@@ -252,8 +255,8 @@ def _without_pseudo_labels(
     ]
     if bare:
         yield (
-            "Trained on labels alone, as a supercell displaces many atoms or one far: "
-            f"{listed(bare)}."
+            "Trained on labels only, because a supercell displaces many atoms, or "
+            f"one atom by much: {listed(bare)}."
         )
 
 
@@ -320,9 +323,9 @@ def _all(plan: CampaignPlan, entrant: Entrant, seed: int) -> list[PlannedTrainin
         ]
         if not seen:
             raise BadInputError(
-                f"No material with forces is left to adapt on for fold {fold + 1}.",
-                "One adaptation for all needs calculations in two folds at least.",
-                "Give more calculations of phonopy, or leave --recipe out.",
+                f"There is no material with forces to train on in fold {fold + 1}.",
+                "One adaptation for all needs calculations in at least two folds.",
+                "Add phonopy calculations, or leave --recipe out.",
             )
         supercells = {one.name: _share_of_all(plan.spec, one, seed) for one in seen}
         counts = {one.name: one.card.n_supercells for one in seen}
@@ -395,9 +398,8 @@ def _refuse_unlabelled(materials: Sequence[Material]) -> None:
     if bare:
         raise BadInputError(
             f"No forces are known for {listed(bare)}.",
-            "To adapt on each material, its displaced supercells with their forces "
-            "are needed.",
-            "Take these structures out of the folder, adapt with --mode all, or leave "
+            "Adapting to each material needs its displaced supercells with forces.",
+            "Remove these structures from the folder, use --mode all, or leave "
             "--recipe out.",
         )
 
@@ -412,11 +414,11 @@ def _refuse_too_many(plan: CampaignPlan) -> None:
     ]
     if small:
         raise BadInputError(
-            f"{n} labelled supercells a material were asked for, and there are no more "
-            f"of {listed(small)}.",
-            "Adapted is on a strict subset: with all of them there is nothing to "
-            "predict and nothing to save.",
-            "Give fewer, or a share such as --labels 0.5.",
+            f"--labels asks for {n} supercells per material, and these materials "
+            f"have no more than that: {listed(small)}.",
+            "Training must use a part of the supercells; otherwise there is "
+            "nothing to predict or save.",
+            "Use a smaller number, or a share such as --labels 0.5.",
         )
 
 

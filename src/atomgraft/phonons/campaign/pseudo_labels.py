@@ -1,4 +1,4 @@
-"""Displaced supercells without labels, answered by the base and scaled to the labels.
+"""Pseudo-labels: scaled responses of the base for supercells without labels.
 
 Few labels of a crystal leave most of its atoms free: an atom that no labelled supercell
 displaces may lose its place at no cost to the objective. The base's own response to

@@ -1,4 +1,4 @@
-"""The shape of ``campaign.json``: the vibrations of many materials, and the bill.
+"""The layout of ``campaign.json``.
 
 Frequencies are in THz, imaginary ones negative; free energies in meV per atom at 300 K.
 One row stands for one material under one contestant: the base, its force constants
@@ -198,7 +198,7 @@ class Bill(Record):
 
 
 class PhononCampaign(Record):
-    """Everything a campaign over materials knows; written by ``campaign phonons``."""
+    """The result of a campaign; written by ``campaign phonons``."""
 
     schema_version: Annotated[int, Field(ge=1)] = CAMPAIGN_VERSION
     kind: Literal["phonons"] = "phonons"

@@ -1,4 +1,4 @@
-"""From the cells of a campaign to its table: one row a material and contestant."""
+"""The table of a campaign: one row per material and contestant."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -28,12 +28,16 @@ from atomgraft.records.provenance import Provenance
 from atomgraft.records.scores import Score
 from atomgraft.study.cells import NOT_RUN, Outcome
 
-NO_SUBSET = "It has a single displaced supercell: there is no strict subset of it."
+NO_SUBSET = (
+    "It has a single displaced supercell, so that a part of its supercells "
+    "cannot be chosen."
+)
 
-NO_OTHERS = "No other material says by what to multiply."
+NO_OTHERS = "There is no other material to fit the scaling factor to."
 
 NO_DIFFERENCE = (
-    "Its labels make no force difference, and do not say by what to multiply the base."
+    "Its labels give no force difference, so that the scaling factor of the base "
+    "is undetermined."
 )
 
 Outcomes = Mapping[str, Outcome]
@@ -99,16 +103,16 @@ def conclude(
 def _notices(plan: CampaignPlan, rows: tuple[CampaignRow, ...]) -> Iterator[str]:
     if len(plan.judged) < 2:
         yield (
-            "The baseline of one number from other materials is missing: there are no "
-            "others."
+            "The baseline 'base × scalar of the others' is missing: there are no "
+            "other materials."
         )
     single = [row.material for row in rows if row.reason == NO_SUBSET]
     if single:
         names = listed(list(dict.fromkeys(single)))
-        yield f"Not adapted, as they have a single displaced supercell: {names}."
+        yield f"Not adapted, because of a single displaced supercell: {names}."
     bare = [one.name for one in plan.judged if not one.card.has_reference]
     if bare:
-        yield f"Without forces to compare with: {listed(bare)}."
+        yield f"No reference forces: {listed(bare)}."
 
 
 def _without_bands(shown: Outcomes) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A campaign over materials on the screen: what was found, and what it cost."""
+"""Output of a campaign in the terminal."""
 
 from rich.console import Console
 from rich.markup import escape

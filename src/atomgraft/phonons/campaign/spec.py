@@ -1,4 +1,4 @@
-"""What a campaign over materials was asked to do: frozen, unknown keys refused."""
+"""The spec of a campaign: frozen, unknown keys refused."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -104,7 +104,7 @@ class PhononCampaignSpec(BaseModel):
     @classmethod
     def _refuse_repeats(cls, given: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(given)) < len(given):
-            raise ValueError("a seed stands there twice")
+            raise ValueError("a seed is given twice")
         return given
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The tables of a campaign over materials: summary, worst cases, the bill, the rest."""
+"""The tables of a campaign: summary, worst cases, cost."""
 
 import dataclasses
 import statistics
@@ -43,9 +43,9 @@ def summary_table(campaign: PhononCampaign) -> Table | None:
     return Table(
         caption=(
             "Errors of frequencies over the mesh in THz, with 95 % intervals over "
-            "materials. Precision, recall and F1 answer 'is it unstable?', which is a "
-            f"frequency below −{threshold} THz. Drift is how far forces moved on "
-            "crystals that were not trained for."
+            "materials. Precision, recall and F1 are for the prediction of "
+            f"instability (a frequency below −{threshold} THz). Drift is the mean "
+            "change of forces on crystals that were not used for training."
         ),
         columns=(
             "Contestant",
@@ -95,9 +95,9 @@ def confusion_table(campaign: PhononCampaign) -> Table | None:
         return None
     return Table(
         caption=(
-            "Counts of materials: a hit is an unstable crystal that was found, a false "
-            "alarm a stable one called unstable. With several seeds half of them "
-            "decide."
+            "Counts of materials. A hit is an unstable crystal predicted to be "
+            "unstable, a false alarm a stable one predicted to be unstable. Of "
+            "several seeds, at least half must agree."
         ),
         columns=("Contestant", "Hits", "False alarms", "Misses", "Stable, agreed"),
         rows=tuple(
@@ -162,9 +162,9 @@ def worst_table(campaign: PhononCampaign, *, most: int | None = None) -> Table |
     who = judging(campaign)
     return Table(
         caption=(
-            "Frequency error (MAE, THz) of each material, the worst under "
-            f"{title_of(who)} first; then the largest error of one frequency, the "
-            "lowest frequency on the mesh and what DFT says of it."
+            "Frequency error (MAE, THz) of each material, sorted by that of "
+            f"{title_of(who)}; the largest error of one frequency; the lowest "
+            "frequency on the mesh, of the model and of DFT."
         ),
         columns=(
             "Material",
@@ -207,7 +207,7 @@ def _stability(rows: list[CampaignRow]) -> str:
     true = found[0].is_stable_reference
     if true is None:
         return word
-    return f"{word}, as DFT" if true != said else f"{word}, other than DFT"
+    return f"{word}, as in DFT" if true != said else f"{word}, unlike DFT"
 
 
 def bill_table(campaign: PhononCampaign) -> Table | None:
@@ -240,15 +240,15 @@ def _bill_caption(campaign: PhononCampaign) -> str:
     )
     if campaign.mode == "all":
         text += (
-            "One adaptation for all is made once: labels and hours are the mean over "
+            "One adaptation serves all materials: labels and hours are means over "
             "folds. "
         )
     if campaign.dft_hours is None:
-        return text + "CPU-hours of DFT are not known; give them with --dft-hours."
+        return text + ("The CPU-hours of DFT are unknown; give them with --dft-hours.")
     hours = number_text(campaign.dft_hours)
     return text + (
-        f"One supercell by DFT takes {hours} CPU-hours, as the user says, whatever "
-        "its size."
+        f"DFT takes {hours} CPU-hours per supercell (--dft-hours), for supercells "
+        "of any size."
     )
 
 
@@ -276,7 +276,7 @@ def missing_table(campaign: PhononCampaign) -> Table | None:
     if not rows:
         return None
     return Table(
-        caption="What has no numbers, and why.",
+        caption="Materials without a result, and the reason.",
         columns=("Material", "Contestant", "State", "Reason"),
         rows=rows,
         is_text=(True, True, True, True),
@@ -289,9 +289,9 @@ def training_table(campaign: PhononCampaign) -> Table | None:
         return None
     return Table(
         caption=(
-            "Every adaptation: the materials it has seen, its labelled supercells "
-            "(+ those it saw as the base answers them, scaled), and the drift of "
-            "forces on other crystals."
+            "Every adaptation: its training materials, its labelled supercells (+ "
+            "those with pseudo-labels, the scaled predictions of the base), and "
+            "the drift of forces on other crystals."
         ),
         columns=("Adaptation", "Materials", "Labels", "Seconds", "Drift", "State"),
         rows=tuple(

@@ -1,9 +1,9 @@
-"""What a campaign over materials means, in words."""
+"""The result of a campaign in words."""
 
 import statistics
 
 from atomgraft.metrics.thresholds import MIN_GAIN, degree_of
-from atomgraft.page.wording import counted, number_text
+from atomgraft.page.wording import counted, number_text, relative_text
 from atomgraft.phonons.campaign.record import (
     BASE,
     COMPLETED,
@@ -25,15 +25,14 @@ TITLES = {
 
 
 BASELINES = {
-    GLOBAL_SCALAR: "which has learned nothing but one number",
-    OWN_SCALAR: "which has learned nothing but one number",
-    COMPLETED: "which keeps the same labels and takes the base, times one number, for "
-    "the rest",
+    GLOBAL_SCALAR: "which fits one number only",
+    OWN_SCALAR: "which fits one number only",
+    COMPLETED: "which uses the same labels, and the base times one number for the rest",
 }
 
 
 def title_of(contestant: str) -> str:
-    """Return what people call a contestant; recipes have their own names."""
+    """Return the display name of a contestant; recipes keep their own names."""
     return TITLES.get(contestant, contestant)
 
 
@@ -142,14 +141,15 @@ def headline(campaign: PhononCampaign) -> str:
     if base is None:
         return _without_reference(campaign)
     if best is None:
-        failed = "No adaptation has been judged. " if campaign.trainings else ""
+        failed = "No adaptation has been evaluated. " if campaign.trainings else ""
         return (
-            f"{failed}On {counted(base.n_materials, 'material')} the base misses "
-            f"frequencies by {number_text(base.mean_mae)} THz on average."
+            f"{failed}The mean frequency error of the base over "
+            f"{counted(base.n_materials, 'material')} is "
+            f"{number_text(base.mean_mae)} THz."
         )
     both = common_errors(campaign, best.contestant, BASE)
     if both is None:
-        return f"{best.contestant} and the base were judged on different materials."
+        return f"{best.contestant} and the base were evaluated on different materials."
     mine, before, n = both
     share = 1 - mine / before if before else 0.0
     change = (
@@ -160,8 +160,9 @@ def headline(campaign: PhononCampaign) -> str:
         else "no less than the base"
     )
     return (
-        f"{best.contestant} misses frequencies by {number_text(mine)} THz on average "
-        f"over {counted(n, 'material')}: {change} ({number_text(before)} THz)."
+        f"The mean frequency error of {best.contestant} over "
+        f"{counted(n, 'material')} is {number_text(mine)} THz, {change} "
+        f"({number_text(before)} THz)."
     )
 
 
@@ -169,16 +170,16 @@ def _without_reference(campaign: PhononCampaign) -> str:
     judged = [row for row in campaign.rows if row.is_stable is not None]
     n_unstable = sum(row.is_stable is False for row in judged)
     if not judged:
-        return "No material has been judged."
+        return "No material has been evaluated."
     verb = "is" if n_unstable == 1 else "are"
     return (
-        f"{n_unstable} of {counted(len(judged), 'material')} {verb} unstable under "
-        "the base; there are no forces to compare with."
+        f"{n_unstable} of {counted(len(judged), 'material')} {verb} unstable with "
+        "the base; there are no reference forces."
     )
 
 
 def sentences(campaign: PhononCampaign) -> tuple[str, ...]:
-    """Return what a reader has to know besides the headline."""
+    """Return the sentences after the headline."""
     base, best = summary_of(campaign, BASE), best_recipe(campaign)
     if base is None:
         return ()
@@ -190,7 +191,7 @@ def sentences(campaign: PhononCampaign) -> tuple[str, ...]:
         found += [bill_sentence(bill) for bill in bills]
         if best.drift is not None:
             found.append(
-                f"On crystals it was not trained for, forces moved by "
+                "On other crystals its forces differ from the base by "
                 f"{number_text(best.drift)} {best.drift_unit} on average. "
                 f"{_forgetting_text(best)}"
             )
@@ -198,7 +199,7 @@ def sentences(campaign: PhononCampaign) -> tuple[str, ...]:
 
 
 def is_lost(one: CampaignSummary) -> bool:
-    """Return whether models have forgotten severely, or nobody knows how much."""
+    """Return whether forgetting is severe or unknown."""
     if one.drift is None:
         return False
     return one.forgotten is None or degree_of(one.forgotten) == "severe"
@@ -208,16 +209,15 @@ def _forgetting_text(one: CampaignSummary) -> str:
     """Grade what was forgotten by the size of the base's own predictions."""
     if one.forgotten is None:
         return (
-            "How much was forgotten cannot be judged: the size of the base's forces "
-            "there is not known."
+            "Forgetting cannot be rated: the mean force of the base there is unknown."
         )
     degree = degree_of(one.forgotten)
     told = (
-        f"{degree.capitalize()} forgetting, {100 * one.forgotten:.0f} % of its scale "
-        "in the worst of forces, energies and stresses"
+        f"{degree.capitalize()} forgetting: the largest drift of forces, energies "
+        f"and stresses is {relative_text(one.forgotten)} its scale"
     )
     if degree == "severe":
-        return f"{told}: keep an adapted model for what it was adapted to."
+        return f"{told}. Use an adapted model only for the material it was adapted to."
     return f"{told}."
 
 
@@ -247,15 +247,16 @@ def _instability_sentence(campaign: PhononCampaign, one: CampaignSummary) -> str
     if base is not None and base is not one:
         before = f"; the base: {f1_text(base.instability)}"
     return (
-        f"Of {counted(n_unstable, 'unstable material')} {title_of(one.contestant)} "
-        f"finds {counts.hits}, with {counted(counts.false_alarms, 'false alarm')} "
-        f"(F1 {f1_text(counts)}{before}; unstable is below "
+        f"{title_of(one.contestant)} predicts {counts.hits} of "
+        f"{counted(n_unstable, 'unstable material')} to be unstable, with "
+        f"{counted(counts.false_alarms, 'false alarm')} (F1 "
+        f"{f1_text(counts)}{before}; unstable means below "
         f"−{number_text(counts.threshold)} THz)."
     )
 
 
 def f1_text(counts: InstabilityCounts) -> str:
-    """Return the F1 score; words where nothing is unstable."""
+    """Return the F1 score, or words if nothing is unstable."""
     return "not defined" if counts.f1 is None else f"{counts.f1:.2f}"
 
 
@@ -285,9 +286,9 @@ def _improved_sentence(one: CampaignSummary) -> str:
 
 
 def share_text(share: float | None) -> str:
-    """Return a share that was saved, in percent; words where more was spent."""
+    """Return a saved share in percent, or words if the cost is higher."""
     if share is None:
-        return "not known"
+        return "unknown"
     percent = round(100 * share)  # a whole number has no minus zero
     return f"{percent} %".replace("-", "−")
 

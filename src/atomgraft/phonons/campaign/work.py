@@ -1,4 +1,4 @@
-"""A campaign over materials: adapt, judge, scale, and the table with its bill."""
+"""A campaign from plan to record."""
 
 import dataclasses
 import functools
@@ -129,9 +129,10 @@ def _refuse_other_campaign(folder: Path, plan: CampaignPlan) -> None:
     if before != after:
         raise BadInputError(
             f"{folder} holds another campaign: {listed(changes(before, after))}.",
-            "One folder holds one base, one way to adapt and one mesh; materials, "
+            "A folder holds one campaign, with one base, mode and mesh; materials, "
             "recipes and seeds may be added.",
-            "Give another folder with --out, or --fresh to throw the old one away.",
+            "Choose another folder with --out, or use --fresh to delete the old "
+            "campaign.",
         )
 
 

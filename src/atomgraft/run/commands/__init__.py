@@ -1,1 +1,1 @@
-"""The verbs of a run: parsing and printing, nothing else."""
+"""The commands of a run: parsing and printing."""

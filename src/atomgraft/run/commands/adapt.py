@@ -1,4 +1,4 @@
-"""atomgraft adapt: graft a base onto your material."""
+"""atomgraft adapt: fine-tune a base on your material."""
 
 import signal
 from pathlib import Path
@@ -19,11 +19,14 @@ def command(
     *,
     plan: Annotated[
         Path | None,
-        typer.Option(help="A plan that was kept: refuse to do anything else."),
+        typer.Option(
+            help="Plan file of 'atomgraft plan --write': stop if the run "
+            "differs from it."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Adapt a model to labelled structures; run it again to go on after a stop."""
+    """Fine-tune a model on labelled structures; the same command resumes a run."""
     from atomgraft.core.outputs import examine
     from atomgraft.run.screen import print_record, training_screen
     from atomgraft.run.spec import refuse_other_spec
@@ -54,7 +57,7 @@ def command(
         )
     is_finished = result.finished
     if is_finished and (asked.with_scratch or (folder / SCRATCH / SPEC).exists()):
-        screen.print("The same from fresh weights, as a baseline:")
+        screen.print("The same architecture from fresh weights, as a baseline:")
         with calm(), training_screen(screen) as shown:
             baseline = adapt(
                 scratch_spec(run),
@@ -70,5 +73,5 @@ def command(
         print_json(result.model_dump_json(indent=1))
     if not is_finished:
         if result.finished:
-            screen.print(f"Go on with: atomgraft adapt {folder}", markup=False)
+            screen.print(f"Continue with: atomgraft adapt {folder}", markup=False)
         raise typer.Exit(exit_code(signal.SIGTERM))

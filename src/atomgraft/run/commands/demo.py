@@ -1,4 +1,4 @@
-"""atomgraft demo: the main job on the shipped silicon set, from start to verdict."""
+"""atomgraft demo: the main job on the shipped silicon set."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +12,10 @@ TEST = "shipped:si-test"
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("demo"),
-    steps: Annotated[int, typer.Option(help="Steps of the optimiser.")] = 200,
+    out: Annotated[Path, typer.Option(help="Output folder of the run.")] = Path("demo"),
+    steps: Annotated[int, typer.Option(help="Number of optimiser steps.")] = 200,
 ) -> None:
-    """Adapt 7net-0 to silicon with 13 DFT frames, prove it, write the page."""
+    """Fine-tune 7net-0 on 13 DFT frames of silicon, evaluate it, write the page."""
     from atomgraft.run.commands import adapt, prove
 
     adapt.command(

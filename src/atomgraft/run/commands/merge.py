@@ -1,4 +1,4 @@
-"""atomgraft merge: a plain model file of the framework, with the graft inside."""
+"""atomgraft merge: write a plain model file of the framework."""
 
 import json
 from pathlib import Path
@@ -20,14 +20,14 @@ from atomgraft.study.options import (
 def command(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     out: Annotated[
-        Path | None, typer.Option(help="File to write; default: inside the folder.")
+        Path | None, typer.Option(help="Output file; default: inside the run folder.")
     ] = None,
     base: MovedBase = None,
     head: Head = None,
     share: Annotated[
         float,
         typer.Option(
-            help="Of the way from the base to the adapted weights, 0 to 1.",
+            help="Interpolation between the base (0) and the adapted weights (1).",
             min=0,
             max=1,
         ),
@@ -37,7 +37,7 @@ def command(
     trust_file: TrustFiles = None,
     as_json: Json = False,
 ) -> None:
-    """Merge base and graft into a model that the framework itself loads."""
+    """Merge base and graft into a plain model file of the framework."""
     from atomgraft.run.inputs import merged_run, require_finished
     from atomgraft.run.merge import exported_note, write_merged
     from atomgraft.run.setup import MEV_PER_ATOM
@@ -49,9 +49,7 @@ def command(
     with calm():
         merged = merged_run(folder, base=base, head=head, share=share, trust=allowed)
         path = write_merged(merged, folder, out, overwrite=overwrite, base=base)
-    screen.print(
-        f"{merged.card.framework} model with the graft inside: {path}", markup=False
-    )
+    screen.print(f"Merged {merged.card.framework} model: {path}", markup=False)
     if note := exported_note(merged):
         screen.print(note, markup=False)
     if as_json:

@@ -1,4 +1,4 @@
-"""Which run is meant: one set of options for every verb that takes a run."""
+"""Options of all commands that take a run."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""atomgraft plan: what a run would do and cost, before anything is trained."""
+"""atomgraft plan: show what a run would do and cost."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,12 +19,12 @@ def command(
     asked: Asked,
     *,
     write: Annotated[
-        Path | None, typer.Option(help="File to keep the plan in, for adapt --plan.")
+        Path | None, typer.Option(help="Write the plan to this file, for adapt --plan.")
     ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Dry run: show what adapt would train, with time and memory; write nothing."""
+    """Dry run: show what adapt would train, with time and memory estimates."""
     from atomgraft.core.outputs import examine
     from atomgraft.core.overlap import refuse_taken_file
     from atomgraft.run.spec import refuse_other_spec
@@ -62,7 +62,9 @@ def command(
     print_contract(screen, contract)
     if write is not None:
         write_contract(write, contract)
-        screen.print(f"\nHold adapt to it: --plan {write}", markup=False)
+        screen.print(
+            f"\nRun exactly this plan with: adapt ... --plan {write}", markup=False
+        )
     if as_json:
         print_json(contract.model_dump_json(indent=1))
 

@@ -18,41 +18,43 @@ from atomgraft.study.options import (
 def command(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     test: Annotated[
-        list[str] | None, typer.Option(help="Files of held-out structures.")
+        list[str] | None, typer.Option(help="File of held-out structures (repeatable).")
     ] = None,
     suite: Annotated[
         list[str] | None,
         typer.Option(
-            help="Ask this suite: labels, forgetting, consistency, phonons, bulk, "
-            "md, or one of a plug-in; repeat. Answers of others stay."
+            help="Test suite to run: labels, forgetting, consistency, phonons, "
+            "bulk, md, or one of a plug-in (repeatable). Results of other "
+            "suites are kept."
         ),
     ] = None,
     crystal: Annotated[
         list[str] | None,
         typer.Option(
-            help="For phonons and bulk: a structure, or a calculation of phonopy; "
-            "repeat."
+            help="Structure or phonopy calculation for the suites phonons and bulk "
+            "(repeatable)."
         ),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="An option of a suite: SUITE.KEY=VALUE; repeat."),
+        typer.Option("--set", help="Option of a suite, SUITE.KEY=VALUE (repeatable)."),
     ] = None,
     base: MovedBase = None,
     kernels: Kernels = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")] = "auto",
     default_labels: Annotated[
         bool,
         typer.Option(
             "--default-labels",
-            help="Read test files by the default keys and units, not by the run's.",
+            help="Read test files with the default keys and units instead of the "
+            "run's.",
         ),
     ] = False,
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
     as_json: Json = False,
 ) -> None:
-    """Measure held-out errors, forgetting and consistency; write the page."""
+    """Measure held-out errors, forgetting and consistency; write the HTML page."""
     from atomgraft.core.kernels import kernels_named
     from atomgraft.run.held_out import refuse_early
     from atomgraft.run.screen import print_record
@@ -118,8 +120,8 @@ def _settings(
         name, dot, key = place.partition(".")
         if not (equals and dot and name and key):
             raise BadInputError(
-                f"--set {one!r} names no option of a suite.",
-                "A suite, a key and a value are needed.",
+                f"--set {one!r} is not an option of a suite.",
+                "Expected a suite, a key and a value.",
                 "Write --set SUITE.KEY=VALUE, for example phonons.crystal=POSCAR.",
             )
         if name not in found:

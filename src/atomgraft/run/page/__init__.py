@@ -1,4 +1,4 @@
-"""The page of a run, one section a module."""
+"""The page of a run, one section per module."""
 
 from atomgraft.run.page.document import PAGE, page_text, write_page
 

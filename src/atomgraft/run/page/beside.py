@@ -62,7 +62,7 @@ def pair_text(pair: Pair) -> str:
 
 
 def names_of(pair: Pair) -> tuple[str, str]:
-    """Return what tells two runs apart: recipes, bases, folders, or their order."""
+    """Return names that distinguish two runs: recipes, bases, folders, or order."""
     for name in (
         lambda one: str(one.spec.get("recipe", "")),
         lambda one: one.base.name,
@@ -110,7 +110,7 @@ def _judged(pair: Pair, names: tuple[str, str]) -> Section:
     facts = [dict(key_facts(one)) for one in pair]
     rows += [(key, *(one[key] for one in facts)) for key in facts[0]]
     table = Table(
-        caption="What was run, and how it was judged.",
+        caption="The two runs and their tests.",
         columns=("", *names),
         rows=tuple(rows),
         is_text=(True, True, True),
@@ -153,7 +153,7 @@ def _errors(pair: Pair, names: tuple[str, str]) -> Section:
     table = Table(
         caption=(
             "Mean absolute errors on held-out structures; energies with the best "
-            "shift per element taken out, where that can be told."
+            "shift per element subtracted where it can be determined."
         ),
         columns=(
             "Error (MAE)",

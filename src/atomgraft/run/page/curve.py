@@ -77,15 +77,14 @@ def _caption(result: RunResult, quantities: list[str]) -> str:
     best = f"The dashed line is the best step, {count_text(result.training.best_step)}."
     if not quantities:
         return (
-            "Loss on the training batches and the learning rate. Nothing was held "
-            "out for validation, so overfitting cannot be seen here; judge the run "
-            f"by its test scores. {best}"
+            "Training loss and learning rate. There is no validation set, so "
+            f"overfitting cannot be seen here; use the test scores. {best}"
         )
     return (
-        "Loss on the training batches, mean absolute errors on the validation "
-        "structures, and the learning rate. Validation errors that turn upwards "
-        "while the loss still falls are overfitting; a curve still falling at the "
-        f"end asks for more steps. {best}"
+        "Training loss, mean absolute errors on the validation structures, and "
+        "learning rate. Validation errors that rise while the loss falls mean "
+        "overfitting; a curve that still falls at the end suggests more steps. "
+        f"{best}"
     )
 
 
@@ -257,10 +256,9 @@ def coverage_figure(result: RunResult) -> Figure:
     return Figure(
         name="coverage",
         caption=(
-            "Numbers that were trained, as a share of the weights of each role. If "
-            "the interaction blocks stay at 0 %, the recipe does not reach them. A "
-            "low-rank delta trains few numbers and moves many weights; both counts "
-            "are in the table."
+            "Trained numbers as a share of the weights of each role. At 0 % the "
+            "recipe does not change the role. A low-rank delta trains few numbers "
+            "and changes many weights; the table gives both counts."
         ),
         plots=(
             Plot(
@@ -356,8 +354,8 @@ def coverage_table(roles: tuple[RoleCoverage, ...]) -> Table:
     )
     return Table(
         caption=(
-            "Trained numbers can be fewer than the weights they move: a low-rank "
-            "delta moves a whole matrix with two thin factors."
+            "A low-rank delta changes a whole matrix with two thin factors, so "
+            "that there are fewer trained numbers than changed weights."
         ),
         columns=(
             "Role",

@@ -1,4 +1,4 @@
-"""One self-contained HTML page from one result: works offline, years later."""
+"""The page of a run from its result."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ PARTIAL = Mark(name="partial", word="Took in part")
 
 UNCLEAR = Mark(name="open", word="Unclear")
 
-COSTLY = Mark(name="partial", word="Took, and forgot")
+COSTLY = Mark(name="partial", word="Took, severe forgetting")
 
 
 def write_page(folder: Path, result: RunResult) -> Path:

@@ -41,10 +41,11 @@ def ratio_figure(result: RunResult) -> Figure | None:
     return Figure(
         name="ratios",
         caption=(
-            "Mean absolute error on held-out structures, divided by that of the base "
-            "(dashed line); left of the line is better. Bars are the 95 % "
-            "intervals of the table. Aligned energies have the best shift per "
-            "element taken out, so that a mere change of reference does not count."
+            "Mean absolute error on held-out structures divided by that of the "
+            "base (dashed line); left of the line is better. Bars are the 95 % "
+            "intervals of the table. For aligned energies the best shift per "
+            "element is subtracted, so that a change of reference energies does "
+            "not count."
         ),
         plots=(
             Plot(
@@ -218,10 +219,10 @@ def forgetting_by_element(result: RunResult) -> PeriodicTable | None:
     return PeriodicTable(
         name="forgetting",
         caption=(
-            "How far the adapted model moved from the base on crystals that hold each "
-            "element, on a logarithmic scale: the strip below shows which colour is "
-            "far. Elements of the training data are outlined and are meant to move. "
-            "Where another element has moved far, accuracy may be lost."
+            "Drift of the adapted model from the base, averaged over test crystals "
+            "that contain each element, on a logarithmic colour scale. Elements of "
+            "the training data are outlined; their predictions are expected to "
+            "change. A large drift for another element may mean lost accuracy."
         ),
         maps=tuple(
             _element_map([row for row in rows if row.label == label], trained)

@@ -35,9 +35,10 @@ def parity_figure(result: RunResult) -> Figure | None:
     return Figure(
         name="parity",
         caption=(
-            "Predicted against reference values on held-out structures. Points on the "
-            "diagonal are right. A band parallel to it is a constant offset; a tilt "
-            "means forces or energies that are systematically too soft or too stiff."
+            "Predicted against reference values on held-out structures. Points on "
+            "the diagonal are exact. A band parallel to the diagonal is a constant "
+            "offset; a slope below one means forces that are too soft, above one "
+            "too stiff."
         ),
         plots=tuple(
             _parity_plot(

@@ -1,4 +1,4 @@
-"""The sections about the run itself: what moved, what it saw, where it came from."""
+"""Sections about the run: training, data, provenance."""
 
 from collections.abc import Sequence
 
@@ -54,7 +54,7 @@ def stream_blocks(result: RunResult) -> list[Block]:
 def _differences_text(record: DifferenceRecord) -> str:
     """Return which structures of a set train as force differences."""
     kinds = {
-        "against the same seen through a symmetry": record.n_by_symmetry,
+        "against a symmetry image of the same structure": record.n_by_symmetry,
         "against the opposite displacement": record.n_opposite,
         "against the undisplaced cell": record.n_undisplaced,
         "undisplaced itself": record.n_reference,
@@ -72,8 +72,8 @@ def _stream_table(result: RunResult) -> Table:
     """Return what each stream took of the training."""
     return Table(
         caption=(
-            "Where the structures of the steps came from. Seen counts repetitions; "
-            "the share is that of the time in training steps."
+            "Sources of the structures in the training steps. 'Seen' counts "
+            "repetitions; the share is that of the training time."
         ),
         columns=("Stream", "Structures", "Seen", "Time", "Share"),
         rows=tuple(
@@ -164,9 +164,9 @@ def training_section(result: RunResult) -> Section:
         ("Peak memory", f"{number_text(training.peak_memory_mib)} MiB"),
     ]
     if training.n_split_batches:
-        text = f"{count_text(training.n_split_batches)}, because memory ran out"
+        text = f"{count_text(training.n_split_batches)}, to fit into memory"
         pairs.append(("Batches cut in two", text))
-    curve = curve_figure(result) or Note(text="No training step was made.")
+    curve = curve_figure(result) or Note(text="There was no training step.")
     return Section(
         name="training",
         title="Learning curve",
@@ -180,7 +180,7 @@ def reference_section(reference: ReferenceRefit) -> Section:
     if reference.note:
         blocks.append(Note(text=reference.note))
     if not reference.was_refitted:
-        blocks.append(Note(text="The base's reference energies were kept."))
+        blocks.append(Note(text="The reference energies of the base were kept."))
     else:
         blocks += [_reference_facts(reference), _shift_table(reference)]
     return Section(name="reference", title="Reference energies", blocks=tuple(blocks))
@@ -190,7 +190,10 @@ def _reference_facts(reference: ReferenceRefit) -> Facts:
     known = (
         "yes"
         if reference.is_identifiable
-        else "no: compositions cannot tell the elements apart; minimum-norm shifts"
+        else (
+            "no: the compositions do not determine one energy per element; the "
+            "smallest shifts were taken"
+        )
     )
     before, after = reference.residual_before, reference.residual_after
     pairs = [
@@ -208,10 +211,10 @@ def _reference_facts(reference: ReferenceRefit) -> Facts:
 def _shift_table(reference: ReferenceRefit) -> Table:
     return Table(
         caption=(
-            "Added to the base's reference energy of each element before the first "
-            "step. Shifts of several eV are another level of theory or another "
-            "pseudopotential, and harmless; they cancel in energy differences at "
-            "fixed composition."
+            "Added to the reference energy of each element before the first step. "
+            "Shifts of several eV come from another level of theory or "
+            "pseudopotential. They are harmless: they cancel in energy differences "
+            "at fixed composition."
         ),
         columns=("Element", "Shift (eV/atom)"),
         rows=tuple(
@@ -231,8 +234,8 @@ def data_table(cards: Sequence[DataCard]) -> Table:
     rows = sorted(cards, key=lambda card: ROLE_ORDER.index(card.role))
     return Table(
         caption=(
-            "What was read. Labels count the structures that carry them; a "
-            "missing label is masked and not taken as zero."
+            "Structures and labels that were read. Missing labels are left out of "
+            "the loss; they are not taken as zero."
         ),
         columns=(
             "Set",

@@ -24,18 +24,18 @@ from atomgraft.run.record import RunResult
 from atomgraft.run.suites import OF_THE_PAGE, SUITES
 
 NOT_PROVED = (
-    "No held-out scores yet. Run 'atomgraft prove' on this folder with test "
-    "structures the training has not seen."
+    "No held-out scores yet. Run 'atomgraft prove' on this folder with structures "
+    "that were not used for training."
 )
 
 _PARTS = ("", "near", "far")
 
 _GROUP_CAPTIONS = {
     "config_type": (
-        "By config_type of the held-out structures. A subset where the adapted model "
-        "does no better than the base is where the next labels should come from."
+        "By config_type of the held-out structures. Add labels to a subset where "
+        "the adapted model is no better than the base."
     ),
-    "crystal": "The crystal on which each model drifted most.",
+    "crystal": "The crystal with the largest drift for each model.",
 }
 
 
@@ -88,8 +88,9 @@ def _interval_words(result: RunResult) -> str:
 def _changes_table(rows: Sequence[ComparisonRow]) -> Table | None:
     changes = [row for row in rows if row.metric in CHANGES.values()]
     caption = (
-        "Error of each model minus error of the base, on the same structures; negative "
-        "is better. An interval that leaves out zero is a clear change."
+        "Error of each model minus error of the base, on the same structures; "
+        "negative is better. A change is clear if its interval does not contain "
+        "zero."
     )
     return comparison_table(changes, caption) if changes else None
 

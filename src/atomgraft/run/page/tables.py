@@ -1,4 +1,4 @@
-"""Scores as rows: base, adapted and from scratch side by side."""
+"""Scores as rows: base, adapted and from scratch."""
 
 import dataclasses
 import re

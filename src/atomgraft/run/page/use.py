@@ -1,4 +1,4 @@
-"""May I use it? For what, how good it is, what it cost, what nobody has tested."""
+"""The summary of a run: accuracy, range of use, lost accuracy, what was not tested."""
 
 import dataclasses
 import shlex
@@ -15,6 +15,7 @@ from atomgraft.page.wording import (
     count_text,
     counted,
     number_text,
+    relative_text,
 )
 from atomgraft.records.scores import Score
 from atomgraft.run.page.tables import (
@@ -49,10 +50,14 @@ UNASKED = {
 NEVER_ASKED = "Diffusion."
 
 MEANING = {
-    "little": "Little forgetting: {others} are predicted much as by the base.",
-    "moderate": "Moderate forgetting: check {others} before you use this model there.",
+    "little": (
+        "Little forgetting: predictions for {others} are close to those of the base."
+    ),
+    "moderate": (
+        "Moderate forgetting: test this model on {others} before you use it for them."
+    ),
     "severe": "Severe forgetting: do not use this model for {others}.",
-    None: "Not rated: the size of the base's forces was not measured.",
+    None: "Not rated: the mean force of the base was not measured.",
 }
 
 Status = Literal["met", "missed", "unclear"]
@@ -159,8 +164,8 @@ def _against_spread(rows: Sequence[Quality]) -> tuple[Mark, str]:
     if not shares:
         return (
             Mark(name="open", word="Errors not rated"),
-            "The spread of the held-out labels is not known; 'atomgraft prove' "
-            "measures it.",
+            "The spread of the held-out labels is unknown; run 'atomgraft prove' "
+            "to measure it.",
         )
     listed = ", ".join(f"{name} {_percent(one)}" for name, one in shares.items())
     worst = max(shares.values())
@@ -208,7 +213,7 @@ def material_of(result: RunResult) -> str:
 
 
 def use_section(result: RunResult) -> Section:
-    """Return what a person asks before using the model."""
+    """Return the summary section of the page."""
     rows = qualities(result)
     blocks: list[Block] = []
     if rows:
@@ -278,8 +283,8 @@ def seen_table(result: RunResult) -> Table:
         ]
     return Table(
         caption=(
-            "Expect the errors above inside what was tested. Outside of what was "
-            "trained on, nothing is known."
+            "The errors above hold for structures like the tested ones. For "
+            "structures unlike the training data the errors are unknown."
         ),
         columns=("", "Trained on", "Tested on"),
         rows=tuple(
@@ -330,7 +335,7 @@ def lost_sentences(result: RunResult) -> list[str]:
     what = (
         " without any trained element"
         if is_far
-        else " with a trained element (the base knows no others)"
+        else " with a trained element (the base supports no others)"
         if is_all_near
         else ""
     )
@@ -363,11 +368,13 @@ def _drifts(result: RunResult, group: str | None) -> list[Score]:
 
 def _moved(drift: Score, size: float | None) -> str:
     text = f"{number_text(drift.value)} {drift.unit} ({PLURALS[drift.quantity]}"
-    return text + (f", {_percent(drift.value / size)} of their size)" if size else ")")
+    return text + (
+        f", {relative_text(drift.value / size)} their size)" if size else ")"
+    )
 
 
 def untested(result: RunResult) -> list[str]:
-    """Return what no number on the page speaks of."""
+    """Return what was not tested."""
     return [*_untested_labels(result), *_unasked(result), NEVER_ASKED]
 
 

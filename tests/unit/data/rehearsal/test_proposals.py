@@ -179,7 +179,7 @@ def test_crystals_are_strained_and_rattled_by_as_much_as_stated():
 
 @pytest.mark.parametrize("elements", [set(), {8}, {85, 86}])
 def test_nothing_possible_is_refused(elements):
-    with pytest.raises(BadInputError, match="No structure to rehearse on"):
+    with pytest.raises(BadInputError, match="No replay structure can be made from"):
         proposed([bulk("Si")], elements, 4)
 
 

@@ -62,7 +62,7 @@ def without(campaign, *, numbers):
 
 def test_the_headline_says_what_was_gained(whole):
     assert headline(whole) == (
-        "lora misses frequencies by 0.200 THz on average over 3 materials: 60 % less "
+        "The mean frequency error of lora over 3 materials is 0.200 THz, 60 % less "
         "than the base (0.500 THz)."
     )
 
@@ -80,10 +80,10 @@ def test_the_sentences_name_baselines_instability_and_bill(whole):
 @pytest.mark.parametrize(
     ("forgotten", "told", "mark"),
     [
-        (0.05, "Little forgetting, 5 % of its scale", MARKS[True]),
-        (0.4, "Moderate forgetting, 40 % of its scale", MARKS[True]),
-        (0.6, "Severe forgetting, 60 % of its scale", PARTIAL),
-        (None, "cannot be judged", PARTIAL),
+        (0.05, "stresses is 5 % of its scale", MARKS[True]),
+        (0.4, "stresses is 40 % of its scale", MARKS[True]),
+        (0.6, "stresses is 60 % of its scale", PARTIAL),
+        (None, "Forgetting cannot be rated", PARTIAL),
     ],
 )
 def test_forgetting_is_graded_by_the_base_itself(whole, forgotten, told, mark):
@@ -142,7 +142,7 @@ def test_one_material_chooses_no_recipe():
 
 def test_who_failed_on_the_hard_ones_is_compared_on_the_others(whole):
     told = headline(without(whole, numbers="BaTiO3"))
-    assert "0.175 THz on average over 2 materials" in told
+    assert "over 2 materials is 0.175 THz" in told
     assert "(0.300 THz)" in told
 
 
@@ -230,7 +230,7 @@ def test_a_campaign_that_has_judged_nothing_has_a_page(whole):
     ]
     campaign = campaign_of(rows, [], finished=False)
     text = page_text(campaign)
-    assert "No material has been judged." in text
+    assert "No material has been evaluated." in text
     assert "This campaign has not finished." in text
 
 
@@ -246,5 +246,5 @@ def test_adaptations_that_all_failed_are_said_first():
     base = [one for one in rows if one.contestant != "lora"]
     failed = [one.model_copy(update={"status": "failed"}) for one in trainings]
     campaign = campaign_of(base, failed)
-    assert headline(campaign).startswith("No adaptation has been judged.")
+    assert headline(campaign).startswith("No adaptation has been evaluated.")
     assert mark_of(campaign) == FAILED

@@ -198,7 +198,7 @@ def test_pseudo_labels_are_for_one_material_and_for_differences(folder):
 def test_labels_alone_are_told(folder, tmp_path):
     assert not plan(folder).notices
     [notice] = plan(folder, training={"differences": "never"}).notices
-    assert "labels alone" in notice
+    assert "Trained on labels only: pseudo-labels need force differences." in notice
     far = make_folder(tmp_path, ["rocksalt"])
     write_calculation(far / "far.yaml", *CRYSTALS["zincblende"], distance=0.2)
     found = plan(far)
@@ -214,7 +214,9 @@ def test_labels_alone_are_told(folder, tmp_path):
 
 def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(BadInputError, match="no calculation of phonopy"):
+    with pytest.raises(
+        BadInputError, match=r"contains no phonopy calculation and no structure\."
+    ):
         plan(tmp_path)
     with pytest.raises(BadInputError, match="is no folder"):
         plan(tmp_path / "notes.txt")
@@ -246,7 +248,7 @@ def test_two_materials_of_one_name_are_refused(folder, tmp_path):
     text = (folder / "rocksalt.yaml").read_text()
     for name in ("rocksalt.a.yaml", "rocksalt.b.yaml"):
         (tmp_path / name).write_text(text)
-    with pytest.raises(BadInputError, match="Two materials are called rocksalt"):
+    with pytest.raises(BadInputError, match="Two materials have the name rocksalt"):
         plan(tmp_path)
 
 
@@ -255,14 +257,14 @@ def test_a_material_that_the_base_does_not_know_is_marked(tmp_path):
     write(folder / "silicon.cif", bulk("Si"))
     found = plan(folder)
     reasons = {one.name: one.card.reason for one in found.materials}
-    assert reasons == {"rocksalt": None, "silicon": "The base does not know Si."}
+    assert reasons == {"rocksalt": None, "silicon": "The base does not support Si."}
     assert [one.name for one in found.judged] == ["rocksalt"]
     assert any("silicon" in notice for notice in found.notices)
 
 
 def test_a_base_that_knows_nothing_of_it_is_refused(tmp_path):
     write(tmp_path / "silicon.cif", bulk("Si"))
-    with pytest.raises(BadInputError, match="knows none of the 1 materials"):
+    with pytest.raises(BadInputError, match="supports none of the 1 materials"):
         plan(tmp_path)
 
 
@@ -279,7 +281,7 @@ def test_a_base_that_knows_nothing_of_it_is_refused(tmp_path):
         ({"folds": 1}, "folds"),
         ({"seeds": [1, 1]}, "twice"),
         ({"dft_hours": 0}, "dft_hours"),
-        ({"label": 3}, "no known key"),
+        ({"label": 3}, "' is an unknown key"),
     ],
     ids=str,
 )

@@ -134,7 +134,7 @@ def test_what_is_not_there_has_no_table(whole):
     assert parity_figure(empty) is None
     assert worst_table(without_materials()) is None
     assert missing_table(whole) is None
-    assert headline(empty) == "No material has been judged."
+    assert headline(empty) == "No material has been evaluated."
     assert sentences(empty) == ()
 
 
@@ -167,12 +167,12 @@ def test_a_mean_leaves_out_what_is_not_there():
 @pytest.mark.parametrize(
     ("says", "true", "words"),
     [
-        ((True,), True, "stable, as DFT"),
-        ((False,), False, "unstable, as DFT"),
-        ((True,), False, "stable, other than DFT"),
-        ((False,), True, "unstable, other than DFT"),
-        ((True, False), True, "unstable, other than DFT"),  # half of them decide
-        ((True, True, False), True, "stable, as DFT"),
+        ((True,), True, "stable, as in DFT"),
+        ((False,), False, "unstable, as in DFT"),
+        ((True,), False, "stable, unlike DFT"),
+        ((False,), True, "unstable, unlike DFT"),
+        ((True, False), True, "unstable, unlike DFT"),  # half of them decide
+        ((True, True, False), True, "stable, as in DFT"),
         ((False,), None, "unstable"),
     ],
 )
@@ -232,7 +232,7 @@ def test_an_error_that_is_not_known_is_not_zero(whole):
 @pytest.mark.parametrize(
     ("share", "text"),
     [
-        (None, "not known"),
+        (None, "unknown"),
         (0.0, "0 %"),
         (-0.001, "0 %"),
         (0.704, "70 %"),
@@ -260,14 +260,14 @@ def test_a_recipe_and_a_base_on_other_materials_are_not_compared():
     campaign = campaign_of(rows, [training("t", materials=("MgO",))])
     assert common_errors(campaign, "lora", BASE) is None
     assert headline(campaign) == (
-        "lora and the base were judged on different materials."
+        "lora and the base were evaluated on different materials."
     )
 
 
 def test_no_gain_is_said_as_such():
     rows = [row("NaCl", BASE, 0.1), row("NaCl", "lora", 0.2, seed=0)]
     campaign = campaign_of(rows, [training("t")], materials=[material("NaCl")])
-    assert "1 material: no less than the base (0.100 THz)" in headline(campaign)
+    assert "is 0.200 THz, no less than the base (0.100 THz)" in headline(campaign)
 
 
 @pytest.mark.parametrize(("n_unstable", "verb"), [(1, "is"), (2, "are")])
@@ -279,4 +279,4 @@ def test_without_forces_stability_is_counted(n_unstable, verb):
         for i, name in enumerate(names)
     ]
     told = headline(campaign_of(rows, [], mode=None))
-    assert told.startswith(f"{n_unstable} of 2 materials {verb} unstable under the")
+    assert told.startswith(f"{n_unstable} of 2 materials {verb} unstable with the")

@@ -114,7 +114,7 @@ def test_validation_points_survive_the_thinning(full_result: RunResult) -> None:
 def test_without_validation_the_caption_says_so(unproved_result: RunResult) -> None:
     figure = curve_figure(unproved_result)
     assert figure is not None
-    assert "Nothing was held out for validation" in figure.caption
+    assert "Training loss and learning rate. There is no validation" in figure.caption
     assert "yaxis3" not in figure.plots[0].figure["layout"]
 
 
