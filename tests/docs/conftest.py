@@ -10,11 +10,12 @@ from tests.docs.pages import REPOSITORY, blocks
 
 @pytest.fixture(scope="session")
 def run_example() -> Callable[[Path], None]:
-    """Return what runs the example of the first page in the current folder."""
+    """Return a function that runs the last example of the notebook page."""
 
     def run(folder: Path) -> None:
-        page = REPOSITORY / "docs" / "getting-started.md"
-        exec(next(blocks(page, "python")).code, {"__name__": "page"})
+        page = REPOSITORY / "docs" / "how-to" / "notebook.md"
+        *_, last = blocks(page, "python")
+        exec(last.code, {"__name__": "page"})
         assert folder.is_dir()
 
     return run

@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import sys
+import tomllib
 
 import pytest
 import yaml
@@ -20,7 +22,19 @@ from atomgraft.records.scores import Score
 from atomgraft.run.contract_record import Contract, Cost, Terms
 from atomgraft.run.record import RunResult
 from atomgraft.run.spec import RunSpec, parse_spec
-from tests.docs.pages import FENCE, PAGES, REPOSITORY, all_blocks, blocks, commands
+from tests.docs.pages import (
+    DOCS,
+    FENCE,
+    PAGES,
+    REPOSITORY,
+    TUTORIALS,
+    all_blocks,
+    at_small_size,
+    blocks,
+    commands,
+    commands_in,
+    name_of,
+)
 
 CODE = re.compile(r'code=f?"([^"]+)"')
 
@@ -28,18 +42,18 @@ QUANTITIES = ("energy", "forces", "stress")
 
 
 def page(name: str) -> str:
-    return next(one for one in PAGES if one.name == name).read_text()
+    return next(one for one in PAGES if name_of(one) == name).read_text()
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_python_runs(path, tmp_path, monkeypatch, run_example):
     """Run the blocks of a page in order, in one namespace, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    if path.name == "results.md":
+    if path == DOCS / "reference" / "results.md":
         run_example(tmp_path / "runs" / "example")
     namespace: dict[str, object] = {"__name__": "page"}
     for block in blocks(path, "python"):
-        source = "\n" * block.line + block.code
+        source = "\n" * block.line + at_small_size(block.code)
         exec(compile(source, str(path), "exec"), namespace)
 
 
@@ -48,7 +62,7 @@ def test_the_adapter_of_the_page_conforms():
     from atomgraft.testing import failed_checks
 
     namespace: dict[str, object] = {"__name__": "page"}
-    block = next(blocks(REPOSITORY / "docs" / "models.md", "python"))
+    block = next(blocks(DOCS / "how-to" / "adapter.md", "python"))
     exec(block.code, namespace)
     assert failed_checks(namespace["SoftPotential"]()) == {}
 
@@ -85,13 +99,52 @@ def test_run_files_are_valid(block):
 
 
 def test_every_module_of_core_is_in_the_reference():
-    text = page("reference.md")
+    text = (DOCS / "api.toml").read_text()
     names = {one.stem for one in (REPOSITORY / "src/atomgraft/core").glob("[a-z]*.py")}
-    assert {name for name in names if f"::: atomgraft.core.{name}" not in text} == set()
+    assert {name for name in names if f'"atomgraft.core.{name}"' not in text} == set()
+
+
+def test_every_page_of_the_reference_is_in_the_menu():
+    pages = tomllib.loads((DOCS / "api.toml").read_text())["page"]
+    menu = (REPOSITORY / "mkdocs.yml").read_text()
+    for one in pages:
+        assert f"api/{one['name']}.md" in menu, one["name"]
+    for path in DOCS.rglob("*.md"):
+        assert f": {name_of(path)}\n" in menu, path
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_a_page_reads_well_on_a_code_host(path):
+    """Directives of the site's generator would show there as they are."""
+    prose = FENCE.sub("", path.read_text())
+    assert not re.search(r"^(:::|!!!|\?\?\?|--8<--)", prose, re.M)
+
+
+def test_the_readme_is_short():
+    assert len(page("README.md").split()) < 900
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=name_of)
+def test_a_tutorial_runs(path, tmp_path, monkeypatch):
+    """Run the commands of a tutorial in order, with a small model and few steps."""
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(path, ""):
+        for line in commands_in(block.code):
+            assert answer_to(at_small_size(line), monkeypatch) == 0, line
+
+
+def answer_to(line, monkeypatch):
+    """Return the exit code of a command line."""
+    from atomgraft.cli import main
+
+    monkeypatch.setattr(sys, "argv", shlex.split(line))
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    return ended.value.code or 0
 
 
 def test_every_key_of_a_comparison_is_explained():
-    text = page("compare.md")
+    text = page("how-to/compare.md")
     shared = set(RunSpec.model_fields)
     for key in set(CompareSpec.model_fields) - shared:
         assert f"| `{key}` |" in text, key
@@ -102,34 +155,33 @@ def test_score_rows_are_valid(block):
     Score.model_validate(json.loads(block.code))
 
 
-def test_every_recipe_is_in_the_tables():
+def test_every_recipe_is_in_the_table():
     for name in RECIPES:
-        assert f"| `{name}` |" in page("README.md"), name
-        assert f"| `{name}` |" in page("concepts.md"), name
+        assert f"| `{name}` |" in page("explanation/methods.md"), name
 
 
 def test_every_check_of_an_adaptation_is_in_the_table():
     from atomgraft.testing import ADAPTATION_CHECKS
 
-    rows = re.findall(r"^\| `(\w+)` \|", page("extending.md"), re.M)
+    rows = re.findall(r"^\| `(\w+)` \|", page("how-to/plug-in.md"), re.M)
     assert rows == list(ADAPTATION_CHECKS)
 
 
 def test_every_key_of_a_result_is_explained():
-    text = page("results.md")
+    text = page("reference/results.md")
     for field in (*RunResult.model_fields, *Score.model_fields):
         assert f"`{field}`" in text, field
 
 
 def test_every_key_of_a_plan_is_explained():
-    text = page("planning.md")
+    text = page("how-to/plan.md")
     for record in (Contract, Terms, Cost):
         for field in record.model_fields:
             assert f"`{field}`" in text, field
 
 
 def test_every_finding_is_explained():
-    text = page("data.md")
+    text = page("reference/data.md")
     folder = REPOSITORY / "src" / "atomgraft" / "data" / "checks"
     patterns = {
         code for path in folder.glob("*.py") for code in CODE.findall(path.read_text())
@@ -145,7 +197,7 @@ def test_every_finding_is_explained():
 
 def test_every_unit_is_explained():
     """A sign stands in words; ``/atom`` once for all units of energy."""
-    text = page("data.md")
+    text = page("reference/data.md")
     for unit in (*ENERGY_UNITS, *FORCES_UNITS, *STRESS_UNITS, *STRESS_ORDERS):
         assert f"`{unit.removeprefix('-').removesuffix(PER_ATOM)}`" in text, unit
 
