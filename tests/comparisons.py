@@ -17,7 +17,7 @@ from atomgraft.compare.seed_summaries import (
     summarise,
     target_of,
 )
-from atomgraft.records.provenance import Provenance
+from atomgraft.records.documents import Provenance
 from atomgraft.records.scores import Score
 from atomgraft.run.record import BaseCard, DataCard
 

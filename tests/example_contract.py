@@ -1,6 +1,6 @@
 """A realistic contract, made of the parts of the example result."""
 
-from atomgraft.run.contract_record import Contract, Cost, Terms
+from atomgraft.run.contract import Contract, Cost, Terms
 from atomgraft.run.record import RehearsalRecord
 from tests.example_result import make_result, provenance
 

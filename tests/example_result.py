@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from atomgraft.phonons.record import PhononResult
-from atomgraft.records.provenance import Provenance
+from atomgraft.records.documents import Provenance
 from atomgraft.records.scores import Parity, Score, Verdict
 from atomgraft.run.record import (
     BaseCard,

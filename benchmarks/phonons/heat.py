@@ -68,7 +68,7 @@ def conduct(potential: Any, material: str) -> dict[str, Any]:  # noqa: ANN401
         anharmonic_on_reference,
         read_third_order,
     )
-    from atomgraft.phonons.records import compare_conductivities, conductivity_record
+    from atomgraft.phonons.heat import compare_conductivities, conductivity_record
 
     reference = read_third_order(f"{phonon_data(FILES[material])}")
     start = time.process_time()
@@ -97,7 +97,7 @@ def expand(potential: Any, material: str) -> dict[str, Any]:  # noqa: ANN401
     from ase.build import bulk
 
     from atomgraft.lattice.quasiharmonic import QuasiharmonicSettings, quasiharmonic
-    from atomgraft.phonons.records import expansion_record
+    from atomgraft.phonons.heat import expansion_record
 
     lattice, constant = CRYSTALS[material]
     settings = QuasiharmonicSettings(

@@ -19,7 +19,7 @@ from atomgraft.data.label_keys import (
     STRESS_UNITS,
 )
 from atomgraft.records.scores import Score
-from atomgraft.run.contract_record import Contract, Cost, Terms
+from atomgraft.run.contract import Contract, Cost, Terms
 from atomgraft.run.record import RunResult
 from atomgraft.run.spec import RunSpec, parse_spec
 from tests.docs.pages import (

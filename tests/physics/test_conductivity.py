@@ -22,7 +22,7 @@ from atomgraft.lattice.third_order_reference import (
     read_third_order,
 )
 from atomgraft.models.pair import STILLINGER_WEBER, lennard_jones, stillinger_weber
-from atomgraft.phonons.records import compare_conductivities, conductivity_record
+from atomgraft.phonons.heat import compare_conductivities, conductivity_record
 
 pytest.importorskip("phono3py")
 

@@ -12,7 +12,7 @@ from atomgraft.lattice.quasiharmonic import QuasiharmonicSettings, quasiharmonic
 from atomgraft.lattice.spectra import thermal_curves
 from atomgraft.lattice.supercells import prepare
 from atomgraft.models.pair import lennard_jones, stillinger_weber
-from atomgraft.phonons.records import expansion_record
+from atomgraft.phonons.heat import expansion_record
 
 pytestmark = pytest.mark.slow
 

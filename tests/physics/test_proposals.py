@@ -5,8 +5,13 @@ import pytest
 import torch
 from ase import units
 
-from atomgraft.label.monte_carlo import monte_carlo_rattled
-from atomgraft.label.soft_modes import HBAR, THZ, along_soft_modes, modes_of
+from atomgraft.label.displacements import (
+    HBAR,
+    THZ,
+    along_soft_modes,
+    modes_of,
+    monte_carlo_rattled,
+)
 from atomgraft.models.prediction import predict_structures
 from tests.unit.label.crystals import displacements, rng, silicon, sw
 

@@ -53,7 +53,7 @@ from atomgraft.compare.structures import (
 from atomgraft.core.reading import read_text
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
-from atomgraft.records.provenance import Provenance
+from atomgraft.records.documents import Provenance
 from atomgraft.run.folders import inputs_of
 from atomgraft.study.cells import NOT_RUN, Outcome
 from atomgraft.study.folder import Execution, Stage, Study, run_study

@@ -13,7 +13,7 @@ from atomgraft.core.progress import Progress, told
 from atomgraft.core.properties import Property
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.evaluation import consistency, forgetting, labels
-from atomgraft.evaluation.consistency import consistency_scores
+from atomgraft.evaluation.consistency import consistency_scores, rounding_scores
 from atomgraft.evaluation.deviations import predicted_values
 from atomgraft.evaluation.forgetting import (
     forgetting_scores,
@@ -22,7 +22,6 @@ from atomgraft.evaluation.forgetting import (
     visible,
 )
 from atomgraft.evaluation.labels import label_changes, label_scores, parity_points
-from atomgraft.evaluation.rounding import rounding_scores
 from atomgraft.evaluation.suite import (
     CONSISTENCY_WORDS,
     FORGETTING_WORDS,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal
 
 from atomgraft.core.properties import Property
-from atomgraft.evaluation import consistency, labels, rounding
+from atomgraft.evaluation import consistency, labels
 from atomgraft.evaluation.lost_accuracy import NAMES, LostAccuracy, lost_accuracy
 from atomgraft.evaluation.score_table import ScoreTable, arrow, figure, gain_text
 from atomgraft.metrics.thresholds import MIN_GAIN
@@ -136,7 +136,7 @@ def _noise(table: ScoreTable, quantity: Property) -> float:
     Zero where it was not measured, as in results of older versions.
     """
     rows = [
-        table.find(model, labels.SUITE, quantity, rounding.METRIC)
+        table.find(model, labels.SUITE, quantity, consistency.ROUNDING)
         for model in ("base", "adapted")
     ]
     return sum((row.value for row in rows if row is not None), 0.0)

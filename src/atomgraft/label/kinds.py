@@ -10,9 +10,12 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.progress import Progress
 from atomgraft.core.registry import Registry
 from atomgraft.core.seeding import numpy_generator
-from atomgraft.label.monte_carlo import monte_carlo_rattled
+from atomgraft.label.displacements import (
+    along_soft_modes,
+    modes_of,
+    monte_carlo_rattled,
+)
 from atomgraft.label.proposals import Proposal, rattled, require_positive, strained
-from atomgraft.label.soft_modes import along_soft_modes, modes_of
 from atomgraft.models.base import AbstractPotential
 from atomgraft.phonons.supercell_choice import displaced
 

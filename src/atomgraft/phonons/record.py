@@ -9,8 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from atomgraft.records.documents import Record, RecordFile
-from atomgraft.records.provenance import Provenance
+from atomgraft.records.documents import Provenance, Record, RecordFile
 
 PHONONS_VERSION = 1
 

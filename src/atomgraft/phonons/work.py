@@ -31,15 +31,13 @@ from atomgraft.phonons.judge import (
     known_factor,
 )
 from atomgraft.phonons.record import PHONONS, REFERENCE, PhononResult
-from atomgraft.phonons.records import (
-    phonon_notices,
-    phonon_settings,
-    relaxation_record,
-)
 from atomgraft.phonons.setup import (
     BASE,
     load_contestants,
+    phonon_notices,
+    phonon_settings,
     prepared,
+    relaxation_record,
 )
 from atomgraft.phonons.spec import PhononSpec
 from atomgraft.run.folders import inputs_of

@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.json_files import read_json
+from atomgraft.core.kernels import Kernels
 from atomgraft.core.storage import is_file, is_folder, write_atomically
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
@@ -167,3 +168,27 @@ def unfit(origin: str, title: str, reason: str, remedy: str) -> BadInputError:
         "Expected a file as atomgraft wrote it.",
         remedy,
     )
+
+
+Verb = Literal[
+    "plan", "adapt", "prove", "compare", "phonons", "stabilise", "select", "campaign"
+]
+"""What was done."""
+
+
+class Provenance(BaseModel):
+    """Where the numbers came from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+    verb: Verb
+    """What was done; a run that was interrupted has several entries of one verb."""
+    command: str
+    started: str
+    seconds: float
+    versions: dict[str, str]
+    machine: dict[str, str | int]
+    device: str
+    dtype: str
+    kernels: Kernels = "ours"
+    n_threads: int

@@ -12,10 +12,11 @@ from atomgraft.core.provenance import now
 from atomgraft.core.storage import write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.records.scores import Verdict
-from atomgraft.run.contract_record import Terms
+from atomgraft.run.contract import Terms
 from atomgraft.run.folders import earlier_sessions, finished_run, inputs_of
 from atomgraft.run.inputs import Inputs, data_card, read_inputs
 from atomgraft.run.places import made_in
+from atomgraft.run.plan import hold_to, job_of, pins_of, terms_of
 from atomgraft.run.record import (
     RESULT,
     CurvePoint,
@@ -28,7 +29,6 @@ from atomgraft.run.record import (
 from atomgraft.run.setup import Setup, set_up
 from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, refuse_other_spec, spec_text
 from atomgraft.run.structures import RunData
-from atomgraft.run.terms import hold_to, job_of, pins_of, terms_of
 from atomgraft.study.sessions import Clock, provenance
 from atomgraft.training.checkpoint import KeptRows, kept_files, read_metrics
 from atomgraft.training.devices import make_fabric

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from atomgraft.adaptation.axes import SourceData
 from atomgraft.core.errors import BadInputError
-from atomgraft.records.provenance import Provenance
-from atomgraft.run.inputs import Inputs, origins_of
+from atomgraft.records.documents import Provenance
+from atomgraft.run.inputs import Inputs, data_card, origins_of
 from atomgraft.run.record import RESULT, DataCard, RunResult
 from atomgraft.run.spec import RunSpec, refuse_other_spec
-from atomgraft.run.terms import data_cards
 from atomgraft.training.checkpoint import CHECKPOINT
 
 INPUT_KEYS = frozenset(
@@ -122,3 +122,34 @@ def earlier_sessions(folder: Path) -> tuple[Provenance, ...]:
     if not (folder / RESULT.file).exists() or not (folder / CHECKPOINT).exists():
         return ()
     return RESULT.read(folder).provenance
+
+
+def data_cards(spec: RunSpec, inputs: Inputs) -> tuple[DataCard, ...]:
+    """Describe all structures that a run reads or makes.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    inputs
+        What it reads.
+    """
+    cards = [data_card("train", spec.train, inputs.train)]
+    if inputs.validation:
+        files = spec.validation or spec.train
+        cards.append(data_card("validation", files, inputs.validation))
+    for name, head in inputs.heads.items():
+        files = spec.heads[name].train or spec.train
+        cards.append(data_card("train", files, head.train, head=name))
+        if head.validation:
+            files = spec.heads[name].validation
+            cards.append(data_card("validation", files, head.validation, head=name))
+    if inputs.rehearsal:
+        cards.append(data_card("rehearsal", _rehearsed(spec), inputs.rehearsal))
+    return tuple(cards)
+
+
+def _rehearsed(spec: RunSpec) -> tuple[str, ...]:
+    """Return the files that rehearsed structures came from, if they did."""
+    wanted = spec.axes.rehearses
+    return wanted.files if isinstance(wanted, SourceData) else ()

@@ -28,7 +28,7 @@ from atomgraft.evaluation.suite import Answers, Contestants, Subject
 from atomgraft.evaluation.verdict import verdict
 from atomgraft.models.base import REFERENCE_ENERGIES, AbstractPotential
 from atomgraft.page.wording import position
-from atomgraft.records.provenance import Provenance
+from atomgraft.records.documents import Provenance
 from atomgraft.records.scores import ModelName, MovedWeights
 from atomgraft.run.held_out import judging, read_held_out
 from atomgraft.run.inputs import (

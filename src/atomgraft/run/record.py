@@ -4,8 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from atomgraft.records.documents import Record, RecordFile
-from atomgraft.records.provenance import Provenance
+from atomgraft.records.documents import Provenance, Record, RecordFile
 from atomgraft.records.scores import MovedWeights, Parity, Score, Verdict, with_sureness
 
 SCHEMA_VERSION = 6

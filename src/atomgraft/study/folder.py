@@ -10,8 +10,7 @@ from atomgraft.core.kernels import KernelName
 from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
 from atomgraft.core.storage import write_atomically
-from atomgraft.records.documents import Record, RecordFile
-from atomgraft.records.provenance import Provenance, Verb
+from atomgraft.records.documents import Provenance, Record, RecordFile, Verb
 from atomgraft.study.cells import (
     NOT_RUN,
     CampaignObserver,

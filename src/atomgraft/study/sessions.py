@@ -7,7 +7,7 @@ import torch
 
 from atomgraft.core.kernels import KernelName
 from atomgraft.core.provenance import command_line, machine, package_versions
-from atomgraft.records.provenance import Provenance, Verb
+from atomgraft.records.documents import Provenance, Verb
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

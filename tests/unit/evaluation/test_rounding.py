@@ -6,7 +6,7 @@ import torch
 from ase.build import bulk
 
 from atomgraft.adaptation.base import shift_references
-from atomgraft.evaluation.rounding import MAX_ATOMS, rounding_scores
+from atomgraft.evaluation.consistency import MAX_PROBED, rounding_scores
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 from tests.unit.evaluation.builders import find
@@ -53,7 +53,7 @@ def test_no_structure_no_rounding():
 
 def test_the_largest_that_are_cheap_are_asked():
     structures = [rattled(1), rattled(5), rattled(2), rattled(3)]
-    assert len(structures[1]) > MAX_ATOMS
+    assert len(structures[1]) > MAX_PROBED
     rows = measured(load_potential("pair:sw-si"), structures)
     assert {one.n for one in rows} == {2}
     assert np.isfinite([one.value for one in rows]).all()

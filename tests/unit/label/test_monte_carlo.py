@@ -5,8 +5,7 @@ import pytest
 from ase.units import kB
 
 from atomgraft.core.errors import AtomgraftError
-from atomgraft.label import monte_carlo
-from atomgraft.label.monte_carlo import monte_carlo_rattled
+from atomgraft.label.displacements import N_MOVES, monte_carlo_rattled
 from atomgraft.models.prediction import predict_structures
 from tests.unit.label.crystals import displacements, rng, silicon, sw
 
@@ -77,10 +76,10 @@ def test_progress_is_told():
     monte_carlo_rattled(
         silicon(), sw(), 300.0, 1, rng(), lambda *step: told.append(step)
     )
-    assert [done for _, done, _ in told] == list(range(1, monte_carlo.N_MOVES + 1))
+    assert [done for _, done, _ in told] == list(range(1, N_MOVES + 1))
 
 
 def test_a_start_on_one_site_is_an_error(monkeypatch):
-    monkeypatch.setattr(monte_carlo, "are_apart", lambda _atoms: False)
+    monkeypatch.setattr("atomgraft.label.displacements.are_apart", lambda _atoms: False)
     with pytest.raises(AtomgraftError, match="accepted none"):
         walked(300.0, n=2)

@@ -7,7 +7,7 @@ from ase import units
 from ase.build import bulk
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.label.soft_modes import (
+from atomgraft.label.displacements import (
     FLAT,
     HBAR,
     THZ,

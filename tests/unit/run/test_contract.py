@@ -1,82 +1,88 @@
-"""What a plan adds up, and what it refuses, each against counting by hand."""
-
-import dataclasses
+"""Contracts come back from disk as they were, and their differences are named."""
 
 import pytest
-import torch
-from ase.build import bulk
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.specs import MAX_NAMED
-from atomgraft.run.contract import MARGIN, _cost, _validations
-from atomgraft.run.terms import hold_to
-from atomgraft.training.probe import Probe
-from tests.example_contract import make_terms
-from tests.trials import adapted_by, in_precision, job_for
+from atomgraft.core.specs import TOLERANCE
+from atomgraft.run.contract import (
+    CONTRACT_VERSION,
+    differences,
+    read_contract,
+    write_contract,
+)
+from tests.example_contract import make_contract, make_terms
 
 
-def cost(steps, **given):
-    values = {"n_steps": 100, "n_validations": 4, "startup": 2.0, "graft_bytes": 8}
-    probed = Probe(preparation=1.0, steps=steps, validation=0.5, peak_memory_mib=300.0)
-    return _cost(probed, device=torch.device("cpu"), **(values | given))
+def test_a_contract_comes_back(tmp_path):
+    contract = make_contract()
+    write_contract(tmp_path / "plan.json", contract)
+    again = read_contract(tmp_path / "plan.json")
+    assert again == contract
+    assert differences(contract.terms, again.terms) == ()
 
 
-def test_the_cost_is_the_sum_of_its_parts():
-    found = cost((0.1, 0.1, 0.1))
-    assert found.seconds == pytest.approx(2 + 1 + 4 * 0.5 + 100 * 0.1)
-    assert found.startup_seconds == 3
-    low, high = found.interval
-    assert (low, high) == pytest.approx((3 + 12 * (1 - MARGIN), 3 + 12 * (1 + MARGIN)))
+def changed(**update):
+    return make_terms().model_copy(update=update)
 
 
-def test_the_interval_grows_with_the_spread():
-    even, uneven = cost((0.1,) * 8), cost((0.02, 0.18) * 4)
-    assert uneven.seconds == pytest.approx(even.seconds)
-    assert uneven.interval[0] < even.interval[0]
-    assert uneven.interval[1] > even.interval[1]
+def test_every_difference_is_named():
+    terms = make_terms()
+    data = (terms.data[0].model_copy(update={"fingerprint": "0" * 64}), terms.data[1])
+    found = differences(terms, changed(data=data, n_steps=100))
+    assert len(found) == 2
+    assert found[0].startswith('data.0.fingerprint was "')
+    assert found[1] == "n_steps was 200 and is 100"
 
 
-def test_without_steps_the_start_is_all():
-    found = cost((), n_steps=0, n_validations=0)
-    assert found.seconds == found.interval[0] == found.interval[1] == 3
-    assert found.basis.startswith("0 steps timed on cpu")
-
-
-@pytest.mark.parametrize("steps", [0, 1, 7, 20, 23])
-@pytest.mark.parametrize("every", ["auto", 1, 5, 40])
-@pytest.mark.parametrize("done", [0, 6, 20])
-def test_validations_are_those_of_the_loop(steps, every, done, tmp_path):
-    if done > steps:
-        return
-    potential = in_precision("pair:sw-si", torch.float64)
-    plan = {"steps": steps, "validate_every": every}
-    job = job_for(
-        adapted_by("full", potential),
-        [bulk("Si")],
-        tmp_path,
-        validation=[bulk("Si")],
-        **plan,
+@pytest.mark.parametrize(
+    ("update", "place"),
+    [
+        ({"rehearsal": None}, "rehearsal was {"),
+        ({"elements_kept": ("Si",)}, "elements_kept was ["),
+        ({"spec": {"recipe": "lora"}}, "spec.learning_rate was 0.005 and is absent"),
+        ({"data": ()}, "data was ["),
+    ],
+)
+def test_what_is_gone_is_a_difference(update, place):
+    assert any(
+        one.startswith(place) for one in differences(make_terms(), changed(**update))
     )
-    interval = job.plan.validation_interval()
-    by_hand = [
-        step
-        for step in range(done + 1, steps + 1)
-        if step % interval == 0 or step == steps
-    ]
-    assert _validations(job, done) == len(by_hand)
-    assert _validations(dataclasses.replace(job, validation=()), done) == 0
 
 
-def test_the_same_terms_are_held_to():
-    hold_to(make_terms(), make_terms())
+@pytest.mark.parametrize(("factor", "n"), [(TOLERANCE / 10, 0), (10 * TOLERANCE, 1)])
+def test_rounding_is_no_difference_and_more_is(factor, n):
+    reference = make_terms().reference
+    symbol, shift = next(iter(reference.shifts.items()))
+    shifts = reference.shifts | {symbol: shift * (1 + factor)}
+    other = changed(reference=reference.model_copy(update={"shifts": shifts}))
+    assert len(differences(make_terms(), other)) == n
 
 
-def test_other_terms_are_refused_and_the_first_differences_named():
-    other = make_terms().model_copy(update={"n_steps": 7})
-    with pytest.raises(BadInputError, match=r"planned: n_steps was 200 and is 7\."):
-        hold_to(make_terms(), other)
-    spec = {f"key{i}": i for i in range(MAX_NAMED + 2)}
-    terms = make_terms().model_copy(update={"spec": {}})
-    other = terms.model_copy(update={"spec": spec})
-    with pytest.raises(BadInputError, match="; and 2 more"):
-        hold_to(terms, other)
+def test_where_it_runs_is_free():
+    spec = make_terms().spec | {"device": "cuda"}
+    assert differences(make_terms(), changed(spec=spec)) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "\x00", make_contract().model_dump_json()[:-20]],
+)
+def test_what_is_no_contract_is_refused(tmp_path, text):
+    path = tmp_path / "plan.json"
+    path.write_text(text)
+    with pytest.raises(BadInputError, match="is not a readable contract"):
+        read_contract(path)
+
+
+def test_a_later_version_is_refused(tmp_path):
+    path = tmp_path / "plan.json"
+    later = f'"contract_version":{CONTRACT_VERSION + 1}'
+    text = make_contract().model_dump_json()
+    path.write_text(text.replace(f'"contract_version":{CONTRACT_VERSION}', later))
+    with pytest.raises(BadInputError, match="is not a readable contract"):
+        read_contract(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match="There is no file"):
+        read_contract(tmp_path / "gone.json")

@@ -1,6 +1,6 @@
 """A contract in words holds every number that a user agrees to."""
 
-from atomgraft.run.contract_record import contract_rows, terms_rows
+from atomgraft.run.contract import contract_rows, terms_rows
 from tests.example_contract import make_contract, make_terms
 
 

@@ -33,27 +33,23 @@ from atomgraft.phonons.campaign.record import (
     FIXED,
     GLOBAL_SCALAR,
     PhononCampaign,
+    best_recipe,
+    chosen_errors,
+    is_beaten,
+    is_lost,
+    mean_of,
+    rows_of,
+    summary_of,
 )
 from atomgraft.phonons.campaign.tables import (
     bill_table,
     confusion_table,
-    mean_of,
     missing_table,
-    rows_of,
     summary_table,
     training_table,
     worst_table,
 )
-from atomgraft.phonons.campaign.wording import (
-    best_recipe,
-    chosen_errors,
-    headline,
-    is_beaten,
-    is_lost,
-    sentences,
-    summary_of,
-    title_of,
-)
+from atomgraft.phonons.campaign.wording import headline, sentences, title_of
 from atomgraft.phonons.figures import bands_figure
 from atomgraft.phonons.wording import headline as phonon_headline
 from atomgraft.run.page.document import MARKS, PARTIAL

@@ -24,7 +24,7 @@ from atomgraft.phonons.campaign.record import (
     PhononCampaign,
 )
 from atomgraft.phonons.record import PhononResult
-from atomgraft.records.provenance import Provenance
+from atomgraft.records.documents import Provenance
 from atomgraft.records.scores import Score
 from atomgraft.study.cells import NOT_RUN, Outcome
 

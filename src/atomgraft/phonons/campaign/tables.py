@@ -1,7 +1,6 @@
 """The tables of a campaign: summary, worst cases, cost."""
 
 import dataclasses
-import statistics
 from collections.abc import Sequence
 
 from atomgraft.page.blocks import Table
@@ -14,8 +13,12 @@ from atomgraft.phonons.campaign.record import (
     CampaignRow,
     CampaignSummary,
     PhononCampaign,
+    judging,
+    materials_by_error,
+    mean_of,
+    rows_of,
 )
-from atomgraft.phonons.campaign.wording import best_recipe, share_text, title_of
+from atomgraft.phonons.campaign.wording import share_text, title_of
 from atomgraft.records.scores import Score
 
 SHORT = (0, 1, 2, 3, 8, 9, 10)
@@ -112,37 +115,6 @@ def confusion_table(campaign: PhononCampaign) -> Table | None:
         ),
         is_text=(True, False, False, False, False),
     )
-
-
-def mean_of(rows: list[CampaignRow], quantity: str) -> float | None:
-    """Return the mean of a quantity over rows that have it, or none."""
-    values = [v for row in rows if (v := getattr(row, quantity)) is not None]
-    return statistics.fmean(values) if values else None
-
-
-def rows_of(
-    campaign: PhononCampaign, material: str, contestant: str
-) -> list[CampaignRow]:
-    """Return the rows of a material under a contestant, one a seed."""
-    wanted = (material, contestant)
-    return [row for row in campaign.rows if (row.material, row.contestant) == wanted]
-
-
-def judging(campaign: PhononCampaign) -> str:
-    """Return by whom cases are ordered: the best recipe, or the base without any."""
-    best = best_recipe(campaign)
-    return BASE if best is None else best.contestant
-
-
-def materials_by_error(campaign: PhononCampaign) -> list[CampaignMaterial]:
-    """Return the materials, the worst under the best recipe first; unjudged last."""
-    who = judging(campaign)
-
-    def key(one: CampaignMaterial) -> tuple[bool, float]:
-        error = mean_of(rows_of(campaign, one.name, who), "frequency_mae")
-        return error is None, -(error or 0.0)
-
-    return sorted(campaign.materials, key=key)
 
 
 def worst_table(campaign: PhononCampaign, *, most: int | None = None) -> Table | None:

@@ -7,13 +7,17 @@ from atomgraft.page.wording import counted, number_text, relative_text
 from atomgraft.phonons.campaign.record import (
     BASE,
     COMPLETED,
-    FIXED,
     GLOBAL_SCALAR,
     OWN_SCALAR,
     Bill,
     CampaignSummary,
     InstabilityCounts,
     PhononCampaign,
+    best_recipe,
+    chosen_errors,
+    common_errors,
+    summary_of,
+    whole_recipes,
 )
 
 TITLES = {
@@ -34,105 +38,6 @@ BASELINES = {
 def title_of(contestant: str) -> str:
     """Return the display name of a contestant; recipes keep their own names."""
     return TITLES.get(contestant, contestant)
-
-
-def summary_of(campaign: PhononCampaign, contestant: str) -> CampaignSummary | None:
-    """Return the summary of a contestant, or none where it was judged on nothing."""
-    found = (one for one in campaign.summaries if one.contestant == contestant)
-    return next(found, None)
-
-
-def best_recipe(campaign: PhononCampaign) -> CampaignSummary | None:
-    """Return the recipe with the smallest mean error, or none without any.
-
-    Only recipes that were judged on the most materials count: one that failed on the
-    hard ones has no smaller error.
-    """
-    return min(whole_recipes(campaign), key=lambda one: one.mean_mae, default=None)
-
-
-def whole_recipes(campaign: PhononCampaign) -> list[CampaignSummary]:
-    """Return the recipes that were judged on the most materials."""
-    recipes = [one for one in campaign.summaries if one.contestant not in FIXED]
-    most = max((one.n_materials for one in recipes), default=0)
-    return [one for one in recipes if one.n_materials == most]
-
-
-def chosen_errors(campaign: PhononCampaign) -> dict[str, float]:
-    """Return the error on each material of the recipe that the others choose, THz.
-
-    Whichever recipe is best on some materials looks better there than it is. So each
-    material is judged by the recipe with the smallest mean error on all others. With
-    one recipe there is no choice; with several and one material, none can be made.
-    """
-    recipes = {
-        one.contestant: _errors(campaign, one.contestant)
-        for one in whole_recipes(campaign)
-    }
-    if len(recipes) == 1:
-        return next(iter(recipes.values()))
-    shared = sorted(set.intersection(*map(set, recipes.values()))) if recipes else []
-    found: dict[str, float] = {}
-    for material in shared if len(shared) > 1 else ():
-        means = {
-            name: statistics.fmean(errors[one] for one in shared if one != material)
-            for name, errors in recipes.items()
-        }
-        found[material] = recipes[min(means, key=lambda name: means[name])][material]
-    return found
-
-
-def is_beaten(campaign: PhononCampaign, contestant: str) -> bool:
-    """Tell whether what a recipe brings beats a contestant, by a gain that counts.
-
-    Where nothing can be compared, it does: not every campaign has every baseline.
-
-    Parameters
-    ----------
-    campaign
-        With rows.
-    contestant
-        The base, or a baseline.
-    """
-    mine, theirs = chosen_errors(campaign), _errors(campaign, contestant)
-    both = mine.keys() & theirs.keys()
-    if not both:
-        return True
-    totals = [sum(part[name] for name in both) for part in (mine, theirs)]
-    return totals[0] <= (1 - MIN_GAIN) * totals[1]
-
-
-def common_errors(
-    campaign: PhononCampaign, one: str, other: str
-) -> tuple[float, float, int] | None:
-    """Return the mean errors of two contestants where both were judged, THz.
-
-    Parameters
-    ----------
-    campaign
-        With rows.
-    one, other
-        Contestants.
-
-    Returns
-    -------
-    :
-        Both errors and the number of materials; none without a common one.
-    """
-    found = (_errors(campaign, one), _errors(campaign, other))
-    both = sorted(found[0].keys() & found[1].keys())
-    if not both:
-        return None
-    first, second = (statistics.fmean(part[name] for name in both) for part in found)
-    return first, second, len(both)
-
-
-def _errors(campaign: PhononCampaign, contestant: str) -> dict[str, float]:
-    values: dict[str, list[float]] = {}
-    for row in campaign.rows:
-        if row.contestant == contestant and row.frequency_mae is not None:
-            values.setdefault(row.material, []).append(row.frequency_mae)
-    return {name: statistics.fmean(part) for name, part in values.items()}
 
 
 def headline(campaign: PhononCampaign) -> str:
@@ -196,13 +101,6 @@ def sentences(campaign: PhononCampaign) -> tuple[str, ...]:
                 f"{_forgetting_text(best)}"
             )
     return tuple(found)
-
-
-def is_lost(one: CampaignSummary) -> bool:
-    """Return whether forgetting is severe or unknown."""
-    if one.drift is None:
-        return False
-    return one.forgotten is None or degree_of(one.forgotten) == "severe"
 
 
 def _forgetting_text(one: CampaignSummary) -> str:

@@ -42,18 +42,16 @@ from atomgraft.phonons.campaign.record import (
     GLOBAL_SCALAR,
     OWN_SCALAR,
     PhononCampaign,
+    judging,
+    materials_by_error,
+    mean_of,
+    rows_of,
 )
 from atomgraft.phonons.campaign.rows import conclude
 from atomgraft.phonons.campaign.spec import (
     CAMPAIGN_SPEC,
     campaign_spec_text,
     read_campaign_spec,
-)
-from atomgraft.phonons.campaign.tables import (
-    judging,
-    materials_by_error,
-    mean_of,
-    rows_of,
 )
 from atomgraft.run.folders import inputs_of
 from atomgraft.study.cells import NOT_RUN, Cell, Outcome

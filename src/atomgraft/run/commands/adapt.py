@@ -39,7 +39,7 @@ def command(
         refuse_other_spec(folder, run)
     data = read_run_data(run)  # what needs no model is refused before one is loaded
     from atomgraft.run.adapt import adapt
-    from atomgraft.run.contract_record import read_contract
+    from atomgraft.run.contract import read_contract
     from atomgraft.run.spec import SCRATCH, SPEC, scratch_spec
 
     screen = console(quiet=as_json)

@@ -11,7 +11,7 @@ from atomgraft.study.options import Json, Overwrite
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from atomgraft.run.contract_record import Contract
+    from atomgraft.run.contract import Contract
 
 
 @takes_a_run
@@ -41,9 +41,9 @@ def command(
     if not asked.fresh:
         refuse_other_spec(asked.folder, asked.run)
     data = read_run_data(asked.run)  # refuses before a model is loaded
-    from atomgraft.run.contract import draw_up
-    from atomgraft.run.contract_record import write_contract
+    from atomgraft.run.contract import write_contract
     from atomgraft.run.folders import inputs_of
+    from atomgraft.run.plan import draw_up
 
     screen = console(quiet=as_json)
     if write is not None:
@@ -82,7 +82,7 @@ def print_contract(screen: "Console", contract: "Contract") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from atomgraft.run.contract_record import contract_rows
+    from atomgraft.run.contract import contract_rows
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)

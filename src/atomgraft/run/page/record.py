@@ -18,7 +18,7 @@ from atomgraft.page.wording import (
     signed_text,
     time_text,
 )
-from atomgraft.records.provenance import Provenance
+from atomgraft.records.documents import Provenance
 from atomgraft.run.page.curve import coverage_figure, curve_figure
 from atomgraft.run.record import (
     DataCard,

@@ -10,20 +10,20 @@ from atomgraft.phonons.campaign.page import (
     page_text,
     write_page,
 )
-from atomgraft.phonons.campaign.record import BASE, GLOBAL_SCALAR
+from atomgraft.phonons.campaign.record import (
+    BASE,
+    GLOBAL_SCALAR,
+    best_recipe,
+    chosen_errors,
+    materials_by_error,
+)
 from atomgraft.phonons.campaign.tables import (
     bill_table,
-    materials_by_error,
     missing_table,
     summary_table,
     worst_table,
 )
-from atomgraft.phonons.campaign.wording import (
-    best_recipe,
-    chosen_errors,
-    headline,
-    sentences,
-)
+from atomgraft.phonons.campaign.wording import headline, sentences
 from atomgraft.run.page.document import MARKS, PARTIAL
 from tests.comparisons import HOSTILE
 from tests.example_phonons import make_phonons

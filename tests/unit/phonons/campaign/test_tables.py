@@ -6,25 +6,23 @@ import pytest
 
 from atomgraft.page.wording import MISSING
 from atomgraft.phonons.campaign.page import page_text, parity_figure
-from atomgraft.phonons.campaign.record import BASE, InstabilityCounts
+from atomgraft.phonons.campaign.record import (
+    BASE,
+    InstabilityCounts,
+    common_errors,
+    mean_of,
+    rows_of,
+)
 from atomgraft.phonons.campaign.tables import (
     bill_table,
     confusion_table,
-    mean_of,
     missing_table,
-    rows_of,
     short_summary_table,
     summary_table,
     training_table,
     worst_table,
 )
-from atomgraft.phonons.campaign.wording import (
-    common_errors,
-    f1_text,
-    headline,
-    sentences,
-    share_text,
-)
+from atomgraft.phonons.campaign.wording import f1_text, headline, sentences, share_text
 from tests.comparisons import HOSTILE
 from tests.example_phonons import make_phonons, make_unstable
 from tests.phonon_campaigns import (
