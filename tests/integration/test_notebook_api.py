@@ -190,6 +190,20 @@ def test_phonons_beside_frames_of_a_supercell(place):
     assert row.frequency_mae == same.frequency_mae
 
 
+def test_a_structure_is_put_in_motion(finished):
+    options = {
+        "structure": bulk("Si", cubic=True, a=5.43),
+        "supercell": [1],
+        "temperatures": [300.0],
+        "time": 0.04,
+        "window": 0.02,
+        "drift_time": 0,
+    }
+    proved = finished.prove(suites={"md": options}, progress=False)
+    assert proved.result.details["md"]["formula"] == "Si8"
+    assert any(one.startswith("inputs/Si") for one in files_in(finished.folder))
+
+
 @pytest.mark.slow
 def test_a_crystal_of_a_suite_may_be_a_structure(finished):
     suites = {"phonons": {"crystal": bulk("Si", a=5.43)}}

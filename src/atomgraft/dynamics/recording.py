@@ -18,6 +18,7 @@ from atomgraft.core.storage import (
     append_after,
     is_file,
     make_folder,
+    remove_file,
     write_atomically,
 )
 from atomgraft.dynamics.mover import AbstractMover
@@ -56,13 +57,14 @@ class Recording:
         Of this run alone; made when something is written.
     pins
         What the run is: structures, potential, settings. It is resumed with the same
-        alone.
+        alone; trajectories of another run are replaced or removed.
     """
 
     def __init__(self, folder: Path, pins: Mapping[str, Any] = NOTHING) -> None:
         self.folder, self.pins = folder, dict(pins)
         self._lengths: dict[str, int] = {}
         self._waiting: dict[str, list[bytes]] = {}
+        self._stale: list[str] = []
 
     def resumed(self) -> tuple[State, dict[str, np.ndarray]] | None:
         """Return the last state and what was observed; none for another run, or none.
@@ -81,6 +83,7 @@ class Recording:
                 names: list[str] = stream.keys()  # not a mapping: cannot be iterated
                 arrays = {name: stream.get_tensor(name) for name in names}
             if card["pins"] != json.loads(json.dumps(self.pins)):
+                self._stale = list(card["lengths"])
                 return None
             fields = {name: arrays.pop(name) for name in FIELDS}
             state = State(step=int(card["step"]), **fields)
@@ -130,6 +133,10 @@ class Recording:
             append_after(self.folder / name, self._lengths.get(name, 0), content)
             self._lengths[name] = self._lengths.get(name, 0) + len(content)
         self._waiting = {}
+        for name in set(self._stale) - self._lengths.keys():
+            if is_file(self.folder / name):
+                remove_file(self.folder / name)
+        self._stale = []
         card = {"pins": self.pins, "step": state.step, "lengths": self._lengths}
         arrays = {name: getattr(state, name) for name in FIELDS}
         arrays |= {OBSERVED + name: one for name, one in observed.items()}

@@ -24,6 +24,7 @@ METRIC_NAMES = {
     "restricted_mean": "restricted mean",
     "share": "share",
     "log_rank_p_against_base": "log-rank p against base",
+    "log_rank_p_against_scratch": "log-rank p against from scratch",
     "nve_drift": "drift, NVE",
 }
 """In the order of all tables; a metric that is not here comes last."""

@@ -526,11 +526,18 @@ def _suites(
         return {name: {} for name in names}
     return {
         name: {
-            key: _files(key, one, frames) if takes_several(name, key) else one
+            key: _files(key, one, frames)
+            if takes_several(name, key)
+            else _file(key, one, frames)
             for key, one in options.items()
         }
         for name, options in asked.items()
     }
+
+
+def _file(key: str, value: Any, frames: Frames) -> Any:  # noqa: ANN401 - checked by the suite
+    """Return a value, or the file that a structure becomes."""
+    return frames.crystal(value, key) if isinstance(value, Atoms) else value
 
 
 def _files(key: str, value: Any, frames: Frames) -> Any:  # noqa: ANN401 - checked by the suite

@@ -87,6 +87,13 @@ def test_another_run_begins_anew(tmp_path):
     assert len(read(tmp_path / trajectory_name(0), index=":")) == 7
 
 
+def test_trajectories_of_a_larger_run_do_not_stay(tmp_path):
+    done(tmp_path, pins={"model": "a"})
+    mover = mover_of([hot(1)], timestep=2.0)
+    run(mover, SCHEDULE, recording=Recording(tmp_path, {"model": "b"}))
+    assert sorted(contents(tmp_path)) == [trajectory_name(0), STATE]
+
+
 @pytest.mark.parametrize("name", [STATE, trajectory_name(1)])
 def test_damage_is_told(name, tmp_path):
     done(tmp_path)

@@ -18,6 +18,7 @@ from atomgraft.evaluation.survival.criteria import (
 )
 from atomgraft.evaluation.survival.record import (
     AGAINST_BASE,
+    AGAINST_SCRATCH,
     DRIFT,
     MEAN,
     SHARE,
@@ -33,6 +34,12 @@ from atomgraft.evaluation.survival.trials import FS_PER_PS, Plan, Trial
 from atomgraft.metrics.intervals import mean_interval
 from atomgraft.metrics.survival import kaplan_meier, log_rank, restricted_mean
 from atomgraft.records.scores import ModelName, Score
+
+COMPARED: Mapping[ModelName, tuple[tuple[str, ModelName], ...]] = {
+    "adapted": ((AGAINST_BASE, "base"), (AGAINST_SCRATCH, "scratch")),
+    "scratch": ((AGAINST_BASE, "base"),),
+}
+"""Whose survival is tested against whose."""
 
 
 def answers(
@@ -206,11 +213,13 @@ def _survival(
     yield Score(
         metric=SHARE, value=100 * float((~own.has_failed).mean()), unit="%", **shared
     )
-    if name != "base" and "base" in ends:
-        base = ends["base"]
-        p = log_rank((own.times, own.has_failed), (base.times, base.has_failed))
-        if p is not None:
-            yield Score(metric=AGAINST_BASE, value=p, unit="1", **shared)
+    for metric, other in COMPARED.get(name, ()):
+        if other in ends:
+            p = log_rank(
+                (own.times, own.has_failed), (ends[other].times, ends[other].has_failed)
+            )
+            if p is not None:
+                yield Score(metric=metric, value=p, unit="1", **shared)
 
 
 def _drift(name: ModelName, trial: Trial, T: float) -> Iterator[Score]:

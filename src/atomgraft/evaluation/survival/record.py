@@ -11,7 +11,8 @@ SUITE = "md"
 MEAN, SHARE, DRIFT = "restricted_mean", "share", "nve_drift"
 """Metrics of the scores."""
 
-AGAINST_BASE = "log_rank_p_against_base"
+AGAINST_BASE, AGAINST_SCRATCH = "log_rank_p_against_base", "log_rank_p_against_scratch"
+"""Metrics of comparisons, by the model that another is compared with."""
 
 
 class Ending(Record):

@@ -12,7 +12,13 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.evaluation.suite import Subject
 from atomgraft.evaluation.survival.answers import answers
 from atomgraft.evaluation.survival.page import survival_section
-from atomgraft.evaluation.survival.record import AGAINST_BASE, DRIFT, MEAN, record_of
+from atomgraft.evaluation.survival.record import (
+    AGAINST_BASE,
+    AGAINST_SCRATCH,
+    DRIFT,
+    MEAN,
+    record_of,
+)
 from atomgraft.evaluation.survival.setup import plan_of
 from atomgraft.evaluation.survival.spec import SurvivalOptions
 from atomgraft.evaluation.survival.suite import SurvivalSuite
@@ -58,6 +64,18 @@ def test_means_curves_and_the_test_are_told():
     assert "900 K, base 0.400 and adapted 2.00 ps, log-rank p = 0.00" in sentence
     assert "300 K, base 2.00 and adapted 2.00 ps;" in sentence
     assert found.unanswered == ()
+
+
+def test_adapted_is_compared_with_scratch_as_well():
+    runs = {
+        "base": quiet(1),
+        "adapted": quiet(2),
+        "scratch": failing([100, 150, 200, 250, 300]),
+    }
+    trials = {name: [one, one] for name, one in runs.items()}
+    found = answers(REFERENCE, PLAN, [], trials, [quiet(3), quiet(4)])
+    rows = {(one.model, one.metric) for one in found.scores if "log_rank" in one.metric}
+    assert rows == {("adapted", AGAINST_SCRATCH), ("scratch", AGAINST_BASE)}
 
 
 def test_the_page_shows_curves_and_endings():
