@@ -2,8 +2,9 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -17,6 +18,7 @@ from atomgraft.evaluation.suite import (
     SuiteOptions,
 )
 from atomgraft.models.base import AbstractPotential
+from atomgraft.page.blocks import Figure, Section
 from atomgraft.page.document import Cover, Mark, document_text
 from atomgraft.records.scores import ModelName
 
@@ -107,6 +109,11 @@ def check_details_are_kept(trial: SuiteTrial) -> None:
     sections = trial.kind.sections(kept)
     names = [one.name for one in sections]
     assert len(set(names)) == len(names), f"sections share a name: {names}"
+    for curve in _curves(sections):
+        assert curve.get("meta", {}).get("key"), (
+            f"the curve {curve.get('name')!r} has no key, by which the page hides it: "
+            "'meta': {'key': ...}"
+        )
     cover = Cover(
         title="trial",
         label="Verdict",
@@ -120,6 +127,13 @@ def check_details_are_kept(trial: SuiteTrial) -> None:
     )
     assert trial.kind.title, "the suite has no title"
     assert document_text(cover, sections), "the page is empty"
+
+
+def _curves(sections: Sequence[Section]) -> Iterator[dict[str, Any]]:
+    for section in sections:
+        for block in section.blocks:
+            for plot in block.plots if isinstance(block, Figure) else ():
+                yield from plot.figure["data"]
 
 
 def check_progress_is_told(trial: SuiteTrial) -> None:

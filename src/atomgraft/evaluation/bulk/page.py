@@ -139,7 +139,7 @@ def _figure(record: BulkRecord, name: str) -> Figure:
     plan = layout(
         _HEIGHT,
         xaxis=axis("Volume (Å³/atom)"),
-        yaxis=axis("Energy above the minimum (meV/atom)"),
+        yaxis=axis("Energy (meV/atom)"),
     )
     return Figure(
         name=f"{name}-eos",
@@ -174,7 +174,7 @@ def _trace(curve: Curve) -> dict[str, object]:
         "type": "scatter",
         "mode": "lines+markers",
         "name": MODEL_NAMES[curve.model],
-        "legendgroup": curve.model,
+        "meta": {"key": curve.model},
         "x": list(curve.volumes),
         "y": [EV_IN_MEV * (one - lowest) for one in curve.energies],
         "line": {
