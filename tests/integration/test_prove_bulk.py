@@ -45,7 +45,7 @@ def test_properties_are_added_with_a_page(place, tmp_path, capsys):
     [said] = [
         one for one in document["verdict"]["sentences"] if "bulk properties" in one
     ]
-    assert said.startswith("Errors of bulk properties beside the base's: adapted")
+    assert said.startswith("Errors of bulk properties: adapted beside base")
     assert document["details"]["bulk"]["crystals"][0]["formula"] == "Si"
     page = (place / "report.html").read_text()
     assert "Bulk properties of Si, Fd-3m (227)" in page

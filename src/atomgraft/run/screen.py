@@ -114,7 +114,7 @@ def main_scores(result: RunResult) -> tuple[list[str], list[list[str]]]:
         [row.suite, row.quantity, row.metric, row.unit]
         + [score_text(getattr(row, model)) for model in models]
         for row in comparison_rows(result)
-        if row.metric in {"mae", "mae_aligned", "drift"}
+        if row.metric in {"mae", "mae_aligned", "drift", "relative_error"}
     ]
     return ["suite", "quantity", "metric", "unit", *models], rows
 

@@ -24,7 +24,7 @@ UNITS = {
     "bulk_modulus": "GPa",
     "bulk_modulus_derivative": "1",
     "shear_modulus": "GPa",
-    "youngs_modulus": "GPa",
+    "young_modulus": "GPa",
 }
 """Of properties by their names; others by the form of their names."""
 

@@ -178,23 +178,24 @@ def _score(
 
 
 def _effects(table: ScoreTable) -> Iterator[str]:
-    """Compare the errors of adapted and scratch with the base's."""
-    told: list[str] = []
-    others: tuple[tuple[ModelName, str], ...] = (
-        ("adapted", "adapted"),
-        ("scratch", "from scratch"),
+    """Compare the errors of adapted, scratch and base with each other."""
+    sides: tuple[tuple[ModelName, ModelName], ...] = (
+        ("adapted", "base"),
+        ("scratch", "base"),
+        ("adapted", "scratch"),
     )
-    for model, words in others:
-        pairs = [
-            (before.value, own.value)
+    told: list[str] = []
+    for model, other in sides:
+        effects = [
+            effect_of(beside.value, own.value)
             for own in table.rows(model, SUITE, ERROR)
-            if (before := table.find("base", SUITE, own.quantity, ERROR)) is not None
+            if (beside := table.find(other, SUITE, own.quantity, ERROR)) is not None
         ]
-        if pairs:
-            effects = counted_effects([effect_of(*one) for one in pairs])
-            told.append(f"{words} {effects} (of {len(pairs)})")
+        if effects:
+            counts = counted_effects(effects)
+            told.append(f"{model} beside {other} {counts} (of {len(effects)})")
     if told:
-        yield f"Errors of bulk properties beside the base's: {'; '.join(told)}."
+        yield f"Errors of bulk properties: {'; '.join(told)}."
 
 
 def _changes(table: ScoreTable) -> Iterator[str]:

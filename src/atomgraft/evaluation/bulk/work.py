@@ -209,7 +209,7 @@ def _elastic(found: _Found, potential: AbstractPotential, case: _Case) -> None:
     found.smallest = one.smallest * EV_PER_A3_IN_GPA
     if found.smallest > 0:  # averages over compliances mean nothing otherwise
         found.values["shear_modulus"] = one.shear * EV_PER_A3_IN_GPA
-        found.values["youngs_modulus"] = one.youngs * EV_PER_A3_IN_GPA
+        found.values["young_modulus"] = one.youngs * EV_PER_A3_IN_GPA
 
 
 def _vacancy(found: _Found, potential: AbstractPotential, case: _Case) -> None:

@@ -90,8 +90,9 @@ def test_scores_are_means_over_crystals_and_stability_is_the_lowest():
 def test_effects_are_counted_in_the_verdict():
     said = BulkSuite.sentences(tuple(bulk_scores([RECORD])))
     assert said == [
-        "Errors of bulk properties beside the base's: adapted 1 better, 1 worse, 1 "
-        "unclear (of 3); from scratch 0 better, 1 worse, 0 unclear (of 1).",
+        "Errors of bulk properties: adapted beside base 1 better, 1 worse, 1 unclear "
+        "(of 3); scratch beside base 0 better, 1 worse, 0 unclear (of 1); adapted "
+        "beside scratch 1 better, 0 worse, 0 unclear (of 1).",
         "Bulk properties without reference values (1): the adapted model differs from "
         "the base by up to 10.0 % (vacancy Si).",
         "The elastic tensor of the adapted model has a negative eigenvalue: under it "
