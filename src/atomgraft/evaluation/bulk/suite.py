@@ -11,6 +11,7 @@ from atomgraft.evaluation.bulk.record import (
     STABILITY,
     SUITE,
     BulkRecord,
+    Effect,
     counted_effects,
     effect_of,
     records_of,
@@ -186,7 +187,7 @@ def _effects(table: ScoreTable) -> Iterator[str]:
     )
     told: list[str] = []
     for model, other in sides:
-        effects = [
+        effects: list[Effect] = [
             effect_of(beside.value, own.value)
             for own in table.rows(model, SUITE, ERROR)
             if (beside := table.find(other, SUITE, own.quantity, ERROR)) is not None
