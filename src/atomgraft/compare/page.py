@@ -1,9 +1,5 @@
 """The page of a comparison: advice, figures and tables."""
 
-from pathlib import Path
-
-import yaml
-
 from atomgraft.compare.figures import front_figure, learning_figure
 from atomgraft.compare.record import Comparison
 from atomgraft.compare.tables import (
@@ -12,18 +8,21 @@ from atomgraft.compare.tables import (
     missing_table,
     target_table,
 )
-from atomgraft.core.outputs import write_beside
-from atomgraft.page.blocks import Block, Code, Facts, Section
-from atomgraft.page.document import PAGE, Cover, Mark, document_text
+from atomgraft.page.blocks import Block, Facts, section
+from atomgraft.page.document import PAGE, Cover, Mark, document_text, page_writer
 from atomgraft.page.wording import (
     MISSING,
     count_text,
     counted,
     duration_text,
     number_text,
-    time_text,
 )
-from atomgraft.run.page.record import data_table, session_blocks
+from atomgraft.run.page.record import (
+    data_table,
+    session_blocks,
+    spec_code,
+    written_text,
+)
 
 MARKS = {
     "worthwhile": Mark(name="took", word="Label more"),
@@ -38,39 +37,22 @@ UNCLEAR = Mark(name="open", word="Unclear")
 OPEN = Mark(name="open", word="Not finished")
 
 
-def write_page(folder: Path, comparison: Comparison) -> Path:
-    """Write the page of a comparison into its folder, whole or not at all.
-
-    Parameters
-    ----------
-    folder
-        Of the comparison.
-    comparison
-        As in its ``compare.json``.
-
-    Raises
-    ------
-    StorageError
-        The folder cannot be written; an older page is left as it was.
-    """
-    path = folder / PAGE
-    write_beside(path, page_text(comparison))
-    return path
-
-
 def page_text(comparison: Comparison) -> str:
     """Return the page as HTML; everything it needs is inside."""
     sections = [
-        _section("learning", "Learning curves", learning_figure(comparison)),
-        _section("table", "The table", *_tables(comparison)),
-        _section("front", "Error against forgetting", front_figure(comparison)),
-        _section("missing", "Cells without a result", missing_table(comparison)),
-        _section("data", "Data", data_table(comparison.data)),
-        _section("spec", "Spec", _spec(comparison)),
-        _section("provenance", "Provenance", *_provenance(comparison)),
+        section("learning", "Learning curves", learning_figure(comparison)),
+        section("table", "The table", *_tables(comparison)),
+        section("front", "Error against forgetting", front_figure(comparison)),
+        section("missing", "Cells without a result", missing_table(comparison)),
+        section("data", "Data", data_table(comparison.data)),
+        section("spec", "Spec", spec_code(comparison.spec, "comparison")),
+        section("provenance", "Provenance", *_provenance(comparison)),
     ]
-    kept = [section for section in sections if section is not None]
-    return document_text(_cover(comparison), kept)
+    return document_text(_cover(comparison), sections)
+
+
+write_page = page_writer(page_text, PAGE)
+"""Write the page of a comparison into its folder."""
 
 
 def _cover(comparison: Comparison) -> Cover:
@@ -82,7 +64,6 @@ def _cover(comparison: Comparison) -> Cover:
         "This comparison has not finished.",
         f"{counted(n_open, 'cell')} left; run the same command again.",
     )
-    sessions = comparison.provenance
     return Cover(
         title=comparison.name,
         label="Advice",
@@ -91,7 +72,7 @@ def _cover(comparison: Comparison) -> Cover:
         sentences=advice.sentences,
         warning=None if comparison.finished else warning,
         key_facts=_key_facts(comparison),
-        written=time_text(sessions[-1].started) if sessions else "",
+        written=written_text(comparison.provenance),
         source="compare.json",
     )
 
@@ -121,11 +102,6 @@ def _tables(comparison: Comparison) -> list[Block | None]:
     ]
 
 
-def _spec(comparison: Comparison) -> Code:
-    text = yaml.safe_dump(comparison.spec, sort_keys=False, allow_unicode=True)
-    return Code(text=text, label="The spec of this comparison, YAML")
-
-
 def _provenance(comparison: Comparison) -> list[Block]:
     blocks: list[Block] = []
     for base in comparison.bases:
@@ -137,11 +113,4 @@ def _provenance(comparison: Comparison) -> list[Block]:
             ("Hash of the weights", base.weights_hash),
         )
         blocks.append(Facts(pairs=pairs))
-    for session in comparison.provenance:
-        blocks += session_blocks(session)
-    return blocks
-
-
-def _section(name: str, title: str, *blocks: Block | None) -> Section | None:
-    kept = tuple(block for block in blocks if block is not None)
-    return Section(name=name, title=title, blocks=kept) if kept else None
+    return [*blocks, *session_blocks(*comparison.provenance)]

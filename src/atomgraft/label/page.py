@@ -1,25 +1,20 @@
 """The page of a selection: structures to label, and a map of the candidates."""
 
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from atomgraft.core.outputs import write_beside
 from atomgraft.label.record import ChosenStructure, SelectionResult
 from atomgraft.page.axes import PLOTLY_SYMBOLS, axis, figure, layout
 from atomgraft.page.blocks import (
     Block,
-    Code,
     Facts,
     Figure,
     LegendEntry,
     Note,
     Plot,
-    Section,
     Table,
+    section,
 )
-from atomgraft.page.document import PAGE, Cover, Mark, document_text
+from atomgraft.page.document import PAGE, Cover, Mark, document_text, page_writer
 from atomgraft.page.wording import (
     MISSING,
     counted,
@@ -27,7 +22,7 @@ from atomgraft.page.wording import (
     percent_text,
     time_text,
 )
-from atomgraft.run.page.record import session_blocks
+from atomgraft.run.page.record import session_blocks, spec_code
 
 N_COLOURS = 8
 
@@ -38,46 +33,26 @@ KNOWN = "labelled already"
 CHOSEN = Mark(name="open", word="To be labelled")
 
 
-def write_page(folder: Path, result: SelectionResult) -> Path:
-    """Write the page of a selection into its folder, whole or not at all.
-
-    Parameters
-    ----------
-    folder
-        Of the selection.
-    result
-        As in its ``select.json``.
-
-    Raises
-    ------
-    StorageError
-        The folder cannot be written; an older page is left as it was.
-    """
-    path = folder / PAGE
-    write_beside(path, page_text(result))
-    return path
-
-
 def page_text(result: SelectionResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
-    spec = yaml.safe_dump(result.spec, sort_keys=False, allow_unicode=True)
     notes: tuple[Block, ...] = tuple(Note(text=one) for one in result.notices)
     sections = [
-        Section(name="chosen", title="To be labelled", blocks=(_chosen_table(result),)),
-        Section(name="map", title="The pool", blocks=(_map(result), _pool(result))),
-        Section(name="notes", title="To be known", blocks=notes),
-        Section(
-            name="spec",
-            title="Settings",
-            blocks=(Code(text=spec, label="The spec of this selection, YAML"),),
-        ),
-        Section(
-            name="provenance",
-            title="Provenance",
-            blocks=(*_models(result), *session_blocks(result.provenance)),
+        section("chosen", "To be labelled", _chosen_table(result)),
+        section("map", "The pool", _map(result), _pool(result)),
+        section("notes", "To be known", *notes),
+        section("spec", "Settings", spec_code(result.spec, "selection")),
+        section(
+            "provenance",
+            "Provenance",
+            *_models(result),
+            *session_blocks(result.provenance),
         ),
     ]
-    return document_text(_cover(result), [one for one in sections if one.blocks])
+    return document_text(_cover(result), sections)
+
+
+write_page = page_writer(page_text, PAGE)
+"""Write the page of a selection into its folder."""
 
 
 def _cover(result: SelectionResult) -> Cover:

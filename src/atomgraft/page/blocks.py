@@ -196,3 +196,25 @@ class Section:
     name: str
     title: str
     blocks: tuple[Block, ...]
+
+
+def section(name: str, title: str, *blocks: Block | None) -> Section | None:
+    """Return a section of the blocks that there are; without any, none.
+
+    Parameters
+    ----------
+    name
+        Where links lead to.
+    title
+        The heading.
+    blocks
+        In this order.
+
+    Examples
+    --------
+    >>> section("notes", "Notes", None, Note(text="One."))
+    Section(name='notes', title='Notes', blocks=(Note(text='One.'),))
+    >>> section("notes", "Notes", None)
+    """
+    kept = tuple(block for block in blocks if block is not None)
+    return Section(name=name, title=title, blocks=kept) if kept else None

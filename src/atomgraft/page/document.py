@@ -7,18 +7,22 @@ import hashlib
 import importlib.resources
 import json
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 import jinja2
 from markupsafe import Markup
 
+from atomgraft.core.outputs import write_beside
 from atomgraft.page.blocks import Block, Columns, Figure, Section
 
 PLOTLY = "plotly-basic.min.js"
 """plotly.js, the basic bundle: a quarter of the whole, and draws `TRACES`."""
 
 TRACES = frozenset({"bar", "pie", "scatter"})
+
+RecordT = TypeVar("RecordT")
 
 PAGE = "report.html"
 """Name of the page in the folder of its result."""
@@ -81,16 +85,41 @@ class Cover:
     second_mark: Mark | None = None
 
 
-def document_text(cover: Cover, sections: Sequence[Section]) -> str:
+def page_writer(
+    page_text: Callable[[RecordT], str], name: str
+) -> Callable[[Path, RecordT], Path]:
+    """Return what writes the page of a record into a folder that exists.
+
+    It returns the path of the page, which is written whole or not at all. It raises
+    StorageError where the folder cannot be written; an older page is left as it was.
+
+    Parameters
+    ----------
+    page_text
+        Returns the page of a record, as HTML.
+    name
+        Of the file.
+    """
+
+    def write_page(folder: Path, record: RecordT) -> Path:
+        path = folder / name
+        write_beside(path, page_text(record))
+        return path
+
+    return write_page
+
+
+def document_text(cover: Cover, parts: Sequence[Section | None]) -> str:
     """Return a document as HTML; everything it needs is inside.
 
     Parameters
     ----------
     cover
         The verdict.
-    sections
+    parts
         In this order.
     """
+    sections = [part for part in parts if part is not None]
     scripts = (_template_text(PLOTLY), _template_text("page.js"))
     return _template().render(
         cover=cover,

@@ -2,9 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
-from atomgraft.core.outputs import write_beside
 from atomgraft.page.blocks import (
     Alert,
     Block,
@@ -14,9 +12,10 @@ from atomgraft.page.blocks import (
     Note,
     Section,
     Table,
+    section,
 )
-from atomgraft.page.document import Cover, Mark, document_text
-from atomgraft.page.wording import MISSING, capitalised, counted, number_text, time_text
+from atomgraft.page.document import Cover, Mark, document_text, page_writer
+from atomgraft.page.wording import MISSING, capitalised, counted, number_text
 from atomgraft.phonons.curves import (
     conductivity_figure,
     expansion_figure,
@@ -49,7 +48,7 @@ from atomgraft.phonons.wording import (
     sentences,
     threshold_text,
 )
-from atomgraft.run.page.record import session_blocks
+from atomgraft.run.page.record import session_blocks, written_text
 
 
 def crystal_title(result: PhononResult) -> str:
@@ -261,34 +260,23 @@ COMPARED = Mark(name="open", word="Compared")
 OTHER = Mark(name="failed", word="Other stability")
 
 
-def write_page(folder: Path, result: PhononResult) -> Path:
-    """Write the page of a crystal's vibrations, whole or not at all.
-
-    Parameters
-    ----------
-    folder
-        Where ``phonons.html`` is to stand; it exists.
-    result
-        As in its ``phonons.json``.
-
-    Raises
-    ------
-    StorageError
-        The folder cannot be written; an older page is left as it was.
-    """
-    path = folder / PAGE
-    write_beside(path, page_text(result))
-    return path
-
-
 def page_text(result: PhononResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
     parts = [without_sentences(part) for part in phonon_parts(result)]
-    return document_text(_cover(result), [*parts, *_provenance(result)])
+    return document_text(
+        _cover(result),
+        [
+            *parts,
+            section("provenance", "Provenance", *session_blocks(*result.provenance)),
+        ],
+    )
+
+
+write_page = page_writer(page_text, PAGE)
+"""Write the page of a crystal's vibrations into its folder."""
 
 
 def _cover(result: PhononResult) -> Cover:
-    sessions = result.provenance
     return Cover(
         title=f"Phonons of {crystal_title(result)}",
         label="Vibrations",
@@ -297,7 +285,7 @@ def _cover(result: PhononResult) -> Cover:
         sentences=sentences(result),
         warning=None,
         key_facts=_key_facts(result),
-        written=time_text(sessions[-1].started) if sessions else "",
+        written=written_text(result.provenance),
         source=PHONONS.file,
     )
 
@@ -347,12 +335,3 @@ def _key_facts(result: PhononResult) -> tuple[tuple[str, str], ...]:
         ("Mesh", "×".join(map(str, one.mesh))),
         ("Born charges", "in" if one.has_charges else "none"),
     )
-
-
-def _provenance(result: PhononResult) -> list[Section]:
-    blocks: list[Block] = []
-    for entry in result.provenance:
-        blocks += session_blocks(entry)
-    if not blocks:
-        return []
-    return [Section(name="provenance", title="Provenance", blocks=tuple(blocks))]

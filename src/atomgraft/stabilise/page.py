@@ -1,10 +1,8 @@
 """The page of a tree of distortions."""
 
 import textwrap
-from pathlib import Path
 from typing import Any
 
-from atomgraft.core.outputs import write_beside
 from atomgraft.page.axes import PLOTLY_SYMBOLS, axis, figure, layout, plain_text
 from atomgraft.page.blocks import (
     Block,
@@ -14,19 +12,18 @@ from atomgraft.page.blocks import (
     Note,
     Plot,
     PlotlyFigure,
-    Section,
     Table,
+    section,
 )
-from atomgraft.page.document import PAGE, Cover, Mark, document_text
+from atomgraft.page.document import PAGE, Cover, Mark, document_text, page_writer
 from atomgraft.page.wording import (
     MISSING,
     counted,
     duration_text,
     number_text,
     signed_text,
-    time_text,
 )
-from atomgraft.run.page.record import session_blocks
+from atomgraft.run.page.record import session_blocks, written_text
 from atomgraft.stabilise.record import (
     CrystalRecord,
     StabiliseResult,
@@ -206,38 +203,21 @@ LOST = Mark(name="failed", word="No stable daughter")
 OPEN = Mark(name="open", word="Not finished")
 
 
-def write_page(folder: Path, result: StabiliseResult) -> Path:
-    """Write the page of a tree into its folder, whole or not at all.
-
-    Parameters
-    ----------
-    folder
-        Of the tree.
-    result
-        As in its ``stabilise.json``.
-
-    Raises
-    ------
-    StorageError
-        The folder cannot be written; an older page is left as it was.
-    """
-    path = folder / PAGE
-    write_beside(path, page_text(result))
-    return path
-
-
 def page_text(result: StabiliseResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
     sections = [
-        _section("tree", "The tree", tree_figure(result)),
-        _section("crystals", "Crystals", _crystal_table(result)),
-        _section("ways", "Distortions from parent to daughter", _step_table(result)),
-        _section("notes", "Notes", *_notes(result)),
-        _section("settings", "Settings", _settings(result)),
-        _section("provenance", "Provenance", *_provenance(result)),
+        section("tree", "The tree", tree_figure(result)),
+        section("crystals", "Crystals", _crystal_table(result)),
+        section("ways", "Distortions from parent to daughter", _step_table(result)),
+        section("notes", "Notes", *_notes(result)),
+        section("settings", "Settings", _settings(result)),
+        section("provenance", "Provenance", *_provenance(result)),
     ]
-    kept = [section for section in sections if section is not None]
-    return document_text(_cover(result), kept)
+    return document_text(_cover(result), sections)
+
+
+write_page = page_writer(page_text, PAGE)
+"""Write the page of a tree into its folder."""
 
 
 def _mark(result: StabiliseResult) -> Mark:
@@ -249,7 +229,6 @@ def _mark(result: StabiliseResult) -> Mark:
 
 
 def _cover(result: StabiliseResult) -> Cover:
-    sessions = result.provenance
     warning = ("This tree has not finished.", "Run the same command again.")
     return Cover(
         title=f"Instabilities of {result.formula}",
@@ -259,7 +238,7 @@ def _cover(result: StabiliseResult) -> Cover:
         sentences=result.notices,
         warning=None if result.finished else warning,
         key_facts=_key_facts(result),
-        written=time_text(sessions[-1].started) if sessions else "",
+        written=written_text(result.provenance),
         source="stabilise.json",
     )
 
@@ -442,12 +421,4 @@ def _provenance(result: StabiliseResult) -> list[Block]:
         ("Licence of the weights", model.licence or MISSING),
         ("Hash of the weights", model.weights_hash),
     )
-    blocks: list[Block] = [Facts(pairs=pairs)]
-    for session in result.provenance:
-        blocks += session_blocks(session)
-    return blocks
-
-
-def _section(name: str, title: str, *blocks: Block | None) -> Section | None:
-    kept = tuple(block for block in blocks if block is not None)
-    return Section(name=name, title=title, blocks=kept) if kept else None
+    return [Facts(pairs=pairs), *session_blocks(*result.provenance)]

@@ -1,11 +1,7 @@
 """The page of a campaign."""
 
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from atomgraft.core.outputs import write_beside
 from atomgraft.page.axes import (
     PLOTLY_SYMBOLS,
     axis,
@@ -16,16 +12,16 @@ from atomgraft.page.axes import (
 from atomgraft.page.blocks import (
     Alert,
     Block,
-    Code,
     Facts,
     Figure,
     LegendEntry,
     Note,
     Plot,
     Section,
+    section,
 )
-from atomgraft.page.document import PAGE, Cover, Mark, document_text
-from atomgraft.page.wording import MISSING, counted, number_text, time_text
+from atomgraft.page.document import PAGE, Cover, Mark, document_text, page_writer
+from atomgraft.page.wording import MISSING, counted, number_text
 from atomgraft.phonons.campaign.record import (
     BASE,
     CAMPAIGN,
@@ -54,7 +50,7 @@ from atomgraft.phonons.figures import bands_figure
 from atomgraft.phonons.wording import headline as phonon_headline
 from atomgraft.run.page.document import MARKS, PARTIAL
 from atomgraft.run.page.parity import square_range
-from atomgraft.run.page.record import session_blocks
+from atomgraft.run.page.record import session_blocks, spec_code, written_text
 
 OPEN = Mark(name="open", word="Not finished")
 
@@ -69,41 +65,29 @@ MODES = {
 }
 
 
-def write_page(folder: Path, campaign: PhononCampaign) -> Path:
-    """Write the page of a campaign into its folder, whole or not at all.
-
-    Parameters
-    ----------
-    folder
-        Of the campaign.
-    campaign
-        As in its ``campaign.json``.
-
-    Raises
-    ------
-    StorageError
-        The folder cannot be written; an older page is left as it was.
-    """
-    path = folder / PAGE
-    write_beside(path, page_text(campaign))
-    return path
-
-
 def page_text(campaign: PhononCampaign) -> str:
     """Return the page as HTML; everything it needs is inside."""
     sections = [
-        _section("summary", "All materials", *_summary(campaign)),
-        _section("parity", "Mean frequencies", parity_figure(campaign)),
-        _section("materials", "Worst cases first", worst_table(campaign)),
+        section("summary", "All materials", *_summary(campaign)),
+        section("parity", "Mean frequencies", parity_figure(campaign)),
+        section("materials", "Worst cases first", worst_table(campaign)),
         *_details(campaign),
-        _section("bill", "The bill", bill_table(campaign)),
-        _section("missing", "Without numbers", missing_table(campaign)),
-        _section("trainings", "Adaptations", training_table(campaign)),
-        _section("settings", "Settings", _settings(campaign), _spec(campaign)),
-        _section("provenance", "Provenance", *_provenance(campaign)),
+        section("bill", "The bill", bill_table(campaign)),
+        section("missing", "Without numbers", missing_table(campaign)),
+        section("trainings", "Adaptations", training_table(campaign)),
+        section(
+            "settings",
+            "Settings",
+            _settings(campaign),
+            spec_code(campaign.spec, "campaign"),
+        ),
+        section("provenance", "Provenance", *session_blocks(*campaign.provenance)),
     ]
-    kept = [section for section in sections if section is not None]
-    return document_text(_cover(campaign), kept)
+    return document_text(_cover(campaign), sections)
+
+
+write_page = page_writer(page_text, PAGE)
+"""Write the page of a campaign into its folder."""
 
 
 def mark_of(campaign: PhononCampaign) -> Mark:
@@ -132,7 +116,6 @@ def _cover(campaign: PhononCampaign) -> Cover:
         "This campaign has not finished.",
         f"{counted(n_open, 'row')} without numbers yet; run the same command again.",
     )
-    sessions = campaign.provenance
     return Cover(
         title=campaign.name,
         label="Phonons of many materials",
@@ -141,7 +124,7 @@ def _cover(campaign: PhononCampaign) -> Cover:
         sentences=sentences(campaign),
         warning=None if campaign.finished else warning,
         key_facts=_key_facts(campaign),
-        written=time_text(sessions[-1].started) if sessions else "",
+        written=written_text(campaign.provenance),
         source=CAMPAIGN.file,
     )
 
@@ -171,7 +154,7 @@ def _summary(campaign: PhononCampaign) -> list[Block | None]:
 def _details(campaign: PhononCampaign) -> list[Section | None]:
     """Return the bands of the worst materials, a section each."""
     return [
-        _section(
+        section(
             f"detail-{i}",
             f"Bands of {one.name}",
             Note(text=phonon_headline(one)),
@@ -195,23 +178,6 @@ def _settings(campaign: PhononCampaign) -> Facts:
         ("Seeds", ", ".join(map(str, spec["seeds"]))),
     )
     return Facts(pairs=pairs)
-
-
-def _spec(campaign: PhononCampaign) -> Code:
-    text = yaml.safe_dump(campaign.spec, sort_keys=False, allow_unicode=True)
-    return Code(text=text, label="The spec of this campaign, YAML")
-
-
-def _provenance(campaign: PhononCampaign) -> list[Block]:
-    blocks: list[Block] = []
-    for session in campaign.provenance:
-        blocks += session_blocks(session)
-    return blocks
-
-
-def _section(name: str, title: str, *blocks: Block | None) -> Section | None:
-    kept = tuple(block for block in blocks if block is not None)
-    return Section(name=name, title=title, blocks=kept) if kept else None
 
 
 N_COLOURS = 8

@@ -1,19 +1,15 @@
 """The page of a run from its result."""
 
-from pathlib import Path
-
-from atomgraft.core.outputs import write_beside
 from atomgraft.page.blocks import Note, Section
-from atomgraft.page.document import PAGE, Cover, Mark, document_text
+from atomgraft.page.document import PAGE, Cover, Mark, document_text, page_writer
 from atomgraft.page.wording import (
     bytes_text,
     count_text,
     duration_text,
     percent_text,
-    time_text,
 )
 from atomgraft.records.scores import Verdict
-from atomgraft.run.page.record import record_sections
+from atomgraft.run.page.record import record_sections, written_text
 from atomgraft.run.page.scores import score_sections, suite_sections
 from atomgraft.run.page.use import enough, lost_sentences, title_of, use_section
 from atomgraft.run.record import RunResult
@@ -31,26 +27,6 @@ UNCLEAR = Mark(name="open", word="Unclear")
 COSTLY = Mark(name="partial", word="Took, severe forgetting")
 
 
-def write_page(folder: Path, result: RunResult) -> Path:
-    """Write the page of a run into its folder, whole or not at all.
-
-    Parameters
-    ----------
-    folder
-        The run folder.
-    result
-        What the run knows, as in its ``result.json``.
-
-    Raises
-    ------
-    StorageError
-        The folder cannot be written; an older page is left as it was.
-    """
-    path = folder / PAGE
-    write_beside(path, page_text(result))
-    return path
-
-
 def page_text(result: RunResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
     sections = [
@@ -61,6 +37,10 @@ def page_text(result: RunResult) -> str:
         *record_sections(result),
     ]
     return document_text(_cover(result), sections)
+
+
+write_page = page_writer(page_text, PAGE)
+"""Write the page of a run into its folder."""
 
 
 def _cover(result: RunResult) -> Cover:
@@ -79,7 +59,7 @@ def _cover(result: RunResult) -> Cover:
         else (judged[1], *lost_sentences(result)[:1]),
         warning=None if result.finished else warning,
         key_facts=tuple(key_facts(result)),
-        written=time_text(result.provenance[-1].started) if result.provenance else "",
+        written=written_text(result.provenance),
         source="result.json",
     )
 

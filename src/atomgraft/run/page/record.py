@@ -1,6 +1,7 @@
 """Sections about the run: training, data, provenance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import yaml
 
@@ -268,12 +269,21 @@ def _data_row(card: DataCard) -> tuple[str, ...]:
 def spec_section(result: RunResult) -> Section:
     """Return the spec as the YAML that would run it again."""
     plain = result.model_dump(mode="json", include={"spec"})["spec"]
-    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-    return Section(
-        name="spec",
-        title="Spec",
-        blocks=(Code(text=text, label="The spec of this run, YAML"),),
-    )
+    return Section(name="spec", title="Spec", blocks=(spec_code(plain, "run"),))
+
+
+def spec_code(spec: Mapping[str, Any], what: str) -> Code:
+    """Return a spec as YAML.
+
+    Parameters
+    ----------
+    spec
+        As JSON.
+    what
+        Whose it is, for the label: ``run``.
+    """
+    text = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
+    return Code(text=text, label=f"The spec of this {what}, YAML")
 
 
 def provenance_section(result: RunResult) -> Section:
@@ -294,15 +304,21 @@ def provenance_section(result: RunResult) -> Section:
             ),
         )
     )
-    blocks: list[Block] = [card]
-    for entry in result.provenance:
-        blocks += session_blocks(entry)
-    return Section(name="provenance", title="Provenance", blocks=tuple(blocks))
+    blocks = (card, *session_blocks(*result.provenance))
+    return Section(name="provenance", title="Provenance", blocks=blocks)
 
 
-def session_blocks(entry: Provenance) -> tuple[Block, ...]:
-    """Return a command with its machine and versions."""
-    return Code(text=entry.command, label="Command"), _entry_facts(entry)
+def session_blocks(*entries: Provenance) -> list[Block]:
+    """Return each command with its machine and versions."""
+    blocks: list[Block] = []
+    for entry in entries:
+        blocks += [Code(text=entry.command, label="Command"), _entry_facts(entry)]
+    return blocks
+
+
+def written_text(sessions: Sequence[Provenance]) -> str:
+    """Return when the last of some commands started, in words; or nothing."""
+    return time_text(sessions[-1].started) if sessions else ""
 
 
 def _entry_facts(entry: Provenance) -> Facts:

@@ -9,7 +9,7 @@ from atomgraft.evaluation.suite import (
     LABEL_WORDS,
     SuiteWords,
 )
-from atomgraft.page.blocks import Block, Note, Section, Table
+from atomgraft.page.blocks import Block, Note, Section, Table, section
 from atomgraft.page.wording import capitalised, number_text, position
 from atomgraft.run.page.figures import PLACES, forgetting_by_element, ratio_figure
 from atomgraft.run.page.parity import parity_figure
@@ -48,7 +48,7 @@ def score_sections(result: RunResult) -> list[Section]:
         forgetting_section(result),
         *other_sections(result),
     ]
-    return [section for section in found if section is not None]
+    return [one for one in found if one is not None]
 
 
 def errors_section(result: RunResult) -> Section:
@@ -97,13 +97,13 @@ def _changes_table(rows: Sequence[ComparisonRow]) -> Table | None:
 
 def parity_section(result: RunResult) -> Section | None:
     """Return the parity plots, or none."""
-    return _section("parity", "Parity", [parity_figure(result)])
+    return section("parity", "Parity", parity_figure(result))
 
 
 def groups_section(result: RunResult) -> Section | None:
     """Return the scores of subsets of the test structures, or none."""
     rows = group_rows(result, "labels")
-    return _section("groups", "By kind of structure", group_tables(rows, result))
+    return section("groups", "By kind of structure", *group_tables(rows, result))
 
 
 def group_tables(
@@ -136,14 +136,12 @@ def forgetting_section(result: RunResult) -> Section | None:
     others = [row for row in groups if row.group_kind and not _is_element(row)]
     overall = _drifting([*comparison_rows(result, "forgetting"), *parts])
     caption = f"{FORGETTING_WORDS.caption}{_spread_text(result)}"
-    return _section(
+    return section(
         "forgetting",
         FORGETTING_WORDS.title,
-        [
-            comparison_table(overall, caption) if overall else None,
-            forgetting_by_element(result),
-            *group_tables(others),
-        ],
+        comparison_table(overall, caption) if overall else None,
+        forgetting_by_element(result),
+        *group_tables(others),
     )
 
 
@@ -182,16 +180,16 @@ def other_sections(result: RunResult) -> list[Section]:
     suites = dict.fromkeys(s.suite for s in result.scores if s.suite not in shown)
     suites |= dict.fromkeys(result.unanswered)
     found = [_other_section(result, suite) for suite in suites]
-    return [section for section in found if section is not None]
+    return [one for one in found if one is not None]
 
 
 def suite_sections(result: RunResult) -> list[Section]:
     """Return what further suites show besides scores, as they draw it themselves."""
     return [
-        section
+        part
         for suite, details in result.details.items()
         if suite not in OF_THE_PAGE and suite in SUITES
-        for section in SUITES[suite].sections(details)
+        for part in SUITES[suite].sections(details)
     ]
 
 
@@ -202,14 +200,12 @@ def _other_section(result: RunResult, suite: str) -> Section | None:
         overall += [one for one in comparison_rows(result, "labels") if _is_noise(one)]
     groups = group_rows(result, suite)
     words = Note(text=caption) if groups else None
-    return _section(
+    return section(
         _name(suite),
         title,
-        [
-            comparison_table(overall, caption) if overall else words,
-            *group_tables(groups),
-            *(Note(text=text) for text in result.unanswered.get(suite, ())),
-        ],
+        comparison_table(overall, caption) if overall else words,
+        *group_tables(groups),
+        *(Note(text=text) for text in result.unanswered.get(suite, ())),
     )
 
 
@@ -229,8 +225,3 @@ def _is_noise(row: ComparisonRow) -> bool:
 def _name(suite: str) -> str:
     safe = "".join(c if c.isascii() and c.isalnum() else "-" for c in suite)
     return f"suite-{safe}"
-
-
-def _section(name: str, title: str, blocks: Sequence[Block | None]) -> Section | None:
-    kept = tuple(block for block in blocks if block is not None)
-    return Section(name=name, title=title, blocks=kept) if kept else None
