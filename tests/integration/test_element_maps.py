@@ -5,6 +5,7 @@ import pytest
 from ase.io import write
 
 from atomgraft.compare.record import COMPARISON
+from atomgraft.compare.tables import size_rows
 from atomgraft.data.readers import read_structures
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
@@ -151,6 +152,12 @@ def test_maps_are_an_axis_of_a_comparison(tmp_path):
         ("scratch", "Si:Ge"),
     ]
     assert {one.status for one in found.cells} == {"done"}
+    _, rows = size_rows(found)
+    assert [name for name, _ in rows[:2]] == [
+        "base sevennet:tiny:Si Si:Ge",
+        "base sevennet:tiny:Si Si:Ge@fit",
+    ]
+    assert all(error[0].isdigit() for _, error in rows)
     again = grid.replace("--map Si:Ge@fit", "")
     assert run(f"compare {start} {again}") == 0  # a smaller part of the same
 

@@ -57,7 +57,7 @@ def shown_contestants(comparison: Comparison) -> set[str]:
                 comparison, one.name, n
             )
             if found is not None:
-                stem = (one.base, one.name.split(" ×")[0])
+                stem = (one.start, one.name.split(" ×")[0])
                 best[stem] = min(
                     best.get(stem, (found.value, one.name)), (found.value, one.name)
                 )

@@ -113,7 +113,7 @@ def size_rows(
     """
     heads = ("Recipe", *(f"{n} labels" for n in comparison.sizes))
     rows: list[tuple[str, ...]] = []
-    for base in dict.fromkeys(one.base for one in comparison.contestants):
+    for base in dict.fromkeys(one.start for one in comparison.contestants):
         text = _text(base_score(comparison, base))
         rows.append((f"base {base}", *(text for _ in comparison.sizes)))
     for one in comparison.contestants:
