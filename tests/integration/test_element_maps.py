@@ -139,9 +139,7 @@ def test_the_same_from_fresh_weights_stands_beside_it(tmp_path):
 @NEEDS_SEVENN
 def test_maps_are_an_axis_of_a_comparison(tmp_path):
     out = tmp_path / "compared"
-    grid = (
-        "--map Si:Ge --map Si:Ge@fit --recipe full --recipe scratch --size 2 --seed 0"
-    )
+    grid = "--map Si:Ge --map Si:Ge@fit --recipe full --recipe scratch --size 2"
     data = "--train shipped:ge-train@:6 --test shipped:ge-test@:2"
     start = f"--base sevennet:tiny:Si {data} --steps 1 --seed 0 --workers 1 --out {out}"
     assert run(f"compare {start} {grid}") == 0
