@@ -29,7 +29,7 @@ PUBLISHED = 0.1
 """GPa, the digits of the published elastic constants of Stillinger-Weber silicon."""
 
 FIT = 3e-3
-"""Relative; what finite strains of 1 % leave of higher orders."""
+"""Relative; what finite strains and volumes leave of higher orders."""
 
 BOND = 2.1683
 """eV, of a bond of Stillinger-Weber silicon."""
