@@ -72,6 +72,16 @@ def test_scales_are_found_in_forces():
     assert any("Fitted to forces: length scale" in note for note in applied.notes)
 
 
+def test_a_length_that_forces_do_not_determine_is_told():
+    structures = frames(germanium(ANGULAR))
+    for atoms in structures:  # ever shorter bonds are best for ever larger forces
+        atoms.arrays["REF_forces"] = 10 * atoms.arrays["REF_forces"]
+    applied, _ = started(structures, length="fit")
+    assert any("at the end of the range" in note for note in applied.notes)
+    applied, _ = started(frames(germanium(ANGULAR)), length="fit")
+    assert not any("at the end of the range" in note for note in applied.notes)
+
+
 def test_without_a_scale_it_is_not_the_same_material():
     structures = frames(germanium(ANGULAR))
     _, model = started(structures)

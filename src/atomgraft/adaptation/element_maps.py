@@ -19,6 +19,9 @@ from atomgraft.models.prediction import predict_structures
 LENGTHS = np.linspace(0.8, 1.25, 10)
 """Where a length scale is looked for, before the best of them is refined."""
 
+WITHIN = (LENGTHS[0] + 0.01, LENGTHS[-1] - 0.01)
+"""Between these ends a fitted length scale counts as found."""
+
 DIGITS = 4
 """Decimals of a fitted scale: machines that round differently find the same."""
 
@@ -144,6 +147,12 @@ def decide_map(
         notes.append(
             f"Fitted to forces: length scale {length:g}, energy scale {energy:g}."
         )
+        if wanted.length == FIT and not WITHIN[0] < length < WITHIN[1]:
+            notes.append(
+                f"The length scale is at the end of the range that was searched,"
+                f" {LENGTHS[0]:g} to {LENGTHS[-1]:g}: the forces do not determine it."
+                " Give the ratio of lattice constants, such as --map Si:Ge@1.04."
+            )
     return AppliedMap(
         donors=donors, length=float(length), energy=float(energy), notes=tuple(notes)
     )
@@ -292,7 +301,10 @@ def fitted_scales(
         step = LENGTHS[1] - LENGTHS[0]
         found = minimize_scalar(
             lambda one: at(one)[0],
-            bounds=(LENGTHS[middle] - step, LENGTHS[middle] + step),
+            bounds=(
+                max(LENGTHS[middle] - step, LENGTHS[0]),
+                min(LENGTHS[middle] + step, LENGTHS[-1]),
+            ),
             method="bounded",
             options={"xatol": 0.1 ** (DIGITS + 1)},
         )
