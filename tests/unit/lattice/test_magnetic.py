@@ -208,4 +208,4 @@ def test_a_campaign_says_which_materials_are_magnetic(magnet_file, tmp_path):
     assert [one.is_magnetic for one in materials] == [False, True]
     assert [one.has_unlike_supercell for one in materials] == [True, False]
     assert "with magnetic moments: phonopy_params" in notices[0]
-    assert "equivalent q-points other frequencies: long" in notices[1]
+    assert "equivalent q-points differ in frequency: long" in notices[1]

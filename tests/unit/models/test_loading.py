@@ -68,7 +68,7 @@ def test_a_wrong_name_of_sevennet_is_refused(name):
 def test_a_head_is_for_models_with_heads(tmp_path):
     path = load_potential("pair:sw-si").export(tmp_path / "mine")
     for name in ("pair:sw-si", str(path)):
-        with pytest.raises(BadInputError, match="has no heads, and 'mpa'"):
+        with pytest.raises(BadInputError, match="has no heads, and --head mpa"):
             load_potential(name, head="mpa")
 
 

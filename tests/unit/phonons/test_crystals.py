@@ -87,7 +87,7 @@ def test_crystals_follow_from_what_was_trained_on(given, trained, expected):
 
 
 def test_without_a_crystal_one_is_asked_for():
-    with pytest.raises(BadInputError, match=r"a\.extxyz.*hold no calculation"):
+    with pytest.raises(BadInputError, match=r"a\.extxyz.*contain no phonopy"):
         crystals_for([], ["a.extxyz"])
 
 

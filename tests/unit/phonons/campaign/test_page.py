@@ -69,9 +69,9 @@ def test_the_headline_says_what_was_gained(whole):
 
 def test_the_sentences_name_baselines_instability_and_bill(whole):
     told = " ".join(sentences(whole))
-    assert "Of 1 unstable material lora finds 1" in told
+    assert "lora predicts 1 of 1 unstable material to be unstable" in told
     assert "It beats the baseline 'Base × scalar of the others'" in told
-    assert "It beats the baseline 'Labels, completed by the base', which keeps" in told
+    assert "It beats the baseline 'Labels, completed by the base', which uses" in told
     assert "3.00 of 10 DFT supercells" in told
     assert "70 % saved, and 70 % of the CPU-hours" in told
     assert "Better than the base on 2 of 3 materials." in told
