@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError, foreign
 from atomgraft.core.reading import read_text
+from atomgraft.data.force_sets import ForceSets
 from atomgraft.data.phonopy_files import BornCharges, charge_factor
 from atomgraft.data.phonopy_units import ANGSTROM_EV, FileUnits
 
@@ -83,6 +84,31 @@ def read_born(
         dielectric=np.asarray(found["dielectric"]),
         factor=charge_factor(found.get("factor"), units, str(path)),
     )
+
+
+def put_known_charges(
+    phonon: "Phonopy | Phono3py", sets: ForceSets, born: Path | None
+) -> None:
+    """Give a crystal the charges of a BORN file, or those that its calculation has.
+
+    Parameters
+    ----------
+    phonon
+        Changed in place.
+    sets
+        The calculation.
+    born
+        phonopy's BORN file, if there is one; it takes precedence.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read, or the charges cannot be those of this crystal.
+    """
+    if born is not None:
+        put_charges(phonon, read_born(phonon, born, sets.units), str(born))
+    elif sets.born is not None:
+        put_charges(phonon, sets.born, sets.name)
 
 
 def put_charges(phonon: "Phonopy | Phono3py", born: BornCharges, name: str) -> None:

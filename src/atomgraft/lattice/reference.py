@@ -16,7 +16,7 @@ from atomgraft.data.force_sets import (
 )
 from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import parse_source
-from atomgraft.lattice.charges import put_charges, read_born
+from atomgraft.lattice.charges import put_known_charges
 from atomgraft.lattice.harmonic import Harmonic, with_forces
 from atomgraft.lattice.supercells import SYMPREC, crystal
 
@@ -104,10 +104,7 @@ def reference_of(
     )
     refuse_other_order(phonon.supercell, sets)
     phonon.dataset = dataset_of(sets)
-    if born is not None:
-        put_charges(phonon, read_born(phonon, born, sets.units), str(born))
-    elif sets.born is not None:
-        put_charges(phonon, sets.born, sets.name)
+    put_known_charges(phonon, sets, born)
     return PhononReference(
         sets=sets, phonon=phonon, harmonic=with_forces(phonon, sets.forces)
     )

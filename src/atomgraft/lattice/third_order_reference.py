@@ -21,7 +21,7 @@ from atomgraft.core.progress import Count
 from atomgraft.data.force_files import is_force_file
 from atomgraft.data.force_sets import ForceSets, read_force_sets
 from atomgraft.data.sources import Source, parse_source
-from atomgraft.lattice.charges import put_charges, read_born
+from atomgraft.lattice.charges import put_known_charges
 from atomgraft.lattice.forces import forces_of_supercells
 from atomgraft.lattice.reference import dataset_of, refuse_other_order
 from atomgraft.lattice.supercells import SYMPREC, require_crystal, to_phonopy
@@ -95,11 +95,7 @@ def read_third_order(
     source = parse_source(path)
     third, second = _sets(source, [one for one in outputs if is_force_file(Path(one))])
     phonons = _crystal(third, second, symprec)
-    charges = (second or third).born
-    if born is not None:
-        charges = read_born(phonons, born, third.units)
-    if charges is not None:
-        put_charges(phonons, charges, str(born or source.path))
+    put_known_charges(phonons, second or third, born)
     return ThirdOrderReference(
         third=third,
         second=second,
