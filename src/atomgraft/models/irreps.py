@@ -1,13 +1,15 @@
-"""The structure of e3nn layers: matrices inside flat weights, paths of messages."""
+"""The structure of e3nn models: matrices in flat weights, paths of messages, roles."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from atomgraft.models.base import Block, RowKey
+from atomgraft.core.errors import BadInputError
+from atomgraft.models.base import Block, Role, RowKey, interaction
 from atomgraft.models.messages import MessagePath
 
 
@@ -125,3 +127,53 @@ def _coupling(
         if known.endswith(name):
             return table.detach().to("cpu", torch.float64)
     return wigner_3j(*orders, dtype=torch.float64)
+
+
+def roles_of(
+    names: Iterable[str],
+    patterns: Sequence[tuple[str, Role]],
+    *,
+    layers: str,
+    expected: str,
+    prefix: str = "",
+) -> dict[Role, tuple[str, ...]]:
+    r"""Return the parameters that play each role, by the beginnings of their names.
+
+    Parameters
+    ----------
+    names
+        Of all parameters.
+    patterns
+        Regular expressions and the role of what they match; the first one counts.
+    layers
+        Matches the other names; its group is the number of the interaction.
+    expected
+        Which models have such names, for the message.
+    prefix
+        Which names may have before what is matched.
+
+    Raises
+    ------
+    BadInputError
+        A name matches nothing.
+
+    Examples
+    --------
+    >>> roles_of(["0_a", "out.b"], [("out", "readout")], layers=r"(\d+)_", expected="")
+    {'interaction.0': ('0_a',), 'readout': ('out.b',)}
+    """
+    roles: dict[Role, list[str]] = {}
+    for name in names:
+        own = name.removeprefix(prefix)
+        role = next((role for one, role in patterns if re.match(one, own)), None)
+        if role is None:
+            layer = re.match(layers, own)
+            if layer is None:
+                raise BadInputError(
+                    f"The parameter {own!r} of this model plays no known role.",
+                    f"Expected {expected}.",
+                    "Report this with the name of the model.",
+                )
+            role = interaction(int(layer.group(1)))
+        roles.setdefault(role, []).append(name)
+    return {role: tuple(own) for role, own in roles.items()}

@@ -26,11 +26,10 @@ from atomgraft.models.base import (
     PotentialCard,
     Role,
     RowKey,
-    interaction,
 )
 from atomgraft.models.elements import transfer_weights
 from atomgraft.models.graph import Graph
-from atomgraft.models.irreps import path_blocks
+from atomgraft.models.irreps import path_blocks, roles_of
 from atomgraft.models.mace.layers import use_own_layers
 from atomgraft.models.mace.rebuilding import (
     element_constants,
@@ -144,7 +143,13 @@ class MacePotential(AbstractPotential):
         self.elements = frozenset(self.numbers)
         self.module = MaceEnergies(network, self.head, kernels=kernels)
         self.module.requires_grad_(requires_grad=True)
-        self.roles = _roles(self.module)
+        self.roles = roles_of(
+            dict(self.module.named_parameters()),
+            _ROLE_PATTERNS,
+            layers=r"(?:interactions|products)\.(\d+)\.",
+            expected="a model of energies and forces built by mace-torch 0.3.16",
+            prefix=PREFIX,
+        )
         self.element_constants = element_constants(network)
         energies = network.get_buffer(REFERENCE.removeprefix(PREFIX))
         self.keep_references(energies.double())  # a file may hold them alone in float64
@@ -323,27 +328,6 @@ def _buffer_to_parameter(network: nn.Module, name: str) -> None:
     value = owner.get_buffer(leaf)
     delattr(owner, leaf)
     owner.register_parameter(leaf, nn.Parameter(value))
-
-
-def _roles(module: nn.Module) -> dict[Role, tuple[str, ...]]:
-    roles: dict[Role, list[str]] = {}
-    for name, _ in module.named_parameters():
-        roles.setdefault(_role(name.removeprefix(PREFIX)), []).append(name)
-    return {role: tuple(names) for role, names in roles.items()}
-
-
-def _role(name: str) -> Role:
-    for pattern, role in _ROLE_PATTERNS:
-        if re.match(pattern, name):
-            return role
-    layer = re.match(r"(?:interactions|products)\.(\d+)\.", name)
-    if layer is None:
-        raise BadInputError(
-            f"The parameter {name!r} of this MACE model plays no known role.",
-            "Expected a model of energies and forces built by mace-torch 0.3.16.",
-            "Report this with the name of the model.",
-        )
-    return interaction(int(layer.group(1)))
 
 
 def _contraction_block(weights: Tensor, numbers: Sequence[int]) -> tuple[Block, ...]:

@@ -24,10 +24,9 @@ from atomgraft.models.base import (
     PotentialCard,
     Role,
     RowKey,
-    interaction,
 )
 from atomgraft.models.elements import transfer_weights
-from atomgraft.models.irreps import path_blocks
+from atomgraft.models.irreps import path_blocks, roles_of
 from atomgraft.models.sevennet.layers import SevenNetEnergies
 from atomgraft.models.sevennet.rebuilding import for_elements, for_length
 
@@ -97,7 +96,12 @@ class SevenNetPotential(AbstractPotential):
         # copying a compiled layer adds constants of its own to the state
         self.state_names = tuple(self.module.state_dict())
         self.module.requires_grad_(requires_grad=True)
-        self.roles = _roles(self.module)
+        self.roles = roles_of(
+            dict(self.module.named_parameters()),
+            _ROLE_PATTERNS,
+            layers=r"(\d+)_",
+            expected="a model built by SevenNet 0.13",
+        )
 
     def blocks(self, parameter: str) -> tuple[Block, ...]:
         """Return the irreps paths of a linear layer, or a radial layer as one."""
@@ -271,24 +275,3 @@ def _modality_index(source: Source, card: PotentialCard) -> int | None:
             "Choose the level of theory of your labels.",
         )
     return source.modalities[str(card.head)]
-
-
-def _roles(module: nn.Module) -> dict[Role, tuple[str, ...]]:
-    roles: dict[Role, list[str]] = {}
-    for name, _ in module.named_parameters():
-        roles.setdefault(_role(name), []).append(name)
-    return {role: tuple(names) for role, names in roles.items()}
-
-
-def _role(name: str) -> Role:
-    for pattern, role in _ROLE_PATTERNS:
-        if re.match(pattern, name):
-            return role
-    layer = re.match(r"(\d+)_", name)
-    if layer is None:
-        raise BadInputError(
-            f"The parameter {name!r} of this SevenNet model plays no known role.",
-            "Expected a model built by SevenNet 0.13.",
-            "Report this with the name of the model.",
-        )
-    return interaction(int(layer.group(1)))

@@ -138,7 +138,7 @@ def test_a_model_with_one_head_needs_no_name(tmp_path):
     path = potential("residual").export(tmp_path / "one")
     assert load_mace(str(path), trust=True).heads == ()
     assert load_mace(str(path), head="Default", trust=True).head == 0
-    with pytest.raises(BadInputError, match="'PBE' was named"):
+    with pytest.raises(BadInputError, match="it was 'PBE'"):
         load_mace(str(path), head="PBE", trust=True)
 
 
