@@ -6,20 +6,14 @@ from typing import Annotated
 import typer
 
 from atomgraft.phonons.spec import checked_spec, numbers_of, rows_of, stem_of
-from atomgraft.study.options import (
-    Head,
-    Json,
-    Kernels,
-    SpecFile,
-    TrustFiles,
-    TrustNamed,
-    trust_of,
-)
+from atomgraft.study.options import Calculation, takes_a_calculation, trust_of
 
 NAME = "phonons"
 
 
+@takes_a_calculation
 def command(
+    how: Calculation,
     ctx: typer.Context,
     crystal: Annotated[
         str,
@@ -94,22 +88,9 @@ def command(
         float | None,
         typer.Option(help="Cutoff for pairs displaced together (conductivity), A."),
     ] = None,
-    head: Head = None,
-    kernels: Kernels = "ours",
-    dtype: Annotated[
-        str, typer.Option(help="Precision: float64 or float32.")
-    ] = "float64",
-    max_atoms: Annotated[
-        int | None, typer.Option(help="Maximum number of atoms per call of the model.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")] = "auto",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete an earlier result first.")
     ] = False,
-    trust: TrustNamed = False,
-    trust_file: TrustFiles = None,
-    spec_file: SpecFile = None,
-    as_json: Json = False,
 ) -> None:
     """Compute phonons, thermal properties and stability; write page and files."""
     from atomgraft.phonons.page import write_page
@@ -128,8 +109,6 @@ def command(
     given = {
         "crystal": crystal,
         "models": model,
-        "head": head,
-        "kernels": kernels,
         "outputs": forces or [],
         "born": born,
         "supercell": supercell and rows_of(supercell),
@@ -143,22 +122,21 @@ def command(
         "expansion": expansion,
         "conductivity": conductivity,
         "pair_cutoff": pair_cutoff,
-        "dtype": dtype,
-        "max_atoms": max_atoms,
+        **how.settings,
     }
     spec = checked_spec(
         PhononSpec,
         NAME,
-        with_file(spec_file, ctx, given, outputs="forces", models="model"),
+        with_file(how.spec_file, ctx, given, outputs="forces", models="model"),
     )
-    allowed = trust_of(trust, trust_file, model)
-    screen = console(quiet=as_json)
+    allowed = trust_of(how.trust, how.trust_file, model)
+    screen = console(quiet=how.as_json)
     folder = out or Path(f"phonons-{stem_of(crystal)}")
     with calm(), stage_screen(screen) as show:
         result = compute_phonons(
             spec,
             folder,
-            device=device_name(device),
+            device=device_name(how.device),
             trust=allowed,
             fresh=fresh,
             progress=show,
@@ -166,5 +144,5 @@ def command(
     page = write_page(folder, result)
     print_record(screen, result)
     screen.print(f"\nPage: {page}", markup=False)
-    if as_json:
+    if how.as_json:
         print_json(result.model_dump_json(indent=1))

@@ -6,20 +6,14 @@ from typing import Annotated
 import typer
 
 from atomgraft.phonons.spec import checked_spec, rows_of, stem_of
-from atomgraft.study.options import (
-    Head,
-    Json,
-    Kernels,
-    SpecFile,
-    TrustFiles,
-    TrustNamed,
-    trust_of,
-)
+from atomgraft.study.options import Calculation, takes_a_calculation, trust_of
 
 NAME = "stabilise"
 
 
+@takes_a_calculation
 def command(
+    how: Calculation,
     ctx: typer.Context,
     crystal: Annotated[
         str, typer.Argument(help="A structure, or a phonopy calculation.")
@@ -57,19 +51,6 @@ def command(
         int, typer.Option(help="Maximum number of steps of a relaxation.")
     ] = 500,
     distance: Annotated[float, typer.Option(help="Displacement, A.")] = 0.01,
-    head: Head = None,
-    kernels: Kernels = "ours",
-    dtype: Annotated[
-        str, typer.Option(help="Precision: float64 or float32.")
-    ] = "float64",
-    max_atoms: Annotated[
-        int | None, typer.Option(help="Maximum number of atoms per call of the model.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")] = "auto",
-    trust: TrustNamed = False,
-    trust_file: TrustFiles = None,
-    spec_file: SpecFile = None,
-    as_json: Json = False,
 ) -> None:
     """Follow imaginary modes to stable structures; write the tree and the HTML page."""
     from atomgraft.stabilise.page import write_page
@@ -88,8 +69,6 @@ def command(
     given = {
         "crystal": crystal,
         "model": model,
-        "head": head,
-        "kernels": kernels,
         "depth": depth,
         "max_daughters": max_daughters,
         "threshold": threshold,
@@ -98,19 +77,18 @@ def command(
         "fmax": fmax,
         "max_steps": max_steps,
         "distance": distance,
-        "dtype": dtype,
-        "max_atoms": max_atoms,
+        **how.settings,
     }
-    spec = checked_spec(StabiliseSpec, NAME, with_file(spec_file, ctx, given))
-    allowed = trust_of(trust, trust_file, [model])
-    screen = console(quiet=as_json)
+    spec = checked_spec(StabiliseSpec, NAME, with_file(how.spec_file, ctx, given))
+    allowed = trust_of(how.trust, how.trust_file, [model])
+    screen = console(quiet=how.as_json)
     folder = out or Path(f"stabilise-{stem_of(crystal)}")
     with calm(), stage_screen(screen) as show:
         result = stabilise(
-            spec, folder, device=device_name(device), trust=allowed, progress=show
+            spec, folder, device=device_name(how.device), trust=allowed, progress=show
         )
     page = write_page(folder, result)
     print_record(screen, result)
     screen.print(f"\nPage: {page}", markup=False)
-    if as_json:
+    if how.as_json:
         print_json(result.model_dump_json(indent=1))

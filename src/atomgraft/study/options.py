@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
@@ -92,6 +93,89 @@ Accept = Annotated[
     list[str] | None,
     typer.Option(help="Code of a warning of 'check' to accept (repeatable)."),
 ]
+TrustNamed = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Allow the models named on this command line to run code when they "
+        "are loaded. Use it only for files from a source that you trust.",
+    ),
+]
+TrustFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust-file",
+        help="The same for another file or published name, such as the base of a "
+        "run (repeatable).",
+    ),
+]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Calculation:
+    """How a command computes with its models, and what it prints.
+
+    Parameters
+    ----------
+    settings
+        Keys of the spec: head, kernels, precision and size of a call.
+    device
+        As it was named.
+    trust, trust_file
+        Which checkpoints may run code, as `trust_of` takes it.
+    spec_file
+        With further settings.
+    as_json
+        Only the result is printed, as JSON.
+    """
+
+    settings: dict[str, Any]
+    device: str
+    trust: bool
+    trust_file: list[str] | None
+    spec_file: Path | None
+    as_json: bool
+
+
+def takes_a_calculation(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb the options on models, precision and device, after its own.
+
+    Parameters
+    ----------
+    verb
+        Called with a `Calculation` before anything else.
+    """
+    return with_options(verb, _calculation)
+
+
+def _calculation(  # noqa: PLR0913 - one for each option
+    head: Head = None,
+    kernels: Kernels = "ours",
+    dtype: Annotated[
+        str, typer.Option(help="Precision: float64 or float32.")
+    ] = "float64",
+    max_atoms: Annotated[
+        int | None, typer.Option(help="Maximum number of atoms per call of the model.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")] = "auto",
+    trust: TrustNamed = False,  # noqa: FBT002
+    trust_file: TrustFiles = None,
+    spec_file: SpecFile = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> Calculation:
+    return Calculation(
+        settings={
+            "head": head,
+            "kernels": kernels,
+            "dtype": dtype,
+            "max_atoms": max_atoms,
+        },
+        device=device,
+        trust=trust,
+        trust_file=trust_file,
+        spec_file=spec_file,
+        as_json=as_json,
+    )
 
 
 def folder_for(train: Sequence[str], what: str) -> Path:
@@ -180,26 +264,6 @@ def _label_options(
         "stress_unit": stress_unit,
         "stress_order": stress_order,
     }
-
-
-TrustNamed = Annotated[
-    bool,
-    typer.Option(
-        "--trust",
-        help="Allow the models named on this command line to run code when they "
-        "are loaded. Use it only for files from a source that you trust.",
-    ),
-]
-
-
-TrustFiles = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--trust-file",
-        help="The same for another file or published name, such as the base of a "
-        "run (repeatable).",
-    ),
-]
 
 
 def trust_of(
