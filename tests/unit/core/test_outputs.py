@@ -371,7 +371,7 @@ def test_a_folder_or_a_dangling_link_is_no_file_to_replace(overwrite, tmp_path):
 
 
 def test_a_file_needs_a_folder_that_is_there(tmp_path):
-    with pytest.raises(BadInputError, match="below is not there"):
+    with pytest.raises(BadInputError, match="below does not exist"):
         write_alone(tmp_path / "below" / "model.pth", b"new")
 
 

@@ -136,7 +136,7 @@ def test_another_path_is_left_out_and_told() -> None:
     other = other.model_copy(update={"bands": legs})
     shown = bands_figure(make_phonons(spectra=(spectrum("reference"), other)))
     assert shown is not None
-    assert "Bands of Adapted follow another path" in shown.caption
+    assert "Bands of Adapted are not drawn" in shown.caption
     keys = [
         t["meta"]["key"] for t in shown.plots[0].figure["data"] if t["xaxis"] == "x"
     ]

@@ -410,8 +410,8 @@ def test_cells_take_a_line_only_where_they_have_no_result():
         shown.on_cell("b", Outcome(status="failed", reason="no energies"))
         line = gauge.line()
     assert text_of(screen).splitlines() == [
-        "2 of 5 cells are done already.",
-        "Running 3 cells, 1 at once.",
+        "2 of 5 cells are already finished.",
+        "Running 3 cells, 1 at a time.",
         "Note: b failed: no energies",
     ]
     assert line.startswith("cells: 4 of 5 (80 %)")
