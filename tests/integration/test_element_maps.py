@@ -51,7 +51,7 @@ def test_it_is_recorded_and_judged(adapted):
 
 def test_it_goes_on_and_is_another_run_without_the_map(adapted, capsys):
     assert run(f"adapt {adapted}") == 0
-    assert "finished already" in capsys.readouterr().err
+    assert "already finished" in capsys.readouterr().err
     base = adapted.parent / "si.safetensors"
     again = f"--base {base} --train {TRAIN} --recipe full --steps 3 --out {adapted}"
     assert run(f"adapt {again} --map Si:Ge") == 2
@@ -115,7 +115,7 @@ def test_mace_reads_a_model_with_a_further_element(tmp_path, capsys):
         ("--map Si:Uuu", "Uuu is no chemical element"),
         ("--map Si:Ge --map Ge:Sn", "in two runs"),
         ("--map Si:Ge@big", "fit"),
-        ("--map Si:Ge@1.04 --recipe scratch", "fresh weights take no scale"),
+        ("--map Si:Ge@1.04 --recipe scratch", "fresh weights cannot use a scale"),
     ],
 )
 def test_what_cannot_be_mapped_is_refused(words, told, tmp_path, capsys):
@@ -127,9 +127,10 @@ def test_what_cannot_be_mapped_is_refused(words, told, tmp_path, capsys):
 
 
 @NEEDS_SEVENN
-def test_the_same_from_fresh_weights_stands_beside_it(tmp_path):
+@pytest.mark.parametrize(("base", "words"), [("Si", "Si:Ge@1.04"), ("Ge", "@1.04")])
+def test_the_same_from_fresh_weights_stands_beside_it(base, words, tmp_path):
     out = tmp_path / "run"
-    start = f"--base sevennet:tiny:Si --map Si:Ge@1.04 --train {TRAIN} --recipe full"
+    start = f"--base sevennet:tiny:{base} --map {words} --train {TRAIN} --recipe full"
     assert run(f"adapt {start} --steps 2 --with-scratch --out {out}") == 0
     assert run(f"prove {out} --test {TEST}") == 0
     models = {one.model for one in RESULT.read(out).scores if one.suite == "labels"}

@@ -168,7 +168,7 @@ def finished(tmp_path_factory):
 def test_what_is_done_already_costs_nothing(finished, capsys):
     shutil.copytree(finished, "done")
     plan = as_json("plan done", capsys)
-    assert plan["notices"][-1].startswith("done is finished already")
+    assert plan["notices"][-1].startswith("done is already finished")
     assert plan["cost"]["n_steps_left"] == plan["cost"]["n_validations"] == 0
     assert plan["terms"]["n_steps"] == 4
     anew = as_json("plan done --fresh", capsys)

@@ -6,6 +6,7 @@ from ase.build import bulk
 
 from atomgraft.adaptation.axes import ElementMap
 from atomgraft.adaptation.element_maps import decide_map
+from atomgraft.core.errors import BadInputError
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.data.labels import set_labels
 from atomgraft.models.pair import STILLINGER_WEBER, stillinger_weber
@@ -106,3 +107,11 @@ def test_the_donor_keeps_its_weights_without_a_scale():
     [after] = predict_structures(mapped, [crystal])
     np.testing.assert_array_equal(after.forces, before.forces)
     assert after.energy == before.energy
+
+
+def test_forces_that_point_the_other_way_fit_no_energy_scale():
+    structures = frames(germanium(ANGULAR))
+    for atoms in structures:
+        atoms.arrays["REF_forces"] = -atoms.arrays["REF_forces"]
+    with pytest.raises(BadInputError, match="fit best with an energy scale of -"):
+        started(structures, length=LENGTH, energy="fit")

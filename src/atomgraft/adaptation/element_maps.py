@@ -119,8 +119,16 @@ def decide_map(
     donors: dict[str, str] = {}
     for element, donor in wanted.elements.items():
         if donor == AUTO:
-            donor, reason = most_similar(element, base.elements, wanted.elements)
+            trained = base.elements - base.card.untrained
+            donor, reason = most_similar(element, trained, wanted.elements)
             notes.append(reason)
+        elif atomic_numbers[donor] in base.card.untrained:
+            raise BadInputError(
+                f"The map takes {element} from {donor}, on which {base.card.name} was"
+                " never trained: its weights there are random.",
+                "A donor must be an element that the base was trained on.",
+                f"Choose another, or let it be found: --map auto:{element}",
+            )
         elif atomic_numbers[donor] not in base.elements:
             raise BadInputError(
                 f"The map takes {element} from {donor}, which {base.card.name} does "
@@ -153,6 +161,12 @@ def decide_map(
                 f" {LENGTHS[0]:g} to {LENGTHS[-1]:g}: the forces do not determine it."
                 " Give the ratio of lattice constants, such as --map Si:Ge@1.04."
             )
+    if (length, energy) != (1.0, 1.0):
+        notes.append(
+            "The scales hold for all elements of the base: for other materials the"
+            " model is no longer the base, and forgetting is measured from the scaled"
+            " model."
+        )
     return AppliedMap(
         donors=donors, length=float(length), energy=float(energy), notes=tuple(notes)
     )
@@ -311,7 +325,16 @@ def fitted_scales(
         scale = round(float(found.x), DIGITS)
     else:
         scale = float(length)
-    return scale, round(at(scale)[1], DIGITS)
+    factor = round(at(scale)[1], DIGITS)
+    if energy == FIT and not 0.1 <= factor <= 10:
+        raise BadInputError(
+            f"The forces fit best with an energy scale of {factor:g} (length scale"
+            f" {scale:g}).",
+            "A scale between 0.1 and 10 is needed: the base's forces must point the way"
+            " of the labels, and be of their size.",
+            "Check the units of the labels, choose another donor, or give the scale.",
+        )
+    return scale, factor
 
 
 def _shrunk(atoms: Atoms, length: float) -> Atoms:

@@ -50,7 +50,8 @@ def _crossing(
     points: list[float] = []
     largest = 0
     for seed in sorted(mine.keys() & theirs.keys()):
-        sizes = sorted(mine[seed].keys() & theirs[seed].keys())
+        both = mine[seed].keys() & theirs[seed].keys()
+        sizes = sorted(n for n in both if mine[seed][n] > 0 and theirs[seed][n] > 0)
         if sizes:
             largest = max(largest, sizes[-1])
             points.append(

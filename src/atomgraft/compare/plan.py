@@ -32,6 +32,7 @@ from atomgraft.data.splits import (
     split_off,
 )
 from atomgraft.run.inputs import (
+    DOUBTED,
     base_card,
     data_card,
     knowledge_of,
@@ -236,7 +237,8 @@ def examine_base(
     for wanted in _maps_tried(spec):
         start, applied, accept = started(base, wanted, structures.pool, spec.accept)
         findings = check_against_base(structures.sets, knowledge_of(start))
-        refuse_unaccepted(findings, accept)
+        doubts = DOUBTED if spec.maps else ()  # a scale alone is one, too
+        refuse_unaccepted(findings, (*accept, *doubts))
         notices += [*notices_of(findings), *(applied.notes if applied else ())]
     return base_card(base, base.weights_hash()), tuple(dict.fromkeys(notices))
 

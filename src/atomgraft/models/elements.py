@@ -71,7 +71,8 @@ def with_donors(potential: PotentialT, donors: Mapping[int, int]) -> PotentialT:
     copy_elements(other, donors)
     other.follow_donors(donors)
     untrained = other.card.untrained
-    lasting = {one for one in untrained if donors.get(one, one) in untrained}
+    concerned = {*untrained, *donors}
+    lasting = {one for one in concerned if donors.get(one, one) in untrained}
     other.card = dataclasses.replace(other.card, untrained=frozenset(lasting))
     return other
 

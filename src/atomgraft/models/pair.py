@@ -220,6 +220,7 @@ class PairPotential(AbstractPotential):
         """Return a potential of the same law; its weights are still to come."""
         law = _blank_law(card, self.dtype)
         other = PairPotential(self.card.name, card.elements, law)
+        other.card = self.card
         other.module.to(self.device)
         return other
 

@@ -284,6 +284,8 @@ def merged_run(
     merged = adapted.merged(head or TARGET)
     is_fresh = source.card.is_untrained or adapted.axes.starts.weights == "fresh"
     unknown = source.elements if is_fresh else source.card.untrained
+    if card.heads:  # whose elements the card does not tell
+        unknown = frozenset[int]()
     merged.card = dataclasses.replace(
         merged.card,
         name=str(folder),

@@ -438,7 +438,7 @@ def _contestants(
         if graft.is_file():
             card = read_card(graft)
             source = base  # in its own precision, as grafts are pinned to it
-            if card.element_map and base.weights_hash() != card.base_hash:
+            if name == "scratch" and base.weights_hash() != card.base_hash:
                 source = source_of(
                     run, base=origin.base, trust=origin.trust, kernels=base.kernels
                 )

@@ -173,6 +173,8 @@ class KeptRows:
         """
         rows: list[Rows] = []
         for path in [] if self.is_fresh else kept_files(self.folder):
+            if path.name != ROWS.format(len(rows)):
+                break  # a file before it is gone: the rest is done again
             document = read_checkpoint(path)
             try:
                 _refuse_other(path, document["pins"], self.pins)

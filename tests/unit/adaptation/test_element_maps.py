@@ -1,5 +1,7 @@
 """Are donors and scales decided as they were asked for, and nonsense refused?"""
 
+import dataclasses
+
 import pytest
 from ase import Atoms
 from ase.data import atomic_numbers
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 from atomgraft.adaptation.axes import Axes, ElementMap, WholeWeights
 from atomgraft.adaptation.element_maps import AppliedMap, decide_map, most_similar
 from atomgraft.core.errors import BadInputError
+from atomgraft.models.elements import with_donors
 from atomgraft.models.pair import PRESETS
 
 ALL = frozenset(range(1, 84))
@@ -107,3 +110,16 @@ def test_a_scale_needs_forces_to_be_fitted():
 def test_a_decided_map_survives_a_file():
     applied = AppliedMap(donors={"Ge": "Si"}, length=1.04, notes=("so",))
     assert AppliedMap(**applied.document()) == applied
+
+
+def test_what_was_never_trained_gives_nothing():
+    base = PRESETS["pair:sw-sige"]()
+    base.card = dataclasses.replace(base.card, untrained=frozenset({32}))
+    applied = decide_map(ElementMap(elements={"Sn": "auto"}), base, [])
+    assert applied.donors == {"Sn": "Si"}
+    assert applied.apply(base).card.untrained == {32}
+    with pytest.raises(BadInputError, match="was never trained"):
+        decide_map(ElementMap(elements={"Sn": "Ge"}), base, [])
+    assert with_donors(base, {50: 32}).card.untrained == {32, 50}
+    assert with_donors(base, {32: 14}).card.untrained == frozenset()
+    assert base.rescaled(length=1.1).card.untrained == {32}

@@ -101,3 +101,10 @@ def test_a_minority_is_told():
 
 def test_without_fresh_weights_there_is_nothing_to_cross():
     assert found([[30.0] * 3], [[90.0, 60.0, 20.0]], rival_is_fresh=False) == ()
+
+
+def test_errors_of_zero_say_nothing():
+    [one] = found([[2.0, 2.0, 0.0]], [[4.0, 1.0, 0.0]])
+    assert one.largest == 10
+    assert one.n_labels == pytest.approx(10**0.5)
+    assert found([[0.0] * 3], [[1.0] * 3]) == ()
