@@ -95,6 +95,10 @@ def restricted_mean(
     spread. Then the share of runs that end so is at least ``0.05**(1/n)``, and the
     others may end anywhere.
 
+    Where failures are known only at the ends of windows, the mean is late by up to one
+    window, and the interval covers the mean of the true times less often: 96 % at a
+    mean survival of ten windows, 90 % at two.
+
     Parameters
     ----------
     times
