@@ -119,8 +119,9 @@ def _limits_of_frames(
     doubts: list[str] = []
     if limits.departure is None:
         doubts.append(
-            f"At {T:g} K no structure is compared: too few training frames are of this "
-            "crystal, and there is no reference model (--set md.reference=MODEL)."
+            f"At {T:g} K no structure is compared: the training frames of this crystal "
+            "are too few or too alike, and there is no reference model "
+            "(--set md.reference=MODEL)."
         )
     if options.melting is None:
         doubts.append(

@@ -21,6 +21,7 @@ from atomgraft.evaluation.survival.system import (
     repeated,
     system_of,
 )
+from atomgraft.evaluation.survival.trials import run_trial
 from atomgraft.evaluation.survival.watcher import (
     BROKEN,
     CLOSE,
@@ -29,6 +30,7 @@ from atomgraft.evaluation.survival.watcher import (
     Watcher,
     highest_temperature,
 )
+from atomgraft.models.pair import PRESETS
 from tests.unit.dynamics.crystals import mover_of
 from tests.unit.evaluation.survival.runs import PLAN, SYSTEM, changed, quiet
 
@@ -96,10 +98,10 @@ def test_a_timestep_that_heats_is_seen(drifts, is_hot):
     assert heats_up(trial, 300.0) == is_hot
 
 
-def hot_frames(size, n=8):
+def hot_frames(size, n=8, *, strain=0.0):
     frames = []
-    for seed in range(n):
-        one = bulk("Si", cubic=True) * 2
+    for seed, stretch in enumerate(np.linspace(1 - strain, 1 + strain, n)):
+        one = bulk("Si", a=5.43 * stretch, cubic=True) * 2
         one.rattle(size, seed=seed)
         frames.append(one)
     return frames
@@ -114,7 +116,7 @@ def seen(frames, system):
 
 def test_training_frames_know_the_crystal_and_no_liquid():
     system = system_of(repeated(bulk("Si", cubic=True), 64))
-    limits = limits_of_frames([*hot_frames(0.08), *hot_frames(0.15)], system)
+    limits = limits_of_frames(hot_frames(0.1, strain=0.03), system)
     rng = np.random.default_rng(0)
     gas = [one.copy() for one in hot_frames(0.1, 2)]
     for one in gas:
@@ -122,6 +124,31 @@ def test_training_frames_know_the_crystal_and_no_liquid():
     for frames, is_another in ((hot_frames(0.11, 4), False), (gas, True)):
         told = outcomes(seen(frames, system), limits, PLAN)
         assert told.has_failed.tolist() == [is_another] * len(frames)
+
+
+def displaced(size):
+    """Return pairs of frames in which one atom has moved to and fro, as phonopy's."""
+    frames = []
+    for i in range(3):
+        for shift in (size, -size):
+            one = bulk("Si", cubic=True) * 2
+            one.positions[i, i] += shift
+            frames.append(one)
+    return frames
+
+
+@pytest.mark.parametrize(
+    "frames", [displaced(0.01), hot_frames(0.03)], ids=["pairs", "all atoms"]
+)
+def test_the_exact_model_survives_frames_of_small_displacements(frames):
+    system = system_of(repeated(bulk("Si", cubic=True), 64))
+    limits = limits_of_frames(frames, system)
+    plan = dataclasses.replace(
+        PLAN, system=system, temperatures=(300.0,), window=50, n_windows=2, n_drift=0
+    )
+    [trial] = run_trial(PRESETS["pair:sw-si"](), plan, seed=0)
+    assert outcomes(trial, limits, plan).reasons == ("",) * 5
+    assert limits.departure is None
 
 
 def test_few_frames_or_other_crystals_set_no_limit():
