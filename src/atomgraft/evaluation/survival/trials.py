@@ -18,7 +18,7 @@ from atomgraft.dynamics.runs import Schedule, run
 from atomgraft.evaluation.suite import Contestants
 from atomgraft.evaluation.survival.record import SUITE
 from atomgraft.evaluation.survival.system import System, features
-from atomgraft.evaluation.survival.watcher import DONE, Watcher
+from atomgraft.evaluation.survival.watcher import BROKEN, DONE, FINE, Watcher
 from atomgraft.models.base import AbstractPotential
 from atomgraft.records.scores import ModelName
 
@@ -229,6 +229,9 @@ def _trial(
     group: Int[np.ndarray, "kinds replicas"],
 ) -> Trial:
     judged = group[0]
+    reasons = watcher.reasons[judged]
+    # the mover stops what is not finite, at step zero before the watcher looks
+    is_broken = (stopped[judged] >= 0) & (reasons == FINE)
     n_full = plan.window // plan.look_every
     is_full = watcher.n_looks[judged] == n_full
     counts = watcher.counts[judged] / n_full
@@ -241,7 +244,7 @@ def _trial(
     ]
     return Trial(
         stopped=stopped[judged],
-        reasons=watcher.reasons[judged],
+        reasons=np.where(is_broken, BROKEN, reasons),
         structure=features(plan.system, counts),
         intact=intact,
         drifts=np.array(drifts),

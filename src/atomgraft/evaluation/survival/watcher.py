@@ -96,8 +96,6 @@ class Watcher(AbstractObserver):
         """Measure every replica that moves, and return those that fail."""
         total = state.energies + kinetic_energies(self._replicas, state)
         self._energies.append(np.where(state.is_moving, total, np.nan))
-        broken = ~state.is_moving & (self.reasons == FINE)
-        self.reasons[broken] = BROKEN
         heat = temperatures(self._replicas, state)
         places = places_of(self._replicas)
         for i in np.flatnonzero(state.is_moving).tolist():

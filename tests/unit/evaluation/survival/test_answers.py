@@ -1,5 +1,6 @@
 """Scores, curves and sentences of trials whose ends are known."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -22,8 +23,9 @@ from atomgraft.evaluation.survival.record import (
 from atomgraft.evaluation.survival.setup import plan_of
 from atomgraft.evaluation.survival.spec import SurvivalOptions
 from atomgraft.evaluation.survival.suite import SurvivalSuite
+from atomgraft.evaluation.survival.trials import run_trial
 from atomgraft.evaluation.survival.watcher import HOT
-from atomgraft.models.pair import PRESETS
+from atomgraft.models.pair import PRESETS, stillinger_weber
 from tests.unit.evaluation.builders import find
 from tests.unit.evaluation.survival.runs import PLAN, changed, quiet
 
@@ -138,6 +140,23 @@ def test_runs_that_broke_down_have_no_drift():
     assert "2 of 5 runs of the adapted model" in found.unanswered[0]
     assert (
         find(found.scores, "total energy", DRIFT, "temperature:900 K", "adapted").n == 3
+    )
+
+
+def test_a_model_that_is_not_finite_at_the_start_fails_there():
+    """The other contestants are judged as if it were not there."""
+    broken = stillinger_weber(["Si"], parameters={"Si": (1e308, 2.0951, 1e308)})
+    plan = dataclasses.replace(PLAN, temperatures=(300.0,), window=10, n_drift=20)
+    models = {"base": PRESETS["pair:sw-si"](), "adapted": broken}
+    trials = {name: run_trial(one, plan, seed=0) for name, one in models.items()}
+    found = answers(SurvivalOptions(), plan, [], trials, None)
+    base, adapted = record_of(found.details).conditions[0].motions
+    assert {(one.time, one.reason) for one in adapted.endings} == {(0.0, "not finite")}
+    assert {one.reason for one in base.endings} == {""}
+    group = "temperature:300 K"
+    assert find(found.scores, "survival", MEAN, group, "adapted").value == 0
+    assert find(found.scores, "survival", MEAN, group, "base").value == (
+        pytest.approx(plan.horizon)
     )
 
 
