@@ -1,9 +1,14 @@
 """A model takes up an element by map, learns it, is judged, moved and exported."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 from ase.io import write
+from safetensors.torch import load_file, save
 
+from atomgraft.adaptation.graft import GRAFT, read_card
 from atomgraft.compare.record import COMPARISON
 from atomgraft.compare.tables import size_rows
 from atomgraft.data.readers import read_structures
@@ -69,6 +74,34 @@ def test_it_is_moved_and_started_from_again(adapted, tmp_path, monkeypatch):
     assert RESULT.read(tmp_path / "second").base.element_map is None
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        {"donors": {"Ge": "Xx"}},
+        {"donors": {"Ge": "auto"}},
+        {"donors": {"Ge": "C"}},
+        {"length": 0.0},
+        {"length": float("nan")},
+        {"energy": 1e300},
+    ],
+)
+def test_a_damaged_map_of_a_graft_is_refused(damaged, adapted, capsys):
+    file = adapted / GRAFT
+    card = read_card(file)
+    assert card.element_map is not None
+    document = dataclasses.asdict(card)
+    document["element_map"] |= damaged
+    text = json.dumps(document)
+    file.write_bytes(save(load_file(file), metadata={"atomgraft": text}))
+    assert run(f"merge {adapted}") == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_labels_that_differ_from_a_mapped_base_stop_nothing(tmp_path):
+    start = f"--base pair:sw-si --train {TRAIN} --recipe full --steps 1"
+    assert run(f"adapt {start} --map Si:Ge@0.6 --out {tmp_path / 'run'}") == 0
+
+
 def merged(base, tmp_path, capsys):
     """Adapt by map, and return the exported file, test frames and our predictions."""
     frames = read_structures([TEST])
@@ -114,6 +147,8 @@ def test_mace_reads_a_model_with_a_further_element(tmp_path, capsys):
         ("--map C:Ge", "which pair:sw-si does not support"),
         ("--map Si:Uuu", "Uuu is no chemical element"),
         ("--map Si:Ge --map Ge:Sn", "in two runs"),
+        ("--map Si:auto", "auto is no chemical element"),
+        ("--map Si:Ge --map Si:C@1.2", "--map Si:Ge,Si:C@1.2"),
         ("--map Si:Ge@big", "fit"),
         ("--map Si:Ge@1.04 --recipe scratch", "fresh weights cannot use a scale"),
     ],

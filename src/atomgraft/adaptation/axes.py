@@ -192,7 +192,7 @@ class ElementMap(_Spec):
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> "ElementMap":
-        named = {*self.elements, *self.elements.values()} - {AUTO}
+        named = {*self.elements, *(set(self.elements.values()) - {AUTO})}
         unknown = sorted(one for one in named if atomic_numbers.get(one, 0) < 1)
         if unknown:
             raise ValueError(f"{', '.join(unknown)} is no chemical element")

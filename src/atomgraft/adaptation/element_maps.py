@@ -67,6 +67,16 @@ class AppliedMap:
     energy: float = 1.0
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what no run has decided: a damaged file."""
+        symbols = {*self.donors, *self.donors.values()}
+        are_known = all(atomic_numbers.get(one, 0) > 0 for one in symbols)
+        if not (are_known and 0.5 <= self.length <= 2 and 0.1 <= self.energy <= 10):
+            raise ValueError(
+                f"an element map of {dict(self.donors)}, length {self.length:g}, energy"
+                f" {self.energy:g} is none"
+            )
+
     def apply(self, potential: AbstractPotential) -> AbstractPotential:
         """Return the potential that an adaptation starts from.
 
@@ -89,6 +99,7 @@ class AppliedMap:
             mapped = with_donors(mapped, numbers)
         if (self.length, self.energy) != (1.0, 1.0):
             mapped = mapped.rescaled(length=self.length, energy=self.energy)
+        mapped.card = dataclasses.replace(mapped.card, is_mapped=True)
         return mapped
 
     def document(self) -> dict[str, Any]:

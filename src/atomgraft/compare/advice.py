@@ -8,6 +8,7 @@ from atomgraft.compare.judge import Judge, pareto_front
 from atomgraft.compare.record import (
     Advice,
     ComparedCell,
+    Contestant,
     Crossing,
     Curve,
     FrontPoint,
@@ -169,25 +170,33 @@ def _conclusion(judge: Judge, choice: str) -> tuple[Outcome, str]:
         told = f"Take {choice}: {with_labels} its {name} is {_of(error)}."
         return "take", told + _rivals(judge, choice)
     gain = 1 - error.value / base.value if base.value else 0.0
+    keep, the_base = _base_words(judge.contestants[choice])
     if gain <= 0:
         return "keep", (
-            f"Keep the base: {with_labels}, {choice} does not lower its {name} of "
-            f"{_of(base)}."
+            f"{keep}: {with_labels}, {choice} does not lower its {name} of {_of(base)}."
         )
     if gain < MIN_GAIN:
         return "keep", (
-            f"Keep the base: {with_labels}, {choice} lowers its {name} of {_of(base)} "
+            f"{keep}: {with_labels}, {choice} lowers its {name} of {_of(base)} "
             f"by {gain_text(gain)}, and {100 * MIN_GAIN:g} % is the least that counts "
             "as a gain."
         )
-    against = f"{with_labels} its {name} is {_of(error)}; the base has {_of(base)}"
+    against = f"{with_labels} its {name} is {_of(error)}; {the_base} has {_of(base)}"
     if not judge.is_clear_gain(choice, base):
         return "unclear", (
-            f"Unclear whether {choice} is better than the base: {against}. Use more "
+            f"Unclear whether {choice} is better than {the_base}: {against}. Use more "
             "seeds and more test structures."
         )
     cost = _cost(judge, choice)
     return "take", f"Take {choice}: {against}.{cost}{_rivals(judge, choice)}"
+
+
+def _base_words(choice: Contestant) -> tuple[str, str]:
+    """Return how to speak of what a choice starts from."""
+    if choice.element_map is None:
+        return "Keep the base", "the base"
+    mapped = f"the base with the map {choice.element_map}"
+    return f"Take {mapped}, without training", mapped
 
 
 def _cost(judge: Judge, choice: str) -> str:

@@ -32,7 +32,6 @@ from atomgraft.data.splits import (
     split_off,
 )
 from atomgraft.run.inputs import (
-    DOUBTED,
     base_card,
     data_card,
     knowledge_of,
@@ -235,10 +234,9 @@ def examine_base(
     base = load_base(name, head=spec.head, trust=trust, kernels=spec.kernels)
     notices: list[str] = []
     for wanted in _maps_tried(spec):
-        start, applied, accept = started(base, wanted, structures.pool, spec.accept)
+        start, applied = started(base, wanted, structures.pool)
         findings = check_against_base(structures.sets, knowledge_of(start))
-        doubts = DOUBTED if spec.maps else ()  # a scale alone is one, too
-        refuse_unaccepted(findings, (*accept, *doubts))
+        refuse_unaccepted(findings, spec.accept)
         notices += [*notices_of(findings), *(applied.notes if applied else ())]
     return base_card(base, base.weights_hash()), tuple(dict.fromkeys(notices))
 
@@ -246,7 +244,7 @@ def examine_base(
 def _maps_tried(spec: CompareSpec) -> list[ElementMap | None]:
     """Return the maps of elements, each once; scales are fitted in each cell."""
     tried = [one for entrant in spec.recipes for one in spec.maps_of(entrant)]
-    plain = [one and one.without_scales() for one in tried]
+    plain = [one and (one.without_scales() or one) for one in tried]
     return list({one and one.words: one for one in plain}.values())
 
 

@@ -160,6 +160,9 @@ class PotentialCard:
         The level of theory of its training data; none where it is unknown.
     is_untrained
         Whether the weights are fresh, so that predictions mean nothing.
+    is_mapped
+        Whether elements or scales were changed before training, so that predictions are
+        a guess.
     untrained
         Atomic numbers that have room in the model and were never trained, as far as it
         is known.
@@ -171,6 +174,7 @@ class PotentialCard:
     head: str | None = None
     level: LevelOfTheory | None = None
     is_untrained: bool = False
+    is_mapped: bool = False
     untrained: frozenset[int] = frozenset()
 
 

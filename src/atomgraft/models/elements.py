@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import torch
+from ase.data import chemical_symbols
 from torch import Tensor
 
+from atomgraft.core.errors import BadInputError
 from atomgraft.models.base import AbstractPotential, Block, RowKey
 
 PotentialT = TypeVar("PotentialT", bound=AbstractPotential)
@@ -61,8 +63,16 @@ def with_donors(potential: PotentialT, donors: Mapping[int, int]) -> PotentialT:
     Raises
     ------
     BadInputError
-        An element is new, and the adapter cannot add one.
+        An element is new, and the adapter cannot add one; or a donor is not known.
     """
+    unknown = sorted(set(donors.values()) - potential.elements)
+    if unknown:
+        symbols = ", ".join(chemical_symbols[one] for one in unknown)
+        raise BadInputError(
+            f"{potential.card.name} does not know {symbols}.",
+            "A donor must be an element of the base.",
+            "Choose another donor, or another base.",
+        )
     new = donors.keys() - potential.elements
     if new:
         other = potential.with_more_elements(new)

@@ -290,6 +290,7 @@ def merged_run(
         merged.card,
         name=str(folder),
         is_untrained=False,
+        is_mapped=False,
         untrained=unknown - numbers_of(card.elements),
     )
     return merged
@@ -323,9 +324,9 @@ def read_inputs(
     data = data or read_run_data(spec)
     base = load_base(spec.base, head=spec.head, trust=trust, kernels=spec.kernels)
     wanted = spec.axes.starts.map
-    base, applied, accepted = started(base, wanted, data.own.train, spec.accept)
+    base, applied = started(base, wanted, data.own.train)
     knowledge = knowledge_of(base, progress)
-    findings = _check_against(spec, data, knowledge, accepted)
+    findings = _check_against(spec, data, knowledge)
     notices = notices_of((*data.findings, *findings))
     notices += [] if applied is None else applied.notes
     notices += _never_trained(base, data.own.train)
@@ -357,10 +358,6 @@ def read_inputs(
     )
 
 
-DOUBTED = ("forces-disagrees", "stress-disagrees")
-"""Findings that stop no run from a mapped base: there the base is what is wrong."""
-
-
 def _never_trained(base: AbstractPotential, structures: Sequence[Atoms]) -> list[str]:
     """Say which elements of the structures have room in the base and nothing else."""
     present = {int(number) for atoms in structures for number in atoms.numbers}
@@ -379,9 +376,8 @@ def started(
     base: AbstractPotential,
     wanted: ElementMap | None,
     structures: Sequence[Atoms],
-    accept: Sequence[str],
-) -> tuple[AbstractPotential, AppliedMap | None, tuple[str, ...]]:
-    """Return the model that a run starts from, its map, and what is accepted then.
+) -> tuple[AbstractPotential, AppliedMap | None]:
+    """Return the model that a run starts from, and its map.
 
     Parameters
     ----------
@@ -391,8 +387,6 @@ def started(
         The map that the run asks for.
     structures
         To train on; scales are fitted to them.
-    accept
-        Codes of findings that the user accepts.
 
     Raises
     ------
@@ -400,13 +394,13 @@ def started(
         The base lacks a donor, or cannot be changed so.
     """
     if wanted is None:
-        return base, None, tuple(accept)
+        return base, None
     applied = decide_map(wanted, base, structures)
-    return applied.apply(base), applied, (*accept, *DOUBTED)
+    return applied.apply(base), applied
 
 
 def _check_against(
-    spec: RunSpec, data: RunData, knowledge: BaseKnowledge, accepted: Sequence[str]
+    spec: RunSpec, data: RunData, knowledge: BaseKnowledge
 ) -> tuple[Finding, ...]:
     """Check all structures against the base; return what concerns the run's own.
 
@@ -418,7 +412,7 @@ def _check_against(
         name: check_against_base(sets, knowledge)
         for name, sets in data.sets(spec).items()
     }
-    data.refuse([one for those in found.values() for one in those], accepted)
+    data.refuse([one for those in found.values() for one in those], spec.accept)
     return found[None]
 
 
@@ -462,7 +456,7 @@ def knowledge_of(
         name=base.card.name,
         elements=base.elements,
         predict=None
-        if base.card.is_untrained or base.card.untrained
+        if base.card.is_untrained or base.card.is_mapped or base.card.untrained
         else lambda structures: told(
             predict_structures(base, structures),
             "comparing labels with the base",

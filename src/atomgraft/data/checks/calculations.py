@@ -289,7 +289,9 @@ def check_elements(
         code="unknown-element",
         message=f"{base.name} does not support {symbols}, in {len(strange)} "
         f"structures ({named(places(strange))}).",
-        remedy="Remove these structures, or choose a base that supports the elements.",
+        remedy="Remove these structures, choose a base that supports the elements, or"
+        " start them from similar ones: adapt --map auto:"
+        f"{chemical_symbols[min(unknown)]}",
         frames=places(strange),
         number=len(unknown),
         unit="elements",

@@ -159,7 +159,7 @@ def _asked(
         "differences": differences,
         "rank": rank,
         "references": references,
-        "map": ",".join(element_map) if element_map else None,
+        "map": _one_map(element_map) if element_map else None,
     }
     run = _composed(spec, {key: one for key, one in given.items() if one is not None})
     run = with_short(run, short, "The command line")
@@ -177,6 +177,22 @@ def _asked(
         fresh=fresh,
         trust=trust_of(trust, trust_file, [base]),
     )
+
+
+def _one_map(words: list[str]) -> str:
+    """Return several element maps as one; scales hold for the whole model."""
+    from atomgraft.core.errors import BadInputError
+
+    scaled = [one for one in words if "@" in one]
+    if len(words) > 1 and scaled:
+        pairs = ",".join(one.partition("@")[0] for one in words)
+        scale = scaled[-1].partition("@")[2]
+        raise BadInputError(
+            f"Several --map are given, and {' and '.join(scaled)} with a scale.",
+            "A scale holds for the whole model.",
+            f"Write them as one, such as --map {pairs}@{scale}",
+        )
+    return ",".join(words)
 
 
 def _composed(path: Path | None, given: dict[str, Any]) -> "RunSpec":
