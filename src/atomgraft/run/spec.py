@@ -198,8 +198,7 @@ def _filled(given: dict[Any, Any]) -> dict[Any, Any]:
     if RECIPES.is_retired(str(name)) and filled.get("axes") is not None:
         return filled  # a run of before: its spec says everything
     recipe = RECIPES[str(name)]
-    if filled.get("axes") is None:
-        filled["axes"] = recipe.axes.model_dump()
+    filled["axes"] = _axes_of(filled.get("axes"), recipe.axes.model_dump())
     if filled.get("learning_rate") is None:
         filled["learning_rate"] = recipe.learning_rate
     if recipe.steps is not None:
@@ -207,6 +206,18 @@ def _filled(given: dict[Any, Any]) -> dict[Any, Any]:
         if isinstance(training, dict) and training.get("steps") is None:
             filled["training"] = {**training, "steps": recipe.steps}
     return filled
+
+
+def _axes_of(given: object, known: dict[str, Any]) -> object:
+    """Return a recipe's axes with those that are given, and with their ``starts``."""
+    if given is None:
+        return known
+    if not isinstance(given, dict) or "moves" in given:
+        return given  # complete, or refused
+    starts = given.get("starts")
+    if isinstance(starts, dict):
+        given = {**given, "starts": {**known["starts"], **starts}}
+    return {**known, **given}
 
 
 def _with_tuples(given: dict[Any, Any]) -> dict[Any, Any]:

@@ -130,3 +130,20 @@ def test_another_run_in_the_folder_is_refused_by_what_differs(tmp_path):
     assert "training.steps was 400 and is 800; seed was 0 and is 3." in (
         caught.value.came
     )
+
+
+def test_a_recipe_may_start_from_an_element_map():
+    document = {
+        "base": "pair:sw-si",
+        "train": "a.xyz",
+        "recipe": "full",
+        "axes": {"starts": {"map": "Si:Ge@1.04"}},
+    }
+    found = parse_spec(document, "this test")
+    plain = parse_spec(document | {"axes": None}, "this test")
+    assert found.axes.starts.map.words == "Si:Ge@1.04"
+    assert found.axes.model_copy(update={"starts": plain.axes.starts}) == plain.axes
+    assert found.learning_rate == plain.learning_rate
+    assert found.identity() != plain.identity()
+    with pytest.raises(BadInputError, match="custom"):
+        parse_spec(document | {"axes": {"starts": {"readout": "ridge"}}}, "this test")
