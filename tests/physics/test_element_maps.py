@@ -90,7 +90,7 @@ def test_without_a_scale_it_is_not_the_same_material():
 
 
 @pytest.mark.parametrize(
-    ("angular", "least", "most"), [(21.5, 1e-4, 0.01), (31, 0.05, 0.2)]
+    ("angular", "least", "most"), [(21.5, 1e-4, 0.01), (31.0, 0.05, 0.2)]
 )
 def test_the_angular_term_is_a_dial_of_dissimilarity(angular, least, most):
     structures = frames(germanium(angular))

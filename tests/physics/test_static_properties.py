@@ -156,27 +156,29 @@ def test_a_surface_costs_half_of_the_bonds_it_cuts(matcalc, miller, bonds):
 def test_vacancies_of_silicon_are_as_published():
     """2.82 eV relaxed (Balamane, Halicioglu and Tiller, Phys. Rev. B 46, 2250)."""
     crystal = relax(bulk("Si", a=5.431, cubic=True), SILICON).atoms
-    [fixed] = vacancy_energies(SILICON, crystal, length=10, seed=0, relaxed=False)
+    [fixed] = vacancy_energies(SILICON, crystal, length=10.0, seed=0, relaxed=False)
     assert fixed == pytest.approx(2 * BOND, rel=1e-3)
     for seed in range(2):
-        [found] = vacancy_energies(SILICON, crystal, length=10, seed=seed)
+        [found] = vacancy_energies(SILICON, crystal, length=10.0, seed=seed)
         assert found == pytest.approx(2.82, abs=0.05)
 
 
 def test_a_pair_vacancy_costs_the_cohesive_energy_less_the_relaxation():
     crystal = relax(bulk("Ar", a=5.3, cubic=True), ARGON).atoms
     cohesive = -energies_of(ARGON, [crystal])[0] / len(crystal)
-    [fixed] = vacancy_energies(ARGON, crystal, length=9, seed=0, relaxed=False)
-    [found] = vacancy_energies(ARGON, crystal, length=9, seed=0)
+    [fixed] = vacancy_energies(ARGON, crystal, length=9.0, seed=0, relaxed=False)
+    [found] = vacancy_energies(ARGON, crystal, length=9.0, seed=0)
     assert fixed == pytest.approx(cohesive, rel=1e-3)
     assert 0.95 * fixed < found < fixed
 
 
 def test_a_vacancy_in_a_compound_is_refused():
-    mixed = lennard_jones(["Ar", "Ne"], epsilon=[0.01] * 2, sigma=[3.4, 2.8], cutoff=8)
+    mixed = lennard_jones(
+        ["Ar", "Ne"], epsilon=[0.01] * 2, sigma=[3.4, 2.8], cutoff=8.0
+    )
     salt = bulk("NeAr", "rocksalt", a=6.4)
     with pytest.raises(BadInputError, match="chemical potentials"):
-        vacancy_energies(mixed, salt, length=9, seed=0)
+        vacancy_energies(mixed, salt, length=9.0, seed=0)
 
 
 def test_a_relaxation_that_does_not_end_is_no_result(matcalc, silicon, monkeypatch):

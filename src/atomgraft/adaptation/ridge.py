@@ -30,7 +30,7 @@ import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -159,6 +159,7 @@ class Rows:
     forces_rows: Float[np.ndarray, "atoms 3 directions"]
 
 
+@runtime_checkable
 class RowStore(Protocol):
     """Where rows are kept, so that a solve that was stopped goes on."""
 

@@ -61,7 +61,7 @@ def sureness_fields(
     --------
     >>> found = sureness_fields(np.ones(3), np.ones(3), range(3), None)
     >>> found["no_interval"]
-    '3 crystals; an interval needs 5 that are independent'
+    '3 crystals; an interval needs 5 independent ones'
     """
     clusters = None if relatives is None else relatives.of(frames)
     unit = "crystals" if relatives is None else relatives.unit

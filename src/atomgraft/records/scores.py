@@ -97,7 +97,7 @@ def with_sureness(scores: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     --------
     >>> [found] = with_sureness([{"interval": [1.0, 2.0], "n": 3}])
     >>> found["interval"], found["no_interval"]
-    (None, '3 structures; an interval needs 5 that are independent')
+    (None, '3 structures; an interval needs 5 independent ones')
     """
     return [_explained(score) for score in scores]
 

@@ -49,7 +49,7 @@ def test_what_is_kept_aside_leaves_most(n_pool):
 
 
 def test_what_is_kept_aside_is_named():
-    with pytest.raises(BadInputError, match="2 more are kept aside for validation"):
+    with pytest.raises(BadInputError, match="2 more are used for validation"):
         require_sizes((9,), 8, n_aside=2)
 
 

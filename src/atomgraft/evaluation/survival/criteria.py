@@ -170,9 +170,8 @@ def _is_alike(one: Atoms, crystal: Atoms) -> bool:
         return False
     formulas = [atoms.symbols.formula.reduce()[0] for atoms in (one, crystal)]
     volumes = [atoms.cell.volume / len(atoms) for atoms in (one, crystal)]
-    return formulas[0] == formulas[1] and (
-        abs(volumes[0] / volumes[1] - 1) < SAME_DENSITY
-    )
+    is_dense = abs(volumes[0] / volumes[1] - 1) < SAME_DENSITY
+    return formulas[0] == formulas[1] and bool(is_dense)
 
 
 def _distribution(one: Atoms, system: System) -> Float[np.ndarray, " features"]:

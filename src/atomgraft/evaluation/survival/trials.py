@@ -226,7 +226,7 @@ def _trial(
     plan: Plan,
     watcher: Watcher,
     stopped: Int[np.ndarray, " replicas"],
-    group: Int[np.ndarray, "kinds replicas"],
+    group: Int[np.ndarray, "kinds members"],
 ) -> Trial:
     judged = group[0]
     reasons = watcher.reasons[judged]

@@ -40,7 +40,7 @@ def highest_temperature(temperature: float, n_atoms: int) -> float:
     Examples
     --------
     >>> round(highest_temperature(300.0, 64))
-    487
+    479
     """
     free = 3 * n_atoms
     return temperature * float(chi2.isf(norm.sf(N_SIGMA), free)) / free

@@ -161,7 +161,9 @@ def test_a_model_that_fails_keeps_the_others():
 
 
 def test_a_compound_has_no_vacancy_and_says_so():
-    mixed = lennard_jones(["Ar", "Ne"], epsilon=[0.01] * 2, sigma=[3.4, 2.8], cutoff=8)
+    mixed = lennard_jones(
+        ["Ar", "Ne"], epsilon=[0.01] * 2, sigma=[3.4, 2.8], cutoff=8.0
+    )
     salt = crystal(bulk("NeAr", "rocksalt", a=6.4))
     options = BulkOptions(properties=("vacancy",))
     assert n_steps(salt, options) == 0
