@@ -68,7 +68,7 @@ class Limits:
         zero compares them as they are.
     """
 
-    targets: Float[np.ndarray, "windows alternatives features"]
+    targets: Float[np.ndarray, "#windows alternatives features"]
     departure: float | None
     is_solid: bool = True
     n_bins: int = 0
@@ -95,7 +95,7 @@ class Outcomes:
 
 def departures(
     structure: Float[np.ndarray, "replicas windows features"],
-    targets: Float[np.ndarray, "windows alternatives features"],
+    targets: Float[np.ndarray, "#windows alternatives features"],
 ) -> Float[np.ndarray, "replicas windows"]:
     """Return the mean difference of g(r) to the nearest target, of each window."""
     found = [
