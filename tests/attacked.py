@@ -131,7 +131,7 @@ SLOW = (
     (
         "crystals/si.cif",
         f"select crystals/si.cif --model {BASE} --count 2 --proposals 1"
-        " --supercell 1 --programs none --out o",
+        " --supercell 1 --inputs none --out o",
     ),
     ("train.extxyz", f"plan --base {BASE} --train train.extxyz --steps 2"),
     ("OUTCAR", f"adapt --base {BASE} --train OUTCAR --steps 0 --out o"),

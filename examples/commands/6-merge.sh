@@ -1,0 +1,4 @@
+#!/bin/sh
+# Write a plain model for ASE and LAMMPS.
+set -e
+atomgraft merge runs/si
