@@ -127,7 +127,7 @@ def test_training_frames_know_the_crystal_and_no_liquid():
 
 
 def displaced(size):
-    """Return pairs of frames in which one atom has moved to and fro, as phonopy's."""
+    """Return pairs of frames in which one atom has moved both ways, as phonopy's."""
     frames = []
     for i in range(3):
         for shift in (size, -size):
