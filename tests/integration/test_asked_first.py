@@ -151,7 +151,7 @@ def test_what_was_accepted_is_recorded_and_not_asked_again(tmp_path):
 
 def test_only_findings_that_ask_can_be_accepted(tmp_path):
     train = mixed(tmp_path)
-    with pytest.raises(BadInputError, match="'same-site' is no finding"):
+    with pytest.raises(BadInputError, match="'same-site' is not a finding"):
         read_run_data(spec_of(train, accept=["same-site"]))
 
 

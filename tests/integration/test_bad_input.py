@@ -472,7 +472,7 @@ def test_an_ending_of_another_format_is_answered_with_one_that_works(capsys):
     assert run(finished("merge run --out x.extxyz")) == 2
     said = capsys.readouterr().err
     assert "ends in .extxyz" in said
-    assert "Give --out x.safetensors" in said
+    assert "Use --out x.safetensors" in said
     assert run("merge run --out x.safetensors") == 0
     assert not Path("x.extxyz.safetensors").exists()
 

@@ -176,7 +176,7 @@ def test_a_campaign_grows_and_keeps_what_it_has(here, spec, tmp_path, capsys):
     assert len(after) == 2
     assert {path: after[path] for path in before} == before
     assert len(COMPARISON.read(out).cells) == 2
-    assert "1 of 2 cells are done already" in capsys.readouterr().err
+    assert "1 of 2 cells are already finished" in capsys.readouterr().err
 
 
 def test_a_moved_campaign_is_the_same(done, tmp_path):
@@ -223,7 +223,9 @@ def test_flags_alone_are_enough(tmp_path, capsys, monkeypatch):
     told = capsys.readouterr().err
     assert "16 cells" in told
     assert "10, 20, 40, 80 labels" in told
-    assert "20 of 100 structures of the pool are kept aside" in " ".join(told.split())
+    assert "20 of 100 structures of the pool are used for validation" in " ".join(
+        told.split()
+    )
     assert "7 steps" in told
     assert list(tmp_path.iterdir()) == []
 
@@ -242,7 +244,7 @@ def refused(capsys, command, *said):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"sizes": [2, 900]}, "the pool holds 20"),
+        ({"sizes": [2, 900]}, "the pool has 20"),
         ({"recipes": ["lorra"]}, "Did you mean 'lora'"),
         ({"recipes": []}, "recipes"),
         ({"base": "pair:sw-s"}, "pair:sw-s"),

@@ -90,7 +90,7 @@ def test_a_killed_campaign_goes_on_with_one_more_call(spec, whole, tmp_path):
     assert not (out / "compare.json").exists()
     code, _, errors = call("compare", out)
     assert code == 0, errors
-    assert f"{len(before)} of 12 cells are done already" in errors
+    assert f"{len(before)} of 12 cells are already finished" in errors
     after = finished_cells(out)
     assert {path: after[path] for path in before} == before
     assert table(out) == table(whole)

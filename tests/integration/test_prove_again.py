@@ -118,7 +118,7 @@ def test_lone_atoms_judge_nothing(place, capsys):
     capsys.readouterr()
     assert run("prove run --test more.extxyz") == 0
     told = " ".join(capsys.readouterr().err.split())
-    assert "1 frames of isolated atoms are left out of the test" in told
+    assert "1 frames of isolated atoms are not used for the test" in told
     after = labels(RESULT.read(place / "run"))
     assert [one.n for one in after] == [one.n for one in before]
     values = {(one.model, one.quantity, one.metric): one.value for one in before}

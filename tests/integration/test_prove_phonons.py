@@ -172,4 +172,4 @@ def test_a_run_whose_files_are_no_crystals_asks_for_one(place, capsys):
     assert run(f"adapt --base pair:sw-si {options}") == 0
     capsys.readouterr()
     assert run("prove other --suite phonons") == 2
-    assert "--crystal" in capsys.readouterr().err
+    assert "--set phonons.crystal=" in capsys.readouterr().err

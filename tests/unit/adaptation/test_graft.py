@@ -141,7 +141,7 @@ def test_other_weights_are_refused(graft):
     other = loaded(BASE).clone()
     with torch.no_grad():
         next(other.module.parameters())[0] += 1e-12
-    with pytest.raises(BadInputError, match="grew on pair:sw-sige"):
+    with pytest.raises(BadInputError, match="was trained on pair:sw-sige"):
         load_graft(graft, other)
 
 
