@@ -93,7 +93,7 @@ def test_a_model_that_needs_more_than_atoms_is_refused(tmp_path):
     copy.joint_embedding = torch.nn.Identity()
     copy.embedding_specs = {"total_charge": {}, "total_spin": {}}
     torch.save(copy, path)
-    with pytest.raises(BadInputError, match="asks for total_charge, total_spin"):
+    with pytest.raises(BadInputError, match="needs total_charge, total_spin"):
         load_mace(str(path), trust=True)
 
 
