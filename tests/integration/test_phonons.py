@@ -385,6 +385,6 @@ def test_bad_input_is_refused_in_one_paragraph(make, capsys):
     assert code == 2
     assert len(errors) == 1, printed
     assert printed.rstrip().endswith(errors[0]), "the paragraph goes on"
-    assert len(errors[0]) < 900
+    assert len(errors[0]) < 800
     assert "Traceback" not in printed
     assert contents() == before

@@ -39,6 +39,19 @@ def test_it_is_written_as_it_was_read(folder):
     assert json.loads((folder / COMPARISON.file).read_text()) == json.loads(before)
 
 
+def test_one_without_element_maps_is_read(folder):
+    file = folder / COMPARISON.file
+    before = COMPARISON.read(folder)
+    document = json.loads(file.read_text())
+    del document["crossings"]
+    for contestant in document["contestants"]:
+        del contestant["element_map"], contestant["is_fresh"]
+    for base in document["bases"]:
+        del base["element_map"]
+    file.write_text(json.dumps(document))
+    assert COMPARISON.read(folder) == before
+
+
 def test_it_has_a_page(folder):
     comparison = COMPARISON.read(folder)
     text = write_page(folder, comparison).read_text()

@@ -78,9 +78,8 @@ def load_potential(
         return _without_head(pair.load_pair(Path(name)), head)
     raise BadInputError(
         f"{name!r} names no potential.",
-        f"Known names: {', '.join(known_names())}; or a checkpoint file (.pth "
-        "of SevenNet, .model of MACE), a pair potential (.safetensors), or the folder "
-        "of a finished run.",
+        f"Known names: {', '.join(known_names())}; or a file of SevenNet (.pth), MACE "
+        "(.model) or pair (.safetensors), or the folder of a finished run.",
         did_you_mean(name, known_names(), "Check the spelling, or the path."),
     )
 

@@ -30,12 +30,12 @@ from atomgraft.models.base import (
 from atomgraft.models.elements import transfer_weights
 from atomgraft.models.graph import Graph
 from atomgraft.models.irreps import path_blocks, roles_of
-from atomgraft.models.mace.layers import use_own_layers
-from atomgraft.models.mace.rebuilding import (
+from atomgraft.models.mace.building import (
     element_constants,
     for_elements,
     for_length,
 )
+from atomgraft.models.mace.layers import use_own_layers
 
 PREFIX = "network."
 """What our names of parameters have before MACE's."""

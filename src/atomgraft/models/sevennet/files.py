@@ -1,10 +1,7 @@
 """Loading a SevenNet model from a name, a checkpoint or a preset."""
 
-import contextlib
 import copy
-import io
 import tempfile
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from atomgraft.models.base import PotentialCard
 from atomgraft.models.checkpoints import read_checkpoint
 from atomgraft.models.levels import level_of_theory
 from atomgraft.models.presets import check_preset
+from atomgraft.models.sevennet.building import build_network, built_for, quiet
 from atomgraft.models.sevennet.potential import (
     REFERENCE,
     SevenNetPotential,
@@ -120,7 +118,7 @@ def _built(
     SevenNet unpickles whatever file it is given, so it is given one that holds what
     was read, written by ourselves, and never the file that came.
     """
-    with _quiet(), tempfile.TemporaryDirectory() as folder:
+    with quiet(), tempfile.TemporaryDirectory() as folder:
         import sevenn
         from sevenn.util import load_checkpoint
 
@@ -139,7 +137,7 @@ def _network(
 ) -> nn.Sequential:
     """Build the model on the plain backend, whatever it was trained with."""
     try:
-        with _built_for(kernels):
+        with built_for(kernels):
             return checkpoint.build_model()
     except (RuntimeError, KeyError, ValueError, AssertionError) as error:
         raise BadInputError(
@@ -153,7 +151,7 @@ def _published_path(name: str) -> Path:
     from sevenn.util import pretrained_name_to_path
 
     try:
-        with _quiet():
+        with quiet():
             return Path(pretrained_name_to_path(name))
     except (OSError, ValueError) as error:
         raise BadInputError(
@@ -228,13 +226,8 @@ def sevennet_from_preset(
     require_framework("sevennet")
     check_preset("sevennet", preset, elements, known=PRESETS)
     config = _preset_config(preset, sorted(set(elements)))
-    with _quiet():
-        from sevenn.model_build import build_E3_equivariant_model
-
-        with _built_for(kernels):
-            network = build_E3_equivariant_model(copy.deepcopy(config))
     potential = SevenNetPotential(
-        network,
+        build_network(config, kernels),
         Source(config=config, modalities={}),
         PotentialCard(
             name=f"sevennet:{preset}:{','.join(elements)}",
@@ -269,28 +262,3 @@ def _preset_config(preset: str, elements: Sequence[str]) -> dict[str, Any]:
         _model_type="E3_equivariant_model",
     )
     return config
-
-
-@contextlib.contextmanager
-def _built_for(kernels: KernelName) -> Any:  # noqa: ANN401 - a context manager
-    """Leave out e3nn's search for contraction orders, two thirds of building, if ours.
-
-    What it would order then are sums over atoms, too small to gain; the sums over edges
-    are ours.
-    """
-    import e3nn
-
-    before = e3nn.get_optimization_defaults()
-    e3nn.set_optimization_defaults(optimize_einsums=kernels == "upstream")
-    try:
-        yield
-    finally:
-        e3nn.set_optimization_defaults(**before)
-
-
-@contextlib.contextmanager
-def _quiet() -> Any:  # noqa: ANN401 - a context manager
-    """Keep the framework's own chatter off the user's screen."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield

@@ -27,8 +27,12 @@ from atomgraft.models.base import (
 )
 from atomgraft.models.elements import transfer_weights
 from atomgraft.models.irreps import path_blocks, roles_of
+from atomgraft.models.sevennet.building import (
+    build_network,
+    for_elements,
+    for_length,
+)
 from atomgraft.models.sevennet.layers import SevenNetEnergies
-from atomgraft.models.sevennet.rebuilding import for_elements, for_length
 
 READOUT_STEPS = ("input_to_hidden", "hidden_to_energy")
 
@@ -166,8 +170,7 @@ class SevenNetPotential(AbstractPotential):
 
     def with_more_elements(self, numbers: Iterable[int]) -> "SevenNetPotential":
         """Return a model of the same function with room for further elements."""
-        network, config = for_elements(self.source.config, sorted(numbers))
-        other = self._of(network, config)
+        other = self._of(for_elements(self.source.config, sorted(numbers)))
         transfer_weights(self, other)
         return other
 
@@ -178,8 +181,7 @@ class SevenNetPotential(AbstractPotential):
         (2/cutoff) sin(f r)/r have two powers of it too many: the first radial layers
         take them up.
         """
-        network, config = for_length(self.source.config, length)
-        other = self._of(network, config)
+        other = self._of(for_length(self.source.config, length))
         transfer_weights(self, other)
         with torch.no_grad():
             for name, weight in other.module.named_parameters():
@@ -191,8 +193,9 @@ class SevenNetPotential(AbstractPotential):
                     weight.mul_(energy)
         return other
 
-    def _of(self, network: nn.Module, config: dict[str, Any]) -> "SevenNetPotential":
-        """Return a potential of another network, in this one's precision and place."""
+    def _of(self, config: dict[str, Any]) -> "SevenNetPotential":
+        """Return a new potential of a configuration, in this one's precision."""
+        network = build_network(config, self.kernels)
         source = dataclasses.replace(self.source, config=config)
         other = SevenNetPotential(network, source, self.card, kernels=self.kernels)
         other.module.to(device=self.device, dtype=self.dtype)

@@ -1,4 +1,4 @@
-"""A SevenNet network like another one, for more elements or other lengths."""
+"""Building SevenNet networks: of a configuration, for more elements, other lengths."""
 
 import contextlib
 import copy
@@ -11,16 +11,13 @@ from ase.data import chemical_symbols
 from torch import nn
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.kernels import KernelName
 
 SHIFT, SCALE = "shift", "scale"
 
 
-def for_elements(
-    config: Mapping[str, Any], numbers: Sequence[int]
-) -> tuple[nn.Module, dict[str, Any]]:
-    """Return a network with room for further elements, and its configuration.
-
-    Weights are those of a new network.
+def for_elements(config: Mapping[str, Any], numbers: Sequence[int]) -> dict[str, Any]:
+    """Return the configuration of a network with room for further elements.
 
     Parameters
     ----------
@@ -44,15 +41,11 @@ def for_elements(
         SHIFT: table(0.0, per_modality=bool(config.get("use_modal_wise_shift"))),
         SCALE: table(1.0, per_modality=bool(config.get("use_modal_wise_scale"))),
     }
-    return _built({**config, **changed})
+    return {**config, **changed}
 
 
-def for_length(
-    config: Mapping[str, Any], length: float
-) -> tuple[nn.Module, dict[str, Any]]:
-    """Return a network whose cutoffs are multiplied, and its configuration.
-
-    Weights are those of a new network.
+def for_length(config: Mapping[str, Any], length: float) -> dict[str, Any]:
+    """Return the configuration of a network whose cutoffs are multiplied.
 
     Parameters
     ----------
@@ -78,14 +71,45 @@ def for_length(
     if "cutoff_on" in switch:
         switch["cutoff_on"] = length * switch["cutoff_on"]
     changed = {"cutoff": length * config["cutoff"], "cutoff_function": switch}
-    known: Mapping[int, int] = config["_type_map"]
-    network, other = for_elements({**config, **changed}, ())
-    return network, {**other, "_type_map": dict(known)}
+    return for_elements({**config, **changed}, ())
 
 
-def _built(config: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
+def build_network(config: Mapping[str, Any], kernels: KernelName) -> nn.Module:
+    """Build the network of a configuration, with fresh weights.
+
+    Parameters
+    ----------
+    config
+        Not changed.
+    kernels
+        Whose code will evaluate it.
+    """
+    with quiet(), built_for(kernels):
         from sevenn.model_build import build_E3_equivariant_model
 
-        return build_E3_equivariant_model(copy.deepcopy(config)), config
+        return build_E3_equivariant_model(copy.deepcopy(dict(config)))
+
+
+@contextlib.contextmanager
+def built_for(kernels: KernelName) -> Any:  # noqa: ANN401 - a context manager
+    """Leave out e3nn's search for contraction orders, two thirds of building, if ours.
+
+    What it would order then are sums over atoms, too small to gain; the sums over edges
+    are ours.
+    """
+    import e3nn
+
+    before = e3nn.get_optimization_defaults()
+    e3nn.set_optimization_defaults(optimize_einsums=kernels == "upstream")
+    try:
+        yield
+    finally:
+        e3nn.set_optimization_defaults(**before)
+
+
+@contextlib.contextmanager
+def quiet() -> Any:  # noqa: ANN401 - a context manager
+    """Keep the framework's own chatter off the user's screen."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

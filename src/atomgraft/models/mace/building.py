@@ -1,4 +1,4 @@
-"""A MACE network like another one, for more elements or other lengths."""
+"""Building MACE networks like another one, for more elements or other lengths."""
 
 import copy
 import re
