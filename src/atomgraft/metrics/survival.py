@@ -96,8 +96,7 @@ def restricted_mean(
     others may end anywhere.
 
     Where failures are known only at the ends of windows, the mean is late by up to one
-    window, and the interval covers the mean of the true times less often: 96 % at a
-    mean survival of ten windows, 90 % at two.
+    window, half of one on average (``benchmarks/results/survival_coverage.md``).
 
     Parameters
     ----------

@@ -34,8 +34,7 @@ class SurvivalSuite(AbstractSuite):
     caption = (
         "Survival restricted mean: the time to failure, no longer than the run, mean "
         "over replicas with 95 % intervals; up to one window late where structure or "
-        "coordination fails (a mean near two windows: intervals cover 90 %). Share: "
-        "replicas that survived the run. "
+        "coordination fails. Share: replicas that survived the run. "
         "Log-rank p: how probable so different times are where both models fail alike. "
         "NVE drift: change of the total energy without a thermostat. Curves below."
     )
