@@ -26,8 +26,8 @@ FRAME_MARGIN = 4.0
 """Times the median distance from a training frame to the nearest other one."""
 
 LEAST_FRAME_LIMIT = 0.06
-"""Limit of training frames below which nothing is said of structure: heat alone may move
-a crystal further from frames that are alike. Chosen on Stillinger-Weber silicon."""
+"""Limit of training frames below which nothing is said of structure: heat alone may
+move a crystal further from frames that are alike. Chosen on Stillinger-Weber silicon."""
 
 FEWEST_FRAMES = 5
 """Training frames below which nothing is said of structure."""
