@@ -27,7 +27,7 @@ FRAME_MARGIN = 4.0
 
 LEAST_FRAME_LIMIT = 0.06
 """Limit of training frames below which nothing is said of structure: heat alone may
-move a crystal further from frames that are alike. Chosen on Stillinger-Weber silicon."""
+move a crystal further from frames that are alike. Chosen on one crystal, silicon."""
 
 FEWEST_FRAMES = 5
 """Training frames below which nothing is said of structure."""
