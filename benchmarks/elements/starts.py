@@ -47,7 +47,7 @@ def data(name: str) -> str:
 
 def train_base(out: Path) -> None:
     """Train the silicon model, or go on with it."""
-    words = ["atomgraft", "adapt", *BASE, *TRAINING]
+    words = [sys.executable, "-m", "atomgraft", "adapt", *BASE, *TRAINING]
     words += ["--train", data("si-train.extxyz"), "--out", str(out / "base")]
     subprocess.run(words, check=True)
 

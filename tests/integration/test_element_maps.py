@@ -12,6 +12,7 @@ from atomgraft.adaptation.graft import GRAFT, read_card
 from atomgraft.compare.record import COMPARISON
 from atomgraft.compare.tables import size_rows
 from atomgraft.data.readers import read_structures
+from atomgraft.evaluation.forgetting import shipped_crystals, visible
 from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 from atomgraft.run.inputs import load_base
@@ -19,6 +20,7 @@ from atomgraft.run.record import RESULT
 from tests.integration.test_bad_input import run
 from tests.integration.test_mace_job import judged_by_mace
 from tests.trials import NEEDS_SEVENN
+from tests.unit.evaluation.builders import find
 
 TRAIN, TEST = "shipped:ge-train@:3", "shipped:ge-test@:2"
 
@@ -52,6 +54,26 @@ def test_it_is_recorded_and_judged(adapted):
     assert result.base.elements == ("Si", "Ge")
     errors = [one for one in result.scores if one.suite == "labels"]
     assert {one.model for one in errors} >= {"base", "adapted"}
+
+
+def test_forgetting_is_measured_from_the_base_before_the_map(adapted):
+    """Silicon crystals: the base never knew germanium."""
+    assert run(f"prove {adapted}") == 0
+    before = load_base(str(adapted.parent / "si.safetensors"))
+    applied = read_card(adapted / GRAFT).element_map
+    crystals = visible(shipped_crystals(), before.elements)
+    models = {"base": applied.apply(before), "adapted": load_base(str(adapted))}
+    source = [one.forces for one in predict_structures(before, crystals)]
+    result = RESULT.read(adapted)
+    for name, model in models.items():
+        moved = [one.forces for one in predict_structures(model, crystals)]
+        differences = np.concatenate(moved) - np.concatenate(source)
+        drift = find(result.scores, "forces", "drift", model=name)
+        assert drift.value == pytest.approx(1000 * np.abs(differences).mean(), rel=1e-3)
+        assert drift.value > 10
+    [told] = [one for one in result.verdict.sentences if "forgetting" in one]
+    assert "differs from the base before the element map" in told
+    assert "the element map alone changes forces there by" in told
 
 
 def test_it_goes_on_and_is_another_run_without_the_map(adapted, capsys):

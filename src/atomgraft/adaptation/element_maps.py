@@ -174,9 +174,9 @@ def decide_map(
             )
     if (length, energy) != (1.0, 1.0):
         notes.append(
-            "The scales hold for all elements of the base: for other materials the"
-            " model is no longer the base, and forgetting is measured from the scaled"
-            " model."
+            "The scales hold for all elements of the base, so predictions for other"
+            " materials change as well. Forgetting is measured from the base before the"
+            " map."
         )
     return AppliedMap(
         donors=donors, length=float(length), energy=float(energy), notes=tuple(notes)

@@ -129,7 +129,22 @@ def _sentence(
         else f"{degree_of(share).capitalize()} forgetting: the model"
     )
     moved = ", ".join(map(_moved, drifts))
-    return f"{start} differs from the base on {crystals} by {moved}{_worst(table)}."
+    of_map = _of_map(table, "far" if is_far else None)
+    base = "the base before the element map" if of_map else "the base"
+    return (
+        f"{start} differs from {base} on {crystals} by {moved}{_worst(table)}{of_map}."
+    )
+
+
+def _of_map(table: ScoreTable, group: str | None) -> str:
+    """Say how much of the drift an element map has caused before training."""
+    alone = table.find("base", forgetting.SUITE, Property.FORCES, "drift", group)
+    if alone is None or not alone.value:
+        return ""
+    return (
+        f"; the element map alone changes forces there by {figure(alone.value)}"
+        f" {alone.unit}"
+    )
 
 
 def _moved(drift: _Drift) -> str:

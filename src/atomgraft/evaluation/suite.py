@@ -40,7 +40,9 @@ FORGETTING_WORDS = SuiteWords(
     "Forgetting",
     "Drift of predictions from the base on a fixed set of crystals across the periodic "
     "table, reference shifts taken off. Near crystals share an element with the "
-    "training data and may move; far ones should stay where they were.",
+    "training data and may move; far ones should stay where they were. After an "
+    "element map, drift is measured from the base before the map, and the row of the "
+    "base is the drift that the map alone has caused.",
 )
 
 CONSISTENCY_WORDS = SuiteWords(
@@ -97,12 +99,16 @@ class Contestants:
     folder
         Where a suite that takes long may keep its work, in a folder of its name; none
         keeps nothing.
+    original
+        The base before elements were mapped and scales applied; none where the base is
+        the original.
     """
 
     models: "Mapping[ModelName, AbstractPotential]"
     reference_shifts: Mapping[ModelName, Mapping[int, float]]
     seed: int
     folder: Path | None = None
+    original: "AbstractPotential | None" = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -211,36 +211,78 @@ class ForgettingSuite(AbstractSuite):
     def ask(
         self, contestants: Contestants, progress: Progress | None = None
     ) -> Answers:
-        """Measure the drift of every model; the base has one row of zeros."""
+        """Measure the drift of every model; of the base, a row for each quantity.
+
+        The rows of the base are zero, or after an element map the drift of the map.
+        """
         base = contestants.models["base"]
-        seen = visible(self.crystals, base.elements)
+        source = contestants.original or base
+        map_shifts = reference_changes(source, base)
+        seen = visible(self.crystals, source.elements)
         what = "crystals it may have forgotten"
-        sources = _predictions("base", base, seen, progress, what)
+        sources = _predictions("base", source, seen, progress, what)
         scores = list(probe_spreads(sources, seen, self.elements))
         for name, potential in contestants.models.items():
             pairs = [
-                (atoms, source)
-                for atoms, source in zip(seen, sources, strict=True)
+                (atoms, told)
+                for atoms, told in zip(seen, sources, strict=True)
                 if visible([atoms], potential.elements)
             ]
             shared = [atoms for atoms, _ in pairs]
+            own_shifts = contestants.reference_shifts.get(name, {})
             rows = forgetting_scores(
                 name,
-                [source for _, source in pairs],
+                [told for _, told in pairs],
                 sources
-                if name == "base"
+                if potential is source
                 else _predictions(name, potential, shared, progress, what),
                 shared,
-                reference_shifts=contestants.reference_shifts.get(name, {}),
+                reference_shifts={
+                    number: own_shifts.get(number, 0.0) + map_shifts.get(number, 0.0)
+                    for number in {*own_shifts, *map_shifts}
+                },
                 training_elements=self.elements,
             )
-            # the base does not drift from itself: one row of zeros says it all
+            of_base = {None} if source is base else {None, "near", "far"}
             scores += [
                 row
                 for row in rows
-                if name != "base" or (row.metric == "drift" and row.group is None)
+                if name != "base" or (row.metric == "drift" and row.group in of_base)
             ]
         return Answers(scores=tuple(scores))
+
+
+def reference_changes(
+    source: AbstractPotential, base: AbstractPotential
+) -> dict[int, float]:
+    """Return how an element map has changed reference energies.
+
+    Parameters
+    ----------
+    source
+        Before the map.
+    base
+        After it; or the same.
+
+    Returns
+    -------
+    :
+        eV per atom by atomic number, for elements that both know.
+
+    Examples
+    --------
+    >>> from atomgraft.models.pair import lennard_jones
+    >>> argon = lennard_jones(["Ar"], epsilon=[0.0103], sigma=[3.4], cutoff=8.5)
+    >>> reference_changes(argon, argon)
+    {}
+    """
+    if source is base:
+        return {}
+    before, after = source.reference_table(), base.reference_table()
+    return {
+        number: float(after[number] - before[number])
+        for number in sorted(source.elements & base.elements)
+    }
 
 
 @final

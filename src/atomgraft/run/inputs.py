@@ -208,19 +208,46 @@ def source_of(
     BadInputError
         It is not there, or cannot be loaded.
     """
+    return sources_of(folder, base=base, trust=trust, kernels=kernels)[-1]
+
+
+def sources_of(
+    folder: Path,
+    *,
+    base: str | None = None,
+    trust: Trust = NO_TRUST,
+    kernels: KernelName = "ours",
+) -> tuple[AbstractPotential, ...]:
+    """Load the model that a run's graft grew on, and before it the one it was made of.
+
+    Parameters
+    ----------
+    folder, base, trust, kernels
+        As for :func:`source_of`.
+
+    Returns
+    -------
+    :
+        The base; where the run has an element map, the base before and after the map.
+
+    Raises
+    ------
+    BadInputError
+        It is not there, or cannot be loaded.
+    """
     card = read_card(folder / GRAFT)
     places = [base] if base else base_places(folder)
-    others: list[AbstractPotential] = []
+    others: list[tuple[AbstractPotential, ...]] = []
     failures: list[BadInputError] = []
     for place in places:
         try:
-            found = load_base(place, head=card.head, trust=trust, kernels=kernels)
+            found = (load_base(place, head=card.head, trust=trust, kernels=kernels),)
             if card.element_map is not None:
-                found = card.element_map.apply(found)
+                found = (*found, card.element_map.apply(found[0]))
         except BadInputError as error:
             failures.append(error)
             continue
-        if found.weights_hash() == card.base_hash:
+        if found[-1].weights_hash() == card.base_hash:
             return found
         others.append(found)
     if others:

@@ -37,6 +37,7 @@ from atomgraft.run.inputs import (
     numbers_of,
     require_finished,
     source_of,
+    sources_of,
 )
 from atomgraft.run.places import moved_along, specs_today
 from atomgraft.run.record import RESULT, DataCard, RunResult
@@ -193,7 +194,9 @@ def prove(
         names = chosen_suites(named, has_test=has_test, answered=_answered(result))
         options_of(names, suites)  # before a model is loaded
         kernels = origin.kernels or spec.kernels
-        base = source_of(folder, base=origin.base, trust=origin.trust, kernels=kernels)
+        *before, base = sources_of(
+            folder, base=origin.base, trust=origin.trust, kernels=kernels
+        )
         judge = _Judge(
             folder=folder, spec=spec, result=result, base=base, notify=watch.notify
         )
@@ -206,8 +209,13 @@ def prove(
         )
         asked = suites_of(names, subject, suites)
         models, shifts = _contestants(judge, origin, resolve_device(device))
+        same = {"dtype": models["base"].dtype, "device": models["base"].device}
         contestants = Contestants(
-            models=models, reference_shifts=shifts, seed=spec.seed, folder=folder
+            models=models,
+            reference_shifts=shifts,
+            seed=spec.seed,
+            folder=folder,
+            original=before[0].clone(**same) if before else None,
         )
         moved = moved_weights(models["base"], models["adapted"])
         result = judge.without_stale(moved)

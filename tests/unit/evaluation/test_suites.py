@@ -6,7 +6,8 @@ from ase.build import bulk
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.data.labels import set_labels
 from atomgraft.evaluation.forgetting import shipped_crystals, visible
-from atomgraft.evaluation.suites import assess
+from atomgraft.evaluation.suite import Contestants, Subject, SuiteOptions
+from atomgraft.evaluation.suites import ForgettingSuite, assess
 from atomgraft.models.prediction import predict_structures
 from tests.unit.evaluation.builders import find
 from tests.unit.evaluation.toys import Toy, skewed
@@ -56,6 +57,32 @@ def test_a_moved_model_drifts_and_the_base_does_not(structures):
     assert find(scores, "forces", "drift", model="base").value == 0
     assert find(scores, "forces", "drift", model="adapted").value > 10
     assert find(scores, "forces", "drift", "far", model="adapted").n == 3
+
+
+def test_drift_starts_before_an_element_map():
+    """A map that makes the base twice as strong is counted; none is not."""
+    original, base = Toy(), Toy().stronger(2)
+    subject = Subject(files=(), structures=[], elements={32}, base=base)
+    suite = ForgettingSuite(subject, SuiteOptions(), shipped_crystals()[:4])
+
+    def drifts(original):
+        scores = suite.ask(
+            Contestants(
+                models={"base": base, "adapted": Toy().stronger(3)},
+                reference_shifts={},
+                seed=0,
+                original=original,
+            )
+        ).scores
+        return [
+            find(scores, "forces", "drift", model=name).value
+            for name in ("base", "adapted")
+        ]
+
+    from_original, from_base = drifts(original), drifts(None)
+    assert from_base[0] == 0
+    assert from_original[0] == pytest.approx(from_base[1])
+    assert from_original[1] == pytest.approx(2 * from_base[1])
 
 
 def test_the_same_seed_gives_the_same_numbers(structures):

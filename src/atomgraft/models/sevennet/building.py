@@ -65,7 +65,7 @@ def for_length(config: Mapping[str, Any], length: float) -> dict[str, Any]:
         raise BadInputError(
             f"Lengths of a model with the radial basis {basis} and the cutoff function"
             f" {switch['cutoff_function_name']} cannot be scaled.",
-            "Expected a Bessel basis, with XPLOR or poly_cut,.",
+            "Expected a Bessel basis, with XPLOR or poly_cut.",
             "Leave the length scale out.",
         )
     if "cutoff_on" in switch:
