@@ -237,8 +237,9 @@ class Start(_Spec):
     weights: Literal["source", "fresh"] = "source"
     references: bool = True
     """Refit reference energies in closed form before the first step."""
-    readout: Literal["source", "ridge"] = "source"
-    """``ridge`` solves the readout in closed form on energies and forces."""
+    readout: Literal["source", "ridge", "linear"] = "source"
+    """``ridge`` solves the readout in closed form on energies and forces; ``linear`` as
+    well, but towards zero, without the source's readout."""
     map: ElementMap | None = None
     """Give elements the weights of others before anything else; fresh weights take no
     more than room for new elements."""
@@ -275,7 +276,8 @@ class Axes(_Spec):
                 "a pull to the source's predictions needs structures to compare on: "
                 "set rehearses to {kind: pseudo}"
             )
-        if self.starts.readout == "ridge" and not isinstance(self.moves, WholeWeights):
+        is_solved = self.starts.readout != "source"
+        if is_solved and not isinstance(self.moves, WholeWeights):
             raise ValueError(
                 "a readout solved in closed form must be trained as a whole"
             )

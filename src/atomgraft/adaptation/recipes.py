@@ -137,6 +137,18 @@ RECIPES.add(
     ),
 )
 RECIPES.add(
+    "linear",
+    Recipe(
+        summary="fit a linear model of the base's features in closed form, as a "
+        "baseline",
+        axes=Axes(
+            moves=WholeWeights(roles=("readout",)), starts=Start(readout="linear")
+        ),
+        learning_rate=3e-2,
+        steps=0,
+    ),
+)
+RECIPES.add(
     "scratch",
     Recipe(
         summary="train the same architecture from fresh weights, as a baseline",

@@ -7,6 +7,7 @@ of derivatives of the predictions in c, and both divided by their units of error
     c = argmin |y - X c|² + r λ |c|²,
 
 ridge regression towards the source (Hoerl and Kennard, Technometrics 12, 55 (1970)),
+or with |c + c₀|² towards zero (c₀: coefficients of the source's own readout),
 with λ where generalised cross-validation is smallest (Golub, Heath and Wahba,
 Technometrics 21, 215 (1979), eq. 2.1),
 
@@ -178,6 +179,7 @@ def solve_readout(
     units: RidgeUnits,
     differences: Mapping[int, Difference] = MappingProxyType({}),
     *,
+    is_from_zero: bool = False,
     kept: RowStore | None = None,
     progress: Progress | None = None,
 ) -> RidgeFit:
@@ -193,6 +195,9 @@ def solve_readout(
         How energies and forces are weighed.
     differences
         The structures whose forces enter as differences, by number.
+    is_from_zero
+        Pull the readout towards zero, not towards the source's: a linear model of the
+        source's features that does not depend on its readout.
     kept
         Has the rows of an earlier call about the same structures, and keeps those of
         this one.
@@ -222,7 +227,9 @@ def solve_readout(
             "A closed-form solution needs labels.",
             "Give labelled structures, or choose another recipe.",
         )
-    c, strength, freedom = ridge(X, y, n)
+    before = _own_coefficients(potential, directions) if is_from_zero else 0.0
+    c, strength, freedom = ridge(X, y + X @ before if is_from_zero else y, n)
+    c = c - before
     coefficients = torch.as_tensor(c)
     return RidgeFit(
         changes={
@@ -237,6 +244,21 @@ def solve_readout(
         residual_before=float(np.sqrt(np.mean(y**2))),
         residual_after=float(np.sqrt(np.mean((y - X @ c) ** 2))),
     )
+
+
+def _own_coefficients(
+    potential: AbstractPotential, directions: Mapping[str, Tensor]
+) -> np.ndarray:
+    """Return the source's readout in units of its directions, which are orthonormal."""
+    parts = [
+        torch.tensordot(
+            one.double(),
+            potential.module.get_parameter(name).detach().double(),
+            dims=one.ndim - 1,
+        )
+        for name, one in directions.items()
+    ]
+    return torch.stack(parts).sum(0).cpu().numpy()
 
 
 def put_readout(movement: AbstractMovement, fit: RidgeFit) -> None:

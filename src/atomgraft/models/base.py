@@ -414,8 +414,8 @@ class AbstractPotential(abc.ABC):
         -------
         dict[str, Tensor]
             By parameter, shape (directions, *shape of the parameter): atom energies
-            are affine in the coefficients of all directions together. Empty where
-            the model has no such readout.
+            are affine in the coefficients of all directions together. Directions are
+            orthonormal. Empty where the model has no such readout.
         """
         return {}
 

@@ -261,8 +261,11 @@ def _pull(terms: Terms) -> str:
 def _start(terms: Terms) -> str:
     starts = terms.spec["axes"]["starts"]
     weights = "the base" if starts["weights"] == "source" else "fresh weights"
-    is_solved = starts.get("readout") == "ridge"
-    return weights + (", its readout solved in closed form" if is_solved else "")
+    solved = {
+        "ridge": ", its readout solved in closed form",
+        "linear": ", its readout replaced by a linear model solved in closed form",
+    }
+    return weights + solved.get(starts.get("readout", "source"), "")
 
 
 def _references(refit: ReferenceRefit) -> str:

@@ -217,7 +217,7 @@ def set_up(
         progress("setting up what moves", 0, 0)
     adapted = _adapted(spec, inputs, shifts, starts)
     ridge = None
-    if spec.axes.starts.readout == "ridge":
+    if spec.axes.starts.readout != "source":
         adapted, refit, ridge = _solved(
             spec, inputs, (adapted, refit), starts, progress, kept
         )
@@ -317,6 +317,7 @@ def _solved(
         inputs.train,
         _ridge_units(spec, inputs, refit, partners),
         weighed_differences(inputs.train, partners, spec.training.objective.responses),
+        is_from_zero=spec.axes.starts.readout == "linear",
         kept=kept,
         progress=progress,
     )

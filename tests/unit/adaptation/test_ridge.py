@@ -140,6 +140,25 @@ def test_labels_of_another_readout_are_learned_to_the_last_digit(potential):
 
 
 @NEEDS_SEVENN
+@pytest.mark.parametrize("is_from_zero", [True, False])
+def test_from_zero_the_readout_of_the_source_does_not_matter(potential, is_from_zero):
+    """Noisy labels: what is not determined is zero, or the source's."""
+    frames = labelled_for(potential, 3)
+    rng = np.random.default_rng(3)
+    for frame in frames:
+        frame.arrays["REF_forces"] += rng.normal(0, 0.3, (len(frame), 3))
+    found = []
+    for source in (potential, changed(potential, coefficients_for(potential))):
+        adapted = adapted_by(READOUT, source)
+        fit = solve_readout(source, frames, UNITS, is_from_zero=is_from_zero)
+        put_readout(adapted.movement, fit)
+        model = adapted.merged()
+        found.append([one.forces for one in predict_structures(model, frames)])
+    differences = np.abs(np.concatenate(found[0]) - np.concatenate(found[1])).max()
+    assert (differences < 1e-8) == is_from_zero
+
+
+@NEEDS_SEVENN
 def test_a_shift_of_all_energies_does_not_matter(potential):
     frames = labelled_for(potential, 3)
     plain = solve_readout(potential, frames, UNITS)
