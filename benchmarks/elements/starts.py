@@ -7,10 +7,10 @@ Errors are those of the forces of `elements/ge-test.extxyz`; no model is trained
 germanium. Needs the data folder (``$ATOMGRAFT_DATA`` or ``../shared/data``)::
 
     python benchmarks/elements/starts.py base --out runs/elements
-    python benchmarks/elements/starts.py run --out runs/elements
+    python benchmarks/elements/starts.py run
 
-``base`` can be stopped and started; ``run`` writes
-benchmarks/results/element_starts.json and .md.
+``base`` can be stopped and started, and writes benchmarks/elements/si-mini; ``run``
+writes benchmarks/results/element_starts.json and .md.
 """
 
 import argparse
@@ -25,6 +25,8 @@ import numpy as np
 from ase import Atoms
 
 RESULTS = Path(__file__).parent.parent / "results"
+BASE_FOLDER = Path(__file__).parent / "si-mini"
+"""The trained silicon model: a graft on fresh weights."""
 
 RATIO = 5.66 / 5.43
 """Of the measured lattice constants of germanium and silicon."""
@@ -46,10 +48,20 @@ def data(name: str) -> str:
 
 
 def train_base(out: Path) -> None:
-    """Train the silicon model, or go on with it."""
+    """Train the silicon model, or go on with it, and keep its weights."""
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
     words = [sys.executable, "-m", "atomgraft", "adapt", *BASE, *TRAINING]
     words += ["--train", data("si-train.extxyz"), "--out", str(out / "base")]
     subprocess.run(words, check=True)
+    with safe_open(out / "base" / "graft.safetensors", "pt") as graft:
+        weights = {name: graft.get_tensor(name) for name in graft.keys()}  # noqa: SIM118
+        card = json.loads(graft.metadata()["atomgraft"])
+    card["made_in"] = {}  # where it was trained
+    BASE_FOLDER.mkdir(exist_ok=True)
+    kept = {"atomgraft": json.dumps(card)}
+    save_file(weights, BASE_FOLDER / "graft.safetensors", kept)
 
 
 def force_errors(model, structures: Sequence[Atoms]) -> dict[str, float]:  # noqa: ANN001
@@ -65,7 +77,7 @@ def force_errors(model, structures: Sequence[Atoms]) -> dict[str, float]:  # noq
     return {key: float(np.concatenate(one).mean()) for key, one in found.items()}
 
 
-def run(out: Path) -> None:
+def run() -> None:
     """Measure every map, and write the table."""
     from atomgraft.adaptation.axes import ElementMap
     from atomgraft.adaptation.element_maps import decide_map
@@ -73,7 +85,7 @@ def run(out: Path) -> None:
     from atomgraft.data.readers import read_structures
     from atomgraft.run.inputs import load_base
 
-    base = load_base(str(out / "base"))
+    base = load_base(str(BASE_FOLDER))
     pool = read_structures([data("ge-train.extxyz")])
     test = read_structures([data("ge-test.extxyz")])
     silicon = force_errors(base, read_structures([data("si-test.extxyz")]))["all"]
@@ -151,6 +163,9 @@ def table(document: dict) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("verb", choices=("base", "run"))
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("runs/elements"))
     given = parser.parse_args()
-    (train_base if given.verb == "base" else run)(given.out)
+    if given.verb == "base":
+        train_base(given.out)
+    else:
+        run()
