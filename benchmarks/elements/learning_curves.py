@@ -32,7 +32,7 @@ RESULT = Path(__file__).parent.parent / "results" / "element_curves.json"
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200)
 N_DRAWS = 5
 SEEDS = (0, 1, 2)
-BATCH = 4
+BATCH = 2
 STEPS, SCRATCH_STEPS = 300, 1500
 """Fresh weights get five times the steps."""
 
