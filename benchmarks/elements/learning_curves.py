@@ -292,6 +292,140 @@ def one_row(bench: Bench, arm: Arm, n: int, draw: int, seed: int) -> None:
     print(n, draw, seed, arm.name, f"{found['all']:.4f} {seconds:.0f} s", flush=True)
 
 
+GROUPS = ("AIMD-NVT", "Vacancy", "Elastic", "Surface")
+
+TRANSFERRED, FRESH = "map and scales", "fresh weights"
+
+
+def by_draw(rows: Sequence[dict], key: str) -> np.ndarray:
+    """Return the error of each draw, a mean over its seeds."""
+    draws = sorted({row["draw"] for row in rows})
+    return np.array(
+        [
+            np.mean([row["errors"][key] for row in rows if row["draw"] == draw])
+            for draw in draws
+        ]
+    )
+
+
+def with_interval(values: np.ndarray, digits: int) -> str:
+    """Return mean and 95 % interval over draws."""
+    from atomgraft.metrics.intervals import student_interval
+
+    ends = student_interval(values)
+    spread = f" [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]" if ends else ""
+    return f"{values.mean():.{digits}f}{spread}"
+
+
+def tables(document: dict) -> str:
+    """Return the tables of every framework, Markdown."""
+    lines = [
+        "# Germanium from silicon: errors by number of germanium frames",
+        "",
+        "Made by `python benchmarks/elements/learning_curves.py`. The silicon model"
+        " (19,620 weights, `benchmarks/elements/si-mini`) takes up germanium and learns"
+        f" from n frames in {STEPS} steps of {BATCH} frames; fresh weights of the same"
+        f" architecture get {SCRATCH_STEPS} steps. Rates were chosen on"
+        f" {N_VALIDATION} other frames at n = {TUNED_AT}. Mean absolute errors on the"
+        " 25 frames of `ge-test.extxyz`: means over draws of the training frames, with"
+        " 95 % intervals over draws (of each draw the mean over its seeds).",
+        "",
+    ]
+    for framework in document["bases"]:
+        rows = [row for row in document["rows"] if row["framework"] == framework]
+        lines += errors_table(framework, rows)
+        lines += ratio_table(rows)
+        lines += group_table(rows)
+    return "\n".join(lines)
+
+
+def of(rows: Sequence[dict], arm: str, n: int) -> list[dict]:
+    """Return the rows of an arm at a number of frames."""
+    return [row for row in rows if (row["arm"], row["n"]) == (arm, n)]
+
+
+def errors_table(framework: str, rows: Sequence[dict]) -> list[str]:
+    """Return force and energy errors of every arm."""
+    lines = [
+        f"## {framework}",
+        "",
+        "| frames | arm | models | force MAE, eV/Å | energy MAE, meV/atom |",
+        "|---|---|---|---|---|",
+    ]
+    for n in sorted({row["n"] for row in rows}):
+        for arm in dict.fromkeys(row["arm"] for row in rows):
+            if found := of(rows, arm, n):
+                force = with_interval(by_draw(found, "all"), 4)
+                energy = with_interval(by_draw(found, "energy"), 1)
+                lines.append(f"| {n} | {arm} | {len(found)} | {force} | {energy} |")
+    return [*lines, ""]
+
+
+def ratio_table(rows: Sequence[dict]) -> list[str]:
+    """Return fresh weights over map and scales, paired, and where they catch up."""
+    from atomgraft.compare.crossings import catches_up
+    from atomgraft.metrics.intervals import student_interval
+
+    lines = [
+        "Force error of a rival over that of *map and scales*, on the same draws: the"
+        " geometric mean with its interval, and of how many models the rival is worse.",
+        "",
+        "| frames | rival | ratio | worse |",
+        "|---|---|---|---|",
+    ]
+    sizes = sorted({row["n"] for row in rows if row["arm"] == FRESH})
+    errors: dict[str, list[np.ndarray]] = {}
+    for arm in dict.fromkeys(row["arm"] for row in rows if row["n"]):
+        for n in sizes:
+            mine, theirs = of(rows, TRANSFERRED, n), of(rows, arm, n)
+            errors.setdefault(arm, []).append(by_draw(theirs, "all"))
+            if arm == TRANSFERRED or not theirs:
+                continue
+            logs = np.log(by_draw(theirs, "all") / by_draw(mine, "all"))
+            ends = student_interval(logs)
+            spread = ""
+            if ends:
+                spread = f" [{np.exp(ends[0]):.2f}, {np.exp(ends[1]):.2f}]"
+            own = {(row["draw"], row["seed"]): row["errors"]["all"] for row in mine}
+            pairs = [
+                row["errors"]["all"] > own[row["draw"], row["seed"]] for row in theirs
+            ]
+            lines.append(
+                f"| {n} | {arm} | {np.exp(logs.mean()):.2f}{spread}"
+                f" | {sum(pairs)} of {len(pairs)} |"
+            )
+    points = [
+        catches_up(sizes, *([one[draw] for one in errors[arm]] for arm in pair))
+        for pair in [(TRANSFERRED, FRESH)]
+        for draw in range(min(map(len, errors[FRESH])))
+    ]
+    middle = np.median(points)
+    caught = f"{middle:.0f}" if np.isfinite(middle) else f"more than {sizes[-1]}"
+    n_caught = int(np.isfinite(points).sum())
+    lines += [
+        "",
+        f"Fresh weights catch up at {caught} frames (median over {len(points)} draws;"
+        f" in {n_caught} they do so by {sizes[-1]} frames).",
+    ]
+    return [*lines, ""]
+
+
+def group_table(rows: Sequence[dict]) -> list[str]:
+    """Return force errors by group of test frames."""
+    lines = [
+        "Force MAE by group of test frames, eV/Å:",
+        "",
+        "| frames | arm | " + " | ".join(GROUPS) + " |",
+        "|---" * (2 + len(GROUPS)) + "|",
+    ]
+    for n in sorted({row["n"] for row in rows}):
+        for arm in dict.fromkeys(row["arm"] for row in rows):
+            if found := of(rows, arm, n):
+                cells = [f"{by_draw(found, group).mean():.4f}" for group in GROUPS]
+                lines.append(f"| {n} | {arm} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("verb", choices=("tune", "run", "table"))
@@ -300,7 +434,8 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, action="append")
     given = parser.parse_args()
     if given.verb == "table":
-        raise SystemExit("table")
+        RESULT.with_suffix(".md").write_text(tables(read()))
+        raise SystemExit
     bench = Bench(given.base)
     if given.verb == "tune":
         tune(bench)
