@@ -1,17 +1,24 @@
 """Learning curves of an element that starts from another one, and of its rivals.
 
+Three settings (``--setting``):
+
+- ``ge``: silicon to germanium with SevenNet, frames of 12 to 96 atoms;
+- ``ge-mace``: silicon to germanium with MACE, the shipped cells of 8 atoms;
+- ``sn``: silicon to grey tin with SevenNet, cells of 8 atoms (``tin.py``).
+
 A model trained on the donor alone takes up the element in several ways, learns from n
 labelled frames of the element, and is tested on frames it never saw. Rivals: fresh
 weights of the same architecture with five times the steps; the same weights with random
 numbers for the element; the closed-form readout. Frames are drawn five times, each draw
 trained with several seeds; learning rates were chosen on frames of neither set::
 
+    python benchmarks/elements/learning_curves.py base  # not for ge: starts.py
     python benchmarks/elements/learning_curves.py tune
     python benchmarks/elements/learning_curves.py run
     python benchmarks/elements/learning_curves.py table
 
 ``tune`` and ``run`` can be stopped and started: finished rows are in
-benchmarks/results/element_curves.json, which refuses another base. ``--seed`` and
+benchmarks/results/element_curves_*.json, which refuses another base. ``--seed`` and
 ``--size`` do a part. Needs the data folder (``$ATOMGRAFT_DATA`` or ``../shared/data``).
 """
 
@@ -25,14 +32,13 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from starts import BASE_FOLDER, LATTICE, data
-
-RESULT = Path(__file__).parent.parent / "results" / "element_curves.json"
+from starts import BASE_FOLDER, RESULTS, data, keep_weights
 
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200)
 N_DRAWS = 5
 SEEDS = (0, 1, 2)
 BATCH = 2
+BASE_STEPS = 4000
 STEPS, SCRATCH_STEPS = 300, 1500
 """Fresh weights get five times the steps."""
 
@@ -41,6 +47,98 @@ N_VALIDATION = 25
 
 TUNED_AT = 5
 """Number of frames at which rates are chosen."""
+
+
+HERE = Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Two elements, a framework and their frames.
+
+    Parameters
+    ----------
+    name
+        As it is typed.
+    framework
+        Of the model.
+    base
+        Folder of the model of the donor.
+    element
+        That is learned.
+    lattice
+        Its lattice constant over that of the donor.
+    sources
+        Frames of the donor, where the base is trained here.
+    train, test
+        Frames of the element.
+    title
+        Of the table.
+    """
+
+    name: str
+    framework: str
+    base: Path
+    element: str
+    lattice: float
+    sources: str
+    train: str
+    test: str
+    title: str
+
+    @property
+    def result(self) -> Path:
+        """The file of finished rows."""
+        return RESULTS / f"element_curves_{self.name.replace('-', '_')}.json"
+
+    def words(self, scales: str = "") -> str:
+        """Return an element map."""
+        return f"Si:{self.element}{scales}"
+
+
+SETTINGS = {
+    one.name: one
+    for one in (
+        Setting(
+            "ge",
+            "sevennet",
+            BASE_FOLDER,
+            "Ge",
+            5.66 / 5.43,
+            "",
+            "data:ge-train.extxyz",
+            "data:ge-test.extxyz",
+            "Silicon to germanium, SevenNet",
+        ),
+        Setting(
+            "ge-mace",
+            "mace",
+            HERE / "si-mini-mace",
+            "Ge",
+            5.66 / 5.43,
+            "shipped:si-train",
+            "shipped:ge-train",
+            "shipped:ge-test",
+            "Silicon to germanium, MACE, cells of 8 atoms",
+        ),
+        Setting(
+            "sn",
+            "sevennet",
+            HERE / "si-mini-8",
+            "Sn",
+            6.49 / 5.43,
+            "shipped:si-train",
+            str(HERE / "sn-train.extxyz"),
+            str(HERE / "sn-test.extxyz"),
+            "Silicon to grey tin, SevenNet, cells of 8 atoms",
+        ),
+    )
+}
+
+
+def place_of(name: str) -> str:
+    """Return a source of frames as it is read."""
+    return data(name.removeprefix("data:")) if name.startswith("data:") else name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,8 +151,8 @@ class Arm:
         In tables.
     recipe
         Of the adaptation.
-    words
-        The element map; empty where the base is none that is mapped.
+    scales
+        Of the element map; none where there is no map.
     rates
         Learning rates to choose from; one is not chosen.
     is_random
@@ -63,7 +161,7 @@ class Arm:
 
     name: str
     recipe: str
-    words: str = ""
+    scales: str | None = None
     rates: tuple[float, ...] = (5e-4, 1e-3, 2e-3)
     is_random: bool = False
 
@@ -73,11 +171,11 @@ class Arm:
         return self.recipe not in {"ridge", "linear"}
 
 
-SCALED = "Si:Ge@fit@fit"
+SCALED = "@fit@fit"
 ARMS = (
     Arm("fresh weights", "scratch", rates=(1e-2, 2e-2, 4e-2)),
     Arm("random row", "full", rates=(1e-3, 3e-3, 9e-3), is_random=True),
-    Arm("map", "full", "Si:Ge"),
+    Arm("map", "full", ""),
     Arm("map and scales", "full", SCALED),
     Arm("map and scales, ridge", "ridge", SCALED, rates=(3e-2,)),
     Arm("map and scales, linear", "linear", SCALED, rates=(3e-2,)),
@@ -140,27 +238,28 @@ class Bench:
 
     Parameters
     ----------
-    base
-        Folder of the run that made the base.
+    setting
+        What is learned.
     """
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, setting: Setting) -> None:
         from atomgraft.data.readers import read_structures
         from atomgraft.run.inputs import load_base
 
-        self.base = base
-        model = load_base(str(base))
-        frames = read_structures([data("ge-train.extxyz")])
+        self.setting = setting
+        self.model = load_base(str(setting.base))
+        frames = read_structures([place_of(setting.train)])
         order = np.random.default_rng(1234).permutation(len(frames))
-        self.validation = [frames[i] for i in order[:N_VALIDATION]]
-        self.pool = [frames[i] for i in sorted(order[N_VALIDATION:])]
-        self.test = read_structures([data("ge-test.extxyz")])
-        self.framework = model.card.framework
-        self.model = model
-        self.document = read()
-        known = self.document["bases"].setdefault(self.framework, model.weights_hash())
-        if known != model.weights_hash():
-            raise SystemExit(f"{RESULT} has rows of another base.")
+        n_kept = N_VALIDATION if len(frames) > 4 * N_VALIDATION else len(frames) // 4
+        self.validation = [frames[i] for i in order[:n_kept]]
+        self.pool = [frames[i] for i in sorted(order[n_kept:])]
+        self.test = read_structures([place_of(setting.test)])
+        self.document = read(setting)
+        known = self.document["base"] = (
+            self.document["base"] or self.model.weights_hash()
+        )
+        if known != self.model.weights_hash():
+            raise SystemExit(f"{setting.result} has rows of another base.")
 
     def chosen(self, n: int, draw: int) -> list[Atoms]:
         """Return the frames of a draw; smaller numbers are parts of larger ones."""
@@ -173,13 +272,15 @@ class Bench:
         from atomgraft.run.inputs import merged_run
 
         with tempfile.TemporaryDirectory() as place:
-            base = str(self.base)
+            base = str(self.setting.base)
             if arm.is_random:
-                grown = random_row(self.model, "Ge", seed)
+                grown = random_row(self.model, self.setting.element, seed)
                 base = ag.load(grown.export(Path(place) / "random"), trust=True)
             if arm.recipe == "scratch":
-                base = f"{self.framework}:mini:Ge"
-            settings = {"map": arm.words} if arm.words else {}
+                base = f"{self.setting.framework}:mini:{self.setting.element}"
+            settings = {}
+            if arm.scales is not None:
+                settings["map"] = self.setting.words(arm.scales)
             if arm.is_trained:
                 is_fresh = arm.recipe == "scratch"
                 settings["steps"] = SCRATCH_STEPS if is_fresh else STEPS
@@ -203,19 +304,19 @@ class Bench:
     def keep(self, kind: str, row: dict) -> None:
         """Add a finished row to the file."""
         self.document[kind].append(row)
-        RESULT.write_text(json.dumps(self.document, indent=0) + "\n")
+        self.setting.result.write_text(json.dumps(self.document, indent=0) + "\n")
 
 
-def read() -> dict:
+def read(setting: Setting) -> dict:
     """Return what is finished."""
     from atomgraft.core.provenance import package_versions
 
-    if RESULT.is_file():
-        return json.loads(RESULT.read_text())
+    if setting.result.is_file():
+        return json.loads(setting.result.read_text())
     return {
-        "command": "starts.py base; learning_curves.py tune; learning_curves.py run",
+        "command": f"learning_curves.py base, tune, run --setting {setting.name}",
         "versions": package_versions(),
-        "bases": {},
+        "base": "",
         "tuning": [],
         "rows": [],
     }
@@ -230,7 +331,7 @@ def tune(bench: Bench) -> None:
     """Measure every rate of every arm on the validation frames."""
     for arm in ARMS:
         for rate in arm.rates if len(arm.rates) > 1 else ():
-            key = {"framework": bench.framework, "arm": arm.name, "rate": rate}
+            key = {"arm": arm.name, "rate": rate}
             if is_there(bench.document["tuning"], **key):
                 continue
             model, _ = bench.trained(arm, TUNED_AT, draw=100, seed=100, rate=rate)
@@ -239,15 +340,11 @@ def tune(bench: Bench) -> None:
             print(key, f"{found:.4f}", flush=True)
 
 
-def best_rate(document: dict, framework: str, arm: Arm) -> float:
+def best_rate(document: dict, arm: Arm) -> float:
     """Return the rate with the smallest validation error."""
     if len(arm.rates) == 1:
         return arm.rates[0]
-    rows = [
-        row
-        for row in document["tuning"]
-        if (row["framework"], row["arm"]) == (framework, arm.name)
-    ]
+    rows = [row for row in document["tuning"] if row["arm"] == arm.name]
     if len(rows) < len(arm.rates):
         raise SystemExit("Choose the learning rates first: learning_curves.py tune")
     return min(rows, key=lambda row: row["force_mae"])["rate"]
@@ -258,15 +355,16 @@ def run(bench: Bench, sizes: Sequence[int], seeds: Sequence[int]) -> None:
     from atomgraft.adaptation.axes import ElementMap
     from atomgraft.adaptation.element_maps import decide_map
 
-    for words in ("Si:Ge", LATTICE):
-        key = {"framework": bench.framework, "arm": words, "n": 0}
+    for scales in ("", f"@{bench.setting.lattice:.3f}"):
+        words = bench.setting.words(scales)
+        key = {"arm": f"map {words}", "n": 0}
         if not is_there(bench.document["rows"], **key):
             wanted = ElementMap.model_validate(words)
             mapped = decide_map(wanted, bench.model, bench.test).apply(bench.model)
             row = {**key, "draw": 0, "seed": 0, "errors": errors(mapped, bench.test)}
             bench.keep("rows", row)
     for seed in seeds:
-        for n in sizes:
+        for n in [one for one in sizes if one <= len(bench.pool)]:
             for draw in range(N_DRAWS):
                 for arm in ARMS:
                     if not arm.is_trained and seed != SEEDS[0]:
@@ -277,7 +375,6 @@ def run(bench: Bench, sizes: Sequence[int], seeds: Sequence[int]) -> None:
 def one_row(bench: Bench, arm: Arm, n: int, draw: int, seed: int) -> None:
     """Train and test one model, unless it is there."""
     key = {
-        "framework": bench.framework,
         "arm": arm.name,
         "n": n,
         "draw": draw,
@@ -285,14 +382,12 @@ def one_row(bench: Bench, arm: Arm, n: int, draw: int, seed: int) -> None:
     }
     if is_there(bench.document["rows"], **key):
         return
-    rate = best_rate(bench.document, bench.framework, arm)
+    rate = best_rate(bench.document, arm)
     model, seconds = bench.trained(arm, n, draw, seed, rate)
     found = errors(model, bench.test)
     bench.keep("rows", {**key, "rate": rate, "seconds": seconds, "errors": found})
     print(n, draw, seed, arm.name, f"{found['all']:.4f} {seconds:.0f} s", flush=True)
 
-
-GROUPS = ("AIMD-NVT", "Vacancy", "Elastic", "Surface")
 
 TRANSFERRED, FRESH = "map and scales", "fresh weights"
 
@@ -317,25 +412,27 @@ def with_interval(values: np.ndarray, digits: int) -> str:
     return f"{values.mean():.{digits}f}{spread}"
 
 
-def tables(document: dict) -> str:
-    """Return the tables of every framework, Markdown."""
+def tables(setting: Setting) -> str:
+    """Return the tables of a setting, Markdown."""
+    document = read(setting)
+    rows = document["rows"]
     lines = [
-        "# Germanium from silicon: errors by number of germanium frames",
+        f"# {setting.title}: errors by number of frames",
         "",
-        "Made by `python benchmarks/elements/learning_curves.py`. The silicon model"
-        " (19,620 weights, `benchmarks/elements/si-mini`) takes up germanium and learns"
-        f" from n frames in {STEPS} steps of {BATCH} frames; fresh weights of the same"
-        f" architecture get {SCRATCH_STEPS} steps. Rates were chosen on"
-        f" {N_VALIDATION} other frames at n = {TUNED_AT}. Mean absolute errors on the"
-        " 25 frames of `ge-test.extxyz`: means over draws of the training frames, with"
-        " 95 % intervals over draws (of each draw the mean over its seeds).",
+        "Made by `python benchmarks/elements/learning_curves.py --setting"
+        f" {setting.name}`. The model of silicon (`benchmarks/elements/"
+        f"{setting.base.name}`) takes up {setting.element} and learns from n frames in"
+        f" {STEPS} steps of {BATCH} frames; fresh weights of the same architecture get"
+        f" {SCRATCH_STEPS} steps. Rates were chosen on other frames at n = {TUNED_AT}."
+        " Mean absolute errors on test frames: means over draws of the training frames,"
+        " with 95 % intervals over draws (of each draw the mean over its seeds).",
         "",
+        *errors_table(rows),
+        *ratio_table(rows),
     ]
-    for framework in document["bases"]:
-        rows = [row for row in document["rows"] if row["framework"] == framework]
-        lines += errors_table(framework, rows)
-        lines += ratio_table(rows)
-        lines += group_table(rows)
+    groups = [one for one in rows[0]["errors"] if one not in {"all", "energy"}]
+    if len(groups) > 1:
+        lines += group_table(rows, groups)
     return "\n".join(lines)
 
 
@@ -344,11 +441,9 @@ def of(rows: Sequence[dict], arm: str, n: int) -> list[dict]:
     return [row for row in rows if (row["arm"], row["n"]) == (arm, n)]
 
 
-def errors_table(framework: str, rows: Sequence[dict]) -> list[str]:
+def errors_table(rows: Sequence[dict]) -> list[str]:
     """Return force and energy errors of every arm."""
     lines = [
-        f"## {framework}",
-        "",
         "| frames | arm | models | force MAE, eV/Å | energy MAE, meV/atom |",
         "|---|---|---|---|---|",
     ]
@@ -410,34 +505,52 @@ def ratio_table(rows: Sequence[dict]) -> list[str]:
     return [*lines, ""]
 
 
-def group_table(rows: Sequence[dict]) -> list[str]:
+def group_table(rows: Sequence[dict], groups: Sequence[str]) -> list[str]:
     """Return force errors by group of test frames."""
     lines = [
         "Force MAE by group of test frames, eV/Å:",
         "",
-        "| frames | arm | " + " | ".join(GROUPS) + " |",
-        "|---" * (2 + len(GROUPS)) + "|",
+        "| frames | arm | " + " | ".join(groups) + " |",
+        "|---" * (2 + len(groups)) + "|",
     ]
     for n in sorted({row["n"] for row in rows}):
         for arm in dict.fromkeys(row["arm"] for row in rows):
             if found := of(rows, arm, n):
-                cells = [f"{by_draw(found, group).mean():.4f}" for group in GROUPS]
+                cells = [f"{by_draw(found, group).mean():.4f}" for group in groups]
                 lines.append(f"| {n} | {arm} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
+def train_base(setting: Setting) -> None:
+    """Train the model of silicon on the shipped frames, and keep its weights."""
+    import atomgraft as ag
+
+    with tempfile.TemporaryDirectory() as place:
+        run = ag.adapt(
+            f"{setting.framework}:mini:Si",
+            train=setting.sources,
+            recipe="scratch",
+            steps=BASE_STEPS,
+            batch_size=8,
+            seed=1,
+            out=Path(place) / "run",
+        )
+        keep_weights(run.folder, setting.base)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("verb", choices=("tune", "run", "table"))
-    parser.add_argument("--base", type=Path, default=BASE_FOLDER)
+    parser.add_argument("verb", choices=("base", "tune", "run", "table"))
+    parser.add_argument("--setting", choices=SETTINGS, default="ge")
     parser.add_argument("--size", type=int, action="append")
     parser.add_argument("--seed", type=int, action="append")
     given = parser.parse_args()
-    if given.verb == "table":
-        RESULT.with_suffix(".md").write_text(tables(read()))
-        raise SystemExit
-    bench = Bench(given.base)
-    if given.verb == "tune":
-        tune(bench)
+    setting = SETTINGS[given.setting]
+    if given.verb == "base":
+        train_base(setting)
+    elif given.verb == "tune":
+        tune(Bench(setting))
+    elif given.verb == "run":
+        run(Bench(setting), given.size or SIZES, given.seed or SEEDS)
     else:
-        run(bench, given.size or SIZES, given.seed or SEEDS)
+        setting.result.with_suffix(".md").write_text(tables(setting))

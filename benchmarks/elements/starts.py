@@ -49,19 +49,25 @@ def data(name: str) -> str:
 
 def train_base(out: Path) -> None:
     """Train the silicon model, or go on with it, and keep its weights."""
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
     words = [sys.executable, "-m", "atomgraft", "adapt", *BASE, *TRAINING]
     words += ["--train", data("si-train.extxyz"), "--out", str(out / "base")]
     subprocess.run(words, check=True)
-    with safe_open(out / "base" / "graft.safetensors", "pt") as graft:
+    keep_weights(out / "base", BASE_FOLDER)
+
+
+def keep_weights(run: Path, folder: Path) -> None:
+    """Write the graft of a run as the only file of a folder, which is a base."""
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(run / "graft.safetensors", "pt") as graft:
         weights = {name: graft.get_tensor(name) for name in graft.keys()}  # noqa: SIM118
         card = json.loads(graft.metadata()["atomgraft"])
     card["made_in"] = {}  # where it was trained
-    BASE_FOLDER.mkdir(exist_ok=True)
-    kept = {"atomgraft": json.dumps(card)}
-    save_file(weights, BASE_FOLDER / "graft.safetensors", kept)
+    folder.mkdir(exist_ok=True)
+    kept = folder / "graft.safetensors"
+    save_file(weights, kept, {"atomgraft": json.dumps(card)})
+    kept.chmod(0o644)
 
 
 def force_errors(model, structures: Sequence[Atoms]) -> dict[str, float]:  # noqa: ANN001
