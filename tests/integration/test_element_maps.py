@@ -49,7 +49,8 @@ def test_it_is_recorded_and_judged(adapted):
     kept = result.base.element_map
     assert kept is not None
     assert kept.donors == {"Ge": "Si"}
-    assert kept.notes[0].startswith(f"Fitted to forces: length scale {kept.length:g}")
+    assert kept.notes[0] == "Ge takes the weights of Si."
+    assert kept.notes[1].startswith(f"Fitted to forces: length scale {kept.length:g}")
     assert kept.length != 1.0
     assert result.base.elements == ("Si", "Ge")
     errors = [one for one in result.scores if one.suite == "labels"]

@@ -147,6 +147,8 @@ def decide_map(
                 "A donor must be an element of the base.",
                 f"Choose another, or use --map auto:{element}",
             )
+        else:
+            notes.append(f"{element} takes the weights of {donor}.")
         donors[element] = donor
     if base.element_constants and donors:
         notes.append(
@@ -172,6 +174,10 @@ def decide_map(
                 f" {LENGTHS[0]:g} to {LENGTHS[-1]:g}: the forces do not determine it."
                 " Give the ratio of lattice constants, such as --map Si:Ge@1.04."
             )
+    elif (length, energy) != (1.0, 1.0):
+        notes.append(
+            f"Lengths are multiplied by {length:g}, interaction energies by {energy:g}."
+        )
     if (length, energy) != (1.0, 1.0):
         notes.append(
             "The scales hold for all elements of the base, so predictions for other"

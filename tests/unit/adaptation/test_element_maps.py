@@ -99,7 +99,7 @@ def test_an_element_without_a_frame_is_told():
     assert applied.donors == {"Ge": "Si"}
     assert any("Ge is mapped, but in no training structure" in o for o in applied.notes)
     applied = decided(elements={"Ge": "Si"}, structures=[Atoms("Ge2", cell=[9] * 3)])
-    assert applied.notes == ()
+    assert applied.notes == ("Ge takes the weights of Si.",)
 
 
 def test_a_scale_needs_forces_to_be_fitted():
