@@ -41,7 +41,7 @@ def models_of(bench: Bench, n: int, draw: int, out: Path) -> dict:
     found = {"base": load_base(str(out / "reference"))}
     for name, wanted in (("adapted", TRANSFERRED), ("scratch", FRESH)):
         [arm] = [one for one in ARMS if one.name == wanted]
-        rate = best_rate(bench.document, arm)
+        rate = best_rate(bench.document, arm, n)
         found[name], _ = bench.trained(arm, n, draw, 0, rate)
     return found
 

@@ -45,8 +45,8 @@ STEPS, SCRATCH_STEPS = 300, 1500
 N_VALIDATION = 25
 """Frames of the training file that are kept to choose learning rates."""
 
-TUNED_AT = 5
-"""Number of frames at which rates are chosen."""
+TUNED_AT = (5, 1)
+"""Numbers of frames at which rates are chosen; the last is for 1 and 2 frames."""
 
 
 HERE = Path(__file__).parent
@@ -329,22 +329,28 @@ def is_there(rows: Sequence[dict], **wanted: object) -> bool:
 
 def tune(bench: Bench) -> None:
     """Measure every rate of every arm on the validation frames."""
-    for arm in ARMS:
-        for rate in arm.rates if len(arm.rates) > 1 else ():
-            key = {"arm": arm.name, "rate": rate}
-            if is_there(bench.document["tuning"], **key):
-                continue
-            model, _ = bench.trained(arm, TUNED_AT, draw=100, seed=100, rate=rate)
-            found = errors(model, bench.validation)["all"]
-            bench.keep("tuning", {**key, "n": TUNED_AT, "force_mae": found})
-            print(key, f"{found:.4f}", flush=True)
+    for n in TUNED_AT:
+        for arm in ARMS:
+            for rate in arm.rates if len(arm.rates) > 1 else ():
+                key = {"arm": arm.name, "rate": rate, "n": n}
+                if is_there(bench.document["tuning"], **key):
+                    continue
+                model, _ = bench.trained(arm, n, draw=100, seed=100, rate=rate)
+                found = errors(model, bench.validation)["all"]
+                bench.keep("tuning", {**key, "force_mae": found})
+                print(key, f"{found:.4f}", flush=True)
 
 
-def best_rate(document: dict, arm: Arm) -> float:
+def best_rate(document: dict, arm: Arm, n: int) -> float:
     """Return the rate with the smallest validation error."""
     if len(arm.rates) == 1:
         return arm.rates[0]
-    rows = [row for row in document["tuning"] if row["arm"] == arm.name]
+    at = TUNED_AT[-1] if n < TUNED_AT[0] else TUNED_AT[0]
+    rows = [
+        row
+        for row in document["tuning"]
+        if (row["arm"], row["n"]) == (arm.name, at) and row["rate"] in arm.rates
+    ]
     if len(rows) < len(arm.rates):
         raise SystemExit("Choose the learning rates first: learning_curves.py tune")
     return min(rows, key=lambda row: row["force_mae"])["rate"]
@@ -382,7 +388,7 @@ def one_row(bench: Bench, arm: Arm, n: int, draw: int, seed: int) -> None:
     }
     if is_there(bench.document["rows"], **key):
         return
-    rate = best_rate(bench.document, arm)
+    rate = best_rate(bench.document, arm, n)
     model, seconds = bench.trained(arm, n, draw, seed, rate)
     found = errors(model, bench.test)
     bench.keep("rows", {**key, "rate": rate, "seconds": seconds, "errors": found})
@@ -423,7 +429,7 @@ def tables(setting: Setting) -> str:
         f" {setting.name}`. The model of silicon (`benchmarks/elements/"
         f"{setting.base.name}`) takes up {setting.element} and learns from n frames in"
         f" {STEPS} steps of {BATCH} frames; fresh weights of the same architecture get"
-        f" {SCRATCH_STEPS} steps. Rates were chosen on other frames at n = {TUNED_AT}."
+        f" {SCRATCH_STEPS} steps. Rates were chosen on other frames, at n = 5 and n = 1."
         " Mean absolute errors on test frames: means over draws of the training frames,"
         " with 95 % intervals over draws (of each draw the mean over its seeds).",
         "",
