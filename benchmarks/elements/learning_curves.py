@@ -429,7 +429,7 @@ def tables(setting: Setting) -> str:
         f" {setting.name}`. The model of silicon (`benchmarks/elements/"
         f"{setting.base.name}`) takes up {setting.element} and learns from n frames in"
         f" {STEPS} steps of {BATCH} frames; fresh weights of the same architecture get"
-        f" {SCRATCH_STEPS} steps. Rates were chosen on other frames, at n = 5 and n = 1."
+        f" {SCRATCH_STEPS} steps. Rates were chosen on others, at n = 5 and n = 1."
         " Mean absolute errors on test frames: means over draws of the training frames,"
         " with 95 % intervals over draws (of each draw the mean over its seeds).",
         "",
