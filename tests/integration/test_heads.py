@@ -1,5 +1,6 @@
 """Several levels of theory in one run: from a run file to models cut out of it."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 import yaml
 from ase.io import write
+from safetensors.torch import load_file, save
 
+from atomgraft.adaptation.graft import GRAFT, read_card
 from atomgraft.data.labels import set_labels
 from atomgraft.data.readers import read_structures
 from atomgraft.models.loading import load_potential
@@ -228,3 +231,52 @@ def test_an_interrupted_run_of_heads_is_finished_already(finished, tmp_path, cap
     capsys.readouterr()
     assert run(f"adapt {copy}") == 0
     assert "already finished" in capsys.readouterr().err
+
+
+def of_two_elements(folder, **changes):
+    """Train a target on germanium beside a head on silicon, from fresh weights."""
+    given = document(
+        folder,
+        base="pair:sw-sige",
+        train="shipped:ge-train@:3",
+        axes={"moves": {"kind": "whole"}, "starts": {"weights": "fresh"}},
+        heads={"silicon": {"train": "shipped:si-train@:3"}},
+        training={"steps": 1},
+    )
+    assert (
+        run(f"adapt {write_run(folder, given | changes)} --out {folder / 'run'}") == 0
+    )
+    return folder / "run"
+
+
+def trained_elements(folder, head=None):
+    merged = merged_run(folder, head=head)
+    return merged.elements - merged.card.untrained
+
+
+def test_each_head_knows_the_elements_that_it_was_trained_on(tmp_path):
+    """The readout of a pair potential belongs to an element, and to a head."""
+    made = of_two_elements(tmp_path)
+    assert trained_elements(made) == {32}
+    assert trained_elements(made, "silicon") == {14}
+    file = made / GRAFT
+    older = dataclasses.asdict(read_card(file))
+    del older["heads"]["silicon"]["elements"]
+    text = json.dumps(older)
+    file.write_bytes(save(load_file(file), metadata={"atomgraft": text}))
+    assert trained_elements(made) == {14, 32}
+
+
+def test_a_head_that_counts_nothing_trains_no_element(tmp_path):
+    silent = {"train": "shipped:si-train@:3", "knobs": {"weight": 0.0}}
+    made = of_two_elements(tmp_path, heads={"silicon": silent})
+    assert trained_elements(made) == {32}
+    assert trained_elements(made, "silicon") == set()
+
+
+def test_crystals_of_a_further_head_are_no_unrelated_materials(tmp_path):
+    made = of_two_elements(tmp_path)
+    assert run(f"prove {made} --suite forgetting") == 0
+    groups = {one.group for one in RESULT.read(made).scores}
+    assert "near" in groups
+    assert "far" not in groups

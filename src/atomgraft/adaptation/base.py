@@ -25,6 +25,7 @@ from atomgraft.adaptation.penalty import (
 )
 from atomgraft.core.seeding import torch_generator
 from atomgraft.models.base import AbstractPotential, RowKey
+from atomgraft.models.elements import element_parameters
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,31 @@ class Adapted:
             for name, value in self.movement.weights(head).items():
                 merged.module.get_parameter(name).copy_(value)
         return merged
+
+    def trained_elements(
+        self, head: str, of_heads: Mapping[str, Set[int]]
+    ) -> frozenset[int]:
+        """Return the elements that the merged weights of a head were trained on.
+
+        Its own are among them. Those of other heads are where the weights that belong
+        to single elements are shared: such an element lacks no more than a reference
+        energy of this head. Where the head moves such weights for itself, as the
+        readout of a pair potential, or none move, another head trained nothing of the
+        element that this head uses.
+
+        Parameters
+        ----------
+        head
+            Whose.
+        of_heads
+            Atomic numbers of the structures that each head was trained on.
+        """
+        known = element_parameters(self.potential)
+        moved = self.movement.changes()
+        is_owned = any(f"{head}/{name}" in moved for name in known)
+        if is_owned or not known & moved.keys():
+            return frozenset(of_heads[head])
+        return frozenset[int]().union(*of_heads.values())
 
 
 def adapt_potential(

@@ -108,7 +108,10 @@ class AppliedMap:
 
 
 def decide_map(
-    wanted: ElementMap, base: AbstractPotential, structures: Sequence[Atoms]
+    wanted: ElementMap,
+    base: AbstractPotential,
+    structures: Sequence[Atoms],
+    others: Sequence[Atoms] = (),
 ) -> AppliedMap:
     """Find the donors and the scales that a map leaves open.
 
@@ -120,6 +123,8 @@ def decide_map(
         The model whose elements are donors.
     structures
         With labels, for scales that are fitted.
+    others
+        Further structures to train on.
 
     Raises
     ------
@@ -154,7 +159,9 @@ def decide_map(
         notes.append(
             f"{', '.join(donors)} keeps its own {' and '.join(base.element_constants)}."
         )
-    present = {int(number) for atoms in structures for number in atoms.numbers}
+    present = {
+        int(number) for atoms in (*structures, *others) for number in atoms.numbers
+    }
     absent = [one for one in donors if atomic_numbers[one] not in present]
     if absent:
         notes.append(

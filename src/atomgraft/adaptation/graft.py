@@ -44,10 +44,13 @@ class HeadCard:
         The head of the base it started from; none is the graft's own.
     reference_shifts
         eV per atom, by element symbol.
+    elements
+        Symbols of the structures that it was trained on; None in files of before.
     """
 
     source_head: str | None
     reference_shifts: Mapping[str, float]
+    elements: tuple[str, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,7 @@ class GraftCard:
     reference_shifts
         eV per atom, by element symbol.
     elements
-        Symbols covered by the training data.
+        Symbols of the structures that its target head was trained on.
     data_fingerprint
         Hash of the training structures.
     dtype
@@ -222,6 +225,34 @@ def load_graft(path: Path, base: AbstractPotential) -> Adapted:
             _round_references(adapted.source_of(name), base, start.reference_shifts)
     _fill(adapted, path, card.format)
     return adapted
+
+
+def trained_elements(
+    card: GraftCard, adapted: Adapted, head: str
+) -> frozenset[int] | None:
+    """Return the elements that the weights of a head were trained on.
+
+    Parameters
+    ----------
+    card
+        Of the graft.
+    adapted
+        The graft on its base.
+    head
+        `TARGET` or a further head.
+
+    Returns
+    -------
+    :
+        Atomic numbers; None where the card does not tell the elements of all heads.
+    """
+    of_heads: dict[str, frozenset[int]] = {}
+    symbols = {name: one.elements for name, one in card.heads.items()}
+    for name, own in {TARGET: card.elements, **symbols}.items():
+        if own is None:
+            return None
+        of_heads[name] = frozenset(atomic_numbers[symbol] for symbol in own)
+    return adapted.trained_elements(head, of_heads)
 
 
 def _round_references(

@@ -72,7 +72,7 @@ class Subject:
     structures
         Held out, with labels; may be empty.
     elements
-        Atomic numbers of the training set.
+        Atomic numbers of the training sets of all heads.
     base
         The source model, which tells what it knows.
     """

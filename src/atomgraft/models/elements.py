@@ -10,9 +10,48 @@ from ase.data import chemical_symbols
 from torch import Tensor
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.models.base import AbstractPotential, Block, RowKey
+from atomgraft.models.base import (
+    REFERENCE_ENERGIES,
+    SCALE,
+    AbstractPotential,
+    Block,
+    RowKey,
+)
 
 PotentialT = TypeVar("PotentialT", bound=AbstractPotential)
+
+
+def element_parameters(potential: AbstractPotential) -> frozenset[str]:
+    """Return the parameters with weights of single elements.
+
+    Reference energies and scales are not among them.
+
+    Parameters
+    ----------
+    potential
+        Of any framework.
+
+    Examples
+    --------
+    >>> from atomgraft.models.pair import stillinger_weber
+    >>> "readout" in element_parameters(stillinger_weber(["Si"]))
+    True
+    """
+    fixed = (*potential.roles[REFERENCE_ENERGIES], *potential.roles.get(SCALE, ()))
+    places = potential.element_places()
+    return frozenset(
+        name
+        for name, _ in potential.module.named_parameters()
+        if name not in fixed
+        and (
+            name in places
+            or any(
+                isinstance(key, int) and key > 0
+                for block in potential.blocks(name)
+                for key in (*block.row_keys, *block.column_keys)
+            )
+        )
+    )
 
 
 def copy_elements(potential: AbstractPotential, donors: Mapping[int, int]) -> None:

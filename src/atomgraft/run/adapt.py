@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from ase.data import chemical_symbols
+
+from atomgraft.adaptation.axes import TARGET
 from atomgraft.adaptation.graft import GRAFT, GraftCard, HeadCard, write_graft
 from atomgraft.core.outputs import Outputs, examine, held, list_folder
 from atomgraft.core.provenance import now
@@ -26,7 +29,7 @@ from atomgraft.run.record import (
     StreamRecord,
     TrainingRecord,
 )
-from atomgraft.run.setup import Setup, set_up
+from atomgraft.run.setup import Setup, set_up, trained_on
 from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, refuse_other_spec, spec_text
 from atomgraft.run.structures import RunData
 from atomgraft.study.sessions import Clock, provenance
@@ -226,6 +229,10 @@ def _result(
 
 def _graft_card(spec: RunSpec, inputs: Inputs, setup: Setup, folder: Path) -> GraftCard:
     data = data_card("train", (), inputs.train)
+    elements = {
+        head: tuple(chemical_symbols[number] for number in sorted(numbers))
+        for head, numbers in trained_on(spec, inputs).items()
+    }
     return GraftCard(
         base=spec.base,
         base_hash=inputs.base_hash,
@@ -234,14 +241,16 @@ def _graft_card(spec: RunSpec, inputs: Inputs, setup: Setup, folder: Path) -> Gr
         axes=spec.axes.model_dump(mode="json"),
         seed=spec.seed,
         reference_shifts=setup.reference.shifts,
-        elements=data.elements,
+        elements=elements.get(TARGET, ()),
         data_fingerprint=data.fingerprint,
         dtype=spec.dtype,
         made_in=made_in(folder),
         element_map=inputs.element_map,
         heads={
             head.name: HeadCard(
-                source_head=head.source_head, reference_shifts=head.reference.shifts
+                source_head=head.source_head,
+                reference_shifts=head.reference.shifts,
+                elements=elements.get(head.name, ()),
             )
             for head in setup.heads
         },

@@ -10,7 +10,7 @@ from ase.data import atomic_numbers, chemical_symbols
 
 from atomgraft.adaptation.axes import TARGET, ElementMap
 from atomgraft.adaptation.element_maps import AppliedMap, decide_map
-from atomgraft.adaptation.graft import GRAFT, load_graft, read_card
+from atomgraft.adaptation.graft import GRAFT, load_graft, read_card, trained_elements
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.kernels import KernelName
 from atomgraft.core.progress import Progress, told
@@ -311,14 +311,13 @@ def merged_run(
     merged = adapted.merged(head or TARGET)
     is_fresh = source.card.is_untrained or adapted.axes.starts.weights == "fresh"
     unknown = source.elements if is_fresh else source.card.untrained
-    if card.heads:  # whose elements the card does not tell
-        unknown = frozenset[int]()
+    trained = trained_elements(card, adapted, head or TARGET)
     merged.card = dataclasses.replace(
         merged.card,
         name=str(folder),
         is_untrained=False,
         is_mapped=False,
-        untrained=unknown - numbers_of(card.elements),
+        untrained=frozenset() if trained is None else unknown - trained,
     )
     return merged
 
@@ -351,12 +350,13 @@ def read_inputs(
     data = data or read_run_data(spec)
     base = load_base(spec.base, head=spec.head, trust=trust, kernels=spec.kernels)
     wanted = spec.axes.starts.map
-    base, applied = started(base, wanted, data.own.train)
+    others = [atoms for one in data.heads.values() for atoms in one.train]
+    base, applied = started(base, wanted, data.own.train, others)
     knowledge = knowledge_of(base, progress)
     findings = _check_against(spec, data, knowledge)
     notices = notices_of((*data.findings, *findings))
     notices += [] if applied is None else applied.notes
-    notices += _never_trained(base, data.own.train)
+    notices += _never_trained(base, [*data.own.train, *others])
     train, note = without_lone_atoms(list(data.own.train))
     notices += [note] if note else []
     validation: Sequence[Atoms] = data.own.validation
@@ -403,6 +403,7 @@ def started(
     base: AbstractPotential,
     wanted: ElementMap | None,
     structures: Sequence[Atoms],
+    others: Sequence[Atoms] = (),
 ) -> tuple[AbstractPotential, AppliedMap | None]:
     """Return the model that a run starts from, and its map.
 
@@ -414,6 +415,8 @@ def started(
         The map that the run asks for.
     structures
         To train on; scales are fitted to them.
+    others
+        Those of further heads.
 
     Raises
     ------
@@ -422,7 +425,7 @@ def started(
     """
     if wanted is None:
         return base, None
-    applied = decide_map(wanted, base, structures)
+    applied = decide_map(wanted, base, structures, others)
     return applied.apply(base), applied
 
 

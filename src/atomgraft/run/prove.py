@@ -204,7 +204,7 @@ def prove(
         subject = Subject(
             files=(*specs_today(spec, result.made_in, folder)[0].train, *test),
             structures=structures,
-            elements=numbers_of(result.data[0].elements),
+            elements=_trained_elements(result),
             base=base,
         )
         asked = suites_of(names, subject, suites)
@@ -247,6 +247,12 @@ def prove(
         RESULT.write(folder, result)
         write_errors(folder / GRAFT, _card_errors(result))
         return result
+
+
+def _trained_elements(result: RunResult) -> set[int]:
+    """Return the elements that any head of a run was trained on."""
+    trained = (one for one in result.data if one.role == "train")
+    return numbers_of([symbol for one in trained for symbol in one.elements])
 
 
 def _answered(result: RunResult) -> set[str]:

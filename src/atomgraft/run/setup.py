@@ -248,12 +248,26 @@ def _adapted(
         seed=spec.seed,
         heads=starts,
         anchors=inputs.anchors,
-        elements=_elements(spec, inputs),
+        elements=trained_on(spec, inputs),
     )
 
 
-def _elements(spec: RunSpec, inputs: Inputs) -> dict[str, frozenset[int]]:
-    """Return the atomic numbers that each head is trained on."""
+def trained_on(spec: RunSpec, inputs: Inputs) -> dict[str, frozenset[int]]:
+    """Return the atomic numbers that each head is trained on.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    inputs
+        What it reads.
+
+    Returns
+    -------
+    :
+        By head, `SOURCE` for what is rehearsed; a head that is never seen, or counts
+        nothing, has no entry.
+    """
     streams = {TARGET: (spec.knobs, inputs.train)} | {
         name: (spec.heads[name].knobs, head.train)
         for name, head in inputs.heads.items()

@@ -187,3 +187,42 @@ def test_modalities_of_a_base_are_heads_too():
     )
     [start] = predict_structures(adapted.merged("r2scan"), frames)
     assert start.energy == expected.energy
+
+
+OF_HEADS = {TARGET: {14}, "pbe": {32}, "xtb": frozenset()}
+"""What each head was trained on."""
+
+
+@pytest.mark.parametrize(
+    ("name", "axes", "trained"),
+    [
+        ("sevennet:tiny:Si,Ge", {}, [{14, 32}, {14, 32}, {14, 32}]),
+        ("sevennet:tiny:Si,Ge", {"moves": LowRankDeltas()}, [{14, 32}] * 3),
+        ("sevennet:tiny:Si,Ge", {"owns": WholeWeights()}, [{14}, {32}, set()]),
+        (
+            "sevennet:tiny:Si,Ge",
+            {"owns": LowRankDeltas(roles=("embedding",))},
+            [{14}, {32}, set()],
+        ),
+        (
+            "sevennet:tiny:Si,Ge",
+            {"moves": WholeWeights(roles=("readout",))},
+            [{14}, {32}, set()],
+        ),
+        ("pair:sw-sige", {}, [{14}, {32}, set()]),
+    ],
+    ids=["shared", "low rank", "owned", "owned delta", "readout alone", "pair"],
+)
+def test_an_element_of_another_head_is_trained_where_its_weights_are_shared(
+    name, axes, trained
+):
+    heads = {"pbe": HeadStart(), "xtb": HeadStart()}
+    adapted = adapted_with(in_precision(name, torch.float64), heads, **axes)
+    found = [adapted.trained_elements(head, OF_HEADS) for head in OF_HEADS]
+    assert found == trained
+
+
+@pytest.mark.parametrize("moves", [WholeWeights(), WholeWeights(roles=("readout",))])
+def test_without_further_heads_an_element_of_the_data_is_trained(potential, moves):
+    adapted = adapted_with(potential, {}, moves=moves)
+    assert adapted.trained_elements(TARGET, {TARGET: {14}}) == {14}

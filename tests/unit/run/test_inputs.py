@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
+from atomgraft.adaptation.axes import ElementMap
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
 from atomgraft.data.checks.suite import Sets, examine
@@ -307,3 +308,26 @@ def test_a_base_with_fresh_weights_has_no_opinion():
     assert knowledge_of(fresh).predict is None
     assert knowledge_of(fresh).elements == {14}
     assert knowledge_of(loaded(SILICON)).predict is not None
+
+
+def test_elements_of_a_further_head_are_named_too(monkeypatch):
+    base = loaded("pair:sw-sige").clone()
+    base.card = dataclasses.replace(base.card, untrained=frozenset({32}))
+    monkeypatch.setattr("atomgraft.run.inputs.load_base", lambda *_, **__: base)
+    spec = parse_spec(
+        {
+            "base": "sige",
+            "train": "shipped:si-train@:3",
+            "recipe": "full",
+            "heads": {"germanium": {"train": "shipped:ge-train@:3"}},
+        },
+        "test",
+    )
+    told = " ".join(read_inputs(spec).notices)
+    assert "sw-sige has room for Ge and was never trained on it" in told
+    mapped = spec.axes.starts.model_copy(
+        update={"map": ElementMap(elements={"Ge": "Si"})}
+    )
+    axes = spec.axes.model_copy(update={"starts": mapped})
+    told = " ".join(read_inputs(spec.model_copy(update={"axes": axes})).notices)
+    assert "is mapped, but in no training structure" not in told
