@@ -131,30 +131,7 @@ def decide_map(
     BadInputError
         The base lacks a donor, or there are no forces to fit to.
     """
-    notes: list[str] = []
-    donors: dict[str, str] = {}
-    for element, donor in wanted.elements.items():
-        if donor == AUTO:
-            trained = base.elements - base.card.untrained
-            donor, reason = most_similar(element, trained, wanted.elements)
-            notes.append(reason)
-        elif atomic_numbers[donor] in base.card.untrained:
-            raise BadInputError(
-                f"The map takes {element} from {donor}, on which {base.card.name} was"
-                " never trained: its weights there are random.",
-                "A donor must be an element that the base was trained on.",
-                f"Choose another, or let it be found: --map auto:{element}",
-            )
-        elif atomic_numbers[donor] not in base.elements:
-            raise BadInputError(
-                f"The map takes {element} from {donor}, which {base.card.name} does "
-                "not support.",
-                "A donor must be an element of the base.",
-                f"Choose another, or use --map auto:{element}",
-            )
-        else:
-            notes.append(f"{element} takes the weights of {donor}.")
-        donors[element] = donor
+    donors, notes = _donors(wanted, base)
     if base.element_constants and donors:
         notes.append(
             f"{', '.join(donors)} keeps its own {' and '.join(base.element_constants)}."
@@ -194,6 +171,37 @@ def decide_map(
     return AppliedMap(
         donors=donors, length=float(length), energy=float(energy), notes=tuple(notes)
     )
+
+
+def _donors(
+    wanted: ElementMap, base: AbstractPotential
+) -> tuple[dict[str, str], list[str]]:
+    """Return the donor of each element, with a note on each."""
+    notes: list[str] = []
+    donors: dict[str, str] = {}
+    for element, donor in wanted.elements.items():
+        if donor == AUTO:
+            trained = base.elements - base.card.untrained
+            donor, reason = most_similar(element, trained, wanted.elements)
+            notes.append(reason)
+        elif atomic_numbers[donor] in base.card.untrained:
+            raise BadInputError(
+                f"The map takes {element} from {donor}, on which {base.card.name} was"
+                " never trained: its weights there are random.",
+                "A donor must be an element that the base was trained on.",
+                f"Choose another, or let it be found: --map auto:{element}",
+            )
+        elif atomic_numbers[donor] not in base.elements:
+            raise BadInputError(
+                f"The map takes {element} from {donor}, which {base.card.name} does "
+                "not support.",
+                "A donor must be an element of the base.",
+                f"Choose another, or use --map auto:{element}",
+            )
+        else:
+            notes.append(f"{element} takes the weights of {donor}.")
+        donors[element] = donor
+    return donors, notes
 
 
 def most_similar(
