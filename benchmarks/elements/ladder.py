@@ -66,7 +66,7 @@ class Way:
     @property
     def rates(self) -> tuple[float, ...]:
         """Learning rates to choose from."""
-        return (5e-4, 1e-3, 2e-3, 4e-3) if self.source else (1e-2, 2e-2, 4e-2)
+        return (5e-4, 1e-3, 2e-3, 4e-3) if self.source else (5e-3, 1e-2, 2e-2, 4e-2)
 
 
 WAYS = tuple(

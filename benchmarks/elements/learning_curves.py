@@ -173,7 +173,7 @@ class Arm:
 
 SCALED = "@fit@fit"
 ARMS = (
-    Arm("fresh weights", "scratch", rates=(1e-2, 2e-2, 4e-2)),
+    Arm("fresh weights", "scratch", rates=(5e-3, 1e-2, 2e-2, 4e-2)),
     Arm("random row", "full", rates=(3e-3, 9e-3, 2.7e-2, 8e-2), is_random=True),
     Arm("map", "full", ""),
     Arm("map and scales", "full", SCALED),
