@@ -22,8 +22,8 @@ from atomgraft.evaluation.survival.criteria import (
     limits_of_run,
     outcomes,
 )
-from atomgraft.evaluation.survival.system import repeated, system_of
 from atomgraft.evaluation.survival.trials import Plan, run_trial
+from atomgraft.evaluation.systems import repeated, system_of
 from atomgraft.models.base import AbstractPotential, PotentialCard
 from atomgraft.models.pair import PRESETS
 

@@ -1,7 +1,7 @@
 """Axes, layout and markers that all plots share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from atomgraft.page.blocks import LegendEntry, PlotlyFigure
@@ -13,6 +13,13 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-ser
 
 SYMBOLS = {"base": "circle", "adapted": "diamond", "scratch": "triangle"}
 """A shape for each model, so that colour is never the only difference."""
+
+LINES = {
+    "base": ("dot", "dots"),
+    "adapted": ("solid", "line"),
+    "scratch": ("dash", "dashes"),
+}
+"""For each model, how plotly and how the legend calls its line."""
 
 PLOTLY_SYMBOLS = {
     "circle": "circle",
@@ -172,4 +179,19 @@ def model_legend(
         )
         for model, name in MODEL_NAMES.items()
         if model in shown
+    )
+
+
+def model_line(model: str) -> dict[str, Any]:
+    """Return the line of a model: its dashes and its colour."""
+    return {"color": f"@{model}", "width": 1.8, "dash": LINES[model][0]}
+
+
+def line_legend(models: Iterable[str]) -> tuple[LegendEntry, ...]:
+    """Return the legend of a figure with a line for each model, in this order."""
+    return tuple(
+        LegendEntry(
+            key=model, label=MODEL_NAMES[model], colour=model, symbol=LINES[model][1]
+        )
+        for model in models
     )

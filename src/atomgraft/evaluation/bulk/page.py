@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from atomgraft.core.units import EV_IN_MEV
 from atomgraft.evaluation.bulk.record import BulkRecord, Curve, Property
-from atomgraft.page.axes import axis, figure, layout
+from atomgraft.page.axes import axis, figure, layout, line_legend, model_line
 from atomgraft.page.blocks import (
     Alert,
     Block,
     Facts,
     Figure,
     Folded,
-    LegendEntry,
     Plot,
     Section,
     Table,
@@ -20,10 +19,6 @@ from atomgraft.page.wording import MISSING, MODEL_NAMES, capitalised, number_tex
 from atomgraft.records.scores import ModelName
 
 _ORDER: tuple[ModelName, ...] = ("base", "adapted", "scratch")
-
-_DASHES = {"base": "dot", "adapted": "solid", "scratch": "dash"}
-
-_SYMBOLS = {"base": "dots", "adapted": "line", "scratch": "dashes"}
 
 _HEIGHT = 300
 
@@ -155,15 +150,7 @@ def _figure(record: BulkRecord, name: str) -> Figure:
                 figure=figure([_trace(one) for one in record.curves], plan),
             ),
         ),
-        legend=tuple(
-            LegendEntry(
-                key=one.model,
-                label=MODEL_NAMES[one.model],
-                colour=one.model,
-                symbol=_SYMBOLS[one.model],
-            )
-            for one in record.curves
-        ),
+        legend=line_legend(one.model for one in record.curves),
         table=_points(record),
     )
 
@@ -177,11 +164,7 @@ def _trace(curve: Curve) -> dict[str, object]:
         "meta": {"key": curve.model},
         "x": list(curve.volumes),
         "y": [EV_IN_MEV * (one - lowest) for one in curve.energies],
-        "line": {
-            "color": f"@{curve.model}",
-            "width": 1.8,
-            "dash": _DASHES[curve.model],
-        },
+        "line": model_line(curve.model),
         "hovertemplate": (
             "%{x:.2f} Å³/atom: %{y:.1f} meV/atom<extra>%{fullData.name}</extra>"
         ),

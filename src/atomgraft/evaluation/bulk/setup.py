@@ -11,7 +11,7 @@ from atomgraft.data.sources import parse_source
 from atomgraft.data.structure_files import read_structure
 from atomgraft.evaluation.bulk.spec import BulkOptions
 from atomgraft.evaluation.suite import Subject
-from atomgraft.evaluation.survival.system import common_crystal
+from atomgraft.evaluation.systems import common_crystal
 from atomgraft.lattice.symmetry import EXACT_SYMPREC, spglib_group, standardised
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
+from atomgraft.evaluation.moving import FS_PER_PS
 from atomgraft.evaluation.suite import Answers
 from atomgraft.evaluation.survival.criteria import (
     Limits,
@@ -30,7 +31,7 @@ from atomgraft.evaluation.survival.record import (
     group_of,
 )
 from atomgraft.evaluation.survival.spec import SurvivalOptions
-from atomgraft.evaluation.survival.trials import FS_PER_PS, Plan, Trial
+from atomgraft.evaluation.survival.trials import Plan, Trial
 from atomgraft.metrics.intervals import mean_interval
 from atomgraft.metrics.survival import kaplan_meier, log_rank, restricted_mean
 from atomgraft.records.scores import ModelName, Score

@@ -11,9 +11,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from atomgraft.core.units import EV_IN_MEV
 from atomgraft.dynamics.replicas import KELVIN
-from atomgraft.evaluation.survival.system import BIN, System, features, pair_keys
 from atomgraft.evaluation.survival.trials import Plan, Trial
 from atomgraft.evaluation.survival.watcher import BROKEN, CLOSE, HOT
+from atomgraft.evaluation.systems import BIN, System, features, pair_keys
 
 MARGIN = 1.5
 """Times the largest departure of the reference from itself."""

@@ -3,22 +3,17 @@
 from typing import Any
 
 from atomgraft.evaluation.survival.record import Condition, Motion, SurvivalRecord
-from atomgraft.page.axes import axis, figure, layout
+from atomgraft.page.axes import axis, figure, layout, line_legend, model_line
 from atomgraft.page.blocks import (
     Block,
     Facts,
     Figure,
-    LegendEntry,
     Note,
     Plot,
     Section,
     Table,
 )
 from atomgraft.page.wording import MODEL_NAMES, number_text
-
-_DASHES = {"base": "dot", "adapted": "solid", "scratch": "dash"}
-
-_SYMBOLS = {"base": "dots", "adapted": "line", "scratch": "dashes"}
 
 _HEIGHT = 260
 
@@ -56,15 +51,7 @@ def _figure(record: SurvivalRecord, judged: list[Condition]) -> Figure:
             f"to the end, {number_text(record.horizon)} ps, are censored there."
         ),
         plots=tuple(_plot(record, one) for one in judged),
-        legend=tuple(
-            LegendEntry(
-                key=one,
-                label=MODEL_NAMES[one],
-                colour=one,
-                symbol=_SYMBOLS[one],
-            )
-            for one in present
-        ),
+        legend=line_legend(present),
         table=_endings(judged),
     )
 
@@ -101,12 +88,7 @@ def _trace(record: SurvivalRecord, motion: Motion) -> dict[str, Any]:
         "meta": {"key": motion.model},
         "x": [*motion.times, record.horizon],
         "y": [*percent, percent[-1]],
-        "line": {
-            "shape": "hv",
-            "color": f"@{motion.model}",
-            "width": 1.8,
-            "dash": _DASHES[motion.model],
-        },
+        "line": {"shape": "hv"} | model_line(motion.model),
         "hovertemplate": "%{x:.2f} ps: %{y:.0f} %<extra>%{fullData.name}</extra>",
     }
 

@@ -41,13 +41,15 @@ class SurvivalSuite(AbstractSuite):
     Options = SurvivalOptions
 
     def __init__(self, subject: Subject, options: SuiteOptions) -> None:
-        from atomgraft.evaluation.survival.setup import crystal_of, frames_of, plan_of
+        from atomgraft.evaluation.moving import crystal_of, frames_of
+        from atomgraft.evaluation.survival.setup import plan_of
         from atomgraft.lattice.forces import require_known
         from atomgraft.models.loading import load_potential
 
         self.options = cast("SurvivalOptions", options)
-        self.frames = frames_of(subject)
-        self.plan = plan_of(self.options, crystal_of(self.options, self.frames))
+        self.frames = frames_of(subject, SUITE)
+        crystal = crystal_of(self.options.structure, self.frames, SUITE)
+        self.plan = plan_of(self.options, crystal)
         self.reference = None
         if self.options.reference not in {"", BASE_ITSELF}:
             self.reference = load_potential(self.options.reference)
@@ -58,8 +60,9 @@ class SurvivalSuite(AbstractSuite):
         self, contestants: Contestants, progress: Progress | None = None
     ) -> Answers:
         """Run all contestants and the reference, and compare them."""
+        from atomgraft.evaluation.moving import run_all
         from atomgraft.evaluation.survival.answers import answers
-        from atomgraft.evaluation.survival.trials import run_all
+        from atomgraft.evaluation.survival.trials import run_trial
 
         base = contestants.models["base"]
         reference = self.reference
@@ -67,7 +70,15 @@ class SurvivalSuite(AbstractSuite):
             reference = reference.clone(device=base.device)
         elif self.options.reference == BASE_ITSELF:
             reference = base
-        trials, own = run_all(contestants, reference, self.plan, progress)
+        trials, own = run_all(
+            SUITE,
+            contestants,
+            reference,
+            lambda model, seed, folder, tell: run_trial(
+                model, self.plan, seed=seed, folder=folder, progress=tell
+            ),
+            progress,
+        )
         return answers(self.options, self.plan, self.frames, trials, own)
 
     @classmethod

@@ -8,21 +8,17 @@ import numpy as np
 from ase import Atoms
 from jaxtyping import Float, Int
 
-from atomgraft.core.progress import Count, Progress, counting, part
+from atomgraft.core.progress import Count
 from atomgraft.core.seeding import derived_seed
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.dynamics.mover import BatchedMover
 from atomgraft.dynamics.recording import Recording
 from atomgraft.dynamics.replicas import Replica, heated
 from atomgraft.dynamics.runs import Schedule, run
-from atomgraft.evaluation.suite import Contestants
-from atomgraft.evaluation.survival.record import SUITE
-from atomgraft.evaluation.survival.system import System, features
+from atomgraft.evaluation.moving import FS_PER_PS
 from atomgraft.evaluation.survival.watcher import BROKEN, DONE, FINE, Watcher
+from atomgraft.evaluation.systems import System, features
 from atomgraft.models.base import AbstractPotential
-from atomgraft.records.scores import ModelName
-
-FS_PER_PS = 1000.0
 
 MEV = 1000.0
 
@@ -119,45 +115,6 @@ class Trial:
     structure: Float[np.ndarray, "replicas windows features"]
     intact: Float[np.ndarray, "replicas windows"]
     drifts: Float[np.ndarray, " energies"]
-
-
-def run_all(
-    contestants: Contestants,
-    reference: AbstractPotential | None,
-    plan: Plan,
-    progress: Progress | None = None,
-) -> tuple[dict[ModelName, list[Trial]], list[Trial] | None]:
-    """Put the crystal in motion under all contestants, with the same seeds.
-
-    Parameters
-    ----------
-    contestants
-        Their work is kept below their folder, if they have one.
-    reference
-        A model that sets the limits, with seeds of its own; none sets none.
-    plan
-        What each of them does.
-    progress
-        Called with who runs, steps done and steps of all.
-
-    Returns
-    -------
-    :
-        Trials by model and temperature, and those of the reference.
-    """
-    runs: list[tuple[str, AbstractPotential, int]] = [
-        (name, model, contestants.seed) for name, model in contestants.models.items()
-    ]
-    if reference is not None:
-        seed = derived_seed(contestants.seed, "reference")
-        runs.insert(0, ("reference", reference, seed))
-    found: dict[str, list[Trial]] = {}
-    for k, (name, model, seed) in enumerate(runs):
-        tell = counting(part(progress, k, len(runs)), f"md: {name}")
-        place = contestants.folder
-        folder = None if place is None else place / SUITE / name
-        found[name] = run_trial(model, plan, seed=seed, folder=folder, progress=tell)
-    return {name: found[name] for name in contestants.models}, found.get("reference")
 
 
 def run_trial(

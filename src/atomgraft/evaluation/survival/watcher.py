@@ -13,7 +13,7 @@ from atomgraft.dynamics.replicas import (
     temperatures,
 )
 from atomgraft.dynamics.runs import AbstractObserver
-from atomgraft.evaluation.survival.system import System, histogram, intact_share
+from atomgraft.evaluation.systems import System, histogram, intact_share
 
 N_SIGMA = 5.0
 """Of the canonical distribution; as rare as for a normal one, 3 in 10 million."""

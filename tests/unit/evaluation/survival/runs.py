@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from ase.build import bulk
 
-from atomgraft.evaluation.survival.system import repeated, system_of
 from atomgraft.evaluation.survival.trials import Plan, Trial
+from atomgraft.evaluation.systems import repeated, system_of
 
 SILICON = bulk("Si", cubic=True)
 

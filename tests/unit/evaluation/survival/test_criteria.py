@@ -15,12 +15,6 @@ from atomgraft.evaluation.survival.criteria import (
     limits_of_run,
     outcomes,
 )
-from atomgraft.evaluation.survival.system import (
-    features,
-    histogram,
-    repeated,
-    system_of,
-)
 from atomgraft.evaluation.survival.trials import run_trial
 from atomgraft.evaluation.survival.watcher import (
     BROKEN,
@@ -29,6 +23,12 @@ from atomgraft.evaluation.survival.watcher import (
     HOT,
     Watcher,
     highest_temperature,
+)
+from atomgraft.evaluation.systems import (
+    features,
+    histogram,
+    repeated,
+    system_of,
 )
 from atomgraft.models.pair import PRESETS
 from tests.unit.dynamics.crystals import mover_of

@@ -116,7 +116,13 @@ def _conventional(mean: Atoms) -> Atoms:
     return ideal if abs(change) < SAME_VOLUME else mean
 
 
-def repeated(crystal: Atoms, n_atoms: int, supercell: Sequence[int] = ()) -> Atoms:
+def repeated(
+    crystal: Atoms,
+    n_atoms: int,
+    supercell: Sequence[int] = (),
+    *,
+    suite: str = "md",
+) -> Atoms:
     """Return a supercell with a number of atoms or more, as near a cube as may be.
 
     Parameters
@@ -127,6 +133,8 @@ def repeated(crystal: Atoms, n_atoms: int, supercell: Sequence[int] = ()) -> Ato
         At least.
     supercell
         Repetitions, one for all directions or one for each; wins over `n_atoms`.
+    suite
+        Whose setting this is, for messages.
 
     Raises
     ------
@@ -145,7 +153,7 @@ def repeated(crystal: Atoms, n_atoms: int, supercell: Sequence[int] = ()) -> Ato
             raise BadInputError(
                 f"The supercell is {list(supercell)}.",
                 "One number, or one for each direction, is needed.",
-                "Write --set md.supercell=2",
+                f"Write --set {suite}.supercell=2",
             )
         times = [*supercell] * (3 // len(supercell))
         return crystal.repeat(times)
@@ -158,8 +166,15 @@ def repeated(crystal: Atoms, n_atoms: int, supercell: Sequence[int] = ()) -> Ato
     return crystal.repeat(times.tolist())
 
 
-def system_of(atoms: Atoms) -> System:
+def system_of(atoms: Atoms, *, suite: str = "md") -> System:
     """Return what a crystal at its sites is watched by.
+
+    Parameters
+    ----------
+    atoms
+        The supercell.
+    suite
+        That watches it, for messages.
 
     Raises
     ------
@@ -175,7 +190,7 @@ def system_of(atoms: Atoms) -> System:
             f"The supercell of {atoms.get_chemical_formula()} is {2 * reach:.3g} Å "
             "thin.",
             "It must hold a sphere of twice the neighbour distance.",
-            "Take a larger one: --set md.atoms=64",
+            f"Take a larger one: --set {suite}.atoms=64",
         )
     intact = _between_shells(distances / neighbour) * neighbour
     i, j, shifts = neighbour_list("ijS", atoms, intact)

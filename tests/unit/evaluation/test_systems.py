@@ -8,7 +8,7 @@ from ase.geometry.rdf import get_rdf
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.evaluation.survival.criteria import _distribution
-from atomgraft.evaluation.survival.system import (
+from atomgraft.evaluation.systems import (
     common_crystal,
     features,
     histogram,

@@ -1,0 +1,141 @@
+"""What suites share that put a crystal in motion: which one, and under which models."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from ase import Atoms
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.progress import Count, Progress, counting, part
+from atomgraft.core.seeding import derived_seed
+from atomgraft.data.readers import read_structures
+from atomgraft.data.sources import parse_source
+from atomgraft.data.structure_files import read_structure
+from atomgraft.evaluation.suite import Contestants, Subject
+from atomgraft.evaluation.systems import common_crystal
+from atomgraft.models.base import AbstractPotential
+from atomgraft.records.scores import ModelName
+
+FS_PER_PS = 1000.0
+
+TIMESTEPS = ((3.0, 0.5), (20.0, 1.0))
+"""Largest mass of the lightest element, u, and the timestep that goes with it, fs."""
+
+TIMESTEP = 2.0
+"""fs, for heavier elements."""
+
+Result = TypeVar("Result")
+
+Trial = Callable[[AbstractPotential, int, Path | None, Count | None], Result]
+"""Puts the crystal in motion under a model, with a seed, in a folder."""
+
+
+def frames_of(subject: Subject, suite: str) -> list[Atoms]:
+    """Return training and test frames; only their geometry counts here.
+
+    Parameters
+    ----------
+    subject
+        What is judged.
+    suite
+        That reads them, for messages.
+
+    Raises
+    ------
+    BadInputError
+        A file cannot be read.
+    """
+    if not subject.files:
+        return list(subject.structures)
+    try:
+        return read_structures(subject.files)
+    except BadInputError as error:
+        raise BadInputError(
+            f"The suite {suite} reads the structures of the run, and {error.came}",
+            error.needed,
+            "Repair the file; the suite needs no labels.",
+        ) from error
+
+
+def crystal_of(structure: str, frames: list[Atoms], suite: str) -> Atoms:
+    """Return the crystal that was named, or the one that most frames are of.
+
+    Parameters
+    ----------
+    structure
+        A file; empty looks among the frames.
+    frames
+        Of the run.
+    suite
+        That moves it, for messages.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read, or there is no crystal among the frames.
+    """
+    if structure:
+        return read_structure(parse_source(structure))
+    found = common_crystal(frames)
+    if found is None:
+        raise BadInputError(
+            f"The suite {suite} needs a crystal, and the run's files hold none.",
+            "A structure that is periodic in all directions is needed.",
+            f"Name a file: --set {suite}.structure=POSCAR",
+        )
+    return found
+
+
+def fitting_timestep(atoms: Atoms) -> float:
+    """Return a timestep that suits the lightest element, fs.
+
+    Examples
+    --------
+    >>> fitting_timestep(Atoms("Si")), fitting_timestep(Atoms("OH"))
+    (2.0, 0.5)
+    """
+    lightest = float(atoms.get_masses().min())
+    return next((step for mass, step in TIMESTEPS if lightest < mass), TIMESTEP)
+
+
+def run_all(
+    suite: str,
+    contestants: Contestants,
+    reference: AbstractPotential | None,
+    trial: Trial[Result],
+    progress: Progress | None = None,
+) -> tuple[dict[ModelName, Result], Result | None]:
+    """Put the crystal in motion under all contestants, with the same seeds.
+
+    Parameters
+    ----------
+    suite
+        Whose folder keeps the work, if the contestants have one.
+    contestants
+        Each runs once.
+    reference
+        A model that they are compared with, with seeds of its own; it runs first.
+    trial
+        What each of them does.
+    progress
+        Called with who runs, steps done and steps of all.
+
+    Returns
+    -------
+    :
+        Results by model, and that of the reference.
+    """
+    runs: list[tuple[str, AbstractPotential, int]] = [
+        (name, model, contestants.seed) for name, model in contestants.models.items()
+    ]
+    if reference is not None:
+        seed = derived_seed(contestants.seed, "reference")
+        runs.insert(0, ("reference", reference, seed))
+    found: dict[str, Result] = {}
+    for k, (name, model, seed) in enumerate(runs):
+        tell = counting(part(progress, k, len(runs)), f"{suite}: {name}")
+        place = contestants.folder
+        folder = None if place is None else place / suite / name
+        found[name] = trial(model, seed, folder, tell)
+    return {name: found[name] for name in contestants.models}, found.get("reference")
