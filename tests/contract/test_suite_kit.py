@@ -36,6 +36,15 @@ SETTINGS = {
         "window": 0.02,
         "drift_time": 0.04,
     },
+    "motion": {
+        "reference": "pair:sw-si",
+        "supercell": (1,),
+        "melt": 3000.0,
+        "melt_time": 0.02,
+        "settle": 0.02,
+        "time": 0.12,
+        "window": 0.06,
+    },
 }
 SLOW = {"phonons"}
 NEEDS = {"bulk": "matcalc"}

@@ -26,6 +26,11 @@ METRIC_NAMES = {
     "log_rank_p_against_base": "log-rank p against base",
     "log_rank_p_against_scratch": "log-rank p against from scratch",
     "nve_drift": "drift, NVE",
+    "error": "error",
+    "change": "change",
+    "noise": "noise",
+    "p_same": "p same",
+    "mean": "mean",
 }
 """In the order of all tables; a metric that is not here comes last."""
 

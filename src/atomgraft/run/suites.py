@@ -24,6 +24,7 @@ SUITES.add_place("forgetting", "atomgraft.evaluation.suites:ForgettingSuite")
 SUITES.add_place("consistency", "atomgraft.evaluation.suites:ConsistencySuite")
 SUITES.add_place("phonons", "atomgraft.phonons.suite:PhononSuite")
 SUITES.add_place("bulk", "atomgraft.evaluation.bulk.suite:BulkSuite")
+SUITES.add_place("motion", "atomgraft.evaluation.motion.suite:MotionSuite")
 SUITES.add_place("md", "atomgraft.evaluation.survival.suite:SurvivalSuite")
 
 LABELS, FORGETTING = "labels", "forgetting"

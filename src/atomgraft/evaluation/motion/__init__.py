@@ -1,0 +1,1 @@
+"""The suite of motion: distances, angles, vibrations and melts of a material."""

@@ -1,0 +1,455 @@
+"""From what was seen of all models to scores, curves and what could not be told."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from atomgraft.evaluation.motion.measure import (
+    ANGLE_EDGES,
+    DISTANCES,
+    Key,
+    Measured,
+    Rows,
+    measured,
+    radial_rows,
+    shell_end,
+)
+from atomgraft.evaluation.motion.record import (
+    CHANCE,
+    CHANGE,
+    ERROR,
+    NOISE,
+    SUITE,
+    UNITS,
+    VALUE,
+    Comparison,
+    Curve,
+    Effect,
+    Failure,
+    MotionCondition,
+    MotionRecord,
+    Number,
+    group_name,
+)
+from atomgraft.evaluation.motion.setup import BIN, Condition, Plan
+from atomgraft.evaluation.motion.trials import Trial
+from atomgraft.evaluation.moving import FS_PER_PS
+from atomgraft.evaluation.suite import Answers
+from atomgraft.evaluation.survival.criteria import INTACT
+from atomgraft.metrics.differences import change_interval, difference
+from atomgraft.metrics.intervals import FEWEST, student_interval
+from atomgraft.metrics.spectra import (
+    HANN_WIDTH,
+    THZ,
+    as_density,
+    highest,
+    verlet_shift,
+)
+from atomgraft.page.wording import number_text
+from atomgraft.records.scores import ModelName, Score
+
+WARM = 0.1
+"""Relative difference between kinetic and asked temperature that is not chance: in
+four picoseconds of 64 atoms it is within 2 %."""
+
+SHIFTED = 0.01
+"""Relative error of the highest frequency from which on a timestep is too long."""
+
+REFERENCE = "reference"
+
+DIGITS = 5
+"""Significant digits of the values of curves."""
+
+Name = ModelName | Literal["reference"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Standard:
+    """What models are compared with.
+
+    Parameters
+    ----------
+    said
+        In words.
+    trials
+        By condition; none compares models with the base.
+    """
+
+    said: str
+    trials: Sequence[Trial] | None
+
+
+def answers(
+    plan: Plan,
+    trials: Mapping[ModelName, Sequence[Trial]],
+    standard: Standard,
+) -> Answers:
+    """Return scores, curves and what could not be told, of all conditions.
+
+    Parameters
+    ----------
+    plan
+        What every contestant has done.
+    trials
+        By model and condition.
+    standard
+        What they are compared with.
+    """
+    found: list[MotionCondition] = []
+    scores: list[Score] = []
+    unanswered: list[str] = []
+    for k, condition in enumerate(plan.conditions):
+        own: dict[Name, Trial] = {name: one[k] for name, one in trials.items()}
+        if standard.trials is not None:
+            own[REFERENCE] = standard.trials[k]
+        one = _Judged(plan=plan, condition=condition, trials=own, said=standard.said)
+        record, doubts = one.record()
+        found.append(record)
+        unanswered += doubts
+        scores += _runs(own, condition)
+        scores += _scores(record, has_reference=standard.trials is not None)
+    return Answers(
+        scores=tuple(scores),
+        details=_record(plan, standard, found).model_dump(mode="json"),
+        unanswered=tuple(unanswered),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """One condition, with the trials of all models and of the reference."""
+
+    plan: Plan
+    condition: Condition
+    trials: Mapping[Name, Trial]
+    said: str
+
+    @property
+    def against(self) -> Name:
+        """Whom all are compared with."""
+        return REFERENCE if REFERENCE in self.trials else "base"
+
+    @property
+    def place(self) -> str:
+        kind = "the melt" if self.condition.is_melt else "the crystal"
+        return f"{kind} at {self.condition.temperature:g} K"
+
+    def record(self) -> tuple[MotionCondition, list[str]]:
+        """Return everything of this condition, and sentences on what is missing."""
+        failures = tuple(
+            Failure(model=name, said=said)
+            for name, trial in self.trials.items()
+            for said in self._faults(trial)
+        )
+        nothing = MotionCondition(
+            temperature=self.condition.temperature,
+            is_melt=self.condition.is_melt,
+            cutoff=None,
+            failures=failures,
+        )
+        if obstacle := self._obstacle():
+            return nothing, [obstacle]
+        sound: dict[Name, Trial] = {
+            name: one for name, one in self.trials.items() if one.frames
+        }
+        radial = {name: radial_rows(one, self.plan) for name, one in sound.items()}
+        cutoff = shell_end(radial[self.against][""])
+        doubts = list(self._doubts())
+        if cutoff is None:
+            cutoff = self.plan.system.intact
+            doubts.append(
+                f"g(r) of {self.place} has no minimum below {self.plan.reach:g} Å; the "
+                f"first shell ends at {cutoff:.3g} Å, between those of the crystal."
+            )
+        found: dict[Name, Measured] = {
+            name: measured(
+                one,
+                radial[name],
+                cutoff,
+                self.plan,
+                is_melt=self.condition.is_melt,
+            )
+            for name, one in sound.items()
+        }
+        comparisons = tuple(self._compared(found))
+        filled = {
+            "cutoff": cutoff,
+            "curves": tuple(_curves(found)),
+            "numbers": tuple(_numbers(found)),
+            "comparisons": comparisons,
+        }
+        return nothing.model_copy(update=filled), doubts
+
+    def _obstacle(self) -> str | None:
+        """Return why nothing can be compared here, if so."""
+        trial, who = self.trials[self.against], self._who()
+        if trial.failures:
+            return (
+                f"{len(trial.failures)} runs of {who} failed in {self.place} "
+                f"({', '.join(sorted(set(trial.failures)))}); nothing is compared "
+                "there. Give a lower temperature or a shorter timestep: --set "
+                f"motion.timestep={self.plan.timestep / 2:g}"
+            )
+        if self.against != REFERENCE:
+            return None
+        if self._is_warm(trial):
+            return (
+                f"{capital(who)} is at {trial.temperatures.mean():.0f} K where "
+                f"{self.condition.temperature:g} K were asked: nothing is compared "
+                "there. Give a shorter timestep: --set "
+                f"motion.timestep={self.plan.timestep / 2:g}"
+            )
+        if self._has_molten(trial):
+            return (
+                f"{capital(who)} melts at {self.condition.temperature:g} K, where a "
+                "crystal was asked; nothing is compared there. Give a lower "
+                "temperature, or ask for the melt: --set motion.melt=K"
+            )
+        return None
+
+    def _who(self) -> str:
+        return f"the reference ({self.said})" if self.against == REFERENCE else "base"
+
+    def _is_warm(self, trial: Trial) -> bool:
+        asked = self.condition.temperature
+        heat = trial.temperatures
+        return len(heat) > 0 and abs(float(heat.mean()) - asked) > WARM * asked
+
+    def _has_molten(self, trial: Trial) -> bool:
+        intact = trial.intact
+        is_lost = len(intact) > 0 and float(intact.mean()) < INTACT
+        return is_lost and not self.condition.is_melt
+
+    def _faults(self, trial: Trial) -> Iterator[str]:
+        """Yield what is wrong with the runs of one model."""
+        if trial.failures:
+            n = len(trial.failures)
+            why = ", ".join(sorted(set(trial.failures)))
+            yield f"{n} of {n + len(trial.frames)} runs failed in {self.place}: {why}."
+        if self._is_warm(trial):
+            yield (
+                f"The kinetic temperature of {self.place} is "
+                f"{trial.temperatures.mean():.0f} K: the model heats or cools it."
+            )
+        if self._has_molten(trial):
+            yield f"The crystal melts at {self.condition.temperature:g} K."
+        intact = trial.intact
+        if self.condition.is_melt and len(intact) and intact.mean() >= INTACT:
+            yield (
+                f"{100 * intact.mean():.0f} % of the crystal's bonds are intact in "
+                f"{self.place}: it did not melt at {self.plan.melt:g} K. Raise "
+                "motion.melt or motion.melt_time."
+            )
+
+    def _doubts(self) -> Iterator[str]:
+        """Yield what limits the meaning of comparisons here."""
+        trial = self.trials[self.against]
+        spectra = trial.spectra
+        if spectra is None:
+            yield (
+                f"Vibrations of {self.place} are not compared: frames of {self.said} "
+                "need momenta, equal times (time=FEMTOSECONDS, or --set "
+                "motion.reference_interval=FS), and a whole window (motion.window) in "
+                f"each of {self.plan.n_replicas} blocks."
+            )
+            return
+        states = as_density(spectra, 1.0).sum(axis=1).mean(axis=0)
+        top = highest(states, self.plan.frequencies)
+        shift = verlet_shift(top, self.plan.timestep)
+        if shift > SHIFTED:
+            yield (
+                f"A timestep of {self.plan.timestep:g} fs is too long in {self.place}: "
+                f"it raises the highest frequency, {top:.3g} THz, by "
+                f"{100 * shift:.2g} %. Give a shorter one: --set "
+                f"motion.timestep={self.plan.timestep / 2:g}"
+            )
+
+    def _compared(self, found: Mapping[Name, Measured]) -> Iterator[Comparison]:
+        beside = found[self.against].rows
+        base = found.get("base")
+        for name, one in found.items():
+            if name in {REFERENCE, self.against}:
+                continue
+            for key, rows in one.rows.items():
+                if key in beside:
+                    theirs = None if base is None else base.rows.get(key)
+                    yield self._comparison(name, key, rows, beside[key], theirs)
+
+    def _comparison(
+        self,
+        name: Name,
+        key: Key,
+        rows: Rows,
+        beside: Rows,
+        base: Rows | None,
+    ) -> Comparison:
+        quantity, part = key
+        distance = DISTANCES[quantity]
+        found = difference(rows, beside, distance)
+        effect: Effect | None = None
+        if name != "base" and self.against == REFERENCE and base is not None:
+            effect = _effect(change_interval(rows, base, beside, distance))
+        return Comparison.model_validate(
+            {
+                "model": name,
+                "quantity": quantity,
+                "part": part,
+                "effect": effect,
+                "n_runs": len(rows),
+                **dataclasses.asdict(found),
+            }
+        )
+
+
+def capital(text: str) -> str:
+    """Return a sentence with a capital letter.
+
+    Examples
+    --------
+    >>> capital("the reference")
+    'The reference'
+    """
+    return text[:1].upper() + text[1:]
+
+
+def _effect(interval: tuple[float, float] | None) -> Effect:
+    if interval is None or interval[0] <= 0 <= interval[1]:
+        return "unclear"
+    return "better" if interval[1] < 0 else "worse"
+
+
+def _curves(found: Mapping[Name, Measured]) -> Iterator[Curve]:
+    for name, one in found.items():
+        for (quantity, part), rows in one.rows.items():
+            if quantity not in UNITS:
+                mean = rows.mean(axis=0)
+                yield Curve(
+                    model=name, quantity=quantity, part=part, values=_rounded(mean)
+                )
+        if one.displacements is not None:
+            mean = one.displacements.mean(axis=0)
+            yield Curve(model=name, quantity="displacement", values=_rounded(mean))
+
+
+def _rounded(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(float(f"{one:.{DIGITS}g}") for one in values)
+
+
+def _numbers(found: Mapping[Name, Measured]) -> Iterator[Number]:
+    for name, one in found.items():
+        for (quantity, _), rows in one.rows.items():
+            if quantity in UNITS:
+                yield Number(
+                    model=name,
+                    quantity=quantity,
+                    n_runs=len(rows),
+                    value=float(rows.mean()),
+                    interval=student_interval(rows[:, 0]),
+                )
+
+
+def _runs(trials: Mapping[Name, Trial], condition: Condition) -> Iterator[Score]:
+    """Yield how many runs of each model came to their end."""
+    for name, one in trials.items():
+        if name != REFERENCE:
+            n = len(one.frames) + len(one.failures)
+            yield Score(
+                model=name,
+                suite=SUITE,
+                quantity="runs",
+                metric="share",
+                value=100 * len(one.frames) / n,
+                unit="%",
+                n=n,
+                group=group_name(condition.temperature, is_melt=condition.is_melt),
+            )
+
+
+def _scores(record: MotionCondition, *, has_reference: bool) -> Iterator[Score]:
+    metric = ERROR if has_reference else CHANGE
+    for one in record.comparisons:
+        told: dict[str, Any] = {
+            "model": one.model,
+            "suite": SUITE,
+            "quantity": f"{one.quantity} {one.part}".strip(),
+            "unit": "%",
+            "n": one.n_runs,
+            "group": record.group,
+        }
+        why = None if one.interval else f"fewer than {FEWEST} runs came to their end"
+        yield Score(
+            metric=metric,
+            value=one.value,
+            interval=one.interval,
+            no_interval=why,
+            **(told | _counted(one.n_runs)),
+        )
+        yield Score(metric=NOISE, value=one.noise, **told)
+        if one.p is not None:
+            told["unit"] = "1"
+            yield Score(metric=CHANCE, value=one.p, **told)
+    for one in record.numbers:
+        if one.model != REFERENCE:
+            yield _property(record, one, one.model)
+
+
+def _counted(n: int) -> dict[str, Any]:
+    return {"n_independent": n, "independent": "trajectories"}
+
+
+def _property(record: MotionCondition, one: Number, model: ModelName) -> Score:
+    return Score(
+        model=model,
+        suite=SUITE,
+        quantity=one.quantity,
+        metric=VALUE,
+        value=one.value,
+        unit=UNITS[one.quantity],
+        interval=one.interval,
+        n=one.n_runs,
+        group=record.group,
+        **_counted(one.n_runs),
+    )
+
+
+def _record(
+    plan: Plan, standard: Standard, found: Sequence[MotionCondition]
+) -> MotionRecord:
+    edges = plan.edges
+    lags = np.arange(plan.n_samples) * plan.sample_interval / FS_PER_PS
+    return MotionRecord(
+        formula=plan.system.atoms.get_chemical_formula(),
+        reference=standard.said,
+        has_reference=standard.trials is not None,
+        distances=_rounded(edges[:-1] + BIN / 2),
+        angles=_rounded((ANGLE_EDGES[:-1] + ANGLE_EDGES[1:]) / 2),
+        frequencies=_rounded(plan.frequencies),
+        lags=_rounded(lags),
+        conditions=tuple(found),
+        settings=_settings(plan),
+    )
+
+
+def _settings(plan: Plan) -> dict[str, str]:
+    def picoseconds(steps: int) -> str:
+        return f"{number_text(steps * plan.timestep / FS_PER_PS)} ps"
+
+    window = plan.n_window * plan.interval
+    told = {
+        "Runs in each condition": str(plan.n_replicas),
+        "Timestep": f"{number_text(plan.timestep)} fs",
+        "Settling": picoseconds(plan.n_settle),
+        "Measured": picoseconds(plan.n_steps),
+        "Configurations": f"every {plan.sample_interval:g} fs",
+        "Velocities": f"every {plan.interval:g} fs",
+        "Window of vibrations": (
+            f"Hann, {number_text(window / FS_PER_PS)} ps, half overlapping: resolution "
+            f"{number_text(HANN_WIDTH * THZ / window)} THz"
+        ),
+        "g(r) up to": f"{plan.reach:g} Å",
+    }
+    if plan.melt is not None:
+        told["Melting"] = f"{plan.melt:g} K, {picoseconds(plan.n_melt)}"
+    return told

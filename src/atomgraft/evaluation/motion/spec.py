@@ -1,0 +1,58 @@
+"""What the suite of motion can be told."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from atomgraft.evaluation.suite import SuiteOptions
+from atomgraft.evaluation.survival.spec import MOST_ATOMS, Kelvin, Picoseconds
+
+
+class MotionOptions(SuiteOptions):
+    """What is put in motion, how long, and what it is compared with."""
+
+    structure: str = ""
+    """A file of the crystal; empty: the one that most training frames are of."""
+    reference: str = ""
+    """What models are compared with: a model (a name, a file, or ``base``), or a
+    trajectory such as ``aimd.extxyz``; empty: the base."""
+    reference_temperature: Kelvin | None = None
+    """K, of a trajectory whose frames do not say ``temperature``."""
+    reference_interval: Annotated[float, Field(gt=0, le=1e4)] | None = None
+    """Between two frames of a trajectory that do not say ``time``, fs."""
+    temperatures: Annotated[tuple[Kelvin, ...], Field(min_length=1)] = (300.0,)
+    """K"""
+    melt: Kelvin | None = None
+    """K, at which the crystal is melted first, in further runs; none: no melt."""
+    melt_time: Picoseconds = 3.0
+    """Length of melting, ps."""
+    settle: Picoseconds = 1.0
+    """Length of the run before anything is measured, ps."""
+    time: Picoseconds = 4.0
+    """Length of the run in which it is measured, ps."""
+    window: Picoseconds = 2.0
+    """Of the velocity autocorrelation, ps: sets the resolution of frequencies."""
+    timestep: Annotated[float, Field(gt=0, le=10)] | None = None
+    """fs; none: 2, with light elements 1, with hydrogen 0.5."""
+    replicas: int = Field(default=5, ge=5, le=1000)
+    """Seeds at each temperature."""
+    atoms: Annotated[int, Field(gt=0, le=MOST_ATOMS)] = 64
+    """Of the supercell, at least."""
+    supercell: tuple[Annotated[int, Field(gt=0, le=50)], ...] = ()
+    """Repetitions of the structure, one number or three; wins over `atoms`."""
+    r_max: Annotated[float, Field(gt=0.5, le=50)] | None = None
+    """Å, where g(r) ends, no more than half of the cell's height; none: 6 Å or that."""
+
+    @model_validator(mode="after")
+    def _refuse_what_does_not_fit(self) -> "MotionOptions":
+        if self.time < self.window:
+            raise ValueError(
+                f"a run of {self.time:g} ps has no whole window of {self.window:g} ps:"
+                " vibrations could not be measured"
+            )
+        if self.melt is not None and self.melt <= max(self.temperatures):
+            raise ValueError(
+                f"the crystal is to melt at {self.melt:g} K, which is not above the"
+                f" highest temperature, {max(self.temperatures):g} K"
+            )
+        return self

@@ -1,0 +1,157 @@
+"""The suite ``motion``: structure, vibrations and melts under each contestant."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast, final
+
+from atomgraft.core.progress import Progress
+from atomgraft.evaluation.motion.record import (
+    CHANCE,
+    CHANGE,
+    ERROR,
+    NAMES,
+    NOISE,
+    SUITE,
+    record_of,
+)
+from atomgraft.evaluation.motion.spec import MotionOptions
+from atomgraft.evaluation.score_table import ScoreTable, figure
+from atomgraft.evaluation.suite import (
+    AbstractSuite,
+    Answers,
+    Contestants,
+    Subject,
+    SuiteOptions,
+)
+from atomgraft.evaluation.survival.spec import BASE_ITSELF
+from atomgraft.records.scores import Score
+
+if TYPE_CHECKING:
+    from atomgraft.evaluation.motion.trials import Trial
+    from atomgraft.page.blocks import Section
+
+
+@final
+class MotionSuite(AbstractSuite):
+    """Distances, angles, coordination, vibrations and melts in molecular dynamics."""
+
+    name = SUITE
+    title = "Properties in motion"
+    caption = (
+        "Error: distance from the reference; change: from the base, where there is no "
+        "reference. Of g(r) the integral of |g - g0| over the sum of both integrals, "
+        "of angles and vibrations half the integral of |p - q|, of numbers the "
+        "relative difference; intervals (95 %) are over runs. Noise: the same for "
+        "two sets of runs of the reference. P same: how probable a difference as large "
+        "is by chance (permutation of runs); from 0.05 on it is not distinguishable. "
+        "Curves below."
+    )
+    Options = MotionOptions
+
+    def __init__(self, subject: Subject, options: SuiteOptions) -> None:
+        from atomgraft.evaluation.motion.setup import plan_of
+        from atomgraft.evaluation.motion.trajectory import is_trajectory, read_reference
+        from atomgraft.evaluation.moving import crystal_of, frames_of
+        from atomgraft.lattice.forces import require_known
+        from atomgraft.models.loading import load_potential
+
+        self.options = own = cast("MotionOptions", options)
+        has_trajectory = is_trajectory(own.reference)
+        frames = [] if own.structure else frames_of(subject, SUITE)
+        crystal = crystal_of(own.structure, frames, SUITE)
+        self.plan = plan_of(own, crystal, has_trajectory=has_trajectory)
+        self.reference = None
+        self.given: "list[Trial] | None" = None
+        if has_trajectory:
+            self.given = read_reference(own, self.plan)
+        elif own.reference not in {"", BASE_ITSELF}:
+            self.reference = load_potential(own.reference)
+            require_known(self.reference, [self.plan.system.atoms])
+        require_known(subject.base, [self.plan.system.atoms])
+
+    def ask(
+        self, contestants: Contestants, progress: Progress | None = None
+    ) -> Answers:
+        """Run all contestants and the reference, and compare them."""
+        from atomgraft.evaluation.motion.answers import Standard, answers
+        from atomgraft.evaluation.motion.trials import run_trial
+        from atomgraft.evaluation.moving import run_all
+
+        base = contestants.models["base"]
+        reference = self.reference
+        if reference is not None:
+            reference = reference.clone(device=base.device)
+        elif self.options.reference == BASE_ITSELF:
+            reference = base
+        trials, own = run_all(
+            SUITE,
+            contestants,
+            reference,
+            lambda model, seed, folder, tell: run_trial(
+                model, self.plan, seed=seed, folder=folder, progress=tell
+            ),
+            progress,
+        )
+        said = self.options.reference or BASE_ITSELF
+        standard = Standard(said=said, trials=self.given or own)
+        return answers(self.plan, trials, standard)
+
+    @classmethod
+    def sections(cls, details: Mapping[str, Any]) -> "list[Section]":
+        """Return curves, differences and settings."""
+        from atomgraft.evaluation.motion.page import motion_sections
+
+        found = record_of(details)
+        return [] if found is None else motion_sections(found)
+
+    @classmethod
+    def sentences(cls, scores: Sequence[Score]) -> list[str]:
+        """Return how far the adapted model is from the reference, or from the base."""
+        table = ScoreTable(scores)
+        return [*_errors(table), *_changes(table)]
+
+
+def _errors(table: ScoreTable) -> Iterator[str]:
+    """Say how errors changed, for each condition."""
+    rows = [one for one in table.rows("adapted", SUITE, ERROR) if one.quantity in NAMES]
+    for group in dict.fromkeys(one.group for one in rows):
+        told = [_change(table, one) for one in rows if one.group == group]
+        yield (f"Errors in motion ({_said(group)}), base → adapted: {'; '.join(told)}.")
+
+
+def _change(table: ScoreTable, after: Score) -> str:
+    before = table.find("base", SUITE, after.quantity, ERROR, after.group)
+    change = "" if before is None else f"{figure(before.value)} → "
+    return (
+        f"{NAMES[after.quantity]} {change}{figure(after.value)} %{_doubt(table, after)}"
+    )
+
+
+def _changes(table: ScoreTable) -> Iterator[str]:
+    """Say how far the adapted model is from the base, for each condition."""
+    rows = [
+        one for one in table.rows("adapted", SUITE, CHANGE) if one.quantity in NAMES
+    ]
+    for group in dict.fromkeys(one.group for one in rows):
+        told = [
+            f"{NAMES[one.quantity]} {figure(one.value)} %{_doubt(table, one)}"
+            for one in rows
+            if one.group == group
+        ]
+        yield (
+            f"In motion ({_said(group)}) the adapted model differs from the base: "
+            f"{'; '.join(told)}."
+        )
+
+
+def _said(group: str | None) -> str:
+    kind, _, temperature = (group or "").partition(":")
+    return f"melt, {temperature}" if kind == "melt" else temperature
+
+
+def _doubt(table: ScoreTable, one: Score) -> str:
+    """Return the noise beside a difference that it explains."""
+    p = table.find(one.model, SUITE, one.quantity, CHANCE, one.group)
+    noise = table.find(one.model, SUITE, one.quantity, NOISE, one.group)
+    if p is None or noise is None or p.value < 0.05:
+        return ""
+    return f" (not distinguishable, noise {figure(noise.value)} %)"

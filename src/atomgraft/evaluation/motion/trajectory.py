@@ -1,0 +1,198 @@
+"""A trajectory of another program as the reference: its frames, checked and sorted."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms, units
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.reading import format_suffix, plain_name
+from atomgraft.dynamics.trajectories import FORMATS, read_trajectory, unwrapped
+from atomgraft.evaluation.motion.setup import Plan, half_height, kinds_of
+from atomgraft.evaluation.motion.spec import MotionOptions
+from atomgraft.evaluation.motion.trials import Trial
+from atomgraft.evaluation.systems import SAME_VOLUME
+from atomgraft.metrics.spectra import frequencies, mean_power_spectrum
+
+SAME_TEMPERATURE = 0.01
+"""Relative difference up to which a frame is of a temperature."""
+
+FEWEST_FRAMES = 4
+"""Of a block: fewer have no distribution."""
+
+SAME_INTERVAL = 1e-3
+"""Relative difference up to which frames are at equal times."""
+
+TEMPERATURE, TIME = "temperature", "time"
+"""Keys of frames, K and fs."""
+
+
+def is_trajectory(reference: str) -> bool:
+    """Tell whether a reference is a trajectory, by its name.
+
+    Examples
+    --------
+    >>> is_trajectory("aimd.extxyz"), is_trajectory("XDATCAR"), is_trajectory("7net-0")
+    (True, True, False)
+    """
+    path = Path(reference)
+    return format_suffix(path) in FORMATS or "xdatcar" in plain_name(path).lower()
+
+
+def read_reference(options: MotionOptions, plan: Plan) -> list[Trial]:
+    """Return a trajectory as a model would have run it, for each condition.
+
+    Blocks of consecutive frames, as many as models have replicas, stand for runs.
+
+    Parameters
+    ----------
+    options
+        With the file and what it does not say itself.
+    plan
+        What contestants do.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read, is of another material or density, or has too few
+        frames of a temperature.
+    """
+    place = options.reference
+    frames = read_trajectory(place)
+    _refuse_others(frames, plan, place)
+    temperatures = _temperatures(frames, options)
+    return [
+        _trial(
+            _frames_at(frames, temperatures, one.temperature, plan, place),
+            options,
+            plan,
+        )
+        for one in plan.conditions
+    ]
+
+
+def _refuse_others(frames: Sequence[Atoms], plan: Plan, place: str) -> None:
+    crystal, first = plan.system.atoms, frames[0]
+    formulas = [
+        one.symbols.formula.reduce()[0].format("hill") for one in (first, crystal)
+    ]
+    if formulas[0] != formulas[1] or not first.pbc.all():
+        raise BadInputError(
+            f"{place} is of {formulas[0]}, periodic in {first.pbc.sum()} directions; "
+            f"the suite moves {formulas[1]}.",
+            "The reference must be of the same periodic material.",
+            "Give the trajectory of this material, or its crystal: --set "
+            "motion.structure=FILE",
+        )
+    mean = float(np.mean([one.cell.volume for one in frames]))
+    volumes = mean / len(first), crystal.cell.volume / len(crystal)
+    if abs(volumes[0] / volumes[1] - 1) > SAME_VOLUME:
+        raise BadInputError(
+            f"{place} has {volumes[0]:.4g} Å³/atom; the crystal that is moved has "
+            f"{volumes[1]:.4g}.",
+            f"Densities may differ by {100 * SAME_VOLUME:g} %.",
+            "Give a crystal with the density of the trajectory: --set "
+            "motion.structure=FILE",
+        )
+    thinnest = min(half_height(one) for one in frames)
+    if plan.reach > thinnest + 0.05:
+        raise BadInputError(
+            f"The cells of {place} hold spheres of {thinnest:.3g} Å, and g(r) is "
+            f"measured up to {plan.reach:.3g} Å.",
+            "Farther away, an atom would be paired with its own periodic images.",
+            f"Shorten it: --set motion.r_max={int(thinnest * 10) / 10:g}",
+        )
+
+
+def _temperatures(frames: Sequence[Atoms], options: MotionOptions) -> list[float]:
+    """Return the temperature of each frame, K."""
+    found = [one.info.get(TEMPERATURE, options.reference_temperature) for one in frames]
+    try:
+        known = [float(one) for one in found if one is not None]
+    except (TypeError, ValueError):
+        known = []
+    if len(known) < len(frames):
+        raise BadInputError(
+            f"{len(frames) - len(known)} of {len(frames)} frames of "
+            f"{options.reference} do not say their temperature.",
+            f"Each frame needs a number {TEMPERATURE}=KELVIN, or all are of one.",
+            "Give it: --set motion.reference_temperature=300",
+        )
+    return known
+
+
+def _frames_at(
+    frames: Sequence[Atoms],
+    temperatures: Sequence[float],
+    asked: float,
+    plan: Plan,
+    place: str,
+) -> list[Atoms]:
+    found = [
+        one
+        for one, T in zip(frames, temperatures, strict=True)
+        if abs(T - asked) <= SAME_TEMPERATURE * asked
+    ]
+    least = FEWEST_FRAMES * plan.n_replicas
+    if len(found) < least:
+        there = ", ".join(f"{T:g}" for T in sorted(set(temperatures))[:8])
+        raise BadInputError(
+            f"{place} has {len(found)} frames at {asked:g} K; its frames are at "
+            f"{there} K.",
+            f"At least {least} frames are needed at each temperature: "
+            f"{plan.n_replicas} blocks of {FEWEST_FRAMES}.",
+            "Ask for a temperature of the trajectory, --set motion.temperatures=T, or "
+            "give a longer one.",
+        )
+    return found
+
+
+def _trial(frames: Sequence[Atoms], options: MotionOptions, plan: Plan) -> Trial:
+    interval = _interval(frames, options)
+    size = len(frames) // plan.n_replicas
+    starts = [size * i for i in range(plan.n_replicas)]
+    paths = unwrapped(frames)
+    moved = [one.copy() for one in frames]
+    for one, positions in zip(moved, paths, strict=True):
+        one.positions = positions
+    return Trial(
+        frames=tuple(tuple(moved[start : start + size]) for start in starts),
+        interval=interval,
+        spectra=_spectra(frames, size, interval, plan),
+        temperatures=np.zeros(0),
+        intact=np.zeros(0),
+    )
+
+
+def _interval(frames: Sequence[Atoms], options: MotionOptions) -> float | None:
+    """Return the time between frames, fs; none where it is not known or not equal."""
+    if options.reference_interval is not None:
+        return options.reference_interval
+    times = [one.info.get(TIME) for one in frames]
+    if not all(isinstance(one, int | float) for one in times):
+        return None
+    steps = np.diff(np.array(times, dtype=float))
+    typical = float(np.median(steps))
+    is_even = bool((np.abs(steps - typical) <= SAME_INTERVAL * abs(typical)).all())
+    return typical if is_even and typical > 0 else None
+
+
+def _spectra(
+    frames: Sequence[Atoms], size: int, interval: float | None, plan: Plan
+) -> np.ndarray | None:
+    """Return spectra on the plan's frequencies; none where they cannot be told."""
+    if interval is None or not all("momenta" in one.arrays for one in frames):
+        return None
+    n_window = 2 * round(plan.n_window * plan.interval / interval / 2)
+    if n_window < 4 or size < n_window:
+        return None
+    velocities = np.array([one.get_velocities() * units.fs for one in frames])
+    masses, kinds = frames[0].get_masses(), kinds_of(frames[0])
+    own, wanted = frequencies(n_window, interval), plan.frequencies
+    found: list[np.ndarray] = []
+    for start in range(0, size * plan.n_replicas, size):
+        block = velocities[start : start + size]
+        rows = mean_power_spectrum(block, masses, kinds, n_window)
+        found.append(np.array([np.interp(wanted, own, row, right=0.0) for row in rows]))
+    return np.array(found)
