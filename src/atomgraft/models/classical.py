@@ -222,7 +222,7 @@ class StillingerWeberLaw(AbstractLaw):
         return _Bonds(
             centre=centre[inside],
             vector=vector[inside],
-            decay=(sigma / gap)[inside],
+            decay=sigma[inside] / gap[inside],  # a gap of zero has no derivative
             sigma=sigma[inside],
             epsilon=epsilon[inside],
             stiffness=(epsilon * geometric_mean(self.angular)[pair])[inside],

@@ -143,6 +143,14 @@ def _trimer_energy(atoms):
     return energy
 
 
+def test_a_pair_at_the_cutoff_has_finite_forces():
+    """In single precision a distance below the cutoff may be rounded to it."""
+    potential = PRESETS["pair:sw-si"]().clone(dtype=torch.float32)
+    apart = [[0, 0, 0], [potential.cutoff - 1e-9, 0, 0], [0, 2.35, 0]]
+    [found] = predict_structures(potential, [Atoms("Si3", positions=apart)])
+    assert np.isfinite(np.asarray(found.forces)).all()
+
+
 def test_a_trained_length_keeps_the_cutoff():
     """Neighbour lists are made once: a law that grew past them would jump."""
     potential = stillinger_weber(["Si"])
