@@ -138,9 +138,9 @@ def moment(
 def highest(
     density: Float[np.ndarray, " frequencies"], at: Float[np.ndarray, " frequencies"]
 ) -> float:
-    """Return the frequency below which 99.9 % of a density of states lies, THz."""
+    """Return the frequency below which 99 % of a density of states lies, THz."""
     share = np.cumsum(density) / density.sum()
-    return float(at[min(int(np.searchsorted(share, 0.999)), len(at) - 1)])
+    return float(at[min(int(np.searchsorted(share, 0.99)), len(at) - 1)])
 
 
 def verlet_shift(frequency: float, timestep: float) -> float:

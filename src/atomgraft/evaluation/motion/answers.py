@@ -198,7 +198,7 @@ class _Judged:
             return (
                 f"{capital(who)} is at {trial.temperatures.mean():.0f} K where "
                 f"{self.condition.temperature:g} K were asked: nothing is compared "
-                "there. Give a shorter timestep: --set "
+                "there. Give a longer motion.settle, or a shorter timestep: --set "
                 f"motion.timestep={self.plan.timestep / 2:g}"
             )
         if self._has_molten(trial):
@@ -231,7 +231,8 @@ class _Judged:
         if self._is_warm(trial):
             yield (
                 f"The kinetic temperature of {self.place} is "
-                f"{trial.temperatures.mean():.0f} K: the model heats or cools it."
+                f"{trial.temperatures.mean():.0f} K: it is not settled, or the model "
+                "heats it."
             )
         if self._has_molten(trial):
             yield f"The crystal melts at {self.condition.temperature:g} K."

@@ -7,12 +7,7 @@ import numpy as np
 from atomgraft.dynamics.replicas import Replica, State, temperatures
 from atomgraft.dynamics.runs import AbstractObserver
 from atomgraft.evaluation.motion.setup import Plan
-from atomgraft.evaluation.survival.watcher import (
-    CLOSE,
-    FINE,
-    HOT,
-    highest_temperature,
-)
+from atomgraft.evaluation.survival.watcher import CLOSE, FINE, HOT
 from atomgraft.evaluation.systems import System, histogram
 from atomgraft.metrics.spectra import power_spectrum
 
@@ -62,22 +57,22 @@ class Sampler(AbstractObserver):
         With their temperatures.
     closest
         Å, for each replica.
+    hottest
+        K, likewise.
     """
 
     def __init__(
-        self, plan: Plan, replicas: Sequence[Replica], closest: Sequence[float]
+        self,
+        plan: Plan,
+        replicas: Sequence[Replica],
+        *,
+        closest: Sequence[float],
+        hottest: Sequence[float],
     ) -> None:
         self._plan, self._replicas = plan, replicas
+        self._hottest = np.array(hottest)
         self._guard = Guard(plan.system, closest)
         n, n_atoms = len(replicas), len(plan.system.atoms)
-        self._limits = np.array(
-            [
-                np.inf
-                if one.temperature is None
-                else highest_temperature(one.temperature, n_atoms)
-                for one in replicas
-            ]
-        )
         n_kinds = len(plan.elements)
         self._velocities = np.zeros((plan.n_window, n, n_atoms, 3))
         self._n_held = 0
@@ -97,7 +92,7 @@ class Sampler(AbstractObserver):
         heat = temperatures(self._replicas, state)
         self.heat += heat
         n_looks = state.step // self._plan.look_every
-        is_hot = state.is_moving & (heat > self._limits)
+        is_hot = state.is_moving & (heat > self._hottest)
         self.reasons[is_hot & (self.reasons == FINE)] = HOT
         if n_looks % self._plan.sample_every == 0:
             k = n_looks // self._plan.sample_every - 1
@@ -124,7 +119,7 @@ class Sampler(AbstractObserver):
         """Return what has been seen so far."""
         return {
             "velocities": self._velocities,
-            "n_held": np.array(self._n_held),
+            "n_held": np.array([self._n_held]),
             "spectra": self.spectra,
             "positions": self.positions,
             "heat": self.heat,
@@ -134,7 +129,7 @@ class Sampler(AbstractObserver):
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Take back what :meth:`arrays` returned."""
         self._velocities = arrays["velocities"].copy()
-        self._n_held = int(arrays["n_held"])
+        self._n_held = int(arrays["n_held"][0])
         self.spectra = arrays["spectra"].copy()
         self.positions = arrays["positions"].copy()
         self.heat = arrays["heat"].copy()

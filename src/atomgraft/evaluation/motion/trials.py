@@ -32,7 +32,12 @@ from atomgraft.evaluation.motion.setup import (
     guard_steps,
 )
 from atomgraft.evaluation.survival.criteria import REASONS
-from atomgraft.evaluation.survival.watcher import BROKEN, CLOSEST, FINE
+from atomgraft.evaluation.survival.watcher import (
+    BROKEN,
+    CLOSEST,
+    FINE,
+    highest_temperature,
+)
 from atomgraft.evaluation.systems import intact_share
 from atomgraft.models.base import AbstractPotential
 
@@ -85,6 +90,12 @@ class _Slot:
     @property
     def closest(self) -> float:
         return CLOSEST_IN_MELT if self.condition.is_melt else CLOSEST
+
+    def hottest(self, n_atoms: int) -> float:
+        """Return the kinetic temperature of a failure; a melt releases its heat."""
+        if self.condition.is_melt:
+            return np.inf
+        return highest_temperature(self.condition.temperature, n_atoms)
 
 
 def run_trial(
@@ -195,7 +206,10 @@ class _Run:
             ],
             WEAK_FRICTION,
         )
-        sampler = Sampler(plan, replicas, self._closest(slots))
+        n_atoms = len(plan.system.atoms)
+        hottest = [one.hottest(n_atoms) for one in slots if one.atoms is not None]
+        closest = self._closest(slots)
+        sampler = Sampler(plan, replicas, closest=closest, hottest=hottest)
         steps = (plan.n_steps, plan.look_every, plan.look_every * plan.sample_every)
         before = plan.n_melt + plan.n_settle
         state = self._run("measure", replicas, sampler, steps, before)

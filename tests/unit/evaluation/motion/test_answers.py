@@ -1,0 +1,180 @@
+"""Scores, words and curves of trials whose differences are known."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from atomgraft.evaluation.motion.answers import Standard, answers
+from atomgraft.evaluation.motion.page import motion_sections
+from atomgraft.evaluation.motion.record import (
+    ANGULAR,
+    CHANCE,
+    CHANGE,
+    COORDINATION,
+    ERROR,
+    NOISE,
+    PEAK,
+    RADIAL,
+    VALUE,
+    VIBRATIONAL,
+    record_of,
+)
+from atomgraft.evaluation.motion.suite import MotionSuite
+from tests.unit.evaluation.builders import find
+from tests.unit.evaluation.motion.runs import PLAN, failed, trembling
+
+ONE = dataclasses.replace(PLAN, conditions=PLAN.conditions[:1])
+"""The crystal alone."""
+
+GROUP = "temperature:300 K"
+
+
+def told(base, adapted, reference=None, plan=ONE, said="pair:sw-si"):
+    standard = Standard(
+        said="base" if reference is None else said,
+        trials=None if reference is None else [reference],
+    )
+    return answers(plan, {"base": [base], "adapted": [adapted]}, standard)
+
+
+def test_what_is_nearer_to_the_reference_is_better():
+    found = told(trembling(1, stretch=1.02), trembling(2), trembling(3))
+    before, after = (
+        find(found.scores, RADIAL, ERROR, GROUP, name) for name in ("base", "adapted")
+    )
+    assert after.value < before.value / 3
+    assert before.interval[0] < before.value < before.interval[1]
+    assert before.n_independent == 5
+    assert find(found.scores, RADIAL, CHANCE, GROUP, "base").value < 0.01
+    assert find(found.scores, RADIAL, CHANCE, GROUP, "adapted").value > 0.05
+    noise = find(found.scores, RADIAL, NOISE, GROUP, "adapted").value
+    assert after.value < 2 * noise
+    [condition] = record_of(found.details).conditions
+    words = {(one.model, one.quantity): one for one in condition.comparisons}
+    assert words["adapted", RADIAL].word == "not distinguishable"
+    assert words["adapted", RADIAL].effect == "better"
+    assert words["base", RADIAL].word == "different"
+    assert words["base", RADIAL].effect is None
+    assert words["adapted", VIBRATIONAL].effect == "unclear"
+    assert found.unanswered == ()
+
+
+def test_without_a_reference_the_base_is_what_models_differ_from():
+    found = told(trembling(1), trembling(2, stretch=1.02))
+    assert find(found.scores, RADIAL, CHANGE, GROUP, "adapted").value > 5
+    assert not [one for one in found.scores if one.metric == ERROR]
+    assert not [
+        one for one in found.scores if one.model == "base" and one.metric == CHANGE
+    ]
+    [sentence] = MotionSuite.sentences(found.scores)
+    assert "differs from the base" in sentence
+    assert "angles" in sentence
+    assert "not distinguishable" in sentence
+    assert not record_of(found.details).has_reference
+
+
+def test_sentences_say_which_errors_are_noise():
+    found = told(trembling(1, stretch=1.02), trembling(2), trembling(3))
+    [sentence] = MotionSuite.sentences(found.scores)
+    assert sentence.startswith("Errors in motion (300 K), base → adapted: g(r) ")
+    assert "not distinguishable, noise" in sentence
+
+
+def test_numbers_have_units_and_intervals():
+    found = told(trembling(1), trembling(2))
+    peak = find(found.scores, PEAK, VALUE, GROUP, "base")
+    assert (peak.unit, peak.n_independent) == ("Å", 5)
+    assert peak.value == pytest.approx(2.35, abs=0.05)
+    coordination = find(found.scores, COORDINATION, VALUE, GROUP, "base")
+    assert coordination.value == pytest.approx(4.0, abs=0.1)
+
+
+def test_failed_runs_are_a_result_and_no_crash():
+    found = told(trembling(1), failed(2, n=2))
+    assert find(found.scores, "runs", "share", GROUP, "adapted").value == 60
+    row = find(found.scores, RADIAL, CHANGE, GROUP, "adapted")
+    assert row.interval is None
+    assert "fewer than 5 runs" in row.no_interval
+    [condition] = record_of(found.details).conditions
+    [failure] = condition.failures
+    assert failure.model == "adapted"
+    assert "2 of 5 runs failed in the crystal at 300 K: not finite." in failure.said
+
+
+def test_a_model_of_which_no_run_is_left_has_no_differences():
+    found = told(trembling(1), failed(2, n=5))
+    assert find(found.scores, "runs", "share", GROUP, "adapted").value == 0
+    assert not [one for one in found.scores if one.metric == CHANGE]
+    assert record_of(found.details).conditions[0].curves
+
+
+CASES = {
+    "fails": (failed(3), "2 runs of the reference (pair:sw-si) failed"),
+    "melts": (trembling(3, intact=np.full(5, 0.3)), "melts at 300 K"),
+    "heats": (trembling(3, temperatures=np.full(5, 400.0)), "is at 400 K where 300"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_reference_that_is_none_judges_nothing(case):
+    reference, said = CASES[case]
+    found = told(trembling(1), trembling(2), reference)
+    [sentence] = found.unanswered
+    assert said in sentence
+    assert "nothing is compared there" in sentence
+    assert {one.quantity for one in found.scores} == {"runs"}
+    [section] = motion_sections(record_of(found.details))
+    assert section.title == "Motion of Si64"
+
+
+def test_a_contestant_that_melts_is_marked():
+    found = told(trembling(1), trembling(2, intact=np.full(5, 0.3)), trembling(3))
+    [failure] = record_of(found.details).conditions[0].failures
+    assert failure.said == "The crystal melts at 300 K."
+    assert find(found.scores, RADIAL, ERROR, GROUP, "adapted") is not None
+
+
+def test_a_melt_that_did_not_melt_is_marked():
+    plan = dataclasses.replace(PLAN, conditions=PLAN.conditions[1:])
+    found = told(trembling(1, intact=np.full(5, 0.2)), trembling(2), plan=plan)
+    [condition] = record_of(found.details).conditions
+    [failure] = condition.failures
+    assert (failure.model, condition.group) == ("adapted", "melt:300 K")
+    assert "it did not melt at 3000 K" in failure.said
+    figures = [one.name for one in motion_sections(record_of(found.details))[0].blocks
+               if hasattr(one, "plots")]  # fmt: skip
+    assert "motion-melt-300-displacement" in figures
+
+
+def test_a_timestep_that_shifts_frequencies_is_told():
+    plan = dataclasses.replace(ONE, timestep=8.0)
+    base, adapted, reference = (trembling(seed, plan=plan) for seed in (1, 2, 3))
+    found = told(base, adapted, reference, plan=plan)
+    [sentence] = found.unanswered
+    assert "A timestep of 8 fs is too long" in sentence
+    assert "--set motion.timestep=4" in sentence
+
+
+def test_a_reference_without_velocities_has_no_vibrations():
+    bare = dataclasses.replace(
+        trembling(3), spectra=None, interval=None, temperatures=np.zeros(0),
+        intact=np.zeros(0),
+    )  # fmt: skip
+    found = told(trembling(1), trembling(2), bare, said="aimd.extxyz")
+    [sentence] = found.unanswered
+    assert "need momenta" in sentence
+    assert find(found.scores, ANGULAR, ERROR, GROUP, "adapted") is not None
+    assert not [
+        one
+        for one in found.scores
+        if (one.quantity, one.metric) == (VIBRATIONAL, ERROR)
+    ]
+
+
+def test_details_come_back_from_json():
+    found = told(trembling(1), trembling(2), trembling(3))
+    kept = json.loads(json.dumps(found.details, allow_nan=False))
+    assert record_of(kept).model_dump(mode="json") == found.details
+    assert record_of({}) is None

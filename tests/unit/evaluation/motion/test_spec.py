@@ -1,0 +1,69 @@
+"""Settings that do not fit each other, and what follows from those that do."""
+
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from pydantic import ValidationError
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.evaluation.motion.setup import plan_of
+from atomgraft.evaluation.motion.spec import MotionOptions
+from atomgraft.evaluation.motion.trajectory import is_trajectory
+
+SILICON = bulk("Si", cubic=True)
+
+BAD = {
+    "a short run": ({"time": 1.0, "window": 2.0}, "no whole window"),
+    "a cold melt": ({"melt": 300.0}, "not above the highest temperature"),
+    "few replicas": ({"replicas": 2}, "greater than or equal to 5"),
+    "a long step": ({"timestep": 20.0}, "less than or equal to 10"),
+    "unknown": ({"temperatur": 300.0}, "Extra inputs"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_settings_that_do_not_fit_are_refused(case):
+    values, said = BAD[case]
+    with pytest.raises(ValidationError, match=said):
+        MotionOptions.model_validate(values)
+
+
+def test_g_ends_where_the_cell_holds_spheres():
+    assert plan_of(MotionOptions(), SILICON).reach == pytest.approx(5.4, abs=0.05)
+    assert plan_of(MotionOptions(atoms=500), SILICON).reach == 6.0
+    assert plan_of(MotionOptions(r_max=4.0), SILICON).reach == 4.0
+    with pytest.raises(BadInputError, match="holds spheres of 5"):
+        plan_of(MotionOptions(r_max=6.0), SILICON)
+
+
+def test_times_are_whole_intervals():
+    plan = plan_of(MotionOptions(timestep=3.0, melt=2000.0), SILICON)
+    assert plan.n_steps % (plan.look_every * plan.sample_every) == 0
+    assert plan.n_samples * plan.sample_interval == pytest.approx(4000, rel=0.02)
+    assert plan.n_window % 2 == 0
+    assert plan.n_window * plan.interval == pytest.approx(2000, rel=0.01)
+
+
+def test_hydrogen_takes_short_steps_and_sees_its_stretch():
+    hydride = Atoms(
+        "LiH", cell=[2.0, 2.0, 4.1], pbc=True, positions=[[0] * 3, [1, 1, 2]]
+    )
+    plan = plan_of(MotionOptions(supercell=(4, 4, 2)), hydride)
+    assert plan.timestep == 0.5
+    assert plan.frequencies[-1] == pytest.approx(125)
+
+
+def test_long_runs_keep_as_many_configurations():
+    plan = plan_of(MotionOptions(time=100.0), SILICON)
+    assert plan.n_samples <= 250
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a/b.extxyz.gz", True), ("XDATCAR", True), ("md.traj", True),
+        ("pair:sw-si", False), ("model.pth", False), ("", False),
+    ],
+)  # fmt: skip
+def test_trajectories_are_known_by_their_names(name, expected):
+    assert is_trajectory(name) is expected

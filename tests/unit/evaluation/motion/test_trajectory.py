@@ -1,0 +1,122 @@
+"""Trajectories of other programs as the reference, and those that cannot be one."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.io import write
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.dynamics.replicas import heated
+from atomgraft.dynamics.trajectories import read_trajectory
+from atomgraft.evaluation.motion.setup import plan_of
+from atomgraft.evaluation.motion.spec import MotionOptions
+from atomgraft.evaluation.motion.trajectory import read_reference
+from atomgraft.evaluation.motion.trials import run_trial
+from atomgraft.models.pair import PRESETS
+from tests.unit.evaluation.motion.runs import PLAN, SILICON
+
+ONE = dataclasses.replace(PLAN, conditions=PLAN.conditions[:1])
+
+
+def frames(n=20, atoms=SILICON * 2, **info):
+    found = []
+    for seed in range(n):
+        one = heated(atoms, 300.0, seed)
+        one.rattle(0.05, seed=seed)
+        one.info.update({"time": 4.0 * seed, "temperature": 300.0} | info)
+        found.append(one)
+    return found
+
+
+def written(folder, found):
+    path = folder / "aimd.extxyz"
+    write(path, found)
+    return MotionOptions(reference=str(path))
+
+
+def test_blocks_of_frames_stand_for_runs(tmp_path):
+    [trial] = read_reference(written(tmp_path, frames(22)), ONE)
+    assert [len(one) for one in trial.frames] == [4] * 5
+    assert trial.interval == 4.0
+    assert trial.spectra is None, "four frames are no window"
+    assert len(trial.temperatures) == 0
+
+
+def test_its_own_run_read_from_a_file_has_the_same_spectra(tmp_path):
+    """Velocities of a run, read back from its trajectory and cut in one block."""
+    plan = plan_of(MotionOptions(time=0.4, window=0.2, settle=0.02), SILICON)
+    recorded = dataclasses.replace(plan, sample_every=1)
+    [own] = run_trial(PRESETS["pair:sw-si"](), recorded, seed=0, folder=tmp_path / "md")
+    found = []
+    for k in range(5):
+        [_, *run] = read_trajectory(tmp_path / "md" / "measure" / f"{k:03d}.extxyz")
+        found += run
+    options = MotionOptions(
+        reference=str(tmp_path / "all.extxyz"),
+        reference_temperature=300.0,
+        reference_interval=recorded.interval,
+    )
+    write(options.reference, found)
+    [theirs] = read_reference(options, recorded)
+    assert theirs.spectra == pytest.approx(own.spectra, rel=1e-4, abs=1e-9)
+
+
+BAD = {
+    "another material": (frames(atoms=bulk("Ge", cubic=True) * 2), "is of Ge"),
+    "no temperature": (
+        [one for one in frames() if one.info.pop("temperature")],
+        "do not say their temperature",
+    ),
+    "another temperature": (frames(temperature=900.0), "has 0 frames at 300 K"),
+    "words": (frames(temperature="hot"), "do not say their temperature"),
+    "too few": (frames(8), "has 8 frames at 300 K"),
+    "another density": (
+        frames(atoms=bulk("Si", a=5.8, cubic=True) * 2),
+        "Å³/atom",
+    ),
+    "a small cell": (frames(atoms=SILICON), "motion.r_max=2.7"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_trajectory_that_is_no_reference_is_refused(case, tmp_path):
+    made, said = BAD[case]
+    with pytest.raises(BadInputError) as error:
+        read_reference(written(tmp_path, made), ONE)
+    assert said in str(error.value)
+
+
+def test_the_user_may_say_what_frames_do_not(tmp_path):
+    bare = frames(40)
+    for one in bare:
+        one.info.clear()
+    options = written(tmp_path, bare).model_copy(
+        update={"reference_temperature": 300.0, "reference_interval": 20.0}
+    )
+    [trial] = read_reference(options, ONE)
+    assert trial.interval == 20.0
+
+
+def test_uneven_times_are_no_interval(tmp_path):
+    uneven = frames()
+    uneven[3].info["time"] = 13.0
+    [trial] = read_reference(written(tmp_path, uneven), ONE)
+    assert trial.interval is None
+
+
+def test_a_trajectory_beside_a_melt_is_that_of_the_melt():
+    options = MotionOptions(time=0.4, window=0.2, melt=3000.0)
+    plan = plan_of(options, SILICON, has_trajectory=True)
+    assert [one.is_melt for one in plan.conditions] == [True]
+
+
+def test_wrapped_atoms_are_followed(tmp_path):
+    moved = frames()
+    for k, one in enumerate(moved):
+        one.positions = SILICON.repeat(2).positions + 0.3 * k
+        one.wrap()
+    [trial] = read_reference(written(tmp_path, moved), ONE)
+    ends = trial.frames[-1][-1].positions - trial.frames[0][0].positions
+    assert ends == pytest.approx(np.full((64, 3), 0.3 * 19), abs=1e-4)
