@@ -45,9 +45,12 @@ UNASKED = {
         "Elastic constants, vacancies and surfaces: atomgraft prove {run} --suite bulk"
     ),
     "md": "Molecular dynamics: atomgraft prove {run} --suite md",
+    "motion": (
+        "Distances, angles, vibrations and melts: atomgraft prove {run} --suite motion"
+    ),
 }
 
-NEVER_ASKED = "Diffusion."
+NEVER_ASKED = "Diffusion in solids."
 
 MEANING = {
     "little": (

@@ -1,0 +1,144 @@
+"""prove --suite motion: scores, page, what a killed proof keeps, and bad input."""
+
+import json
+import shutil
+
+import pytest
+
+from atomgraft.core.storage import write_atomically
+from atomgraft.dynamics.trajectories import read_trajectory
+from atomgraft.run.prove import Watch, prove
+from tests.integration.test_bad_input import run
+
+TRAIN = "shipped:si-train@:10"
+
+SHORT = {
+    "supercell": "1",
+    "settle": "0.04",
+    "time": "0.32",
+    "window": "0.16",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("motion")
+    options = f"--train {TRAIN} --recipe full --steps 5 --out {folder / 'run'}"
+    assert run(f"adapt --base pair:sw-si {options}") == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def place(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def settings(**more):
+    return " ".join(f"--set motion.{key}={one}" for key, one in (SHORT | more).items())
+
+
+def of_motion(document):
+    return {
+        (one["model"], one["quantity"], one["metric"], one["group"]): one["value"]
+        for one in document["scores"]
+        if one["suite"] == "motion"
+    }
+
+
+def test_distributions_are_added_with_figures_and_trajectories(place, capsys):
+    capsys.readouterr()
+    more = settings(reference="pair:sw-si", melt=3000, melt_time=0.1)
+    assert run(f"prove {place} --suite motion {more} --json") == 0
+    document = json.loads(capsys.readouterr().out)
+    found = of_motion(document)
+    crystal, melt = "temperature:300 K", "melt:300 K"
+    assert found["base", "coordination", "mean", crystal] == pytest.approx(4.0)
+    assert 0 <= found["adapted", "radial_distribution", "error", crystal] < 10
+    assert found["base", "angular_distribution", "p_same", crystal] > 0
+    assert ("adapted", "runs", "share", melt) in found
+    said = [one for one in document["verdict"]["sentences"] if "in motion" in one]
+    assert said[0].startswith("Errors in motion (300 K), base → adapted: g(r)")
+    page = (place / "report.html").read_text()
+    assert "motion-crystal-300-radial-distribution" in page
+    assert "motion-crystal-300-vibrational-density" in page
+    assert "not distinguishable" in page
+    frames = read_trajectory(place / "motion" / "adapted" / "measure" / "000.extxyz")
+    assert len(frames[0]) == 8
+    listed = json.loads((place / ".atomgraft.json").read_text())
+    assert any(name.startswith("motion/base/melt/") for name in listed["files"])
+
+
+def test_its_own_trajectory_is_a_reference(place, capsys):
+    assert run(f"prove {place} --suite motion {settings()}") == 0
+    path = place / "motion" / "base" / "measure" / "000.extxyz"
+    capsys.readouterr()
+    more = settings(reference=path, reference_temperature=300, time=1.6)
+    assert run(f"prove {place} --suite motion {more} --json") == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert "At least 20 frames are needed" in error
+
+
+class KilledError(Exception):
+    """As if by a signal."""
+
+
+def test_a_killed_proof_goes_on(place, finished, tmp_path):
+    other = shutil.copytree(finished, tmp_path / "whole")
+    suites = {"motion": SHORT | {"supercell": ["1"]}}
+    whole = prove(other, suites=suites)
+    seen = []
+
+    def die(what, done, total):
+        seen.append((what, done))
+        if what == "motion: adapted" and done >= 1.6 * total / 2:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        prove(place, suites=suites, watch=Watch(progress=die))
+    n_before = len([one for one in seen if one[0].startswith("motion: ")])
+    seen.clear()
+    again = prove(
+        place,
+        suites=suites,
+        watch=Watch(progress=lambda what, done, total: seen.append((what, done))),
+    )
+    steps = [one for one in seen if one[0].startswith("motion: ")]
+    assert 0 < len(steps) < n_before / 2, "what was done is not done again"
+    assert [one.value for one in again.scores if one.suite == "motion"] == [
+        one.value for one in whole.scores if one.suite == "motion"
+    ]
+    for path in sorted((other / "motion").rglob("*.*")):
+        assert path.read_bytes() == (place / path.relative_to(other)).read_bytes()
+
+
+BAD = {
+    "too few replicas": ("--set motion.replicas=2", "motion.KEY=VALUE"),
+    "no structure": ("--set motion.structure=nowhere", "nowhere"),
+    "unknown reference": ("--set motion.reference=nobody", "names no potential"),
+    "no trajectory": ("--set motion.reference=aimd.extxyz", "aimd.extxyz"),
+    "unknown setting": ("--set motion.temperature=300", "temperatures"),
+    "a cold melt": ("--set motion.melt=200", "not above the highest temperature"),
+    "beyond the cell": ("--set motion.r_max=9", "holds spheres"),
+    "two repetitions": (
+        "--set motion.supercell=2 --set motion.supercell=2",
+        "--set motion.supercell=2",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_paragraph(case, place, capsys):
+    option, said = BAD[case]
+    before = sorted(path.name for path in place.iterdir())
+    assert run(f"prove {place} --suite motion {option}") == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert sorted(path.name for path in place.iterdir()) == before
+
+
+def test_a_trajectory_of_others_is_not_overwritten(place, capsys):
+    folder = place / "motion" / "base" / "settle"
+    folder.mkdir(parents=True)
+    write_atomically(folder / "000.extxyz", "mine")
+    assert run(f"prove {place} --suite motion {settings()}") == 2
+    assert "atomgraft did not write it" in " ".join(capsys.readouterr().err.split())
+    assert (folder / "000.extxyz").read_text() == "mine"
