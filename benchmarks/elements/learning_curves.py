@@ -49,6 +49,9 @@ TUNED_AT = (5, 1)
 """Numbers of frames at which rates are chosen; the last is for 1 and 2 frames."""
 
 
+WITH_FORCES = 0.1
+"""eV/Å, root mean square."""
+
 HERE = Path(__file__).parent
 
 
@@ -262,8 +265,14 @@ class Bench:
             raise SystemExit(f"{setting.result} has rows of another base.")
 
     def chosen(self, n: int, draw: int) -> list[Atoms]:
-        """Return the frames of a draw; smaller numbers are parts of larger ones."""
-        order = np.random.default_rng(draw).permutation(len(self.pool))
+        """Return the frames of a draw; smaller numbers are parts of larger ones.
+
+        The first frame is the first one with forces: strained crystals have none.
+        """
+        order = np.random.default_rng(draw).permutation(len(self.pool)).tolist()
+        sizes = [float(np.std(self.pool[i].arrays["REF_forces"])) for i in order]
+        first = next(i for i, size in enumerate(sizes) if size > WITH_FORCES)
+        order.insert(0, order.pop(first))
         return [self.pool[i] for i in order[:n]]
 
     def trained(self, arm: Arm, n: int, draw: int, seed: int, rate: float):  # noqa: ANN201

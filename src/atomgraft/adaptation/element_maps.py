@@ -25,6 +25,9 @@ WITHIN = (LENGTHS[0] + 0.01, LENGTHS[-1] - 0.01)
 DIGITS = 4
 """Decimals of a fitted scale: machines that round differently find the same."""
 
+LEAST_FORCE = 1e-2
+"""eV/Å; smaller forces are those of a crystal at its sites, up to convergence."""
+
 MOST_FRAMES = 50
 """Structures to which scales are fitted, evenly spread where there are more."""
 
@@ -315,7 +318,7 @@ def fitted_scales(
     Raises
     ------
     BadInputError
-        No structure has forces.
+        No structure has forces, or all forces are zero.
     """
     known = [
         (atoms, forces)
@@ -331,6 +334,14 @@ def fitted_scales(
     spread = np.linspace(0, len(known) - 1, min(len(known), MOST_FRAMES)).round()
     chosen = [known[int(i)] for i in spread]
     labels = np.concatenate([forces.ravel() for _, forces in chosen])
+    if np.abs(labels).max() < LEAST_FORCE:
+        raise BadInputError(
+            "A scale is to be fitted, but the forces of all training structures are "
+            f"zero (the largest component is {np.abs(labels).max():.2g} eV/Å).",
+            "Scales are fitted to forces of atoms that are displaced from their sites.",
+            "Add such a structure, or give the ratio of lattice constants: --map"
+            " Si:Ge@1.04",
+        )
 
     def at(trial: float) -> tuple[float, float]:
         """Return the mean squared error at a length, and the energy scale."""

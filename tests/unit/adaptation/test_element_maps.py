@@ -2,14 +2,17 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from ase.data import atomic_numbers
 from pydantic import ValidationError
 
 from atomgraft.adaptation.axes import Axes, ElementMap, WholeWeights
 from atomgraft.adaptation.element_maps import AppliedMap, decide_map, most_similar
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.labels import set_labels
 from atomgraft.models.elements import with_donors
 from atomgraft.models.pair import PRESETS
 
@@ -105,6 +108,13 @@ def test_an_element_without_a_frame_is_told():
 def test_a_scale_needs_forces_to_be_fitted():
     with pytest.raises(BadInputError, match="no training structure has forces"):
         decided(elements={"Ge": "Si"}, length="fit", structures=[Atoms("Ge2")])
+
+
+def test_a_scale_is_not_fitted_to_a_crystal_at_its_sites():
+    crystal = bulk("Ge", cubic=True)
+    set_labels(crystal, energy=-30.0, forces=np.zeros((8, 3)))
+    with pytest.raises(BadInputError, match="forces of all training structures are"):
+        decided(elements={"Ge": "Si"}, length="fit", structures=[crystal])
 
 
 def test_a_decided_map_survives_a_file():
