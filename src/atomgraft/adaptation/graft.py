@@ -17,7 +17,7 @@ from atomgraft.adaptation.axes import Axes
 from atomgraft.adaptation.base import Adapted, HeadStart, adapt_potential
 from atomgraft.adaptation.element_maps import AppliedMap
 from atomgraft.adaptation.movement import TARGET
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.json_files import parse_json
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.models.base import AbstractPotential
@@ -174,7 +174,7 @@ def read_card(path: Path) -> GraftCard:
         return TypeAdapter(GraftCard).validate_python(document)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise BadInputError(
-            f"{path} is not a graft: {' '.join(str(error).split())}.",
+            f"{path} is not a graft: {reason_of(error)}.",
             f"Expected a safetensors file with a card of format 1 to {FORMAT}.",
             "Use a graft.safetensors written by this version of atomgraft.",
         ) from error

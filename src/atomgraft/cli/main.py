@@ -15,7 +15,12 @@ import typer
 from atomgraft import __version__
 from atomgraft.cli.verbs import VERBS, Verbs
 from atomgraft.core.environments import FRAMEWORKS, python_for, variables_for
-from atomgraft.core.errors import AtomgraftError, BadInputError, MissingExtraError
+from atomgraft.core.errors import (
+    AtomgraftError,
+    BadInputError,
+    MissingExtraError,
+    reason_of,
+)
 from atomgraft.core.signals import exit_code, forget_signals
 
 app = typer.Typer(
@@ -163,7 +168,7 @@ def _bug(error: Exception) -> str:
         "w", prefix="atomgraft-", suffix=".txt", delete=False
     ) as stream:
         stream.write(f"{sys.argv}\n{''.join(traceback.format_exception(error))}")
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    reason = reason_of(error, with_kind=True)
     return (
         f"Error: This is a bug of atomgraft {__version__} ({reason}). No input should "
         f"lead here. Please report it with {stream.name}, which holds the traceback."

@@ -116,7 +116,7 @@ def _refuse_same(pool: Sequence[Atoms], others: Sequence[Atoms], role: str) -> N
     if both:
         raise BadInputError(
             f"{len(both)} {role} structures are also in the pool ({both[0]}).",
-            "Expected {role} structures that are not in the pool.",
+            f"Expected {role} structures that are not in the pool.",
             f"Give other frames with --{role}; 'file.extxyz@20:' leaves the first 20 "
             "out.",
         )

@@ -100,6 +100,32 @@ MAX_REASON = 200
 """Characters of a library's own message that are passed on."""
 
 
+def reason_of(error: Exception, *, with_kind: bool = False) -> str:
+    """Return what an error says, as a part of a sentence: one line, no full stop.
+
+    Parameters
+    ----------
+    error
+        A library's own, which is shortened, or one of ours.
+    with_kind
+        Put the name of its class before it; always where it says nothing.
+
+    Examples
+    --------
+    >>> reason_of(ValueError("no number.  Check it."))
+    'no number. Check it'
+    >>> reason_of(KeyError("Xx"), with_kind=True)
+    "KeyError: 'Xx'"
+    >>> reason_of(AssertionError())
+    'AssertionError'
+    """
+    text = " ".join(str(error).split())
+    if with_kind or not text:
+        text = f"{type(error).__name__}: {text}"
+    longest = None if isinstance(error, AtomgraftError) else MAX_REASON
+    return text[:longest].rstrip(".,;: ")
+
+
 @contextlib.contextmanager
 def foreign(refusal: Callable[[str], AtomgraftError]) -> Generator[None]:
     """Guard one call of a library.
@@ -134,7 +160,6 @@ def foreign(refusal: Callable[[str], AtomgraftError]) -> Generator[None]:
     except (AtomgraftError, MemoryError):
         raise
     except Exception as error:
-        message = " ".join(f"{type(error).__name__}: {error}".split())
-        raise refusal(message[:MAX_REASON].rstrip(".")) from error
+        raise refusal(reason_of(error, with_kind=True)) from error
     finally:
         sys.setrecursionlimit(limit)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.reading import read_text
 
 MAX_BYTES = 256 * 1024**2
@@ -46,7 +46,7 @@ def read_json(
         reason = error.came.replace(str(path), "it").rstrip(".")
         raise _refused(path, title, reason, remedy) from error
     except ValueError as error:
-        raise _refused(path, title, str(error), remedy) from error
+        raise _refused(path, title, reason_of(error), remedy) from error
 
 
 def _refused(path: Path, title: str, reason: str, remedy: str) -> BadInputError:
@@ -81,7 +81,7 @@ def parse_json(text: str, *, finite: bool = True) -> dict[str, Any]:
     try:
         document: Any = from_json(text)
     except ValueError as error:
-        raise ValueError(f"it is no JSON ({error})") from error
+        raise ValueError(f"it is no JSON ({reason_of(error)})") from error
     if not isinstance(document, dict):
         raise ValueError(f"it holds a {type(document).__name__} where keys are needed")  # noqa: TRY004 - one kind of failure for callers
     known = cast("dict[str, Any]", document)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.json_files import parse_json
 from atomgraft.core.storage import LOCK, is_leftover, replace_file
 
@@ -84,7 +84,7 @@ def read_manifest(folder: Path) -> Manifest | None:
             raise _unusable(path, "it is too large")
         return _parsed(parse_json(path.read_text()))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise _unusable(path, str(error).splitlines()[0]) from error
+        raise _unusable(path, reason_of(error)) from error
 
 
 def _parsed(document: Any) -> Manifest:  # noqa: ANN401 - whatever the file holds

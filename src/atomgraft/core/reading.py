@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 
 MAX_BYTES = 2 * 1024**3
 """Largest amount of text that is read from one file without being told which part."""
@@ -232,7 +232,7 @@ def _decoded(path: Path, content: bytes) -> str:
 
 def unreadable(path: Path, error: Exception) -> BadInputError:
     """Return the error for a file that cannot be opened or expanded."""
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    reason = getattr(error, "strerror", None) or reason_of(error)
     name = " ".join(repr(str(path)).strip("'").split())
     shown = name if len(name) <= 200 else f"{name[:200]}..."
     if isinstance(error, FileNotFoundError):

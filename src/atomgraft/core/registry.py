@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast, runtime_checkable
 
-from atomgraft.core.errors import AtomgraftError, BadInputError
+from atomgraft.core.errors import AtomgraftError, BadInputError, reason_of
 
 T = TypeVar("T")
 
@@ -114,7 +114,7 @@ class Plugins(Generic[T]):
             What it raised.
         """
         entry = self._only(name)
-        reason = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(".: ")
+        reason = reason_of(error, with_kind=True)
         return BadInputError(
             f"The {self.kind} {name!r} of {_giver(entry)} fails ({reason}).",
             "Expected a plug-in for this version of atomgraft.",

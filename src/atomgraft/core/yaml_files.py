@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import yaml
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.reading import read_text
 
 MAX_BYTES = 128 * 1024**2
@@ -136,7 +136,7 @@ def parse_yaml(text: str, origin: str) -> Any:  # noqa: ANN401 - YAML
             if handle is not None:
                 handle(event)
     except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise _refused(origin, f"is not readable YAML: {reason}") from error
     if not document.roots:
         raise _refused(origin, "holds no YAML document")

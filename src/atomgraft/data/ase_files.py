@@ -13,7 +13,7 @@ import ase.io
 from ase import Atoms
 from ase.io.extxyz import key_val_str_to_dict
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.reading import (
     MAX_BYTES,
     expanded,
@@ -57,7 +57,9 @@ def read_database(source: Source) -> Iterator[tuple[int, Atoms]]:
             rows = list(database.select())
             frames = [row.toatoms() for row in rows]
         except Exception as error:
-            raise _refused(source.path, "ASE database", _reason(error)) from error
+            raise _refused(
+                source.path, "ASE database", reason_of(error, with_kind=True)
+            ) from error
     for atoms, row in zip(frames, rows, strict=True):
         atoms.info.update({**row.data, **row.key_value_pairs})
     numbered = list(enumerate(frames))
@@ -84,7 +86,9 @@ def read_output(source: Source, file_format: str) -> Iterator[tuple[int, Atoms]]
         try:
             frames = ase.io.read(plain, index=":", format=file_format)
         except Exception as error:
-            raise _refused(source.path, file_format, _reason(error)) from error
+            raise _refused(
+                source.path, file_format, reason_of(error, with_kind=True)
+            ) from error
         with plain.open(encoding="latin-1") as stream:
             reasons = unconverged_steps(stream, file_format)
     numbered = [(i, one) for i, one in enumerate(frames) if isinstance(one, Atoms)]
@@ -97,10 +101,6 @@ def read_output(source: Source, file_format: str) -> Iterator[tuple[int, Atoms]]
 def _begins_with(path: Path, magic: bytes) -> bool:
     with path.open("rb") as stream:
         return stream.read(len(magic)) == magic
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200].rstrip(". ")
 
 
 def _refused(path: Path, kind: str, reason: str) -> BadInputError:
@@ -310,7 +310,7 @@ def _parse(lines: list[str], place: str) -> Atoms:
             "elements.",
         ) from error
     except Exception as error:
-        raise _refused_frame(place, f"{type(error).__name__}: {error}") from error
+        raise _refused_frame(place, reason_of(error, with_kind=True)) from error
     [atoms] = frames
     assert isinstance(atoms, Atoms)
     atoms.info.update(six)
@@ -341,7 +341,7 @@ def _check_columns(lines: list[str], place: str) -> None:
         fields = str(layout).split(":")
         n_columns = sum(int(n) for n in fields[2::3])
     except (ValueError, IndexError) as error:
-        reason = f"the comment line has an error ({error})"
+        reason = f"the comment line has an error ({reason_of(error)})"
         raise _refused_frame(place, reason) from error
     if "pos" not in fields[::3] or not {"species", "Z"} & set(fields[::3]):
         raise _refused_frame(place, f"Properties={layout} has no pos, or no species")

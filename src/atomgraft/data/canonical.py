@@ -247,7 +247,9 @@ def _compare_rivals(
             try:
                 rival = read(quantity, other)
             except BadInputError as error:
-                conflicts[quantity] = f"{key} was read, {other} cannot: {error.came}"
+                conflicts[quantity] = (
+                    f"{key} was read, {other} cannot: {error.came.rstrip('.')}"
+                )
                 continue
             relation = _relation(quantity, labels[quantity], rival, len(atoms))
             if relation is not None:

@@ -388,7 +388,7 @@ def _born(
         found = _interpreted({**header, **there}, (), source).nac_params
     except BadInputError as error:
         raise unreadable(
-            source, f"has Born charges that are no numbers ({error.came})"
+            source, f"has Born charges that are no numbers ({error.came.rstrip('.')})"
         ) from error
     if found is None:
         raise unreadable(source, "has Born charges or a dielectric constant alone")

@@ -6,7 +6,7 @@ from pathlib import Path
 from ase import Atoms
 from ase.io import read
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.reading import expanded
 from atomgraft.data.geometry import check_crystal
 from atomgraft.data.sources import Source
@@ -75,7 +75,7 @@ def read_structure(source: Source) -> Atoms:
 
 
 def _unreadable(path: Path, error: Exception) -> BadInputError:
-    reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+    reason = reason_of(error, with_kind=True)
     return BadInputError(
         f"{path} cannot be read as a structure: {reason}.",
         "Expected a file of one crystal (POSCAR, CIF, extended XYZ ...), or a "

@@ -8,7 +8,7 @@ import numpy as np
 from ase import Atoms
 from jaxtyping import Bool, Float, Int
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.data.phonopy_units import FileUnits
 from atomgraft.data.sources import Source
 
@@ -298,7 +298,9 @@ def checked(
     try:
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError, OverflowError) as error:
-        raise unreadable(source, f"has {name} that are no array ({error})") from error
+        raise unreadable(
+            source, f"has {name} that are no array ({reason_of(error)})"
+        ) from error
     if array.ndim == 0 or array.shape[1:] != shape or len(array) == 0:
         needed = ", ".join(str(n) for n in ("frames", *shape))
         raise unreadable(

@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from jaxtyping import Float
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.reading import expanded, format_suffix, plain_name, read_lines
 
 FORMATS = {
@@ -102,9 +102,9 @@ def _read(path: Path, name: str) -> list[Atoms]:
         try:
             found = ase.io.read(plain, index=":", format=name)
         except Exception as error:
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]
+            reason = reason_of(error, with_kind=True)
             raise BadInputError(
-                f"{path} cannot be read as {name}: {reason.rstrip('. ')}.",
+                f"{path} cannot be read as {name}: {reason}.",
                 "Expected a complete, undamaged trajectory.",
                 "Check that the file name matches the content.",
             ) from error

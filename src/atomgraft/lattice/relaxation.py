@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from atomgraft.core.errors import AtomgraftError, BadInputError
+from atomgraft.core.errors import AtomgraftError, BadInputError, reason_of
 from atomgraft.lattice.forces import require_known
 from atomgraft.lattice.supercells import SYMPREC, require_crystal
 from atomgraft.lattice.symmetry import raise_errors_of_spglib, spglib_group
@@ -175,7 +175,8 @@ def _descend(
         is_converged = bool(optimizer.run(fmax=fmax, steps=max_steps))
     except (ValueError, np.linalg.LinAlgError) as error:
         raise AtomgraftError(
-            f"The relaxation of {moving.get_chemical_formula()} broke down: {error}.",
+            f"The relaxation of {moving.get_chemical_formula()} broke down: "
+            f"{reason_of(error)}.",
             "Expected a relaxation in which the crystal stays intact.",
             "Check the forces of the model, or use --no-relax.",
         ) from error

@@ -136,7 +136,7 @@ def _unreadable(path: Path, error: Exception) -> BadInputError:
     reason = str(error).strip().splitlines()
     return BadInputError(
         f"{path} cannot be read as a checkpoint: "
-        f"{reason[0] if reason else type(error).__name__}.",
+        f"{reason[0].rstrip('.:') if reason else type(error).__name__}.",
         "Expected a checkpoint as its framework wrote it.",
         "Check the file, or download it again.",
     )

@@ -13,7 +13,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.registry import Registry
 from atomgraft.core.storage import with_ending, write_atomically
 from atomgraft.models.base import (
@@ -430,7 +430,7 @@ def load_pair(path: Path) -> PairPotential:
         card = PairCard.model_validate_json(text)
         return _rebuilt(card, weights)
     except _UNREADABLE as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         raise BadInputError(
             f"{path} cannot be read as a pair potential: {reason}.",
             "Expected a safetensors file written by atomgraft's pair adapter.",

@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.errors import BadInputError, MissingExtraError, reason_of
 from atomgraft.core.storage import make_private_folder
 from atomgraft.study.credentials import Credentials, client_security
 
@@ -188,7 +188,7 @@ def _connected(address: str, credentials: Credentials | None) -> "Client":
             address, timeout=PATIENCE, set_as_default=False, security=security
         )
     except (OSError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         traceback.clear_frames(error.__traceback__)
     # A client that never connected closes when it is collected, and waits forever if
     # that comes while another one starts: collected here, it cannot.
@@ -226,7 +226,7 @@ def _slurm(options: Mapping[str, str]) -> Any:  # noqa: ANN401 - jobqueue has no
     try:
         return start(**ours | given)
     except (TypeError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = reason_of(error)
         raise BadInputError(
             f"SLURM's options cannot be used: {reason}.",
             "Expected options of dask_jobqueue.SLURMCluster, as KEY=VALUE.",

@@ -10,6 +10,7 @@ from atomgraft.core.errors import (
     MissingExtraError,
     NonFiniteTrainingError,
     StorageError,
+    reason_of,
 )
 
 KINDS = (
@@ -44,3 +45,13 @@ def test_an_error_survives_the_way_from_another_process(kind):
     error = pickle.loads(pickle.dumps(kind("This came.", "That.", "Do this.")))
     assert type(error) is kind
     assert error.remedy == "Do this."
+
+
+@pytest.mark.parametrize("ending", ["", ".", ". ", ":", " ...", ".\n\n"])
+def test_a_reason_is_a_part_of_a_sentence(ending):
+    assert reason_of(ValueError(f"one\n two{ending}")) == "one two"
+
+
+def test_a_reason_of_ours_is_whole():
+    ours = BadInputError("It is empty.", "One. " + "x" * 1000, "Look.")
+    assert reason_of(ours) == str(ours).rstrip(".")

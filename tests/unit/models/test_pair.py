@@ -11,6 +11,8 @@ from ase.build import bulk
 from ase.calculators.lj import LennardJones
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.units import EV_PER_A3_IN_GPA
@@ -239,6 +241,18 @@ def test_other_files_are_refused(content, tmp_path):
         load_pair(path)
     with pytest.raises(BadInputError, match="cannot be read"):
         load_pair(tmp_path / "missing.safetensors")
+
+
+def test_what_torch_says_of_missing_weights_becomes_one_sentence(tmp_path):
+    path = PRESETS["pair:lj-ar"]().export(tmp_path / "model")
+    with safe_open(path, framework="pt") as stream:
+        metadata = stream.metadata()
+    weights = load_file(path)
+    del weights["interaction.sigma"]
+    save_file(weights, path, metadata=metadata)
+    with pytest.raises(BadInputError) as told:
+        load_pair(path)
+    assert told.value.came.endswith(' "sigma".')
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):

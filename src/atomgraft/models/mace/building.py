@@ -128,7 +128,7 @@ def for_length(network: nn.Module, length: float) -> nn.Module:
         raise BadInputError(
             f"Lengths of this MACE model cannot be scaled: it has"
             f" {', and '.join(obstacles)}.",
-            "Expected a model whose layers read distances alone, in a Bessel basis,.",
+            "Expected a model whose layers read distances alone, in a Bessel basis.",
             "Leave the length scale out; the map of elements needs none.",
         )
     with torch.no_grad():

@@ -230,7 +230,7 @@ def _published_path(name: str) -> Path:
         reason = (done.stderr.strip().splitlines() or ["unknown"])[-1]
         raise BadInputError(
             f"The weights of {name} are not here and could not be downloaded: "
-            f"{reason}.",
+            f"{reason.rstrip('.')}.",
             "Expected a network connection, or the model as a file.",
             "Download it by hand and give its path as --base.",
         )

@@ -11,7 +11,7 @@ from ase.data import atomic_numbers
 from torch import nn
 
 from atomgraft.core.environments import require_framework
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.kernels import KernelName
 from atomgraft.models.base import PotentialCard
 from atomgraft.models.checkpoints import read_checkpoint
@@ -141,7 +141,7 @@ def _network(
             return checkpoint.build_model()
     except (RuntimeError, KeyError, ValueError, AssertionError) as error:
         raise BadInputError(
-            f"{path} does not build a model: {str(error).splitlines()[0]}.",
+            f"{path} does not build a model: {reason_of(error)}.",
             "Expected a complete checkpoint of SevenNet 0.9 to 0.13.",
             "Check the file, or write it again with 'sevenn checkpoint'.",
         ) from error
@@ -155,7 +155,8 @@ def _published_path(name: str) -> Path:
             return Path(pretrained_name_to_path(name))
     except (OSError, ValueError) as error:
         raise BadInputError(
-            f"The weights of {name} are not here and could not be downloaded: {error}.",
+            f"The weights of {name} are not here and could not be downloaded: "
+            f"{reason_of(error)}.",
             "Expected a network connection, or the checkpoint as a file.",
             "Download it by hand and give its path as --base.",
         ) from error
