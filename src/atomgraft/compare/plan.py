@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ase import Atoms
+from ase.data import chemical_symbols
 
 from atomgraft.adaptation.axes import ElementMap
 from atomgraft.compare.cell import CellPayload
 from atomgraft.compare.record import Contestant
 from atomgraft.compare.spec import CompareSpec, Entrant, Way, parse_compare_spec
-from atomgraft.compare.structures import Structures, read_pool
+from atomgraft.compare.structures import Structures, read_pool, told_of_maps
 from atomgraft.core.environments import python_for
 from atomgraft.core.errors import MissingExtraError
 from atomgraft.core.provenance import fingerprint
@@ -31,6 +32,7 @@ from atomgraft.data.splits import (
     share_to_choose,
     split_off,
 )
+from atomgraft.models.base import AbstractPotential
 from atomgraft.run.inputs import (
     base_card,
     data_card,
@@ -236,9 +238,17 @@ def examine_base(
     for wanted in _maps_tried(spec):
         start, applied = started(base, wanted, structures.pool)
         findings = check_against_base(structures.sets, knowledge_of(start))
+        if unknown := _unknown(structures, start):
+            findings = told_of_maps(findings, spec, wanted, unknown)
         refuse_unaccepted(findings, spec.accept)
         notices += [*notices_of(findings), *(applied.notes if applied else ())]
     return base_card(base, base.weights_hash()), tuple(dict.fromkeys(notices))
+
+
+def _unknown(structures: Structures, base: AbstractPotential) -> list[str]:
+    """Return the symbols of elements that a base does not support."""
+    numbers = {int(Z) for one in structures.sets.everything for Z in one.numbers}
+    return [chemical_symbols[Z] for Z in sorted(numbers - base.elements)]
 
 
 def _maps_tried(spec: CompareSpec) -> list[ElementMap | None]:

@@ -1,11 +1,13 @@
 """The structures of a comparison, read and checked before any model is loaded."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ase import Atoms
 
+from atomgraft.adaptation.axes import AUTO, ElementMap
 from atomgraft.compare.spec import (
     COMPARE_SPEC,
     CompareSpec,
@@ -14,7 +16,8 @@ from atomgraft.compare.spec import (
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.specs import changes, listed
 from atomgraft.core.storage import is_file
-from atomgraft.data.checks.findings import refuse_unaccepted
+from atomgraft.data.checks.calculations import UNKNOWN_ELEMENT
+from atomgraft.data.checks.findings import Finding, refuse_unaccepted
 from atomgraft.data.checks.suite import Sets, check_alone
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
@@ -94,6 +97,48 @@ def other_comparison(folder: Path, what: str) -> BadInputError:
         "Choose another folder with --out, or use --fresh to delete the old "
         "comparison.",
     )
+
+
+def told_of_maps(
+    findings: Sequence[Finding],
+    spec: CompareSpec,
+    wanted: ElementMap | None,
+    unknown: Sequence[str],
+) -> list[Finding]:
+    """Return findings that say by which map a base can take up unknown elements.
+
+    Parameters
+    ----------
+    findings
+        Of the data in the light of a base.
+    spec
+        The comparison.
+    wanted
+        The map that the base has; none is the base as it is.
+    unknown
+        Symbols of the elements that it does not know then.
+    """
+    own = dict.fromkeys(unknown, AUTO)
+    complete = ElementMap(elements={**(wanted.elements if wanted else {}), **own})
+    others = [f"--map {one.words}" for one in spec.maps if one is not None]
+    said = ""
+    if wanted is not None:
+        remedy = f"Map these elements as well: --map {complete.words}"
+    elif spec.maps:
+        said = " --map none compares this base as it is."
+        kept = " ".join(others) or f"--map {complete.words}"
+        remedy = f"Leave --map none out, and use {kept}"
+    else:
+        remedy = (
+            "Remove these structures, choose a base that supports the elements, or"
+            f" start them from similar ones: --map {complete.words}"
+        )
+    return [
+        dataclasses.replace(one, message=f"{one.message}{said}", remedy=remedy)
+        if one.code == UNKNOWN_ELEMENT
+        else one
+        for one in findings
+    ]
 
 
 def _read(spec: CompareSpec, files: Sequence[str]) -> list[Atoms]:

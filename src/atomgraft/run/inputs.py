@@ -395,7 +395,7 @@ def _never_trained(base: AbstractPotential, structures: Sequence[Atoms]) -> list
     return [
         f"{base.card.name} has room for {', '.join(symbols)} and was never trained on"
         " it: its weights there are random. Start it from another element: --map"
-        f" auto:{symbols[0]}"
+        f" {','.join(f'auto:{symbol}' for symbol in symbols)}"
     ]
 
 

@@ -271,6 +271,10 @@ def _always_zero(structures: Sequence[Atoms]) -> Iterator[Finding]:
             )
 
 
+UNKNOWN_ELEMENT = "unknown-element"
+"""The code of structures with elements that the base does not support."""
+
+
 def check_elements(
     structures: Sequence[Atoms], base: BaseKnowledge
 ) -> Iterator[Finding]:
@@ -283,15 +287,15 @@ def check_elements(
     if not strange:
         return
     unknown = {int(Z) for atoms in strange for Z in atoms.numbers} - base.elements
-    symbols = ", ".join(chemical_symbols[Z] for Z in sorted(unknown))
+    symbols = [chemical_symbols[Z] for Z in sorted(unknown)]
     yield Finding(
         severity="error",
-        code="unknown-element",
-        message=f"{base.name} does not support {symbols}, in {len(strange)} "
+        code=UNKNOWN_ELEMENT,
+        message=f"{base.name} does not support {', '.join(symbols)}, in {len(strange)} "
         f"structures ({named(places(strange))}).",
         remedy="Remove these structures, choose a base that supports the elements, or"
-        " start them from similar ones: adapt --map auto:"
-        f"{chemical_symbols[min(unknown)]}",
+        " start them from similar ones: adapt --map "
+        f"{','.join(f'auto:{symbol}' for symbol in symbols)}",
         frames=places(strange),
         number=len(unknown),
         unit="elements",
