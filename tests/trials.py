@@ -105,6 +105,7 @@ class Listener:
 
     def __init__(self):
         self.records, self.notices, self.starts, self.stages = [], [], [], []
+        self.runs = []
 
     def on_start(self, step: int, n_steps: int) -> None:
         self.starts.append(step)
@@ -117,6 +118,9 @@ class Listener:
 
     def on_progress(self, what: str, done: int, total: int) -> None:
         self.stages.append((what, done, total))
+
+    def on_run(self, number: int, total: int, words: str) -> None:
+        self.runs.append((number, total))
 
     def on_setup(self, movements, refit) -> None:
         self.movements, self.refit = movements, refit

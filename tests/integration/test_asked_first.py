@@ -12,8 +12,8 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.readers import read_structures
 from atomgraft.run.adapt import adapt
-from atomgraft.run.inputs import knowledge_of
 from atomgraft.run.spec import parse_spec, read_spec, with_accepted
+from atomgraft.run.starts import knowledge_of
 from atomgraft.run.structures import read_run_data
 from tests.trials import loaded
 

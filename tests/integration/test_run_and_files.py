@@ -38,6 +38,9 @@ class Notes:
     def on_progress(self, what, done, total):
         pass
 
+    def on_run(self, number, total, words):
+        pass
+
     def on_start(self, step, n_steps):
         pass
 

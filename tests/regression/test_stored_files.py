@@ -14,6 +14,7 @@ from atomgraft.models.loading import load_potential
 from atomgraft.models.prediction import predict_structures
 from atomgraft.run.page.document import write_page
 from atomgraft.run.record import RESULT, SCHEMA_VERSION
+from atomgraft.run.spec import parse_spec
 
 STORED = Path(__file__).parent / "stored"
 RESULTS = sorted(STORED.glob("result-*.json"))
@@ -139,6 +140,24 @@ def test_the_references_of_that_graft_were_rounded():
     shift = read_card(ROUNDED).heads["other"].reference_shifts["Si"]
     merged = load_graft(ROUNDED, load_potential("pair:sw-si")).merged("other")
     assert abs(float(merged.reference_table()[14]) - shift) > 0.01
+
+
+IDENTITIES = json.loads((STORED / "identities-1.json").read_text())
+"""Of runs that were there before a base could be a run of its own."""
+
+
+@pytest.mark.parametrize("name", IDENTITIES["results"])
+def test_a_stored_result_keeps_its_identity(name):
+    spec = json.loads((STORED / name).read_text())["spec"]
+    assert parse_spec(spec, name).identity() == IDENTITIES["results"][name]
+
+
+@pytest.mark.parametrize("name", IDENTITIES["specs"])
+def test_a_spec_keeps_its_identity(name):
+    stored = IDENTITIES["specs"][name]
+    assert parse_spec(stored["spec"], name).identity() == stored["identity"]
+    other = stored["spec"] | {"base": "another"}
+    assert parse_spec(other, name).identity() != stored["identity"]
 
 
 def test_errors_on_the_card_of_an_old_graft_leave_its_format(tmp_path):

@@ -190,6 +190,13 @@ class ElementMap(_Spec):
         """Return the map of elements alone; none where there is none."""
         return ElementMap(elements=self.elements) if self.elements else None
 
+    def without_fits(self) -> "ElementMap | None":
+        """Return the map without scales that are fitted; none where nothing is left."""
+        fitted = [key for key in ("length", "energy") if getattr(self, key) == "fit"]
+        found = self.model_copy(update=dict.fromkeys(fitted, 1.0))
+        is_nothing = not found.elements and (found.length, found.energy) == (1.0, 1.0)
+        return None if is_nothing else found
+
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> "ElementMap":
         named = {*self.elements, *(set(self.elements.values()) - {AUTO})}

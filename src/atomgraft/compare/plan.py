@@ -33,14 +33,9 @@ from atomgraft.data.splits import (
     split_off,
 )
 from atomgraft.models.base import AbstractPotential
-from atomgraft.run.inputs import (
-    base_card,
-    data_card,
-    knowledge_of,
-    load_base,
-    started,
-)
+from atomgraft.run.inputs import base_card, data_card, load_base
 from atomgraft.run.record import BaseCard, DataCard
+from atomgraft.run.starts import knowledge_of, started
 from atomgraft.run.structures import notices_of
 from atomgraft.study.cells import Cell
 from atomgraft.study.processes import call_elsewhere

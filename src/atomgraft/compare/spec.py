@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     field_validator,
@@ -24,6 +25,7 @@ from atomgraft.run.spec import (
     LATER_KEYS,
     RunSpec,
     parse_spec,
+    require_named,
 )
 from atomgraft.training.plan import Plan
 
@@ -108,7 +110,7 @@ class CompareSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base: Texts
+    base: Annotated[Texts, BeforeValidator(require_named)]
     """Potentials to start from."""
     head: str | None = None
     """Modality of a multi-fidelity base."""

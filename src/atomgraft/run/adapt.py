@@ -10,7 +10,7 @@ from ase.data import chemical_symbols
 
 from atomgraft.adaptation.axes import TARGET
 from atomgraft.adaptation.graft import GRAFT, GraftCard, HeadCard, write_graft
-from atomgraft.core.outputs import Outputs, examine, held, list_folder
+from atomgraft.core.outputs import Outputs, held, list_folder
 from atomgraft.core.provenance import now
 from atomgraft.core.storage import write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
@@ -18,8 +18,8 @@ from atomgraft.records.scores import Verdict
 from atomgraft.run.contract import Terms
 from atomgraft.run.folders import earlier_sessions, finished_run, inputs_of
 from atomgraft.run.inputs import Inputs, data_card, read_inputs
-from atomgraft.run.places import made_in
-from atomgraft.run.plan import hold_to, job_of, pins_of, terms_of
+from atomgraft.run.places import base_name, base_run, made_in, refuse_other_runs
+from atomgraft.run.plan import hold_to, hold_to_spec, job_of, pins_of, terms_of
 from atomgraft.run.record import (
     RESULT,
     CurvePoint,
@@ -30,8 +30,9 @@ from atomgraft.run.record import (
     TrainingRecord,
 )
 from atomgraft.run.setup import Setup, set_up, trained_on
-from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, refuse_other_spec, spec_text
-from atomgraft.run.structures import RunData
+from atomgraft.run.spec import BASE, SCRATCH, SPEC, RunSpec, spec_text
+from atomgraft.run.starts import refuse_start, stand_in
+from atomgraft.run.structures import RunData, about_the_base, read_run_data
 from atomgraft.study.sessions import Clock, provenance
 from atomgraft.training.checkpoint import KeptRows, kept_files, read_metrics
 from atomgraft.training.devices import make_fabric
@@ -53,6 +54,9 @@ class AdaptObserver(Observer, Protocol):
     def on_progress(self, what: str, done: int, total: int) -> None:
         """Take note of how far what comes before the first step is."""
 
+    def on_run(self, number: int, total: int, words: str) -> None:
+        """Take note of which of several runs begins, the first being 1."""
+
 
 class AdaptSilence(Silence):
     """Listens to nothing."""
@@ -63,6 +67,9 @@ class AdaptSilence(Silence):
         """Do nothing."""
 
     def on_progress(self, what: str, done: int, total: int) -> None:
+        """Do nothing."""
+
+    def on_run(self, number: int, total: int, words: str) -> None:
         """Do nothing."""
 
 
@@ -77,6 +84,8 @@ def adapt(
     data: RunData | None = None,
 ) -> RunResult:
     """Run an adaptation, or go on with one that was interrupted.
+
+    Where the spec holds the run that makes its base, that run comes first.
 
     Parameters
     ----------
@@ -104,66 +113,155 @@ def adapt(
         The folder cannot be written; what was there is as it was.
     NonFiniteTrainingError
         Training failed; the last checkpoint is kept.
+
+    Returns
+    -------
+    :
+        The result; where the run that makes the base was stopped, that of this run.
     """
-    clock = Clock(started=now(), counter=time.perf_counter())
     listener = observer or AdaptSilence()
-    read = inputs_of(spec)
-    examine(folder, "adapt", inputs=read, fresh=fresh)
-    if not fresh:
-        refuse_other_spec(folder, spec)
-    told = listener.on_progress
-    inputs = read_inputs(spec, trust=trust, data=data, progress=told)
+    refuse_other_runs(spec, folder, fresh=fresh, read=inputs_of)
+    if planned is not None:
+        hold_to_spec(planned, spec)
+    data = data or read_run_data(spec)
+    is_first = make_fabric(spec.device).is_global_zero
+    place = _Place(spec, folder, data, fresh=fresh, is_first=is_first)
+    return _adapted(place, trust, planned, listener)
+
+
+def _adapted(
+    place: "_Place", trust: Trust, planned: Terms | None, listener: AdaptObserver
+) -> RunResult:
+    """Train a run, after the run that makes its base.
+
+    Returns
+    -------
+    :
+        The result; where the run below was stopped, that of the run below.
+    """
+    with place:
+        below = place.below()
+        if below is not None:
+            first = None if planned is None else planned.base_run
+            result = _adapted(below, trust, first, listener)
+            if not result.finished:
+                return result
+        place.announce(listener)
+        return _adapted_alone(place, trust, planned, listener)
+
+
+def _adapted_alone(
+    place: "_Place", trust: Trust, planned: Terms | None, listener: AdaptObserver
+) -> RunResult:
+    """Train a run whose base is there."""
+    clock = Clock(started=now(), counter=time.perf_counter())
+    spec, folder, told = place.spec, place.folder, listener.on_progress
     fabric = make_fabric(spec.device)
-    with _Place(spec, folder, fresh=fresh, is_first=fabric.is_global_zero) as place:
+    fabric.barrier()  # the first process has written the base
+    with place.told_apart():
+        inputs = read_inputs(spec, folder, trust=trust, data=place.data, progress=told)
         if planned is None and (done := place.finished(inputs, listener)) is not None:
             return done
         setup = set_up(spec, inputs, told, place.rows(inputs))
         terms = terms_of(spec, inputs, setup)
         if planned is not None:
             hold_to(planned, terms)
-        place.hold()
-        fabric.barrier()
-        if (done := place.finished(inputs, listener)) is not None:
-            return done
-        place.begin()
-        for notice in inputs.notices:
-            listener.on_notice(notice)
-        earlier = earlier_sessions(folder)
-        job = job_of(spec, folder, inputs, setup)
-        listener.on_setup(terms.coverage, terms.reference)
-        outcome = fit(job, fabric, listener)
-        size = 0
-        if outcome.is_complete and fabric.is_global_zero:
-            card = _graft_card(spec, inputs, setup, folder)
-            size = write_graft(folder / GRAFT, setup.adapted, card)
-        result = _result(job, terms, setup, outcome, size)
-        session = provenance("adapt", clock, fabric.device, spec.dtype, spec.kernels)
-        result = result.model_copy(update={"provenance": (*earlier, session)})
-        if fabric.is_global_zero:
-            RESULT.write(folder, result)
-        if result.finished:
-            place.forget_rows()
+    place.refuse_next(inputs, setup)
+    place.hold()
+    fabric.barrier()
+    if (done := place.finished(inputs, listener)) is not None:
+        return done
+    place.begin()
+    for notice in inputs.notices:
+        listener.on_notice(notice)
+    earlier = earlier_sessions(folder)
+    job = job_of(spec, folder, inputs, setup)
+    listener.on_setup(terms.coverage, terms.reference)
+    outcome = fit(job, fabric, listener)
+    size = 0
+    if outcome.is_complete and fabric.is_global_zero:
+        card = _graft_card(spec, inputs, setup, folder)
+        size = write_graft(folder / GRAFT, setup.adapted, card)
+    verdict = _not_judged(outcome, folder, place.whole.folder)
+    result = _result(job, terms, setup, outcome, verdict, size)
+    session = provenance("adapt", clock, fabric.device, spec.dtype, spec.kernels)
+    result = result.model_copy(update={"provenance": (*earlier, session)})
+    if fabric.is_global_zero:
+        RESULT.write(folder, result)
+    if result.finished:
+        place.forget_rows()
     return result
 
 
 class _Place(contextlib.ExitStack):
     """The folder of a run, held from the moment when something is written there.
 
+    A run that makes the base of another lies in the folder of that one, which is begun
+    first: the spec there says what is to be gone on with.
+
     Parameters
     ----------
-    spec, folder, fresh
+    spec, folder, data, fresh
         Of the run.
     is_first
         This process writes; others read what it has written.
+    above
+        The place of the run whose base this one makes.
     """
 
     def __init__(
-        self, spec: RunSpec, folder: Path, *, fresh: bool, is_first: bool
+        self,
+        spec: RunSpec,
+        folder: Path,
+        data: RunData,
+        *,
+        fresh: bool,
+        is_first: bool,
+        above: "_Place | None" = None,
     ) -> None:
         super().__init__()
-        self.spec, self.folder, self.fresh = spec, folder, fresh
-        self.is_first = is_first
+        self.spec, self.folder, self.data, self.fresh = spec, folder, data, fresh
+        self.is_first, self.above = is_first, above
         self.outputs: Outputs | None = None
+
+    def below(self) -> "_Place | None":
+        """Return the place of the run that makes the base and lies in this folder."""
+        found = base_run(self.spec, self.folder)
+        if found is None or found[1].parent != self.folder:
+            return None
+        return _Place(
+            *found,
+            self.data.base or read_run_data(found[0]),
+            fresh=self.fresh,
+            is_first=self.is_first,
+            above=self,
+        )
+
+    @property
+    def whole(self) -> "_Place":
+        """The place of the last run: of all that was asked for."""
+        return self if self.above is None else self.above.whole
+
+    def told_apart(self) -> contextlib.AbstractContextManager[None]:
+        """Say of refusals that they concern the run that makes a base, if it does."""
+        return contextlib.nullcontext() if self.above is None else about_the_base()
+
+    def announce(self, listener: AdaptObserver) -> None:
+        """Say which of several runs begins."""
+        total = self.whole.spec.n_runs
+        if total > 1 and self.whole.below() is not None:
+            base = base_name(self.spec, self.folder)
+            words = f"{self.spec.recipe} from {base} into {self.folder}"
+            listener.on_run(self.spec.n_runs, total, words)
+
+    def refuse_next(self, inputs: Inputs, setup: Setup) -> None:
+        """Check that the run above can start from what will be trained here."""
+        if self.above is None:
+            return
+        head = self.above.spec.head
+        trained = trained_on(self.spec, inputs)
+        model = stand_in(self.spec, self.folder, setup.adapted, trained, head)
+        refuse_start(self.above.spec, model, self.above.data)
 
     def finished(self, inputs: Inputs, listener: AdaptObserver) -> RunResult | None:
         """Return the result of a run that has nothing left to do."""
@@ -183,16 +281,21 @@ class _Place(contextlib.ExitStack):
 
     def hold(self) -> None:
         """Hold the folder, if it is not held yet."""
-        if self.is_first and self.outputs is None:
-            read = inputs_of(self.spec)
-            holding = held(self.folder, "adapt", inputs=read, fresh=self.fresh)
-            self.outputs = self.enter_context(holding)
+        if not self.is_first or self.outputs is not None:
+            return
+        if self.above is not None:
+            self.above.begin()
+        read = inputs_of(self.spec)
+        holding = held(self.folder, "adapt", inputs=read, fresh=self.fresh)
+        self.outputs = self.enter_context(holding)
 
     def begin(self) -> None:
         """Hold the folder, and write what says whose it is."""
         self.hold()
         if self.is_first:
             list_folder(self.folder / SCRATCH)
+            if self.below() is not None:
+                list_folder(self.folder / BASE)
             write_atomically(self.folder / SPEC, spec_text(self.spec))
 
     def forget_rows(self) -> None:
@@ -203,7 +306,12 @@ class _Place(contextlib.ExitStack):
 
 
 def _result(
-    job: Job, terms: Terms, setup: Setup, outcome: Fit, graft_bytes: int
+    job: Job,
+    terms: Terms,
+    setup: Setup,
+    outcome: Fit,
+    verdict: Verdict,
+    graft_bytes: int,
 ) -> RunResult:
     """Say what was done: the terms, and how it went."""
     return RunResult(
@@ -222,7 +330,7 @@ def _result(
         graft_bytes=graft_bytes,
         base_bytes=_bytes(job),
         made_in=made_in(job.folder),
-        verdict=_not_judged(outcome, job.folder),
+        verdict=verdict,
         provenance=(),
     )
 
@@ -234,7 +342,7 @@ def _graft_card(spec: RunSpec, inputs: Inputs, setup: Setup, folder: Path) -> Gr
         for head, numbers in trained_on(spec, inputs).items()
     }
     return GraftCard(
-        base=spec.base,
+        base=base_name(spec, folder),
         base_hash=inputs.base_hash,
         head=spec.head,
         licence=inputs.base.card.licence,
@@ -319,14 +427,15 @@ def _bytes(job: Job) -> int:
     return sum(one.numel() * one.element_size() for one in weights)
 
 
-def _not_judged(outcome: Fit, folder: Path) -> Verdict:
+def _not_judged(outcome: Fit, folder: Path, whole: Path) -> Verdict:
+    """Return what is said of a run in `folder`, begun by one in `whole`."""
     if not outcome.is_complete:
         return Verdict(
             took=None,
             headline="Not finished.",
             sentences=(
                 f"Training was {outcome.ended} after {outcome.n_steps} steps.",
-                f"Continue with: atomgraft adapt {folder}",
+                f"Continue with: atomgraft adapt {whole}",
             ),
         )
     return Verdict(

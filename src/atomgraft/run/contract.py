@@ -57,6 +57,11 @@ class Terms(Record):
     n_steps: int
     batch_size: int
     """The user's own structures a step, on each device."""
+    base_run: "Terms | None" = None
+    """Of the run that makes the base, where it is part of the spec."""
+    has_stand_in: bool = False
+    """The base is not trained yet: its weights, and what is fitted to them, are those
+    of a model of the same shape, and bind nobody."""
 
 
 class Cost(Record):
@@ -94,6 +99,8 @@ class Contract(Record):
     cost: Cost
     scratch: Cost | None = None
     """Of the same run from fresh weights, where it was asked for."""
+    base_costs: tuple[Cost, ...] = ()
+    """Of the runs that make the base, in their order."""
     notices: tuple[str, ...] = ()
     """What the user should know before it starts."""
     provenance: Provenance
@@ -139,18 +146,38 @@ def differences(planned: Terms, found: Terms) -> tuple[str, ...]:
     found
         What would be done.
     """
-    return changes(_binding(planned), _binding(found), free=FREE)
+    is_open = planned.has_stand_in
+    one, other = (_binding(terms, is_open=is_open) for terms in (planned, found))
+    return changes(one, other, free=FREE)
 
 
-def _binding(terms: Terms) -> Any:  # noqa: ANN401 - a JSON document
+def _binding(terms: Terms, *, is_open: bool) -> Any:  # noqa: ANN401 - a JSON document
     """Return the document that must be the same.
 
     Labels that the source made come from single precision, whose last digits belong
-    to a machine: they follow from the seed, the data and the source.
+    to a machine: they follow from the seed, the data and the source. A run that makes
+    the base has terms of its own, and its folder names the base.
+
+    Parameters
+    ----------
+    terms
+        Of a plan, or of a run.
+    is_open
+        The base was not trained when the plan was made, and scales of an element map
+        may be fitted to it.
     """
-    document = terms.model_dump(mode="json")
+    document = terms.model_dump(mode="json", exclude={"base_run", "has_stand_in"})
+    if isinstance(terms.spec.get("base"), dict):
+        del document["base"]["name"]
+    if is_open:
+        for key in ("weights_hash", "element_map", "cutoff"):
+            document["base"].pop(key, None)
+        for one in (document, *document["heads"]):
+            del one["reference"]
+        document.pop("rehearsal")
     for card in document["data"]:
-        if card["role"] == "rehearsal" and not card["files"]:
+        is_made = card["role"] == "rehearsal" and not card["files"]
+        if is_made:
             del card["fingerprint"]
     return document
 
@@ -178,6 +205,42 @@ def contract_rows(contract: Contract) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+def base_rows(contract: Contract) -> tuple[tuple[Row, ...], ...]:
+    """Return the lines on each run that makes the base, in their order.
+
+    Parameters
+    ----------
+    contract
+        What `atomgraft plan` found.
+    """
+    below: list[Terms] = []
+    terms = contract.terms.base_run
+    while terms is not None:
+        below.insert(0, terms)
+        terms = terms.base_run
+    return tuple(
+        (*terms_rows(one), *_cost_rows("cost", cost))
+        for one, cost in zip(below, contract.base_costs, strict=True)
+    )
+
+
+def total_row(contract: Contract) -> Row:
+    """Return the line on the time of all runs together, the baseline among them.
+
+    Parameters
+    ----------
+    contract
+        What `atomgraft plan` found.
+    """
+    costs = [*contract.base_costs, contract.cost]
+    costs += [] if contract.scratch is None else [contract.scratch]
+    low, high = (
+        duration_text(sum(cost.interval[i] for cost in costs)) for i in range(2)
+    )
+    total = duration_text(sum(cost.seconds for cost in costs))
+    return "all runs", f"about {total} ({low} to {high})"
+
+
 def terms_rows(terms: Terms) -> tuple[Row, ...]:
     """Return the lines that say what will be done.
 
@@ -186,13 +249,13 @@ def terms_rows(terms: Terms) -> tuple[Row, ...]:
     terms
         The binding part of a contract.
     """
-    base = terms.base
+    base, known = terms.base, terms.base.weights_hash[:12]
     head = "" if base.head is None else f", head {base.head}"
     rows = [
         (
             "base",
             f"{base.name} ({base.framework}{head}), {count_text(base.n_weights)} "
-            f"weights, {base.weights_hash[:12]}",
+            f"weights, {'not trained yet' if terms.has_stand_in else known}",
         ),
         *([("element map", base.map_text)] if base.map_text else []),
         ("licence", f"of the base's weights: {base.licence}"),
@@ -201,8 +264,8 @@ def terms_rows(terms: Terms) -> tuple[Row, ...]:
         ("what moves", _movement(terms)),
         ("pulls back", _pull(terms)),
         ("starts from", _start(terms)),
-        ("references", _references(terms.reference)),
-        *((f"head {one.name}", _references(one.reference)) for one in terms.heads),
+        ("references", _refit(terms, terms.reference)),
+        *((f"head {one.name}", _refit(terms, one.reference)) for one in terms.heads),
         ("rehearsal", _rehearsal(terms)),
         ("training", _training(terms)),
     ]
@@ -268,6 +331,13 @@ def _start(terms: Terms) -> str:
     return weights + solved.get(starts.get("readout", "source"), "")
 
 
+def _refit(terms: Terms, refit: ReferenceRefit) -> str:
+    if terms.has_stand_in and refit.was_refitted:
+        energies = counted(refit.n_energies, "energy", "energies")
+        return f"refitted to {energies} once the base is trained"
+    return _references(refit)
+
+
 def _references(refit: ReferenceRefit) -> str:
     shifts = ", ".join(
         f"{symbol} {signed_text(shift)}" for symbol, shift in refit.shifts.items()
@@ -294,6 +364,8 @@ def _training(terms: Terms) -> str:
 
 
 def _cost_rows(name: str, cost: Cost) -> list[Row]:
+    if not cost.n_steps_left and not cost.seconds:
+        return [(name, cost.basis)]
     memory = bytes_text(round(cost.peak_memory_mib * MIB))
     return [
         *_time_rows(name, cost),

@@ -58,12 +58,12 @@ def inputs_of(spec: BaseModel) -> tuple[str, ...]:
 
 
 def _named(part: object, *, is_input: bool) -> list[str]:
-    """Return the texts below keys that name inputs."""
+    """Return the texts below keys that name inputs, also in a run that is a base."""
     if isinstance(part, dict):
         return [
             one
             for key, value in part.items()
-            for one in _named(value, is_input=is_input or key in INPUT_KEYS)
+            for one in _named(value, is_input=key in INPUT_KEYS)
         ]
     if isinstance(part, list | tuple):
         return [one for value in part for one in _named(value, is_input=is_input)]

@@ -8,24 +8,20 @@ import torch
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 
-from atomgraft.adaptation.axes import TARGET, ElementMap
-from atomgraft.adaptation.element_maps import AppliedMap, decide_map
+from atomgraft.adaptation.axes import TARGET
+from atomgraft.adaptation.element_maps import AppliedMap
 from atomgraft.adaptation.graft import GRAFT, load_graft, read_card, trained_elements
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.kernels import KernelName
-from atomgraft.core.progress import Progress, told
+from atomgraft.core.progress import Progress
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.storage import is_file, is_folder
 from atomgraft.core.trust import NO_TRUST, Trust, is_trusted
-from atomgraft.data.checks.findings import Finding
-from atomgraft.data.checks.predicted import BaseKnowledge
-from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.labels import count_labels, structures_fingerprint
 from atomgraft.data.splits import split_off
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.loading import load_potential
-from atomgraft.models.prediction import predict_structures
-from atomgraft.run.places import is_there, places_of
+from atomgraft.run.places import base_name, is_there, places_of
 from atomgraft.run.record import (
     RESULT,
     BaseCard,
@@ -35,7 +31,14 @@ from atomgraft.run.record import (
 )
 from atomgraft.run.rehearsal import propose_anchors, read_rehearsal
 from atomgraft.run.seen import seen_in
-from atomgraft.run.spec import SPEC, RunSpec
+from atomgraft.run.spec import MAX_RUNS, SPEC, RunSpec
+from atomgraft.run.starts import (
+    check_against,
+    knowledge_of,
+    never_trained,
+    started,
+    still_untrained,
+)
 from atomgraft.run.structures import (
     HeadInputs,
     RunData,
@@ -128,10 +131,6 @@ def load_base(
     return merged_run(Path(name), base=base, head=further, trust=trust, kernels=kernels)
 
 
-MAX_GRAFTS = 16
-"""Runs that may start from each other; every one is loaded inside the next."""
-
-
 def origins_of(name: str) -> tuple[str, ...]:
     """Return a model with everything that its graft grew on, the nearest first.
 
@@ -154,10 +153,10 @@ def origins_of(name: str) -> tuple[str, ...]:
                 "A graft belongs to another model, its base.",
                 "Restore the run as 'atomgraft adapt' wrote it, or make it again.",
             )
-        if len(seen) == MAX_GRAFTS:
+        if len(seen) == MAX_RUNS:
             raise BadInputError(
-                f"{name} is a graft on a graft on a graft ..., {MAX_GRAFTS} and more.",
-                f"At most {MAX_GRAFTS} grafts may be chained.",
+                f"{name} is a graft on a graft on a graft ..., {MAX_RUNS} and more.",
+                f"At most {MAX_RUNS} grafts may be chained.",
                 "Merge one of them (atomgraft merge) and use the merged file.",
             )
         seen.add(graft.resolve())
@@ -309,22 +308,22 @@ def merged_run(
     adapted = load_graft(folder / GRAFT, source)
     adapted.movement.retreat(1 - share)
     merged = adapted.merged(head or TARGET)
-    is_fresh = source.card.is_untrained or adapted.axes.starts.weights == "fresh"
-    unknown = source.elements if is_fresh else source.card.untrained
     trained = trained_elements(card, adapted, head or TARGET)
     merged.card = dataclasses.replace(
         merged.card,
         name=str(folder),
         is_untrained=False,
         is_mapped=False,
-        untrained=frozenset() if trained is None else unknown - trained,
+        untrained=still_untrained(source, adapted, trained),
     )
     return merged
 
 
 def read_inputs(
     spec: RunSpec,
+    folder: Path = Path(),
     *,
+    base: AbstractPotential | None = None,
     trust: Trust = NO_TRUST,
     data: RunData | None = None,
     progress: Progress | None = None,
@@ -335,6 +334,10 @@ def read_inputs(
     ----------
     spec
         The run.
+    folder
+        Where it lives; a base that is part of the spec lies there.
+    base
+        Stands for that one while it is not trained yet.
     trust
         Which checkpoints may run code.
     data
@@ -348,15 +351,21 @@ def read_inputs(
         Something cannot be used as it is, or a warning was not accepted.
     """
     data = data or read_run_data(spec)
-    base = load_base(spec.base, head=spec.head, trust=trust, kernels=spec.kernels)
     wanted = spec.axes.starts.map
     others = [atoms for one in data.heads.values() for atoms in one.train]
+    if base is None:
+        name = base_name(spec, folder)
+        base = load_base(name, head=spec.head, trust=trust, kernels=spec.kernels)
+    else:
+        wanted = wanted and wanted.without_fits()
     base, applied = started(base, wanted, data.own.train, others)
-    knowledge = knowledge_of(base, progress)
-    findings = _check_against(spec, data, knowledge)
+    knowledge = knowledge_of(base, progress, spec)
+    findings = check_against(spec, data, knowledge)
     notices = notices_of((*data.findings, *findings))
     notices += [] if applied is None else applied.notes
-    notices += _never_trained(base, [*data.own.train, *others])
+    if wanted != spec.axes.starts.map:
+        notices.append("The scales of the map are fitted once the base is trained.")
+    notices += never_trained(base, [*data.own.train, *others])
     train, note = without_lone_atoms(list(data.own.train))
     notices += [note] if note else []
     validation: Sequence[Atoms] = data.own.validation
@@ -385,67 +394,6 @@ def read_inputs(
     )
 
 
-def _never_trained(base: AbstractPotential, structures: Sequence[Atoms]) -> list[str]:
-    """Say which elements of the structures have room in the base and nothing else."""
-    present = {int(number) for atoms in structures for number in atoms.numbers}
-    numbers = sorted(present & base.card.untrained)
-    if not numbers:
-        return []
-    symbols = [chemical_symbols[number] for number in numbers]
-    return [
-        f"{base.card.name} has room for {', '.join(symbols)} and was never trained on"
-        " it: its weights there are random. Start it from another element: --map"
-        f" {','.join(f'auto:{symbol}' for symbol in symbols)}"
-    ]
-
-
-def started(
-    base: AbstractPotential,
-    wanted: ElementMap | None,
-    structures: Sequence[Atoms],
-    others: Sequence[Atoms] = (),
-) -> tuple[AbstractPotential, AppliedMap | None]:
-    """Return the model that a run starts from, and its map.
-
-    Parameters
-    ----------
-    base
-        As it was loaded.
-    wanted
-        The map that the run asks for.
-    structures
-        To train on; scales are fitted to them.
-    others
-        Those of further heads.
-
-    Raises
-    ------
-    BadInputError
-        The base lacks a donor, or cannot be changed so.
-    """
-    if wanted is None:
-        return base, None
-    applied = decide_map(wanted, base, structures, others)
-    return applied.apply(base), applied
-
-
-def _check_against(
-    spec: RunSpec, data: RunData, knowledge: BaseKnowledge
-) -> tuple[Finding, ...]:
-    """Check all structures against the base; return what concerns the run's own.
-
-    Where somebody was asked before, the base was so too, about more structures.
-    """
-    if not data.asks:
-        return ()
-    found = {
-        name: check_against_base(sets, knowledge)
-        for name, sets in data.sets(spec).items()
-    }
-    data.refuse([one for those in found.values() for one in those], spec.accept)
-    return found[None]
-
-
 def _ready(spec: RunSpec, name: str, head: HeadInputs) -> HeadInputs:
     """Return what a further head trains on, once it is sure that there is some."""
     train, _ = without_lone_atoms(list(head.train))
@@ -468,32 +416,6 @@ def _differences(
         )
     ]
     return tuple(record for record in found if record is not None)
-
-
-def knowledge_of(
-    base: AbstractPotential, progress: Progress | None = None
-) -> BaseKnowledge:
-    """Return what the data checks may ask a base model.
-
-    Parameters
-    ----------
-    base
-        The model.
-    progress
-        Is told how many structures it has answered.
-    """
-    return BaseKnowledge(
-        name=base.card.name,
-        elements=base.elements,
-        predict=None
-        if base.card.is_untrained or base.card.is_mapped or base.card.untrained
-        else lambda structures: told(
-            predict_structures(base, structures),
-            "comparing labels with the base",
-            len(structures),
-            progress,
-        ),
-    )
 
 
 def _split(

@@ -1,16 +1,14 @@
 """The commands of a run from Python, with objects."""
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast, final
 
-from ase import Atoms
-
 from atomgraft.adaptation.graft import GRAFT
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.kernels import KernelName, kernels_named
-from atomgraft.core.outputs import examine
 from atomgraft.core.storage import is_folder
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
@@ -25,6 +23,7 @@ from atomgraft.run.inputs import load_base, merged_run, require_finished
 from atomgraft.run.merge import exported_note, write_merged
 from atomgraft.run.page import PAGE, write_page
 from atomgraft.run.page.document import key_facts
+from atomgraft.run.places import refuse_other_runs
 from atomgraft.run.record import RESULT, RunResult
 from atomgraft.run.screen import main_scores, training_screen
 from atomgraft.run.spec import (
@@ -33,7 +32,6 @@ from atomgraft.run.spec import (
     RunSpec,
     parse_spec,
     read_spec,
-    refuse_other_spec,
     with_accepted,
     with_short,
 )
@@ -57,6 +55,9 @@ from atomgraft.study.screen import (
 from atomgraft.training.devices import resolve_device
 
 ORIGIN = "The call of adapt()"
+
+RECIPE = "lora"
+"""The strategy of a run that names none."""
 
 RATE = "lr"
 """Short for `learning_rate`, as on the command line."""
@@ -387,11 +388,11 @@ def open_run(
 
 
 def adapt(
-    base: Base | Run | str | Path,
+    base: Base | Run | RunSpec | Mapping[str, Any] | str | Path,
     train: Given,
     *,
     out: str | Path,
-    recipe: str = "lora",
+    recipe: str = RECIPE,
     validation: Given | None = None,
     fresh: bool = False,
     progress: bool = True,
@@ -402,7 +403,8 @@ def adapt(
     Parameters
     ----------
     base
-        What `load` returned, a run, or a name.
+        What `load` returned, a run, or a name; or the arguments of a run that makes
+        the base and is trained first, such as ``{"base": ..., "train": ...}``.
     train, validation
         Files, or a list of `Atoms` with labels under ``REF_`` keys or in a
         calculator; those are kept in ``inputs`` of the folder.
@@ -426,29 +428,92 @@ def adapt(
     """
     with about_arguments():
         refuse_unknown("adapt()", keys, ADAPT_KEYS)
-        source, folder = _base_of(base, keys.pop("head", None)), Path(out)
-        labels = {key: keys.get(key) for key in LABEL_OPTIONS}
-        frames = Frames(folder, **cast("Any", labels))
-        given = {"base": source.name, "head": source.head, "recipe": recipe}
-        given["kernels"] = source.kernels
-        given["train"] = frames.named(train, "train")
-        if validation is not None:
-            given["validation"] = frames.named(validation, "validation")
-        spec = _spec(given, keys)
-        if not fresh:
-            spec = with_accepted(spec, folder)
-        examine(folder, "adapt", inputs=inputs_of(spec), fresh=fresh)
-        if not fresh:
-            refuse_other_spec(folder, spec)
+        own = {"train": train, "validation": validation, "recipe": recipe}
+        folder = Path(out)
+        asked = _asked(base, {**own, **keys}, folder)
+        spec = asked.spec if fresh else with_accepted(asked.spec, folder)
+        refuse_other_runs(spec, folder, fresh=fresh, read=inputs_of)
         screen = console(quiet=not progress)
-        with frames.written("adapt"), calm(), training_screen(screen) as shown:
-            adapting.adapt(
-                spec, folder, trust=source.trust, fresh=fresh, observer=shown
-            )
-    return Run(folder, source.trust)
+        with contextlib.ExitStack() as stack:
+            for frames in asked.frames:
+                stack.enter_context(frames.written("adapt"))
+            stack.enter_context(calm())
+            shown = stack.enter_context(training_screen(screen))
+            adapting.adapt(spec, folder, trust=asked.trust, fresh=fresh, observer=shown)
+    return Run(folder, asked.trust)
 
 
-def _spec(given: dict[str, Any], keys: dict[str, Any]) -> RunSpec:
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """The run that arguments mean.
+
+    Parameters
+    ----------
+    spec
+        Complete.
+    trust
+        Which checkpoints may run code.
+    frames
+        Structures among the arguments, of this run and of those that make its base.
+    """
+
+    spec: RunSpec
+    trust: Trust
+    frames: tuple[Frames, ...]
+
+
+def _asked(base: object, keys: dict[str, Any], folder: Path, group: str = "") -> _Asked:
+    """Return the run that a base and other arguments mean.
+
+    Parameters
+    ----------
+    base, keys
+        As `adapt` takes them.
+    folder
+        Of the last run, which keeps all structures.
+    group
+        What stands before the names of arguments, in messages: ``base.``.
+    """
+    labels = {key: keys.get(key) for key in LABEL_OPTIONS}
+    frames = Frames(folder, **cast("Any", labels))
+    below = _below(base, folder, f"{group}base")
+    if below is None:
+        source = _base_of(base, keys.pop("head", None), f"{group}base")
+        start: dict[str, Any] = {"base": source.name, "head": source.head}
+        start["kernels"] = source.kernels
+        trust, others = source.trust, ()
+    else:
+        start, trust, others = {"base": below.spec}, below.trust, below.frames
+    for name in ("train", "validation"):
+        structures = keys.pop(name, None)
+        if name == "train" or structures is not None:
+            stem = f"{group}{name}".replace(".", "-")
+            named = frames.named(structures, f"{group}{name}", stem=stem)
+            start[name] = named
+    origin = f"The argument {group[:-1]} of adapt()" if group else ORIGIN
+    return _Asked(_spec(start, keys, origin), trust, (*others, frames))
+
+
+def _below(base: object, folder: Path, argument: str) -> _Asked | None:
+    """Return the run that makes a base, if the base is one that is to be made."""
+    if isinstance(base, RunSpec):
+        return _Asked(base, NO_TRUST, ())
+    if not isinstance(base, Mapping):
+        return None
+    keys = {"recipe": RECIPE, **cast("Mapping[str, Any]", base)}
+    refuse_unknown(argument, keys, ADAPT_KEYS)
+    missing = [key for key in ("base", "train") if keys.get(key) is None]
+    if missing:
+        raise BadInputError(
+            f"{argument} is a run without {' and '.join(missing)}.",
+            "A run that makes a base needs a base and training structures of its own.",
+            f"Give for example {argument}={{'base': 'sevennet:mini:Si', 'train': "
+            "'cheap.extxyz'}.",
+        )
+    return _asked(keys.pop("base", None), keys, folder, f"{argument}.")
+
+
+def _spec(given: dict[str, Any], keys: dict[str, Any], origin: str) -> RunSpec:
     """Return the run that arguments mean."""
     if RATE in keys and "learning_rate" in keys:
         raise BadInputError(
@@ -459,7 +524,7 @@ def _spec(given: dict[str, Any], keys: dict[str, Any]) -> RunSpec:
     named = {("learning_rate" if key == RATE else key): v for key, v in keys.items()}
     short = {key: named.pop(key) for key in SHORT if key in named}
     there = {key: one for key, one in {**given, **named}.items() if one is not None}
-    return with_short(parse_spec(there, ORIGIN), short, ORIGIN)
+    return with_short(parse_spec(there, origin), short, origin)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -502,13 +567,13 @@ def source_of(model: object, argument: str) -> Source:
     )
 
 
-def _base_of(base: object, head: str | None) -> Source:
-    source = source_of(base, "base")
+def _base_of(base: object, head: str | None, argument: str) -> Source:
+    source = source_of(base, argument)
     if head is None or head == source.head:
         return source
     if source.head is not None:
         raise BadInputError(
-            f"base has the head {source.head}, and head={head!r} was given.",
+            f"{argument} has the head {source.head}, and head={head!r} was given.",
             "A run starts from one head.",
             "Leave head= out, or load the base with that head.",
         )
@@ -524,31 +589,7 @@ def _suites(
         SUITES[name]
     if not isinstance(asked, Mapping):
         return {name: {} for name in names}
-    return {
-        name: {
-            key: _files(key, one, frames)
-            if takes_several(name, key)
-            else _file(key, one, frames)
-            for key, one in options.items()
-        }
-        for name, options in asked.items()
-    }
-
-
-def _file(key: str, value: Any, frames: Frames) -> Any:  # noqa: ANN401 - checked by the suite
-    """Return a value, or the file that a structure becomes."""
-    return frames.crystal(value, key) if isinstance(value, Atoms) else value
-
-
-def _files(key: str, value: Any, frames: Frames) -> Any:  # noqa: ANN401 - checked by the suite
-    """Return a list of values; each structure in it becomes a file."""
-    parts = [value] if isinstance(value, str | Path | Atoms) else value
-    if not isinstance(parts, list | tuple):
-        return value
-    return [
-        frames.crystal(one, key) if isinstance(one, Atoms) else str(one)
-        for one in parts
-    ]
+    return frames.options(asked, takes_several)
 
 
 def _calculator(potential: AbstractPotential, device: str) -> GraftCalculator:

@@ -1,10 +1,20 @@
 """Present location of the files of a run that was moved."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from atomgraft.run.spec import RunSpec
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.outputs import examine
+from atomgraft.run.spec import (
+    BASE,
+    SCRATCH,
+    SPEC,
+    RunSpec,
+    read_spec,
+    refuse_other_spec,
+    scratch_spec,
+)
 
 WORKING, FOLDER = "working", "folder"
 
@@ -41,6 +51,90 @@ def _spellings(name: str, made: Mapping[str, str], folder: Path) -> list[str]:
         whole = os.path.normpath(Path(made[WORKING]) / name)
         found += [whole, str(folder.resolve() / os.path.relpath(whole, made[FOLDER]))]
     return [*found, str(folder / name)]
+
+
+def base_run(spec: RunSpec, folder: Path) -> tuple[RunSpec, Path] | None:
+    """Return the run that makes the base of another, with its folder; or none.
+
+    Parameters
+    ----------
+    spec
+        The run whose base is asked for.
+    folder
+        Its own; a run from fresh weights that stands beside it shares its base.
+    """
+    if isinstance(spec.base, str):
+        return None
+    home = folder.parent if _is_beside(spec, folder) else folder
+    return spec.base, home / BASE
+
+
+def _is_beside(spec: RunSpec, folder: Path) -> bool:
+    """Tell whether a run is the one from fresh weights of the folder around it."""
+    around = folder.resolve().parent / SPEC
+    if folder.resolve().name != SCRATCH or not around.is_file():
+        return False
+    try:
+        return scratch_spec(read_spec(around)).identity() == spec.identity()
+    except BadInputError:
+        return False
+
+
+def runs_of(spec: RunSpec, folder: Path) -> list[tuple[RunSpec, Path]]:
+    """Return all runs that a spec trains with their folders, in their order.
+
+    Parameters
+    ----------
+    spec, folder
+        Of the last one.
+    """
+    found = base_run(spec, folder)
+    if found is None or found[1].parent != folder:
+        return [(spec, folder)]
+    return [*runs_of(*found), (spec, folder)]
+
+
+def refuse_other_runs(
+    spec: RunSpec,
+    folder: Path,
+    *,
+    fresh: bool,
+    read: Callable[[RunSpec], Iterable[str]] = lambda _: (),
+) -> None:
+    """Check that the folders of all runs of a spec may be written; write nothing.
+
+    Parameters
+    ----------
+    spec, folder
+        Of the last one.
+    fresh
+        What an earlier run left there is to be removed.
+    read
+        Returns what a run reads.
+
+    Raises
+    ------
+    BadInputError
+        A folder holds something else, or an input lies in it.
+    """
+    for one, place in reversed(runs_of(spec, folder)):
+        examine(place, "adapt", inputs=read(one), fresh=fresh)
+        if not fresh:
+            refuse_other_spec(place, one)
+
+
+def base_name(spec: RunSpec, folder: Path) -> str:
+    """Return the name, file or folder of the model that a run starts from.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    folder
+        Its own; a base that is part of the spec lies there.
+    """
+    found = base_run(spec, folder)
+    return str(spec.base) if found is None else str(found[1])
 
 
 def moved_along(name: str, made: Mapping[str, str], folder: Path) -> str:

@@ -24,11 +24,13 @@ from atomgraft.page.wording import counted
 from atomgraft.run.contract import Contract, Cost, Terms, differences
 from atomgraft.run.folders import data_cards, finished_run, inputs_of
 from atomgraft.run.inputs import Inputs, base_card, read_inputs
+from atomgraft.run.places import base_run, runs_of
 from atomgraft.run.record import RoleCoverage
 from atomgraft.run.rehearsal import rehearsal_record
-from atomgraft.run.setup import Setup, set_up
+from atomgraft.run.setup import Setup, set_up, trained_on
 from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, scratch_spec
-from atomgraft.run.structures import RunData
+from atomgraft.run.starts import stand_in
+from atomgraft.run.structures import OF_BASE, RunData, about_the_base, read_run_data
 from atomgraft.study.sessions import Clock, provenance
 from atomgraft.training.checkpoint import read_state
 from atomgraft.training.devices import make_fabric
@@ -36,7 +38,14 @@ from atomgraft.training.loop import Job
 from atomgraft.training.probe import BUDGET, Probe, probe
 
 
-def terms_of(spec: RunSpec, inputs: Inputs, setup: Setup) -> Terms:
+def terms_of(
+    spec: RunSpec,
+    inputs: Inputs,
+    setup: Setup,
+    *,
+    base_run: Terms | None = None,
+    has_stand_in: bool = False,
+) -> Terms:
     """Return what will be done, from the very objects that do it.
 
     Parameters
@@ -47,6 +56,10 @@ def terms_of(spec: RunSpec, inputs: Inputs, setup: Setup) -> Terms:
         What it reads.
     setup
         What it sets up.
+    base_run
+        The terms of the run that makes the base, if that was planned as well.
+    has_stand_in
+        The base is not trained yet.
     """
     job = job_of(spec, Path(), inputs, setup)
     kept = setup.adapted.potential.elements
@@ -62,6 +75,8 @@ def terms_of(spec: RunSpec, inputs: Inputs, setup: Setup) -> Terms:
         rehearsal=rehearsal_record(spec, inputs.rehearsal),
         n_steps=job.plan.steps,
         batch_size=job.batch_size(),
+        base_run=base_run,
+        has_stand_in=has_stand_in,
     )
 
 
@@ -88,6 +103,25 @@ def hold_to(planned: Terms, found: Terms) -> None:
         "With --plan, a run must agree with its plan.",
         "Plan it again with 'atomgraft plan', or leave --plan out.",
     )
+
+
+def hold_to_spec(planned: Terms, spec: RunSpec) -> None:
+    """Refuse another spec than the planned one, before any run begins.
+
+    Parameters
+    ----------
+    planned
+        From the contract.
+    spec
+        The run.
+
+    Raises
+    ------
+    BadInputError
+        They differ; the first differences are named.
+    """
+    found = planned.model_copy(update={"spec": spec.model_dump(mode="json")})
+    hold_to(planned, found)
 
 
 def job_of(spec: RunSpec, folder: Path, inputs: Inputs, setup: Setup) -> Job:
@@ -203,34 +237,147 @@ def draw_up(
         It would fail in its first steps.
     """
     clock = Clock(started=now(), counter=time.perf_counter())
-    examine(folder, "adapt", inputs=inputs_of(spec), fresh=fresh)
-    inputs = read_inputs(spec, trust=trust, data=data)
-    setup = set_up(spec, inputs)
-    fabric = make_fabric(spec.device)
-    notices = list(inputs.notices)
-    if not fresh and finished_run(folder, spec, inputs) is not None:
-        notices.append(f"{folder} is already finished; adapt would do nothing.")
-    terms = terms_of(spec, inputs, setup)
-    prospect = _Prospect(
-        inputs=inputs,
-        fabric=fabric,
-        startup=time.perf_counter() - clock.counter,
-        fresh=fresh,
-        budget=budget,
-    )
-    cost = prospect.cost(spec, folder, setup)
+    for one, place in runs_of(spec, folder):
+        examine(place, "adapt", inputs=inputs_of(one), fresh=fresh)
+    draft = _Draft(trust=trust, fresh=fresh, budget=budget)
+    sketch = draft.sketch(spec, folder, data or read_run_data(spec))
     scratch = None
     if with_scratch or (folder / SCRATCH / SPEC).exists():
         other = scratch_spec(spec)
-        scratch = prospect.cost(other, folder / SCRATCH, set_up(other, inputs))
+        setup = set_up(other, sketch.inputs)
+        scratch = sketch.prospect.cost(other, folder / SCRATCH, setup)
+    device = sketch.prospect.fabric.device
     return Contract(
         folder=str(folder),
-        terms=terms,
-        cost=cost,
+        terms=sketch.terms,
+        cost=sketch.prospect.cost(spec, folder, sketch.setup),
         scratch=scratch,
-        notices=tuple(notices),
-        provenance=provenance("plan", clock, fabric.device, spec.dtype, spec.kernels),
+        base_costs=sketch.base_costs,
+        notices=sketch.notices,
+        provenance=provenance("plan", clock, device, spec.dtype, spec.kernels),
     )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Sketch:
+    """A run as far as it is known before it begins.
+
+    Parameters
+    ----------
+    spec, folder
+        Of the run.
+    inputs, setup, terms
+        As `adapt` would have them.
+    notices
+        What the user should know, of this run and of those that make its base.
+    is_finished
+        There is nothing left to do.
+    prospect
+        Tells what it costs.
+    base_costs
+        Of the runs that make the base, in their order.
+    """
+
+    spec: RunSpec
+    folder: Path
+    inputs: Inputs
+    setup: Setup
+    terms: Terms
+    notices: tuple[str, ...]
+    is_finished: bool
+    prospect: "_Prospect"
+    base_costs: tuple[Cost, ...]
+
+    def cost(self) -> Cost:
+        """Return what the run costs as a part of another, nothing once it is done."""
+        if self.is_finished:
+            return ALREADY_DONE
+        return self.prospect.cost(self.spec, self.folder, self.setup)
+
+
+ALREADY_DONE = Cost(
+    seconds=0.0,
+    interval=(0.0, 0.0),
+    startup_seconds=0.0,
+    n_steps_left=0,
+    seconds_per_step=0.0,
+    n_timed=0,
+    n_validations=0,
+    seconds_per_validation=0.0,
+    peak_memory_mib=0.0,
+    graft_bytes=0,
+    basis="already finished",
+)
+"""Of a run that makes the base of another and has nothing left to do."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Draft:
+    """Sets runs up to plan them, one after the other.
+
+    Parameters
+    ----------
+    trust, fresh, budget
+        As in `draw_up`.
+    """
+
+    trust: Trust
+    fresh: bool
+    budget: float
+
+    def sketch(self, spec: RunSpec, folder: Path, data: RunData) -> _Sketch:
+        """Set up a run, after the one that makes its base."""
+        below = self._below(spec, folder, data)
+        begin = time.perf_counter()
+        base = None
+        if below is not None and not below.is_finished:
+            trained = trained_on(below.spec, below.inputs)
+            adapted = below.setup.adapted
+            base = stand_in(below.spec, below.folder, adapted, trained, spec.head)
+        inputs = read_inputs(spec, folder, base=base, trust=self.trust, data=data)
+        setup = set_up(spec, inputs)
+        notices = list(inputs.notices)
+        is_new = self.fresh or base is not None
+        is_finished = not is_new and finished_run(folder, spec, inputs) is not None
+        if is_finished:
+            notices.append(f"{folder} is already finished; adapt would do nothing.")
+        prospect = _Prospect(
+            inputs=inputs,
+            fabric=make_fabric(spec.device),
+            startup=time.perf_counter() - begin,
+            fresh=is_new,
+            budget=self.budget,
+        )
+        return _Sketch(
+            spec=spec,
+            folder=folder,
+            inputs=inputs,
+            setup=setup,
+            terms=terms_of(
+                spec,
+                inputs,
+                setup,
+                base_run=None if below is None else below.terms,
+                has_stand_in=base is not None,
+            ),
+            notices=(*(() if below is None else below.notices), *notices),
+            is_finished=is_finished,
+            prospect=prospect,
+            base_costs=() if below is None else (*below.base_costs, below.cost()),
+        )
+
+    def _below(self, spec: RunSpec, folder: Path, data: RunData) -> _Sketch | None:
+        """Set up the run that makes the base; its notices say that they are of it."""
+        found = base_run(spec, folder)
+        if found is None or found[1].parent != folder:
+            return None
+        with about_the_base():
+            sketch = self.sketch(*found, data.base or read_run_data(found[0]))
+        notices = tuple(
+            one if one.startswith(OF_BASE) else f"{OF_BASE}{one}"
+            for one in sketch.notices
+        )
+        return dataclasses.replace(sketch, notices=notices)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,6 @@ from atomgraft.records.scores import ModelName, MovedWeights
 from atomgraft.run.held_out import judging, read_held_out
 from atomgraft.run.inputs import (
     data_card,
-    knowledge_of,
     numbers_of,
     require_finished,
     source_of,
@@ -42,6 +41,7 @@ from atomgraft.run.inputs import (
 from atomgraft.run.places import moved_along, specs_today
 from atomgraft.run.record import RESULT, DataCard, RunResult
 from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, parse_spec, read_spec
+from atomgraft.run.starts import knowledge_of
 from atomgraft.run.structures import notices_of, read_files
 from atomgraft.run.suites import (
     LABELS,
@@ -426,7 +426,7 @@ class _Judge:
             folder=self.folder,
             default_labels=default_labels,
         )
-        against = check_against_base(read.sets, knowledge_of(self.base))
+        against = check_against_base(read.sets, knowledge_of(self.base, spec=self.spec))
         refuse_errors(against)
         for notice in (*read.notes, *notices_of((*read.findings, *against))):
             self.notify(notice)

@@ -104,7 +104,7 @@ def _drawn(
     if not (count.n_energies or count.n_forces or count.n_stresses):
         raise BadInputError(
             f"No frame of {', '.join(wanted.files)} can be used for replay: none "
-            f"has labels and only elements that {spec.base} supports.",
+            f"has labels and only elements that {spec.base_words} supports.",
             "Expected labelled structures of the data that the base was trained on.",
             "Name other files under axes.rehearses.files, or set rehearses to "
             "{kind: pseudo}.",
@@ -124,7 +124,7 @@ def rehearsal_record(spec: RunSpec, found: Sequence[Atoms]) -> RehearsalRecord |
         return None
     by_kind = Counter(str(atoms.info[KIND]) for atoms in found)
     origin = (
-        f"labelled by {spec.base} at the start"
+        f"labelled by {spec.base_words} at the start"
         if isinstance(wanted, PseudoLabels)
         else f"from {', '.join(wanted.files)}"
     )

@@ -11,6 +11,7 @@ from rich.table import Table
 from atomgraft.page.wording import bytes_text, count_text
 from atomgraft.run.page.tables import comparison_rows, score_text
 from atomgraft.run.record import ReferenceRefit, RoleCoverage, RunResult
+from atomgraft.run.spec import BASE
 from atomgraft.study.screen import Gauge, gauged, print_notice
 
 SMALLEST_SHIFT = 1e-3
@@ -25,11 +26,18 @@ class TrainingScreen:
 
     def __init__(self, screen: Console, gauge: Gauge) -> None:
         self.screen, self.gauge = screen, gauge
-        self.n_steps = 0
+        self.n_steps, self.which = 0, ""
 
     def on_progress(self, what: str, done: int, total: int) -> None:
         """Show what is computed before the first step."""
-        self.gauge.show(what, done, total)
+        self.gauge.show(self.which + what, done, total)
+
+    def on_run(self, number: int, total: int, words: str) -> None:
+        """Say which of several runs begins."""
+        name = "" if number == total else f" ({BASE})"
+        self.screen.print(f"\nRun {number} of {total}{name}: {words}", markup=False)
+        self.which = f"run {number} of {total}{name}: "
+        self.gauge.show(f"{self.which}reading", 0, 0)
 
     def on_setup(
         self, movements: tuple[RoleCoverage, ...], refit: ReferenceRefit
@@ -47,14 +55,14 @@ class TrainingScreen:
         if step:
             self.screen.print(f"Continuing from step {step}.")
         self.n_steps = n_steps
-        self.gauge.show("training", step, n_steps)
+        self.gauge.show(f"{self.which}training", step, n_steps)
 
     def on_step(self, record: dict[str, Any]) -> None:
         """Say how far training is."""
         note = f"loss {record['loss']:.3f}"
         if "validation" in record and "forces" in record["validation"]:
             note += f", validation {record['validation']['forces']:.2f} meV/Å"
-        self.gauge.show("training", record["step"], self.n_steps, note)
+        self.gauge.show(f"{self.which}training", record["step"], self.n_steps, note)
 
     def on_notice(self, text: str) -> None:
         """Print a notice above the bar."""

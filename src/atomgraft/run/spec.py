@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WrapValidator, model_validator
 
 from atomgraft.adaptation.axes import SOURCE, TARGET, Axes
 from atomgraft.adaptation.recipes import RECIPES
@@ -22,6 +22,12 @@ from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
 from atomgraft.training.plan import AS_OFTEN, Knobs, Plan
 
 SPEC = "spec.yaml"
+
+BASE = "base"
+"""Subfolder of the run that makes the base, where it is part of the spec."""
+
+MAX_RUNS = 16
+"""Runs that may start from each other; every one is loaded inside the next."""
 
 REHEARSAL = "rehearsal"
 """The stream of what is rehearsed."""
@@ -55,13 +61,42 @@ class HeadSpec(BaseModel):
         return _with_tuples(given) if isinstance(given, dict) else given
 
 
+def _name_or_run(given: Any, _: object) -> "str | RunSpec":  # noqa: ANN401 - before validation
+    """Take a mapping for a run; its problems are named below the key ``base``."""
+    if isinstance(given, dict):
+        return RunSpec.model_validate(given)
+    if isinstance(given, str | RunSpec):
+        return given
+    raise ValueError(
+        "expected a name, a file, the folder of a run, or the keys of a run"
+    )
+
+
+def require_named(given: Any) -> Any:  # noqa: ANN401 - before validation
+    """Refuse a run as the base of something else than a run.
+
+    Raises
+    ------
+    ValueError
+        A base holds the keys of a run.
+    """
+    several = given if isinstance(given, list | tuple) else [given]
+    if any(isinstance(one, dict | RunSpec) for one in several):
+        raise ValueError(
+            "expected a name, a file or the folder of a run; only 'adapt' and 'plan' "
+            "train a base first (atomgraft adapt base.yaml --out runs/base makes one)"
+        )
+    return given
+
+
 class RunSpec(BaseModel):
     """One run, complete: the same spec gives the same numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    base: str
-    """Name or file of the potential to start from, or folder of a finished run."""
+    base: Annotated["str | RunSpec", WrapValidator(_name_or_run)]
+    """Name or file of the potential to start from, or folder of a finished run; or the
+    keys of a run of its own, which is trained first, in the folder ``base``."""
     head: str | None = None
     """Modality of a multi-fidelity base."""
     train: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -122,6 +157,16 @@ class RunSpec(BaseModel):
             raise ValueError(
                 "the ratios of all heads are zero, so that no structure would be used"
             )
+        if not isinstance(self.base, str):
+            known = {None, self.base.head, *self.base.heads}
+            if self.head not in known:
+                raise ValueError(
+                    f"the run that makes the base has no head '{self.head}'"
+                )
+        if self.n_runs > MAX_RUNS:
+            raise ValueError(
+                f"{self.n_runs} runs start from each other, and at most {MAX_RUNS} may"
+            )
         if self.recipe in RECIPES:
             named = _skeleton(RECIPES[self.recipe].axes)
             if _skeleton(self.axes) != named:
@@ -130,6 +175,18 @@ class RunSpec(BaseModel):
                     "'custom'"
                 )
         return self
+
+    @property
+    def n_runs(self) -> int:
+        """How many runs are trained: this one, and those that its base is made by."""
+        return 1 if isinstance(self.base, str) else 1 + self.base.n_runs
+
+    @property
+    def base_words(self) -> str:
+        """The base in words: its name, or the run that makes it."""
+        if isinstance(self.base, str):
+            return self.base
+        return f"a run on {', '.join(map(identity_of, self.base.train))}"
 
     def identity(self) -> str:
         """Return a hash of everything that changes numbers."""
@@ -145,6 +202,8 @@ class RunSpec(BaseModel):
             Keys that change no number.
         """
         document = self.model_dump(mode="json", exclude=without)
+        if "base" in document and not isinstance(self.base, str):
+            document["base"] = self.base.document(without=without)
         for key in ("train", "validation"):
             document[key] = [identity_of(one) for one in document[key]]
         if self.training.differences == "auto":  # as before there was a choice
@@ -321,8 +380,18 @@ def refuse_other_spec(folder: Path, spec: RunSpec) -> None:
         raise BadInputError(
             f"{folder} contains a run with a different spec: {listed(differing)}.",
             "A folder holds one run.",
-            "Choose another folder with --out, or use --fresh to delete the old run.",
+            "Choose another folder with --out, or use --fresh to delete the old run."
+            + _kept_base(folder, stored, spec),
         )
+
+
+def _kept_base(folder: Path, stored: RunSpec, spec: RunSpec) -> str:
+    """Say how a base that is part of both specs is used again."""
+    bases = stored.base, spec.base
+    same = {one if isinstance(one, str) else one.identity() for one in bases}
+    if any(isinstance(one, str) for one in bases) or len(same) > 1:
+        return ""
+    return f" In another folder, 'base: {folder / BASE}' uses its base again."
 
 
 def with_accepted(spec: RunSpec, folder: Path) -> RunSpec:
@@ -343,7 +412,15 @@ def with_accepted(spec: RunSpec, folder: Path) -> RunSpec:
     if stored.identity() != spec.identity():
         return spec
     accepted = dict.fromkeys((*stored.accept, *spec.accept))
-    return spec.model_copy(update={"accept": tuple(accepted)})
+    base = spec.base
+    return spec.model_copy(
+        update={
+            "accept": tuple(accepted),
+            "base": base
+            if isinstance(base, str)
+            else with_accepted(base, folder / BASE),
+        }
+    )
 
 
 def spec_text(spec: RunSpec) -> str:

@@ -3,8 +3,9 @@
 Nothing here loads torch: what can be refused without a model is refused at once.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Literal
 
 from ase import Atoms
@@ -54,12 +55,15 @@ class RunData:
     asks
         Warnings that change what is learned stop the run until they are accepted; not
         where somebody has been asked before.
+    base
+        Those of the run that makes the base, where it is part of the spec.
     """
 
     own: HeadInputs
     heads: Mapping[str, HeadInputs]
     findings: tuple[Finding, ...]
     asks: bool = True
+    base: "RunData | None" = None
 
     def refuse(self, findings: Sequence[Finding], accepted: Sequence[str]) -> None:
         """Raise a finding that stops the run.
@@ -101,6 +105,29 @@ class RunData:
         return {None: own, **further}
 
 
+@contextlib.contextmanager
+def about_the_base() -> Generator[None]:
+    """Say of a refusal that it concerns the run that makes the base.
+
+    Examples
+    --------
+    >>> with about_the_base():
+    ...     raise BadInputError("a.xyz is empty.", "One frame.", "Check the path.")
+    Traceback (most recent call last):
+    ...
+    atomgraft.core.errors.BadInputError: In the run that makes the base: a.xyz is empty. One frame. Check the path.
+    """  # noqa: E501 - a message is one line
+    try:
+        yield
+    except BadInputError as error:
+        came = error.came
+        error.reword(lambda text: f"{OF_BASE}{text}" if text == came else text)
+        raise
+
+
+OF_BASE = "In the run that makes the base: "
+
+
 def read_run_data(spec: RunSpec, *, asks: bool = True) -> RunData:
     """Read the structures of a run and check what needs no model.
 
@@ -116,6 +143,10 @@ def read_run_data(spec: RunSpec, *, asks: bool = True) -> RunData:
     BadInputError
         Something cannot be used as it is, or a warning was not accepted.
     """
+    base = None
+    if not isinstance(spec.base, str):
+        with about_the_base():
+            base = read_run_data(spec.base, asks=asks)
     train = read_files(spec, spec.train)
     validation = read_files(spec, spec.validation) if spec.validation else []
     own = HeadInputs(
@@ -125,7 +156,7 @@ def read_run_data(spec: RunSpec, *, asks: bool = True) -> RunData:
         ),
     )
     heads = {name: _read_head(spec, name, train, validation) for name in spec.heads}
-    data = RunData(own=own, heads=heads, findings=(), asks=asks)
+    data = RunData(own=own, heads=heads, findings=(), asks=asks, base=base)
     found = {name: check_alone(one) for name, one in data.sets(spec).items()}
     findings = tuple(
         _marked(one, name) for name, those in found.items() for one in those

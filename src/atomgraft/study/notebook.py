@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import html
 import re
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -232,6 +232,40 @@ class Frames:
             bare.set_initial_magnetic_moments(atoms.get_initial_magnetic_moments())
         [path] = self.named(bare, argument, stem=formula_of(atoms))
         return path
+
+    def options(
+        self,
+        asked: Mapping[str, Mapping[str, Any]],
+        takes_several: Callable[[str, str], bool],
+    ) -> dict[str, dict[str, Any]]:
+        """Return options of several things, files in place of structures.
+
+        Parameters
+        ----------
+        asked
+            Options by name of the thing, and by key.
+        takes_several
+            Tells whether a key of a thing takes a list; one value is a list of one.
+        """
+        return {
+            name: {
+                key: self._option(key, one, is_list=takes_several(name, key))
+                for key, one in options.items()
+            }
+            for name, options in asked.items()
+        }
+
+    def _option(self, key: str, value: Any, *, is_list: bool) -> Any:  # noqa: ANN401 - checked by its owner
+        if not is_list:
+            return self.crystal(value, key) if isinstance(value, Atoms) else value
+        parts = [value] if isinstance(value, str | Path | Atoms) else value
+        if not isinstance(parts, list | tuple):
+            return value
+        several: Sequence[object] = parts
+        return [
+            self.crystal(one, key) if isinstance(one, Atoms) else str(one)
+            for one in several
+        ]
 
     @contextlib.contextmanager
     def written(self, verb: str | None) -> Generator[None]:

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 import textwrap
 from pathlib import Path
@@ -124,8 +125,17 @@ class _WithMeanings(GenerateJsonSchema):
 
 
 def schema_of(spec: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema of a spec file, each key with its meaning."""
-    return spec.model_json_schema(schema_generator=_WithMeanings)
+    """Return the JSON schema of a spec file, each key with its meaning.
+
+    A spec that may hold one of its own kind refers to the whole schema, ``#``.
+    """
+    made = spec.model_json_schema(schema_generator=_WithMeanings)
+    whole = made.pop("$ref", None)
+    if whole is None:
+        return made
+    top = made["$defs"].pop(whole.rpartition("/")[2])
+    text = json.dumps({**top, "$defs": made["$defs"]})
+    return json.loads(text.replace(json.dumps(whole), '"#"'))
 
 
 def with_file(

@@ -20,7 +20,6 @@ from atomgraft.models.prediction import predict_structures
 from atomgraft.run.inputs import (
     base_card,
     data_card,
-    knowledge_of,
     load_base,
     numbers_of,
     read_inputs,
@@ -28,6 +27,7 @@ from atomgraft.run.inputs import (
 )
 from atomgraft.run.setup import refit_references
 from atomgraft.run.spec import parse_spec
+from atomgraft.run.starts import knowledge_of
 from atomgraft.run.structures import without_lone_atoms
 from tests.trials import NEEDS_SEVENN, loaded
 

@@ -6,13 +6,17 @@ import yaml
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.run.spec import (
+    MAX_RUNS,
     RunSpec,
     parse_spec,
     read_spec,
     refuse_other_spec,
     scratch_spec,
     spec_text,
+    with_accepted,
+    with_short,
 )
+from atomgraft.study.spec_files import schema_of
 
 GIVEN = {"base": "pair:sw-si", "train": "train.extxyz", "recipe": "lora"}
 
@@ -89,7 +93,7 @@ def test_what_is_no_mapping_is_refused(document):
 
 
 def test_the_schema_names_every_key():
-    schema = RunSpec.model_json_schema()
+    schema = schema_of(RunSpec)
     assert set(schema["properties"]) == set(type(parsed()).model_fields)
 
 
@@ -147,3 +151,112 @@ def test_a_recipe_may_start_from_an_element_map():
     assert found.identity() != plain.identity()
     with pytest.raises(BadInputError, match="custom"):
         parse_spec(document | {"axes": {"starts": {"readout": "ridge"}}}, "this test")
+
+
+CHEAP = {"base": "sevennet:mini:Si", "train": "cheap.extxyz", "recipe": "scratch"}
+
+
+def ladder(**changes):
+    return parsed(base=CHEAP | changes)
+
+
+def test_a_base_may_be_a_run():
+    spec = ladder(training={"steps": 7})
+    assert spec.base == parse_spec(CHEAP | {"training": {"steps": 7}}, "here")
+    assert (spec.n_runs, spec.base.n_runs) == (2, 1)
+    assert spec.base_words == "a run on cheap.extxyz"
+    assert parsed().base_words == "pair:sw-si"
+    assert parsed(base=spec).n_runs == 3
+
+
+def test_a_run_in_a_run_comes_back_from_text(tmp_path):
+    spec = parsed(base=ladder(seed=3))
+    path = tmp_path / "spec.yaml"
+    path.write_text(spec_text(spec))
+    assert read_spec(path) == spec
+    assert read_spec(path).identity() == spec.identity()
+
+
+def test_identity_holds_what_changes_numbers_of_the_base():
+    one = ladder().identity()
+    same = {"device": "cpu", "accept": ["same-site"], "targets": {"forces": 5}}
+    assert ladder(**same).identity() == one
+    assert ladder(train="x/inputs/a.0123456789ab.extxyz").identity() == (
+        ladder(train="y/inputs/a.0123456789ab.extxyz").identity()
+    )
+    for change in ({"seed": 1}, {"training": {"steps": 3}}, {"train": "b.extxyz"}):
+        assert ladder(**change).identity() != one
+    assert parsed(base="runs/x/base").identity() != one
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"epochs": 3}, "'base.epochs' is an unknown key"),
+        ({"recipes": "full"}, "(did you mean 'recipe'?)"),
+        ({"train": None}, "'base.train' is None"),
+        ({"training": {"steps": "x"}}, "'base.training.steps' is 'x'"),
+        ({"base": 3}, "'base.base' is 3: expected a name, a file, the folder of a run"),
+        ({"base": CHEAP | {"seed": -1}}, "'base.base.seed' is -1"),
+    ],
+)
+def test_a_problem_of_a_base_is_named_below_it(change, problem):
+    with pytest.raises(BadInputError) as caught:
+        ladder(**change)
+    assert problem in caught.value.came
+    assert "RunSpec" not in str(caught.value)
+
+
+def test_a_head_that_the_base_will_lack_is_refused():
+    heads = {"pbe": {"train": "pbe.extxyz"}}
+    assert parsed(base=CHEAP | {"heads": heads}, head="pbe").head == "pbe"
+    with pytest.raises(BadInputError, match="makes the base has no head 'pbe'"):
+        parsed(base=CHEAP, head="pbe")
+
+
+def test_runs_that_start_from_each_other_are_limited():
+    spec = CHEAP
+    for _ in range(MAX_RUNS - 1):
+        spec = CHEAP | {"base": spec}
+    assert parse_spec(spec, "here").n_runs == MAX_RUNS
+    with pytest.raises(BadInputError, match=f"at most {MAX_RUNS} may"):
+        parse_spec(CHEAP | {"base": spec}, "here")
+
+
+def test_what_differs_in_a_base_is_named_and_an_equal_one_is_kept(tmp_path):
+    (tmp_path / "spec.yaml").write_text(spec_text(ladder(training={"steps": 400})))
+    with pytest.raises(BadInputError) as caught:
+        refuse_other_spec(tmp_path, ladder(training={"steps": 800}))
+    assert "base.training.steps was 400 and is 800." in caught.value.came
+    assert "again" not in caught.value.remedy
+    with pytest.raises(BadInputError) as caught:
+        refuse_other_spec(
+            tmp_path, parsed(base=CHEAP | {"training": {"steps": 400}}, seed=1)
+        )
+    assert f"'base: {tmp_path / 'base'}' uses its base again" in caught.value.remedy
+
+
+def test_warnings_that_were_accepted_stay_so_for_each_run(tmp_path):
+    (tmp_path / "base").mkdir()
+    accepted = ladder(accept=["same-site"])
+    (tmp_path / "spec.yaml").write_text(spec_text(accepted))
+    (tmp_path / "base" / "spec.yaml").write_text(spec_text(accepted.base))
+    found = with_accepted(ladder(), tmp_path)
+    assert (found.accept, found.base.accept) == ((), ("same-site",))
+
+
+def test_short_keys_are_those_of_the_last_run():
+    found = with_short(ladder(), {"steps": 3}, "here")
+    assert found.training.steps == 3
+    assert found.base == ladder().base
+
+
+def test_a_scratch_run_beside_shares_the_base():
+    assert scratch_spec(ladder()).base == ladder().base
+
+
+def test_the_schema_of_a_base_is_the_whole_schema():
+    schema = schema_of(RunSpec)
+    kinds = schema["properties"]["base"]["anyOf"]
+    assert kinds == [{"type": "string"}, {"$ref": "#"}]
+    assert "RunSpec" not in schema["$defs"]

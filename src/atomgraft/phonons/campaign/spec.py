@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     field_validator,
@@ -19,7 +20,7 @@ from atomgraft.core.specs import parsed
 from atomgraft.core.yaml_files import read_settings
 from atomgraft.phonons.campaign.record import FIXED, Mode
 from atomgraft.phonons.spec import MeshCount, PhononSpec, Positive
-from atomgraft.run.spec import RunSpec
+from atomgraft.run.spec import RunSpec, require_named
 from atomgraft.training.plan import Plan
 
 CAMPAIGN_SPEC = "campaign.yaml"
@@ -43,7 +44,7 @@ class PhononCampaignSpec(BaseModel):
 
     folder: str
     """Calculations of phonopy, or structures; one a material."""
-    base: str
+    base: Annotated[str, BeforeValidator(require_named)]
     """Name or file of a potential, or folder of a finished run."""
     head: str | None = None
     recipes: tuple[Entrant, ...] = ()

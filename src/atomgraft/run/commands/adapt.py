@@ -27,16 +27,13 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Fine-tune a model on labelled structures; the same command resumes a run."""
-    from atomgraft.core.outputs import examine
+    from atomgraft.run.places import refuse_other_runs
     from atomgraft.run.screen import print_record, training_screen
-    from atomgraft.run.spec import refuse_other_spec
     from atomgraft.run.structures import read_run_data
     from atomgraft.study.screen import calm, console, print_json
 
     run, folder = asked.run, asked.folder
-    examine(folder, NAME, fresh=asked.fresh)
-    if not asked.fresh:
-        refuse_other_spec(folder, run)
+    refuse_other_runs(run, folder, fresh=asked.fresh)
     data = read_run_data(run)  # what needs no model is refused before one is loaded
     from atomgraft.run.adapt import adapt
     from atomgraft.run.contract import read_contract
@@ -44,7 +41,7 @@ def command(
 
     screen = console(quiet=as_json)
     planned = None if plan is None else read_contract(plan).terms
-    screen.print(f"{run.recipe} from {run.base} into {folder}", markup=False)
+    screen.print(f"{run.recipe} from {run.base_words} into {folder}", markup=False)
     with calm(), training_screen(screen) as shown:
         result = adapt(
             run,

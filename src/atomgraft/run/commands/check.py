@@ -61,7 +61,8 @@ def command(
     screen = console(quiet=as_json)
 
     def load() -> "BaseKnowledge":
-        from atomgraft.run.inputs import knowledge_of, load_base
+        from atomgraft.run.inputs import load_base
+        from atomgraft.run.starts import knowledge_of
 
         return knowledge_of(
             load_base(str(base), head=head, trust=allowed, kernels=chosen), show

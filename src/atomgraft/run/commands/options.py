@@ -218,4 +218,17 @@ def _composed(path: Path | None, given: dict[str, Any]) -> "RunSpec":
             "Axes and learning rate belong to one recipe.",
             "Change the file, or leave --recipe out.",
         )
-    return parse_spec({**document, **given}, f"{file} with the command line")
+    return parse_spec(_merged(document, given), f"{file} with the command line")
+
+
+FOR_ALL = ("accept", "device")
+"""Keys whose options hold for every run of a file; others set keys of the last one."""
+
+
+def _merged(document: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return what a file and the command line say together, which wins."""
+    base = document.get("base")
+    if isinstance(base, dict):
+        shared = {key: given[key] for key in FOR_ALL if key in given}
+        document = {**document, "base": _merged(base, shared)}
+    return {**document, **given}

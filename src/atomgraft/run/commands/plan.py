@@ -9,9 +9,12 @@ from atomgraft.run.commands.options import Asked, takes_a_run
 from atomgraft.study.options import Json, Overwrite
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Sequence
 
-    from atomgraft.run.contract import Contract
+    from rich.console import Console
+    from rich.table import Table
+
+    from atomgraft.run.contract import Contract, Row
 
 
 @takes_a_run
@@ -25,9 +28,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Dry run: show what adapt would train, with time and memory estimates."""
-    from atomgraft.core.outputs import examine
     from atomgraft.core.overlap import refuse_taken_file
-    from atomgraft.run.spec import refuse_other_spec
+    from atomgraft.run.places import refuse_other_runs
     from atomgraft.run.structures import read_run_data
     from atomgraft.study.screen import (
         calm,
@@ -37,9 +39,7 @@ def command(
         stage_screen,
     )
 
-    examine(asked.folder, "adapt", fresh=asked.fresh)
-    if not asked.fresh:
-        refuse_other_spec(asked.folder, asked.run)
+    refuse_other_runs(asked.run, asked.folder, fresh=asked.fresh)
     data = read_run_data(asked.run)  # refuses before a model is loaded
     from atomgraft.run.contract import write_contract
     from atomgraft.run.folders import inputs_of
@@ -80,14 +80,30 @@ def print_contract(screen: "Console", contract: "Contract") -> None:
         What was agreed.
     """
     from rich.markup import escape
-    from rich.table import Table
 
-    from atomgraft.run.contract import contract_rows
+    from atomgraft.run.contract import base_rows, contract_rows, total_row
+    from atomgraft.run.spec import BASE
+
+    place, below = Path(contract.folder), base_rows(contract)
+    total = len(below) + 1
+    for i, rows in enumerate(below):
+        inside = place.joinpath(*[BASE] * (len(below) - i))
+        screen.print(f"[bold]Run {i + 1} of {total}, in {escape(str(inside))}[/bold]")
+        screen.print(_table(rows))
+    which = f"Run {total} of {total}," if below else "The run"
+    screen.print(f"[bold]{which} in {escape(contract.folder)}[/bold]")
+    rows = contract_rows(contract)
+    screen.print(_table((*rows, total_row(contract)) if below else rows))
+
+
+def _table(rows: "Sequence[Row]") -> "Table":
+    """Return lines of a contract as a table."""
+    from rich.markup import escape
+    from rich.table import Table
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column()
-    for name, text in contract_rows(contract):
+    for name, text in rows:
         table.add_row(escape(name), escape(text))
-    screen.print(f"[bold]The run in {escape(contract.folder)}[/bold]")
-    screen.print(table)
+    return table

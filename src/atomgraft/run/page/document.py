@@ -9,7 +9,7 @@ from atomgraft.page.wording import (
     percent_text,
 )
 from atomgraft.records.scores import Verdict
-from atomgraft.run.page.record import record_sections, written_text
+from atomgraft.run.page.record import base_text, record_sections, written_text
 from atomgraft.run.page.scores import score_sections, suite_sections
 from atomgraft.run.page.use import enough, lost_sentences, title_of, use_section
 from atomgraft.run.record import RunResult
@@ -91,7 +91,7 @@ def key_facts(result: RunResult) -> list[tuple[str, str]]:
     trained_on = [card for card in result.data if card.role == "train"]
     n_train = sum(card.n_structures for card in trained_on)
     return [
-        ("Base", base.name),
+        ("Base", base_text(result)),
         *([("Element map", base.map_text)] if base.map_text else []),
         ("Training structures", count_text(n_train)),
         ("Numbers trained", percent_text(trained, whole)),

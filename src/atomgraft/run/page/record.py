@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from atomgraft.core.outputs import identity_of
 from atomgraft.page.blocks import Block, Code, Facts, Note, Section, Table
 from atomgraft.page.wording import (
     MISSING,
@@ -286,12 +287,21 @@ def spec_code(spec: Mapping[str, Any], what: str) -> Code:
     return Code(text=text, label=f"The spec of this {what}, YAML")
 
 
+def base_text(result: RunResult) -> str:
+    """Return the name of the base, and what it was trained on first, if it was."""
+    made_by = result.spec.get("base")
+    if not isinstance(made_by, Mapping) or "train" not in made_by:
+        return result.base.name
+    files = ", ".join(map(identity_of, made_by["train"]))
+    return f"{result.base.name}: a run on {files}, recipe {made_by['recipe']}"
+
+
 def provenance_section(result: RunResult) -> Section:
     """Return the base, its hash and every command with machine and versions."""
     base = result.base
     card = Facts(
         pairs=(
-            ("Base", base.name + (f", head {base.head}" if base.head else "")),
+            ("Base", base_text(result) + (f", head {base.head}" if base.head else "")),
             *([("Element map", base.map_text)] if base.map_text else []),
             ("Framework", base.framework),
             ("Licence of the weights", base.licence),
