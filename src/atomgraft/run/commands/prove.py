@@ -132,6 +132,14 @@ def _settings(
                 f"Add --suite {name}.",
             )
         kept = found[name]
-        one = [value] if takes_several(name, key) else value
-        kept[key] = [*kept[key], value] if key in kept else one
+        if takes_several(name, key):
+            kept[key] = [*kept.get(key, []), value]
+            continue
+        if kept.get(key, value) != value:
+            raise BadInputError(
+                f"{place} is set to {kept[key]!r} and to {value!r}.",
+                "This option takes one value.",
+                f"Leave one --set {place} out.",
+            )
+        kept[key] = value
     return found
