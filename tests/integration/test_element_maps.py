@@ -172,7 +172,7 @@ def test_mace_reads_a_model_with_a_further_element(tmp_path, capsys):
         ("--map Si:Ge --map Ge:Sn", "in two runs"),
         ("--map Si:auto", "auto is no chemical element"),
         ("--map Si:Ge --map Si:C@1.2", "--map Si:Ge,Si:C@1.2"),
-        ("--map Si:Ge@big", "fit"),
+        ("--map Si:Ge@big", "'big' is neither a number from 0.5 to 2 nor fit"),
         ("--map Si:Ge@1.04 --recipe scratch", "fresh weights cannot use a scale"),
     ],
 )

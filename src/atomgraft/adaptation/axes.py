@@ -1,9 +1,18 @@
 """Specs of the four axes: what is trained, pulls, replay and start."""
 
+import math
 from typing import Annotated, Any, Literal
 
 from ase.data import atomic_numbers
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from atomgraft.core.errors import BadInputError
 
 TARGET = "target"
 """The head that a run is made for; without further heads the only one."""
@@ -156,6 +165,13 @@ FIT: Literal["fit"] = "fit"
 """A scale is fitted to the forces of the training structures."""
 
 
+SCALES = {"length": (0.5, 2.0), "energy": (0.1, 10.0)}
+"""Keys of an element map, and between which numbers they lie."""
+
+LengthScale = Annotated[float, Field(ge=SCALES["length"][0], le=SCALES["length"][1])]
+EnergyScale = Annotated[float, Field(ge=SCALES["energy"][0], le=SCALES["energy"][1])]
+
+
 class ElementMap(_Spec):
     """Which elements take the weights of others, and on which scales.
 
@@ -166,10 +182,10 @@ class ElementMap(_Spec):
     elements: dict[str, str] = {}
     """Donor by element, as chemical symbols; ``auto`` takes the most similar element
     that the base knows."""
-    length: Annotated[float, Field(ge=0.5, le=2)] | Literal["fit"] = 1.0
+    length: LengthScale | Literal["fit"] = 1.0
     """Lengths of the material in units of those of the donor's, such as the ratio of
     lattice constants; ``fit`` finds it from the training structures' forces."""
-    energy: Annotated[float, Field(ge=0.1, le=10)] | Literal["fit"] = 1.0
+    energy: EnergyScale | Literal["fit"] = 1.0
     """Interaction energies in units of the donor's."""
 
     @model_validator(mode="before")
@@ -232,10 +248,54 @@ def _parsed(words: str) -> dict[str, Any]:
                 " an element has one donor"
             )
         elements[element] = donor
-    return {
-        "elements": elements,
-        **dict(zip(("length", "energy"), scales, strict=False)),
-    }
+    named = dict(zip(SCALES, scales, strict=False))
+    for scale, word in named.items():
+        low, high = SCALES[scale]
+        if word != "fit" and not low <= _number(word) <= high:
+            raise ValueError(
+                f"the {scale} scale '{word}' is neither a number from {low:g} to "
+                f"{high:g} nor fit"
+            )
+    return {"elements": elements, **named}
+
+
+def _number(word: str) -> float:
+    """Return the number that a word says; NaN if it says none."""
+    try:
+        return float(word)
+    except ValueError:
+        return math.nan
+
+
+def map_named(words: str) -> ElementMap:
+    """Return the element map that somebody typed.
+
+    Parameters
+    ----------
+    words
+        As `ElementMap.words` gives them.
+
+    Raises
+    ------
+    BadInputError
+        They name no map.
+
+    Examples
+    --------
+    >>> map_named("Si:Ge@1.04").elements
+    {'Ge': 'Si'}
+    """
+    try:
+        return ElementMap.model_validate(words)
+    except ValidationError as error:
+        reasons = [str(one.get("ctx", {}).get("error", "")) for one in error.errors()]
+        raise BadInputError(
+            f"The element map '{words}' cannot be used: "
+            f"{'; '.join(filter(None, reasons))}.",
+            "Expected pairs DONOR:ELEMENT, and behind @ a length and an energy scale "
+            "where they change.",
+            "Write for example --map Si:Ge@1.04",
+        ) from error
 
 
 class Start(_Spec):

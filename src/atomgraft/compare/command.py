@@ -106,6 +106,7 @@ def command(
     accept: Accept = None,
 ) -> None:
     """Compare recipes, label counts and learning rates; the same command resumes."""
+    from atomgraft.adaptation.axes import map_named
     from atomgraft.compare.structures import read_pool, refuse_other_frame
     from atomgraft.core.outputs import examine
 
@@ -115,7 +116,8 @@ def command(
         "test": test,
         "validation": validation,
         "recipes": recipe,
-        "maps": element_map,
+        "maps": element_map
+        and [one if one == "none" else map_named(one) for one in element_map],
         "sizes": size,
         "learning_rate_factors": rate_factor,
         "seeds": seed,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, WrapValidator, model_validator
 
-from atomgraft.adaptation.axes import SOURCE, TARGET, Axes
+from atomgraft.adaptation.axes import SOURCE, TARGET, Axes, map_named
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.kernels import Kernels
@@ -341,7 +341,8 @@ def with_short(run: RunSpec, given: Mapping[str, Any], origin: str) -> RunSpec:
         group = document
         for part in groups:
             group = group[part]
-        group[key] = value
+        is_map = name == "map" and isinstance(value, str)
+        group[key] = map_named(value) if is_map else value
     return parse_spec(document, origin)
 
 

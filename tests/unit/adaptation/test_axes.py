@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from atomgraft.adaptation.axes import Axes, LowRankDeltas, WholeWeights
+from atomgraft.adaptation.axes import Axes, LowRankDeltas, WholeWeights, map_named
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 
@@ -67,3 +67,30 @@ def test_specs_are_frozen():
     with pytest.raises(ValidationError):
         WholeWeights().roles = ("readout",)
     assert LowRankDeltas().rank == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("Si", "'Si' is no pair of elements"),
+        ("Si:Ge@x", "the length scale 'x' is neither a number from 0.5 to 2 nor fit"),
+        ("Si:Ge@9", "the length scale '9' is neither"),
+        ("Si:Ge@nan", "the length scale 'nan' is neither"),
+        ("Si:Ge@fit@0", "the energy scale '0' is neither a number from 0.1 to 10 nor"),
+        ("Si:Uuu", "Uuu is no chemical element"),
+        ("@1.0", "it names no element and no scale"),
+    ],
+)
+def test_an_element_map_in_words_is_refused_in_a_paragraph(words, told):
+    with pytest.raises(BadInputError) as caught:
+        map_named(words)
+    assert caught.value.came.startswith(f"The element map '{words}' cannot be used: ")
+    assert told in caught.value.came
+    assert "--map Si:Ge@1.04" in caught.value.remedy
+    for clause in ("axes.starts", "input should", "constrained", "Value error"):
+        assert clause not in str(caught.value)
+
+
+@pytest.mark.parametrize("words", ["Si:Ge", "Si:Ge,C:Sn@1.04@fit", "auto:Ge@fit"])
+def test_an_element_map_in_words_is_read(words):
+    assert map_named(words).words == words
