@@ -278,6 +278,7 @@ class Bench:
     def trained(self, arm: Arm, n: int, draw: int, seed: int, rate: float):  # noqa: ANN201
         """Train a model and return it with the seconds it took."""
         import atomgraft as ag
+        from atomgraft.core.errors import BadInputError
         from atomgraft.run.inputs import merged_run
 
         with tempfile.TemporaryDirectory() as place:
@@ -298,15 +299,20 @@ class Bench:
             start = time.perf_counter()
             if arm.is_random:  # its forces agree with nothing
                 settings["accept"] = ["forces-disagrees"]
-            run = ag.adapt(
-                base,
-                train=[atoms.copy() for atoms in self.chosen(n, draw)],
-                recipe=arm.recipe,
-                seed=seed,
-                out=Path(place) / "run",
-                progress=False,
-                **settings,
-            )
+            settings |= {
+                "train": [atoms.copy() for atoms in self.chosen(n, draw)],
+                "recipe": arm.recipe,
+                "seed": seed,
+                "out": Path(place) / "run",
+                "progress": False,
+            }
+            try:
+                run = ag.adapt(base, **settings)
+            except BadInputError as error:
+                if "energy scale" not in str(error):
+                    raise
+                words = self.setting.words(f"@{self.setting.lattice:.3f}")
+                run = ag.adapt(base, **{**settings, "map": words})
             seconds = time.perf_counter() - start
             return merged_run(run.folder, trust=run.trust), seconds
 
@@ -439,8 +445,9 @@ def tables(setting: Setting) -> str:
         f"{setting.base.name}`) takes up {setting.element} and learns from n frames in"
         f" {STEPS} steps of {BATCH} frames; fresh weights of the same architecture get"
         f" {SCRATCH_STEPS} steps. Rates were chosen on others, at n = 5 and n = 1."
-        " Mean absolute errors on test frames: means over draws of the training frames,"
-        " with 95 % intervals over draws (of each draw the mean over its seeds).",
+        " Where scales cannot be fitted to the forces of a frame, the ratio of lattice"
+        " constants is taken. Mean absolute errors on test frames: means over draws of"
+        " the training frames, with 95 % intervals over draws (of each draw the mean over its seeds).",
         "",
         *errors_table(rows),
         *ratio_table(rows),
