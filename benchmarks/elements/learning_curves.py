@@ -447,7 +447,8 @@ def tables(setting: Setting) -> str:
         f" {SCRATCH_STEPS} steps. Rates were chosen on others, at n = 5 and n = 1."
         " Where scales cannot be fitted to the forces of a frame, the ratio of lattice"
         " constants is taken. Mean absolute errors on test frames: means over draws of"
-        " the training frames, with 95 % intervals over draws (of each draw the mean over its seeds).",
+        " the training frames, with 95 % intervals over draws (of each draw the mean"
+        " over its seeds).",
         "",
         *errors_table(rows),
         *ratio_table(rows),
