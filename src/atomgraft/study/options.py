@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -178,7 +179,7 @@ def _calculation(  # noqa: PLR0913 - one for each option
     )
 
 
-def folder_for(train: Sequence[str], what: str) -> Path:
+def folder_for(train: Sequence[str], *what: str) -> Path:
     """Return where a verb writes unless told, named after what it trains on.
 
     Parameters
@@ -186,15 +187,18 @@ def folder_for(train: Sequence[str], what: str) -> Path:
     train
         Files of structures; the first gives the name.
     what
-        Recipe or verb.
+        Recipe or verb, and what else tells it from others; signs become hyphens.
 
     Examples
     --------
     >>> str(folder_for(["shipped:si-train@:10"], "lora"))
     'runs/shipped-si-train-lora'
+    >>> str(folder_for(["ge.extxyz"], "full", "Si:Ge@1.04"))
+    'runs/ge-full-Si-Ge-1.04'
     """
     stem = Path(train[0].split("@")[0].split("#")[0]).name.split(".")[0]
-    return Path("runs") / f"{stem}-{what}".replace(":", "-")
+    words = [re.sub(r"[^\w.]+", "-", one).strip("-") for one in what]
+    return Path("runs") / "-".join([stem.replace(":", "-"), *words])
 
 
 def with_options(

@@ -71,3 +71,20 @@ def test_python_may_call_a_verb_too():
 def test_what_is_no_run_is_refused(words):
     with pytest.raises(BadInputError):
         heard(*words)
+
+
+def test_the_folder_of_a_run_tells_its_element_map():
+    plain, _ = heard(*SILICON)
+    folders = {
+        heard(*SILICON, "--map", words)[0].folder.name
+        for words in ("Si:Ge", "Si:Ge@1.04", "Si:Ge,C:Sn@fit@0.9", "@1.04")
+    }
+    assert plain.folder.name == "shipped-si-train-lora"
+    assert folders == {
+        "shipped-si-train-lora-Si-Ge",
+        "shipped-si-train-lora-Si-Ge-1.04",
+        "shipped-si-train-lora-Si-Ge-C-Sn-fit-0.9",
+        "shipped-si-train-lora-1.04",
+    }
+    asked, _ = heard(*SILICON, "--map", "Si:Ge", "--out", "here")
+    assert asked.folder == Path("here")

@@ -163,11 +163,10 @@ def _asked(
     }
     run = _composed(spec, {key: one for key, one in given.items() if one is not None})
     run = with_short(run, short, "The command line")
-    folder = (
-        out
-        or (spec if spec and spec.is_dir() else None)
-        or folder_for(run.train, run.recipe)
-    )
+    own = spec if spec and spec.is_dir() else None
+    mapped = run.axes.starts.map
+    what = [run.recipe, *([mapped.words] if mapped else [])]
+    folder = out or own or folder_for(run.train, *what)
     if not fresh:
         run = with_accepted(run, folder)
     return Asked(
