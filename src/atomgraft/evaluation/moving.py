@@ -1,6 +1,7 @@
 """What suites share that put a crystal in motion: which one, and under which models."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +15,10 @@ from atomgraft.data.sources import parse_source
 from atomgraft.data.structure_files import read_structure
 from atomgraft.evaluation.suite import Contestants, Subject
 from atomgraft.evaluation.systems import common_crystal
+from atomgraft.lattice.forces import forces_of_supercells
 from atomgraft.models.base import AbstractPotential
+from atomgraft.models.memory import require_room
+from atomgraft.page.wording import duration_text
 from atomgraft.records.scores import ModelName
 
 FS_PER_PS = 1000.0
@@ -139,3 +143,51 @@ def run_all(
         folder = None if place is None else place / suite / name
         found[name] = trial(model, seed, folder, tell)
     return {name: found[name] for name in contestants.models}, found.get("reference")
+
+
+def tell_cost(
+    suite: str,
+    models: Sequence[AbstractPotential],
+    atoms: Atoms,
+    steps: Sequence[int],
+    progress: Progress | None = None,
+) -> None:
+    """Say how long all runs will take, after one timed call of each model.
+
+    Parameters
+    ----------
+    suite
+        That moves the crystal.
+    models
+        Each makes all runs.
+    atoms
+        The supercell.
+    steps
+        Of each run of one model.
+    progress
+        Is told; none: no call is timed.
+
+    Raises
+    ------
+    BadInputError
+        A call does not fit in memory.
+    """
+    for model in models:
+        require_room(model, atoms)
+    if progress is None:
+        return
+    seconds = sum(_seconds_of_call(one, atoms) for one in models) * sum(steps)
+    progress(
+        f"{suite}: {len(steps)} runs of {len(atoms)} atoms under each of"
+        f" {len(models)} models, about {duration_text(seconds)} in all",
+        0,
+        0,
+    )
+
+
+def _seconds_of_call(potential: AbstractPotential, atoms: Atoms) -> float:
+    """Return the time of one call; the first one sets up what later ones use."""
+    forces_of_supercells(potential, [atoms], max_atoms=len(atoms))
+    start = time.perf_counter()
+    forces_of_supercells(potential, [atoms], max_atoms=len(atoms))
+    return time.perf_counter() - start

@@ -13,6 +13,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.data.similarity import group_kinds, patterns
 from atomgraft.data.space_groups import cell_of, searched
 from atomgraft.lattice.supercells import require_crystal, supercell_by_length
+from atomgraft.models.memory import require_memory
 
 MEAN_SITES = 0.2
 """Å; how well a mean over frames knows the sites of a crystal."""
@@ -25,6 +26,9 @@ REACH = 6.0
 
 BIN = 0.1
 """Å, of radial distributions."""
+
+BYTES_PER_PAIR = 125
+"""Memory of :func:`histogram` for each two atoms: indices, vectors and distances."""
 
 SHELLS = 2.0
 """Times the neighbour distance, within which the gap between two shells is sought."""
@@ -179,8 +183,16 @@ def system_of(atoms: Atoms, *, suite: str = "md") -> System:
     Raises
     ------
     BadInputError
-        The cell is too small for distances to be told.
+        The cell is too small for distances to be told, or has more pairs of atoms than
+        fit in memory.
     """
+    n_pairs = len(atoms) * (len(atoms) - 1) / 2
+    require_memory(
+        BYTES_PER_PAIR * n_pairs,
+        f"The count of distances between all {len(atoms)} atoms of the supercell (suite"
+        f" {suite})",
+        f"Use a smaller supercell: --set {suite}.atoms=1000",
+    )
     heights = 1 / np.linalg.norm(atoms.cell.reciprocal().array, axis=1)
     reach = min(REACH, float(heights.min()) / 2)
     distances = neighbour_list("d", atoms, 2 * REACH)

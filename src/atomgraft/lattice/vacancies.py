@@ -9,6 +9,7 @@ from atomgraft.lattice.relaxation import relax
 from atomgraft.lattice.supercells import SYMPREC, supercell_by_length
 from atomgraft.lattice.symmetry import distinct_atoms
 from atomgraft.models.base import AbstractPotential
+from atomgraft.models.memory import require_memory, require_room
 from atomgraft.models.prediction import predict_structures
 
 VACANCY_FMAX = 1e-3
@@ -21,6 +22,9 @@ INWARD = (0.0, 0.13)
 """By how much the neighbours start nearer to the vacancy, as a share of their distance.
 The vacancy of Stillinger-Weber silicon has two minima, at 4.34 and 2.83 eV, and the
 second is found from 0.3 Å inward alone."""
+
+N_MATRICES = 4
+"""Of all second derivatives, which a step of the optimiser needs at once."""
 
 SHELL = 1.2
 """Times the smallest distance from the removed atom, up to which atoms are its
@@ -78,6 +82,7 @@ def vacancy_energies(
     refuse_compound(crystal)
     [whole] = predict_structures(potential, [crystal])
     supercell = crystal.repeat(supercell_by_length(crystal, length).diagonal().tolist())
+    _refuse_large(potential, supercell)
     per_atom = whole.energy / len(crystal)
     rng = numpy_generator(seed, "vacancies")
     found: list[float] = []
@@ -88,6 +93,19 @@ def vacancy_energies(
         lowest = min(_energy(potential, one, relaxed=relaxed) for one in starts)
         found.append(lowest - (len(supercell) - 1) * per_atom)
     return tuple(found)
+
+
+def _refuse_large(potential: AbstractPotential, supercell: Atoms) -> None:
+    """Check that a relaxation fits in memory: the optimiser keeps second derivatives.
+
+    Their matrix has (3 N)² numbers, and it is diagonalised in a copy.
+    """
+    require_memory(
+        N_MATRICES * 8 * (3 * len(supercell)) ** 2,
+        f"The relaxation of a vacancy in {len(supercell)} atoms",
+        "Bring the images of the vacancy nearer: --set bulk.vacancy_length=10",
+    )
+    require_room(potential, supercell)
 
 
 def _without(supercell: Atoms, site: int) -> Atoms:

@@ -7,9 +7,11 @@ import platform
 import resource
 from pathlib import Path
 
+import numpy as np
 import torch
 from ase import Atoms
 
+from atomgraft.core.errors import BadInputError
 from atomgraft.core.properties import Property
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.graph import find_neighbours, make_graph
@@ -67,6 +69,16 @@ MOST_ON_CPU = 512
 FALLBACK = 256
 """Atoms in a call where this system cannot say what a call takes."""
 
+LARGE = 1000
+"""Atoms of a structure up to which its call is tried without an estimate."""
+
+PART = 256
+"""Atoms of the cluster from which the memory of a large structure is estimated."""
+
+GIB = 1024**3
+
+CPU = torch.device("cpu")
+
 STATUS = Path("/proc/self/status")
 RESET = Path("/proc/self/clear_refs")
 INFO = Path("/proc/meminfo")
@@ -86,6 +98,11 @@ def batch_capacity(potential: AbstractPotential, structure: Atoms) -> int:
     structure
         A crystal like those to come.
 
+    Raises
+    ------
+    BadInputError
+        One structure alone does not fit.
+
     Examples
     --------
     >>> from ase.build import bulk
@@ -93,6 +110,7 @@ def batch_capacity(potential: AbstractPotential, structure: Atoms) -> int:
     >>> batch_capacity(stillinger_weber(["Si"]), bulk("Si")) >= 2
     True
     """
+    require_room(potential, structure)
     taken = _bytes_of_call(potential, structure)
     free = _free_bytes(potential.device)
     if taken is None or free is None:
@@ -101,6 +119,81 @@ def batch_capacity(potential: AbstractPotential, structure: Atoms) -> int:
     if potential.device.type == "cpu":
         fitting = min(fitting, MOST_ON_CPU)
     return max(fitting, len(structure))
+
+
+def require_room(potential: AbstractPotential, structure: Atoms) -> None:
+    """Check that a call of a model on a large structure fits in memory, without one.
+
+    A cluster of `PART` atoms is cut from the structure and evaluated. Memory grows with
+    the number of pairs, so that of the structure is the cluster's times their ratio.
+
+    Parameters
+    ----------
+    potential
+        On its device, in its precision.
+    structure
+        With at most `LARGE` atoms nothing is checked.
+
+    Raises
+    ------
+    BadInputError
+        It needs more than is free.
+    """
+    if len(structure) <= LARGE:
+        return
+    part = _cluster(structure, PART)
+    _bytes_of_call(potential, _cluster(structure, PART // 8))  # what is loaded once
+    taken = _bytes_of_call(potential, part)
+    if not taken:
+        return
+    pairs = [
+        find_neighbours(one, potential.cutoff).edges.shape[1]
+        for one in (structure, part)
+    ]
+    require_memory(
+        taken * pairs[0] / max(1, pairs[1]),
+        f"A call of {potential.card.name} on {len(structure)} atoms",
+        "Use a smaller supercell, or a machine with more memory.",
+        potential.device,
+    )
+
+
+def require_memory(
+    wanted: float, what: str, remedy: str, device: torch.device = CPU
+) -> None:
+    """Check that so much memory is free.
+
+    Parameters
+    ----------
+    wanted
+        Bytes.
+    what
+        Takes it, for the message.
+    remedy
+        What to do where it is not free.
+    device
+        Whose memory.
+
+    Raises
+    ------
+    BadInputError
+        It is not.
+    """
+    free = _free_bytes(device)
+    if free is not None and wanted > free:
+        raise BadInputError(
+            f"{what} takes about {wanted / GIB:.3g} GiB of memory.",
+            f"{free / GIB:.3g} GiB are free on this machine ({device.type}).",
+            remedy,
+        )
+
+
+def _cluster(structure: Atoms, n_atoms: int) -> Atoms:
+    """Return the atoms nearest to the first one, without images of themselves."""
+    distances = structure.get_distances(0, range(len(structure)), mic=True)
+    nearest = np.argsort(distances, kind="stable")[:n_atoms]
+    vectors = structure.get_distances(0, nearest, mic=True, vector=True)
+    return Atoms(structure.numbers[nearest], vectors)
 
 
 def _bytes_of_call(potential: AbstractPotential, structure: Atoms) -> int | None:

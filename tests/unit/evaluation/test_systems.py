@@ -1,5 +1,7 @@
 """Crystals are found among frames, and their atoms are counted as ASE counts them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -9,6 +11,7 @@ from ase.geometry.rdf import get_rdf
 from atomgraft.core.errors import BadInputError
 from atomgraft.evaluation.survival.criteria import _distribution
 from atomgraft.evaluation.systems import (
+    BYTES_PER_PAIR,
     common_crystal,
     features,
     histogram,
@@ -16,6 +19,7 @@ from atomgraft.evaluation.systems import (
     repeated,
     system_of,
 )
+from atomgraft.models import memory
 
 SILICON = bulk("Si", cubic=True)
 
@@ -110,3 +114,21 @@ def test_supercells_are_as_large_as_asked():
 def test_a_cell_too_thin_is_refused():
     with pytest.raises(BadInputError, match="Å thin"):
         system_of(bulk("Si"))
+
+
+def test_more_pairs_than_fit_in_memory_are_refused(monkeypatch):
+    silicon = bulk("Si", cubic=True) * 3
+    monkeypatch.setattr(memory, "_free_bytes", lambda _: 1e6)
+    with pytest.raises(BadInputError, match=r"between all 216 atoms .*md.atoms=1000"):
+        system_of(silicon)
+    system_of(bulk("Si", cubic=True))
+
+
+def test_the_memory_of_pairs_is_what_a_histogram_takes():
+    system = system_of(bulk("Si", cubic=True) * 4)
+    n_pairs = len(system.kinds)
+    tracemalloc.start()
+    histogram(system, system.atoms.positions)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.7 < peak / (BYTES_PER_PAIR * n_pairs) < 1.1

@@ -4,7 +4,9 @@ import pytest
 import torch
 from ase.build import bulk
 
+from atomgraft.core.errors import BadInputError
 from atomgraft.models import memory
+from atomgraft.models.graph import find_neighbours
 from atomgraft.models.memory import FALLBACK, MOST_ON_CPU, SHARE, batch_capacity
 from tests.vibrations import silicon_law
 
@@ -96,3 +98,43 @@ def test_the_kernels_numbers_are_read(text, expected, tmp_path):
     path = tmp_path / "status"
     path.write_text(text)
     assert memory._kernel_kib(path, "VmHWM") == expected
+
+
+def test_a_structure_that_does_not_fit_is_refused_before_it_is_tried(
+    crystal, measured, monkeypatch
+):
+    """The cluster takes 1 GiB; the structure has at least its share of atoms more."""
+    tried = []
+    large = crystal * (6, 6, 6)
+    measured(GIB, 4 * GIB)
+    monkeypatch.setattr(
+        memory, "_bytes_of_call", lambda _, one: tried.append(len(one)) or GIB
+    )
+    with pytest.raises(BadInputError, match=r"on 1728 atoms takes about .* GiB"):
+        batch_capacity(silicon_law(), large)
+    assert max(tried) <= memory.PART
+    measured(GIB, 400 * GIB)
+    assert batch_capacity(silicon_law(), large) == len(large)
+
+
+def test_an_estimate_is_near_what_a_large_call_takes(crystal, monkeypatch):
+    """The memory of a call is that of its pairs, whatever the model."""
+    monkeypatch.setattr(
+        memory,
+        "_bytes_of_call",
+        lambda law, one: find_neighbours(one, law.cutoff).edges.shape[1],
+    )
+    large = crystal * (6, 6, 6)
+    exact = 4 * len(large)  # every atom of diamond has four neighbours
+    for free, fits in ((exact + 1, True), (exact - 1, False)):
+        monkeypatch.setattr(memory, "_free_bytes", lambda _, free=free: free)
+        if fits:
+            memory.require_room(silicon_law(), large)
+        else:
+            with pytest.raises(BadInputError):
+                memory.require_room(silicon_law(), large)
+
+
+def test_a_small_structure_is_not_measured_twice(crystal, measured):
+    measured(GIB, 0)
+    memory.require_room(silicon_law(), crystal)

@@ -60,7 +60,7 @@ class SurvivalSuite(AbstractSuite):
         self, contestants: Contestants, progress: Progress | None = None
     ) -> Answers:
         """Run all contestants and the reference, and compare them."""
-        from atomgraft.evaluation.moving import run_all
+        from atomgraft.evaluation.moving import run_all, tell_cost
         from atomgraft.evaluation.survival.answers import answers
         from atomgraft.evaluation.survival.trials import run_trial
 
@@ -70,6 +70,10 @@ class SurvivalSuite(AbstractSuite):
             reference = reference.clone(device=base.device)
         elif self.options.reference == BASE_ITSELF:
             reference = base
+        models = list(contestants.models.values())
+        models += [] if reference is None else [reference]
+        steps = self.plan.steps_of_runs()
+        tell_cost(SUITE, models, self.plan.system.atoms, steps, progress)
         trials, own = run_all(
             SUITE,
             contestants,

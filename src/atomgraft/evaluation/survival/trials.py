@@ -73,6 +73,11 @@ class Plan:
         """Return the time of some steps, ps."""
         return steps * self.timestep / FS_PER_PS
 
+    def steps_of_runs(self) -> list[int]:
+        """Return how many steps each replica makes, if it does not fail."""
+        kinds = (self.n_steps, self.n_drift) if self.n_drift else (self.n_steps,)
+        return list(kinds) * len(self.temperatures) * self.n_replicas
+
     def replicas(self, seed: int) -> list[Replica]:
         """Return all replicas: by temperature, those with a thermostat first."""
         return [

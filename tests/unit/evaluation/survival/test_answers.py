@@ -10,6 +10,7 @@ from ase.io import write
 from pydantic import ValidationError
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.evaluation.moving import tell_cost
 from atomgraft.evaluation.suite import Subject
 from atomgraft.evaluation.survival.answers import answers
 from atomgraft.evaluation.survival.page import survival_section
@@ -212,3 +213,17 @@ def test_an_unknown_reference_is_told():
     frames = [bulk("Si", cubic=True)]
     with pytest.raises(BadInputError, match="names no potential"):
         SurvivalSuite(subject(structures=frames), SurvivalOptions(reference="nobody"))
+
+
+def test_the_time_of_all_runs_is_told_first():
+    options = SurvivalOptions(time=1.0, temperatures=(300.0, 600.0), drift_time=0.5)
+    plan = plan_of(options, bulk("Si", cubic=True))
+    steps = plan.steps_of_runs()
+    assert len(steps) == len(plan.replicas(seed=0)) == 20
+    assert sum(steps) == 10 * (plan.n_steps + plan.n_drift)
+    heard = []
+    models = [stillinger_weber(["Si"])] * 3
+    tell_cost("md", models, plan.system.atoms, steps, lambda *one: heard.append(one))
+    [(what, _, _)] = heard
+    assert what.startswith("md: 20 runs of 64 atoms under each of 3 models, about ")
+    tell_cost("md", models, plan.system.atoms, steps)
