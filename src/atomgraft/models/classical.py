@@ -217,7 +217,7 @@ class StillingerWeberLaw(AbstractLaw):
         pair = species[centre], species[neighbour]
         sigma = arithmetic_mean(self.sigma)[pair]
         gap = self.cutoffs[pair] - vector.norm(dim=-1)
-        inside = gap > NEGLIGIBLE_GAP * sigma
+        inside = ~(gap <= NEGLIGIBLE_GAP * sigma)  # nan stays, and is seen in forces
         epsilon = geometric_mean(self.epsilon)[pair]
         return _Bonds(
             centre=centre[inside],
