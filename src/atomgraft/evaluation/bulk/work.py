@@ -103,8 +103,10 @@ def bulk_record(
     failures = [text for one in found.values() for text in one.failures]
     if len(kinds) < len(options.properties):
         failures.append(
-            f"No vacancy in {crystal.formula}: in a compound its energy depends on "
-            "chemical potentials."
+            f"No vacancy in {crystal.formula}: in a compound its formation energy "
+            "depends on the chemical potential of the removed element, which this "
+            "suite does not take. Vacancies are computed in crystals of one element; "
+            "leave 'vacancy' out of bulk.properties."
         )
     if missing := [name for name in reference if name not in names]:
         failures.append(
