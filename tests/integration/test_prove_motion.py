@@ -57,7 +57,7 @@ def test_distributions_are_added_with_figures_and_trajectories(place, capsys):
     assert found["base", "angular_distribution", "p_same", crystal] > 0
     assert ("adapted", "runs", "share", melt) in found
     said = [one for one in document["verdict"]["sentences"] if "in motion" in one]
-    assert said[0].startswith("Errors in motion (300 K), base → adapted: g(r)")
+    assert said[0].startswith("Errors in motion (300 K), base → adapted, %: g(r)")
     page = (place / "report.html").read_text()
     assert "motion-crystal-300-radial-distribution" in page
     assert "motion-crystal-300-vibrational-density" in page

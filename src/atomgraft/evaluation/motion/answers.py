@@ -38,8 +38,8 @@ from atomgraft.evaluation.motion.trials import Trial
 from atomgraft.evaluation.moving import FS_PER_PS
 from atomgraft.evaluation.suite import Answers
 from atomgraft.evaluation.survival.criteria import INTACT
-from atomgraft.metrics.differences import change_interval, difference
-from atomgraft.metrics.intervals import FEWEST, student_interval
+from atomgraft.metrics.differences import PERCENT, change_interval, difference
+from atomgraft.metrics.intervals import FEWEST, student_interval, student_quantile
 from atomgraft.metrics.spectra import (
     HANN_WIDTH,
     THZ,
@@ -51,8 +51,11 @@ from atomgraft.page.wording import number_text
 from atomgraft.records.scores import ModelName, Score
 
 WARM = 0.1
-"""Relative difference between kinetic and asked temperature that is not chance: in
-four picoseconds of 64 atoms it is within 2 %."""
+"""Relative difference between kinetic and asked temperature that matters ..."""
+
+SURE = 0.995
+"""... where it is no chance, either: a point of Student's distribution over runs. In
+short runs of few atoms the kinetic temperature is known to tens of per cent."""
 
 SHIFTED = 0.01
 """Relative error of the highest frequency from which on a timestep is too long."""
@@ -101,9 +104,10 @@ def answers(
     scores: list[Score] = []
     unanswered: list[str] = []
     for k, condition in enumerate(plan.conditions):
-        own: dict[Name, Trial] = {name: one[k] for name, one in trials.items()}
+        own: dict[Name, Trial] = {}
         if standard.trials is not None:
             own[REFERENCE] = standard.trials[k]
+        own |= {name: one[k] for name, one in trials.items()}
         one = _Judged(plan=plan, condition=condition, trials=own, said=standard.said)
         record, doubts = one.record()
         found.append(record)
@@ -154,6 +158,9 @@ class _Judged:
         sound: dict[Name, Trial] = {
             name: one for name, one in self.trials.items() if one.frames
         }
+        if self._is_folded():
+            bare = dataclasses.replace(sound[self.against], spectra=None)
+            sound[self.against] = bare
         radial = {name: radial_rows(one, self.plan) for name, one in sound.items()}
         cutoff = shell_end(radial[self.against][""])
         doubts = list(self._doubts())
@@ -187,25 +194,25 @@ class _Judged:
         trial, who = self.trials[self.against], self._who()
         if trial.failures:
             return (
-                f"{len(trial.failures)} runs of {who} failed in {self.place} "
+                f"{_counted_runs(len(trial.failures))} of {who} failed in {self.place} "
                 f"({', '.join(sorted(set(trial.failures)))}); nothing is compared "
                 "there. Give a lower temperature or a shorter timestep: --set "
                 f"motion.timestep={self.plan.timestep / 2:g}"
             )
         if self.against != REFERENCE:
             return None
-        if self._is_warm(trial):
-            return (
-                f"{capital(who)} is at {trial.temperatures.mean():.0f} K where "
-                f"{self.condition.temperature:g} K were asked: nothing is compared "
-                "there. Give a longer motion.settle, or a shorter timestep: --set "
-                f"motion.timestep={self.plan.timestep / 2:g}"
-            )
         if self._has_molten(trial):
             return (
                 f"{capital(who)} melts at {self.condition.temperature:g} K, where a "
                 "crystal was asked; nothing is compared there. Give a lower "
                 "temperature, or ask for the melt: --set motion.melt=K"
+            )
+        if self._is_warm(trial):
+            return (
+                f"{capital(who)} is at {trial.temperatures.mean():.0f} K where "
+                f"{self.condition.temperature:g} K were asked; nothing is compared "
+                "there. Give a longer motion.settle, or a shorter timestep: --set "
+                f"motion.timestep={self.plan.timestep / 2:g}"
             )
         return None
 
@@ -213,9 +220,14 @@ class _Judged:
         return f"the reference ({self.said})" if self.against == REFERENCE else "base"
 
     def _is_warm(self, trial: Trial) -> bool:
-        asked = self.condition.temperature
-        heat = trial.temperatures
-        return len(heat) > 0 and abs(float(heat.mean()) - asked) > WARM * asked
+        asked, heat = self.condition.temperature, trial.temperatures
+        n = len(heat)
+        if n == 0:
+            return False
+        apart = abs(float(heat.mean()) - asked)
+        error = float(heat.std(ddof=1)) / np.sqrt(n) if n > 1 else 0.0
+        chance = student_quantile(max(n - 1, 1), SURE) * error
+        return bool(apart > max(WARM * asked, chance))
 
     def _has_molten(self, trial: Trial) -> bool:
         intact = trial.intact
@@ -246,19 +258,8 @@ class _Judged:
 
     def _doubts(self) -> Iterator[str]:
         """Yield what limits the meaning of comparisons here."""
-        trial = self.trials[self.against]
-        spectra = trial.spectra
-        if spectra is None:
-            yield (
-                f"Vibrations of {self.place} are not compared: frames of {self.said} "
-                "need momenta, equal times (time=FEMTOSECONDS, or --set "
-                "motion.reference_interval=FS), and a whole window (motion.window) in "
-                f"each of {self.plan.n_replicas} blocks."
-            )
-            return
-        states = as_density(spectra, 1.0).sum(axis=1).mean(axis=0)
-        top = highest(states, self.plan.frequencies)
-        shift = verlet_shift(top, self.plan.timestep)
+        top = self._top()
+        shift = 0.0 if top is None else verlet_shift(top, self.plan.timestep)
         if shift > SHIFTED:
             yield (
                 f"A timestep of {self.plan.timestep:g} fs is too long in {self.place}: "
@@ -266,6 +267,34 @@ class _Judged:
                 f"{100 * shift:.2g} %. Give a shorter one: --set "
                 f"motion.timestep={self.plan.timestep / 2:g}"
             )
+        if self.trials[self.against].spectra is None:
+            yield (
+                f"Vibrations of {self.place} are not compared: frames of {self.said} "
+                "need momenta, equal times (time=FEMTOSECONDS, or --set "
+                "motion.reference_interval=FS), and a whole window (motion.window) in "
+                f"each of {self.plan.n_replicas} blocks."
+            )
+        elif self._is_folded():
+            yield (
+                f"Vibrations of {self.place} are not compared: from frames of "
+                f"{self.said} frequencies up to "
+                f"{self.trials[self.against].highest:.3g} THz can be told, and the "
+                f"base has them up to {top:.3g} THz. Give frames that are closer in "
+                "time."
+            )
+
+    def _top(self) -> float | None:
+        """Return the highest frequency of the base, THz."""
+        spectra = self.trials["base"].spectra
+        if spectra is None or len(spectra) == 0:
+            return None
+        states = as_density(spectra, 1.0).sum(axis=1).mean(axis=0)
+        return highest(states, self.plan.frequencies)
+
+    def _is_folded(self) -> bool:
+        """Tell whether frames of the reference are too far apart for vibrations."""
+        top = self._top()
+        return top is not None and self.trials[self.against].highest < top
 
     def _compared(self, found: Mapping[Name, Measured]) -> Iterator[Comparison]:
         beside = found[self.against].rows
@@ -274,7 +303,7 @@ class _Judged:
             if name in {REFERENCE, self.against}:
                 continue
             for key, rows in one.rows.items():
-                if key in beside:
+                if key in beside and (rows.any() or beside[key].any()):
                     theirs = None if base is None else base.rows.get(key)
                     yield self._comparison(name, key, rows, beside[key], theirs)
 
@@ -289,6 +318,9 @@ class _Judged:
         quantity, part = key
         distance = DISTANCES[quantity]
         found = difference(rows, beside, distance)
+        if quantity not in UNITS and found.interval is not None:
+            low, high = found.interval  # distributions do not differ by more
+            found = dataclasses.replace(found, interval=(low, min(high, PERCENT)))
         effect: Effect | None = None
         if name != "base" and self.against == REFERENCE and base is not None:
             effect = _effect(change_interval(rows, base, beside, distance))
@@ -302,6 +334,10 @@ class _Judged:
                 **dataclasses.asdict(found),
             }
         )
+
+
+def _counted_runs(n: int) -> str:
+    return f"{n} run{'s' * (n > 1)}"
 
 
 def capital(text: str) -> str:
@@ -387,6 +423,8 @@ def _scores(record: MotionCondition, *, has_reference: bool) -> Iterator[Score]:
             no_interval=why,
             **(told | _counted(one.n_runs)),
         )
+        if one.part:
+            continue  # noise and chance of parts are on the page alone
         yield Score(metric=NOISE, value=one.noise, **told)
         if one.p is not None:
             told["unit"] = "1"

@@ -138,7 +138,8 @@ def _differences(record: MotionRecord, one: MotionCondition) -> Table:
 
 def _quantity(one: Comparison) -> str:
     part = f", {one.part}" if one.part else ""
-    return f"{capitalised(NAMES[one.quantity])}{part}"
+    name = NAMES[one.quantity]
+    return f"{name if one.quantity == RADIAL else capitalised(name)}{part}"
 
 
 def _properties(one: MotionCondition) -> Table:
@@ -177,7 +178,11 @@ def _figures(record: MotionRecord, one: MotionCondition) -> Iterator[Figure]:
     for quantity in (RADIAL, ANGULAR, VIBRATIONAL, "displacement"):
         if quantity == "displacement" and not one.is_melt:
             continue
-        curves = [each for each in one.curves if each.quantity == quantity]
+        curves = [
+            each
+            for each in one.curves
+            if each.quantity == quantity and any(each.values)
+        ]
         if curves:
             yield _figure(record, one, curves)
 

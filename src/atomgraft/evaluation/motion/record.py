@@ -15,6 +15,9 @@ ERROR, CHANGE = "error", "change"
 NOISE, CHANCE = "noise", "p_same"
 """Metrics of the scores: what chance makes of it, and how probable that is."""
 
+DIFFERENT = 0.05
+"""Chance below which two models are called different."""
+
 VALUE = "mean"
 """Metric of a property that is one number."""
 
@@ -81,7 +84,7 @@ class Comparison(Record):
         """What the page says of it."""
         if self.p is None:
             return "too few runs"
-        return "different" if self.p < 0.05 else "not distinguishable"
+        return "different" if self.p < DIFFERENT else "not distinguishable"
 
 
 class Failure(Record):

@@ -7,9 +7,9 @@ from atomgraft.core.progress import Progress
 from atomgraft.evaluation.motion.record import (
     CHANCE,
     CHANGE,
+    DIFFERENT,
     ERROR,
     NAMES,
-    NOISE,
     SUITE,
     record_of,
 )
@@ -112,35 +112,38 @@ class MotionSuite(AbstractSuite):
 
 def _errors(table: ScoreTable) -> Iterator[str]:
     """Say how errors changed, for each condition."""
-    rows = [one for one in table.rows("adapted", SUITE, ERROR) if one.quantity in NAMES]
+    for group, rows in _by_condition(table, ERROR):
+        told = ", ".join(_change(table, one) for one in rows)
+        yield (
+            f"Errors in motion ({_said(group)}), base → adapted, %: {told}; "
+            f"{_doubt(table, rows, 'reference')}."
+        )
+
+
+def _changes(table: ScoreTable) -> Iterator[str]:
+    """Say how far the adapted model is from the base, for each condition."""
+    for group, rows in _by_condition(table, CHANGE):
+        told = ", ".join(f"{NAMES[one.quantity]} {figure(one.value)}" for one in rows)
+        yield (
+            f"In motion ({_said(group)}) the adapted model differs from the base by, "
+            f"%: {told}; {_doubt(table, rows, 'base')}."
+        )
+
+
+def _by_condition(
+    table: ScoreTable, metric: str
+) -> Iterator[tuple[str | None, list[Score]]]:
+    rows = [
+        one for one in table.rows("adapted", SUITE, metric) if one.quantity in NAMES
+    ]
     for group in dict.fromkeys(one.group for one in rows):
-        told = [_change(table, one) for one in rows if one.group == group]
-        yield (f"Errors in motion ({_said(group)}), base → adapted: {'; '.join(told)}.")
+        yield group, [one for one in rows if one.group == group]
 
 
 def _change(table: ScoreTable, after: Score) -> str:
     before = table.find("base", SUITE, after.quantity, ERROR, after.group)
     change = "" if before is None else f"{figure(before.value)} → "
-    return (
-        f"{NAMES[after.quantity]} {change}{figure(after.value)} %{_doubt(table, after)}"
-    )
-
-
-def _changes(table: ScoreTable) -> Iterator[str]:
-    """Say how far the adapted model is from the base, for each condition."""
-    rows = [
-        one for one in table.rows("adapted", SUITE, CHANGE) if one.quantity in NAMES
-    ]
-    for group in dict.fromkeys(one.group for one in rows):
-        told = [
-            f"{NAMES[one.quantity]} {figure(one.value)} %{_doubt(table, one)}"
-            for one in rows
-            if one.group == group
-        ]
-        yield (
-            f"In motion ({_said(group)}) the adapted model differs from the base: "
-            f"{'; '.join(told)}."
-        )
+    return f"{NAMES[after.quantity]} {change}{figure(after.value)}"
 
 
 def _said(group: str | None) -> str:
@@ -148,10 +151,19 @@ def _said(group: str | None) -> str:
     return f"melt, {temperature}" if kind == "melt" else temperature
 
 
-def _doubt(table: ScoreTable, one: Score) -> str:
-    """Return the noise beside a difference that it explains."""
-    p = table.find(one.model, SUITE, one.quantity, CHANCE, one.group)
-    noise = table.find(one.model, SUITE, one.quantity, NOISE, one.group)
-    if p is None or noise is None or p.value < 0.05:
-        return ""
-    return f" (not distinguishable, noise {figure(noise.value)} %)"
+def _doubt(table: ScoreTable, rows: Sequence[Score], beside: str) -> str:
+    """Say which quantities of the adapted model chance alone may have changed."""
+    chances = [
+        table.find("adapted", SUITE, one.quantity, CHANCE, one.group) for one in rows
+    ]
+    names = [
+        NAMES[row.quantity]
+        for row, p in zip(rows, chances, strict=True)
+        if p is not None and p.value >= DIFFERENT
+    ]
+    if None in chances:
+        return "too few runs came to their end to tell what is chance"
+    if len(names) == len(rows):
+        return f"the adapted model is not distinguishable from the {beside}"
+    said = f"not distinguishable from the {beside}: {', '.join(names)}"
+    return said if names else f"the adapted model and the {beside} are different"

@@ -13,7 +13,7 @@ from atomgraft.evaluation.motion.setup import Plan, half_height, kinds_of
 from atomgraft.evaluation.motion.spec import MotionOptions
 from atomgraft.evaluation.motion.trials import Trial
 from atomgraft.evaluation.systems import SAME_VOLUME
-from atomgraft.metrics.spectra import frequencies, mean_power_spectrum
+from atomgraft.metrics.spectra import THZ, frequencies, mean_power_spectrum
 
 SAME_TEMPERATURE = 0.01
 """Relative difference up to which a frame is of a temperature."""
@@ -162,6 +162,7 @@ def _trial(frames: Sequence[Atoms], options: MotionOptions, plan: Plan) -> Trial
         spectra=_spectra(frames, size, interval, plan),
         temperatures=np.zeros(0),
         intact=np.zeros(0),
+        highest=np.inf if interval is None else THZ / (2 * interval),
     )
 
 

@@ -68,6 +68,8 @@ class Trial:
         for a trajectory.
     failures
         Why the other runs failed.
+    highest
+        Frequency that the velocities can tell, THz; higher ones would be folded.
     """
 
     frames: tuple[tuple[Atoms, ...], ...]
@@ -76,6 +78,7 @@ class Trial:
     temperatures: Float[np.ndarray, " runs"]
     intact: Float[np.ndarray, " runs"]
     failures: tuple[str, ...] = ()
+    highest: float = np.inf
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -69,17 +69,18 @@ def test_without_a_reference_the_base_is_what_models_differ_from():
         one for one in found.scores if one.model == "base" and one.metric == CHANGE
     ]
     [sentence] = MotionSuite.sentences(found.scores)
-    assert "differs from the base" in sentence
-    assert "angles" in sentence
-    assert "not distinguishable" in sentence
+    assert "the adapted model differs from the base by, %: g(r) " in sentence
+    assert "not distinguishable from the base: " in sentence
+    assert "vibrations" in sentence.partition("distinguishable")[2]
+    assert "g(r)" not in sentence.partition("distinguishable")[2]
     assert not record_of(found.details).has_reference
 
 
 def test_sentences_say_which_errors_are_noise():
     found = told(trembling(1, stretch=1.02), trembling(2), trembling(3))
     [sentence] = MotionSuite.sentences(found.scores)
-    assert sentence.startswith("Errors in motion (300 K), base → adapted: g(r) ")
-    assert "not distinguishable, noise" in sentence
+    assert sentence.startswith("Errors in motion (300 K), base → adapted, %: g(r) ")
+    assert sentence.endswith("is not distinguishable from the reference.")
 
 
 def test_numbers_have_units_and_intervals():
@@ -129,6 +130,12 @@ def test_a_reference_that_is_none_judges_nothing(case):
     assert section.title == "Motion of Si64"
 
 
+def test_a_temperature_that_is_hardly_known_is_no_heat():
+    heat = np.array([300.0, 350.0, 500.0, 420.0, 330.0])
+    found = told(trembling(1), trembling(2), trembling(3, temperatures=heat))
+    assert found.unanswered == ()
+
+
 def test_a_contestant_that_melts_is_marked():
     found = told(trembling(1), trembling(2, intact=np.full(5, 0.3)), trembling(3))
     [failure] = record_of(found.details).conditions[0].failures
@@ -171,6 +178,16 @@ def test_a_reference_without_velocities_has_no_vibrations():
         for one in found.scores
         if (one.quantity, one.metric) == (VIBRATIONAL, ERROR)
     ]
+
+
+def test_frames_too_far_apart_tell_no_vibrations():
+    """The states of these trials end at 17 THz."""
+    found = told(trembling(1), trembling(2), trembling(3, highest=12.5))
+    [sentence] = found.unanswered
+    assert "up to 12.5 THz can be told" in sentence
+    rows = [one for one in found.scores if one.quantity == VIBRATIONAL]
+    assert not [one for one in rows if one.metric == ERROR]
+    assert not told(trembling(1), trembling(2), trembling(3, highest=25.0)).unanswered
 
 
 def test_details_come_back_from_json():
