@@ -145,6 +145,26 @@ def run_all(
     return {name: found[name] for name in contestants.models}, found.get("reference")
 
 
+def reference_for(
+    contestants: Contestants, loaded: AbstractPotential | None, *, is_base: bool
+) -> AbstractPotential | None:
+    """Return the model that contestants are compared with, on their device.
+
+    Parameters
+    ----------
+    contestants
+        With the base.
+    loaded
+        The model that the user named; none: no other one.
+    is_base
+        The user named the base itself.
+    """
+    base = contestants.models["base"]
+    if loaded is not None:
+        return loaded.clone(device=base.device)
+    return base if is_base else None
+
+
 def tell_cost(
     suite: str,
     models: Sequence[AbstractPotential],

@@ -95,6 +95,12 @@ class Plan:
     n_window: int
     reach: float
 
+    def steps_of_runs(self) -> list[int]:
+        """Return how many steps each run makes, if it does not fail."""
+        held = [self.n_settle + self.n_steps] * len(self.conditions) * self.n_replicas
+        molten = [] if self.melt is None else [self.n_melt] * self.n_replicas
+        return molten + held
+
     @property
     def interval(self) -> float:
         """Time between two velocities, fs."""

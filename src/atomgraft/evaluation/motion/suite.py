@@ -74,14 +74,14 @@ class MotionSuite(AbstractSuite):
         """Run all contestants and the reference, and compare them."""
         from atomgraft.evaluation.motion.answers import Standard, answers
         from atomgraft.evaluation.motion.trials import run_trial
-        from atomgraft.evaluation.moving import run_all
+        from atomgraft.evaluation.moving import reference_for, run_all, tell_cost
 
-        base = contestants.models["base"]
-        reference = self.reference
-        if reference is not None:
-            reference = reference.clone(device=base.device)
-        elif self.options.reference == BASE_ITSELF:
-            reference = base
+        is_base = self.options.reference == BASE_ITSELF
+        reference = reference_for(contestants, self.reference, is_base=is_base)
+        models = list(contestants.models.values())
+        models += [] if reference is None else [reference]
+        steps = self.plan.steps_of_runs()
+        tell_cost(SUITE, models, self.plan.system.atoms, steps, progress)
         trials, own = run_all(
             SUITE,
             contestants,

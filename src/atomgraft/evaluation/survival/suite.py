@@ -60,16 +60,12 @@ class SurvivalSuite(AbstractSuite):
         self, contestants: Contestants, progress: Progress | None = None
     ) -> Answers:
         """Run all contestants and the reference, and compare them."""
-        from atomgraft.evaluation.moving import run_all, tell_cost
+        from atomgraft.evaluation.moving import reference_for, run_all, tell_cost
         from atomgraft.evaluation.survival.answers import answers
         from atomgraft.evaluation.survival.trials import run_trial
 
-        base = contestants.models["base"]
-        reference = self.reference
-        if reference is not None:
-            reference = reference.clone(device=base.device)
-        elif self.options.reference == BASE_ITSELF:
-            reference = base
+        is_base = self.options.reference == BASE_ITSELF
+        reference = reference_for(contestants, self.reference, is_base=is_base)
         models = list(contestants.models.values())
         models += [] if reference is None else [reference]
         steps = self.plan.steps_of_runs()

@@ -67,3 +67,11 @@ def test_long_runs_keep_as_many_configurations():
 )  # fmt: skip
 def test_trajectories_are_known_by_their_names(name, expected):
     assert is_trajectory(name) is expected
+
+
+def test_all_steps_are_counted():
+    options = MotionOptions(melt=3000.0, temperatures=(300.0, 900.0))
+    plan = plan_of(options, SILICON)
+    steps = plan.steps_of_runs()
+    assert len(steps) == 5 + 5 * 4
+    assert sum(steps) == 5 * (plan.n_melt + 4 * (plan.n_settle + plan.n_steps))
