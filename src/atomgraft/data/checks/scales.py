@@ -68,6 +68,9 @@ STRONG = 0.02
 """eV/Å³ (3 GPa); below it the sign of the stress of one frame may be the base's error,
 as its cell may be at rest at another volume."""
 
+MIN_VALUES = 2
+"""Different sizes of force components, from which a unit can be told."""
+
 MIN_CENTRED = 4
 """Structures from which stresses are also compared without their means."""
 
@@ -174,6 +177,8 @@ class _Trial:
             if self.n_labelled and self.quantity == "stress":
                 yield self._untested()
             return
+        if self.quantity != "stress" and self._has_one_size():
+            return
         strong = self.sizes >= np.median(self.sizes)  # there the sign is sure
         best = self._best(strong)
         if best is None or not self._is_plausible(best):
@@ -186,6 +191,14 @@ class _Trial:
         far = float(np.median(self.as_it_stands[strong]))
         if not parts and far > 2 * FITS:
             yield self._untested() if self._is_of_base() else self._strange(strong, far)
+
+    def _has_one_size(self) -> bool:
+        """Tell whether symmetry makes all forces as large, but for their signs.
+
+        One number is as far from the base as its error; no unit follows from it.
+        """
+        sizes = np.concatenate([np.abs(label).ravel() for _, label, _ in self.triples])
+        return len(np.unique(np.round(sizes[sizes > 0] / sizes.max(), 3))) < MIN_VALUES
 
     def _fit_as_they_stand(self, mistake: Mistake) -> np.ndarray:
         """Tell which structures stand in a file that is right, beside wrong ones."""

@@ -13,7 +13,7 @@ from atomgraft.data.checks.suite import check_structures
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.label_keys import VOIGT, components
 from atomgraft.data.readers import read_structures
-from tests.unit.data.checks.crystals import BASE, crystals
+from tests.unit.data.checks.crystals import BASE, Word, crystals
 from tests.unit.data.checks.told import scales, told
 
 ENERGIES = {
@@ -248,6 +248,20 @@ def test_a_base_that_is_soft_to_different_degrees_is_no_unit(factor):
     for i, atoms in enumerate(structures):
         atoms.arrays["REF_forces"] *= factor ** (i / 11)
     assert "forces-scale" not in scales(structures, base)
+
+
+@pytest.mark.parametrize("is_symmetric", [True, False])
+def test_forces_of_one_size_tell_no_unit(is_symmetric):
+    """The two lattices of a strained crystal pull at each other: one number."""
+    structures, base = told(1, sizes=(1,), softness=1.0, noise=0.0)
+    [atoms] = structures
+    if is_symmetric:
+        signs = np.where(np.arange(8) % 2, 0.19, -0.19)[:, None] * np.eye(3)[2]
+        atoms.arrays["REF_forces"] = signs
+        word = Word(energy=0.0, forces=signs.copy(), stress=np.zeros(6))
+        base = dataclasses.replace(base, predict=lambda asked: [word for _ in asked])
+    atoms.arrays["REF_forces"] = 10 * atoms.arrays["REF_forces"]
+    assert ("forces-scale" in scales(structures, base)) != is_symmetric
 
 
 def test_forces_alone_in_electronvolts_per_bohr():
