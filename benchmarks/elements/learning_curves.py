@@ -479,6 +479,16 @@ def errors_table(rows: Sequence[dict]) -> list[str]:
     return [*lines, ""]
 
 
+def complete(rows: Sequence[dict]) -> list[dict]:
+    """Return the rows of draws that every arm has finished."""
+    trained = [row for row in rows if row["n"]]
+    arms = {row["arm"] for row in trained}
+    found: dict[tuple[int, int], set[str]] = {}
+    for row in trained:
+        found.setdefault((row["n"], row["draw"]), set()).add(row["arm"])
+    return [row for row in trained if found[row["n"], row["draw"]] == arms]
+
+
 def ratio_table(rows: Sequence[dict]) -> list[str]:
     """Return fresh weights over map and scales, paired, and where they catch up."""
     from atomgraft.compare.crossings import catches_up
@@ -491,6 +501,7 @@ def ratio_table(rows: Sequence[dict]) -> list[str]:
         "| frames | rival | ratio | worse |",
         "|---|---|---|---|",
     ]
+    rows = complete(rows)
     sizes = sorted({row["n"] for row in rows if row["arm"] == FRESH})
     errors: dict[str, list[np.ndarray]] = {}
     for arm in dict.fromkeys(row["arm"] for row in rows if row["n"]):
