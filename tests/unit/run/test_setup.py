@@ -43,7 +43,7 @@ def spec_on_silicon(folder, base, **changes):
 def test_elements_of_every_head_that_counts(knobs, tmp_path):
     head = {"train": [labelled_file(tmp_path, "Ge")], "knobs": knobs}
     spec = spec_on_silicon(tmp_path, "pair:sw-sige", heads={"pbe": head})
-    found = setup._elements(spec, read_inputs(spec))
+    found = setup.trained_on(spec, read_inputs(spec))
     assert found == {TARGET: {14}} | ({} if knobs else {"pbe": {32}})
 
 
@@ -54,7 +54,7 @@ def rehearsing(folder):
 
 def test_elements_of_what_is_rehearsed(tmp_path):
     spec = spec_on_silicon(tmp_path, "pair:sw-sige", axes=rehearsing(tmp_path))
-    assert setup._elements(spec, read_inputs(spec)) == {TARGET: {14}, SOURCE: {32}}
+    assert setup.trained_on(spec, read_inputs(spec)) == {TARGET: {14}, SOURCE: {32}}
 
 
 @NEEDS_SEVENN
