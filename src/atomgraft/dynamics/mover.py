@@ -1,26 +1,18 @@
-"""The integrator: Langevin dynamics and velocity Verlet, many replicas in one call.
-
-A step is BAOAB (Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34): half a kick,
-half a drift, friction and noise, half a drift, half a kick. Positions of a harmonic
-system are sampled exactly, whatever the timestep. Without friction the same step is
-velocity Verlet.
-"""
+"""The integrator: Langevin dynamics and velocity Verlet, many replicas in one call."""
 
 import abc
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 import numpy as np
 import torch
 from ase import units
-from jaxtyping import Bool, Float
 from torch import Tensor
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.properties import Property
-from atomgraft.data.geometry import MAX_COORDINATE
-from atomgraft.dynamics.pairs import SKIN, PairLists
+from atomgraft.dynamics.batch import Batch, Moving
+from atomgraft.dynamics.pairs import SKIN
 from atomgraft.dynamics.replicas import (
     ACCELERATION,
     KELVIN,
@@ -28,14 +20,16 @@ from atomgraft.dynamics.replicas import (
     Replica,
     State,
     check_replicas,
-    places_of,
 )
 from atomgraft.lattice.forces import require_known
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.memory import batch_capacity
-from atomgraft.models.prediction import predict
 
-FORCES_ALONE = frozenset({Property.FORCES})
+OWN = "atomgraft"
+"""The name of our own engine."""
+
+Stepper = Callable[[Moving, int], Moving]
+"""From replicas and the number of a step to the replicas after it."""
 
 
 class AbstractMover(abc.ABC):
@@ -43,7 +37,8 @@ class AbstractMover(abc.ABC):
 
     An engine keeps to two rules. A replica's trajectory does not depend on those beside
     it, up to rounding; and the state says all, so that a run that is resumed from one
-    is equal, bit by bit, to a run that was not interrupted.
+    is equal, bit by bit, to a run that was not interrupted. An engine that breaks one of
+    them says so: torch-sim draws its noise for all replicas at once.
 
     Attributes
     ----------
@@ -51,10 +46,13 @@ class AbstractMover(abc.ABC):
         What moves.
     timestep
         fs
+    engine
+        Its name: a run that was begun by one engine is not resumed by another.
     """
 
     replicas: tuple[Replica, ...]
     timestep: float
+    engine: str
 
     @abc.abstractmethod
     def start(self) -> State:
@@ -79,6 +77,78 @@ class AbstractMover(abc.ABC):
         """
 
 
+class Baoab:
+    """Our own steps: half a kick, half a drift, friction and noise, and back.
+
+    BAOAB (Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34) samples the
+    positions of a harmonic system exactly, whatever the timestep. Without friction it
+    is velocity Verlet.
+
+    Parameters
+    ----------
+    batch
+        What moves.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        masses = batch.masses()
+        self._inverse_masses = batch.column(ACCELERATION / masses)
+        friction = batch.per_atom(np.array([one.damping for one in batch.replicas]))
+        heat = batch.per_atom(
+            np.array([KELVIN * (one.temperature or 0) for one in batch.replicas])
+        )
+        kept = np.exp(-friction * batch.timestep)
+        self._kept = batch.column(kept)
+        self._noise = batch.column(
+            np.sqrt((1 - kept**2) * heat * ACCELERATION / masses)
+        )
+
+    def __call__(self, now: Moving, step: int) -> Moving:
+        """Return the replicas one step later."""
+        half = self._batch.timestep / 2
+        velocities = now.velocities + half * self._inverse_masses * now.forces
+        positions = now.positions + half * velocities
+        if any(one.damping for one in self._batch.replicas):
+            velocities = self._kept * velocities + self._noise * self._draw(step)
+        positions = positions + half * velocities
+        forces, energies = self._batch.evaluate_near(positions)
+        velocities = velocities + half * self._inverse_masses * forces
+        return Moving(
+            positions=positions,
+            velocities=velocities,
+            forces=forces,
+            energies=energies,
+        )
+
+    def _draw(self, step: int) -> Tensor:
+        found = [
+            one.noise(step) if one.damping else np.zeros((len(one.atoms), 3))
+            for one in self._batch.replicas
+        ]
+        return torch.as_tensor(np.concatenate(found)).to(self._batch.device)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Engine:
+    """What makes the steps of a batch.
+
+    Parameters
+    ----------
+    name
+        By which runs tell one engine from another.
+    prepare
+        From a batch to the function of its steps, whose result depends on its
+        arguments alone. Forces and energies are those of ``Batch.evaluate_near``.
+    """
+
+    name: str
+    prepare: Callable[[Batch], Stepper]
+
+
+OWN_ENGINE = Engine(name=OWN, prepare=Baoab)
+
+
 @final
 class BatchedMover(AbstractMover):
     """All replicas in one call of the model, or as few as memory allows.
@@ -96,6 +166,8 @@ class BatchedMover(AbstractMover):
         In one call; none takes what the free memory holds.
     skin
         Of the lists of pairs, Å.
+    engine
+        Makes the steps; ours unless given.
 
     Raises
     ------
@@ -128,6 +200,7 @@ class BatchedMover(AbstractMover):
         timestep: float,
         max_atoms: int | None = None,
         skin: float = SKIN,
+        engine: Engine = OWN_ENGINE,
     ) -> None:
         check_replicas(replicas)
         if not (np.isfinite(timestep) and timestep > 0):
@@ -141,7 +214,8 @@ class BatchedMover(AbstractMover):
         self.potential, self.skin = potential, skin
         largest = max((one.atoms for one in replicas), key=len)
         self.max_atoms = max_atoms or batch_capacity(potential, largest)
-        self._batch: _Batch | None = None
+        self.engine, self._prepare = engine.name, engine.prepare
+        self._prepared: tuple[Batch, Stepper] | None = None
 
     def start(self) -> State:
         """Return the state at step zero."""
@@ -155,7 +229,7 @@ class BatchedMover(AbstractMover):
             energies=np.zeros(len(atoms)),
             stopped=np.full(len(atoms), MOVING),
         )
-        batch = self._batch_for(state)
+        batch, _ = self._batch_for(state)
         forces, energies = batch.evaluate(batch.tensor(state.positions))
         is_sound = batch.is_sound(batch.tensor(state.positions), forces, energies)
         state = dataclasses.replace(
@@ -172,18 +246,11 @@ class BatchedMover(AbstractMover):
 
     def _until_one_stops(self, state: State, end: int) -> State:
         """Move on to the end, or to the step before a replica is not finite."""
-        batch = self._batch_for(state)
-        now = _Moving(
-            positions=batch.tensor(state.positions),
-            velocities=batch.tensor(state.velocities),
-            forces=batch.tensor(state.forces),
-            energies=torch.as_tensor(state.energies[batch.members]).to(
-                self.potential.device
-            ),
-        )
+        batch, stepped = self._batch_for(state)
+        now = batch.read(state)
         step, is_sound = state.step, np.ones(len(batch.members), dtype=bool)
         while step < end:
-            then = batch.stepped(now, step)
+            then = stepped(now, step)
             is_sound = batch.is_sound(then.positions, then.forces, then.energies)
             if not is_sound.all():
                 break
@@ -191,157 +258,17 @@ class BatchedMover(AbstractMover):
         state = batch.written(state, now, step)
         return state.with_stopped([batch.members[i] for i in np.flatnonzero(~is_sound)])
 
-    def _batch_for(self, state: State) -> "_Batch":
+    def _batch_for(self, state: State) -> tuple[Batch, Stepper]:
+        """Return the replicas that move, and what moves them."""
         members = np.flatnonzero(state.is_moving).tolist()
-        if self._batch is None or self._batch.members != members:
-            self._batch = _Batch(self, members, state)
-        return self._batch
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Moving:
-    """Moving replicas on the device of the model, as in :class:`State`."""
-
-    positions: Float[Tensor, "atoms 3"]
-    velocities: Float[Tensor, "atoms 3"]
-    forces: Float[Tensor, "atoms 3"]
-    energies: Float[Tensor, " replicas"]
-
-
-class _Batch:
-    """The replicas that move, with what a step needs of them."""
-
-    def __init__(self, mover: BatchedMover, members: list[int], state: State) -> None:
-        self.members, self._potential = members, mover.potential
-        self._timestep = mover.timestep
-        self._replicas = [mover.replicas[i] for i in members]
-        places = places_of(mover.replicas)
-        self._where = np.concatenate(
-            [np.arange(places[i].start, places[i].stop) for i in members]
-        )
-        sizes = [len(one.atoms) for one in self._replicas]
-        self._owner = torch.as_tensor(np.repeat(np.arange(len(members)), sizes)).to(
-            mover.potential.device
-        )
-        masses = np.concatenate([one.atoms.get_masses() for one in self._replicas])
-        self._inverse_masses = self._column(ACCELERATION / masses)
-        friction = np.repeat([_friction(one) for one in self._replicas], sizes)
-        heat = np.repeat(
-            [KELVIN * (one.temperature or 0) for one in self._replicas], sizes
-        )
-        kept = np.exp(-friction * mover.timestep)
-        self._kept = self._column(kept)
-        self._noise = self._column(
-            np.sqrt((1 - kept**2) * heat * ACCELERATION / masses)
-        )
-        self._lists = list(self._pair_lists(mover, state))
-
-    def _pair_lists(
-        self, mover: BatchedMover, state: State
-    ) -> Iterator[tuple[slice, PairLists]]:
-        """Yield groups that fit in one call: their atoms, and their pairs."""
-        start, group, n_atoms = 0, [], 0
-        moving = [one.atoms.copy() for one in self._replicas]
-        for atoms, place in zip(moving, places_of(self._replicas), strict=True):
-            atoms.positions = state.positions[self._where[place]]
-            if group and n_atoms + len(atoms) > mover.max_atoms:
-                yield slice(start, start + n_atoms), self._pairs(mover, group)
-                start, group, n_atoms = start + n_atoms, [], 0
-            group.append(atoms)
-            n_atoms += len(atoms)
-        yield slice(start, start + n_atoms), self._pairs(mover, group)
-
-    def _pairs(self, mover: BatchedMover, group: list) -> PairLists:
-        potential = mover.potential
-        return PairLists(
-            group,
-            potential.cutoff,
-            skin=mover.skin,
-            dtype=potential.dtype,
-            device=potential.device,
-        )
-
-    def _column(self, values: Float[np.ndarray, " atoms"]) -> Float[Tensor, "atoms 1"]:
-        double = torch.as_tensor(values, dtype=torch.float64)
-        return double[:, None].to(self._potential.device)
-
-    def tensor(self, rows: Float[np.ndarray, "all 3"]) -> Float[Tensor, "atoms 3"]:
-        """Return the rows of the replicas that move, on the device."""
-        own = torch.as_tensor(rows[self._where], dtype=torch.float64)
-        return own.to(self._potential.device)
-
-    def evaluate(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return forces and energies, float64."""
-        forces, energies = [], []
-        for place, pairs in self._lists:
-            found = predict(
-                self._potential, pairs.graph(positions[place]), FORCES_ALONE
+        if self._prepared is None or self._prepared[0].members != members:
+            batch = Batch(
+                self.replicas,
+                self.potential,
+                state,
+                timestep=self.timestep,
+                max_atoms=self.max_atoms,
+                skin=self.skin,
             )
-            assert found.forces is not None
-            forces.append(found.forces.detach().double())
-            energies.append(found.energy.detach())
-        return torch.cat(forces), torch.cat(energies)
-
-    def stepped(self, now: _Moving, step: int) -> _Moving:
-        """Return the replicas one step later; forces are nan where positions are."""
-        half = self._timestep / 2
-        velocities = now.velocities + half * self._inverse_masses * now.forces
-        positions = now.positions + half * velocities
-        if any(_friction(one) for one in self._replicas):
-            velocities = self._kept * velocities + self._noise * self._draw(step)
-        positions = positions + half * velocities
-        forces, energies = self._evaluated(positions, now)
-        velocities = velocities + half * self._inverse_masses * forces
-        return _Moving(
-            positions=positions,
-            velocities=velocities,
-            forces=forces,
-            energies=energies,
-        )
-
-    def _evaluated(self, positions: Tensor, now: _Moving) -> tuple[Tensor, Tensor]:
-        """Evaluate; no pairs are sought for atoms that have left the world."""
-        is_far = ~(positions.abs() < MAX_COORDINATE)
-        if bool(is_far.any()):
-            nothing = torch.full_like(now.forces, torch.nan)
-            forces = torch.where(is_far.any(1)[:, None], nothing, now.forces)
-            return forces, now.energies
-        return self.evaluate(positions)
-
-    def _draw(self, step: int) -> Tensor:
-        found = [
-            one.noise(step) if _friction(one) else np.zeros((len(one.atoms), 3))
-            for one in self._replicas
-        ]
-        return torch.as_tensor(np.concatenate(found)).to(self._potential.device)
-
-    def is_sound(
-        self, positions: Tensor, forces: Tensor, energies: Tensor
-    ) -> Bool[np.ndarray, " replicas"]:
-        """Tell which replicas have finite energies, forces and positions."""
-        rows = (forces + positions).isfinite().all(1)
-        bad = torch.zeros_like(energies).index_add(
-            0, self._owner, (~rows).to(energies.dtype)
-        )
-        return ((bad == 0) & energies.isfinite()).cpu().numpy()
-
-    def written(self, state: State, now: _Moving, step: int) -> State:
-        """Return the state of all replicas after those that move have moved."""
-        arrays = {
-            name: _with(getattr(state, name), self._where, getattr(now, name))
-            for name in ("positions", "velocities", "forces")
-        }
-        energies = _with(state.energies, self.members, now.energies)
-        return dataclasses.replace(state, step=step, energies=energies, **arrays)
-
-
-def _with(
-    old: np.ndarray, where: Sequence[int] | np.ndarray, new: Tensor
-) -> np.ndarray:
-    array = old.copy()
-    array[where] = new.cpu().numpy()
-    return array
-
-
-def _friction(replica: Replica) -> float:
-    return 0.0 if replica.temperature is None else replica.friction
+            self._prepared = batch, self._prepare(batch)
+        return self._prepared

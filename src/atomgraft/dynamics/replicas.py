@@ -45,6 +45,11 @@ class Replica:
     temperature: float | None = None
     friction: float = FRICTION
 
+    @property
+    def damping(self) -> float:
+        """The friction that acts, 1/fs: none without a temperature."""
+        return 0.0 if self.temperature is None else self.friction
+
     def noise(self, step: int) -> Float[np.ndarray, "atoms 3"]:
         """Return the standard normal noise of one step: a function of seed and step.
 
