@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import importlib.util
 import os
 from pathlib import Path
 
@@ -29,10 +30,14 @@ def pytest_collection_finish():
 
 def pytest_collection_modifyitems(items):
     """Skip what needs a framework that is not here, and say so."""
-    if not is_installed("mace"):
-        absent = pytest.mark.skip(reason="mace is not installed here")
+    present = {
+        "mace": is_installed("mace"),
+        "torch_sim": importlib.util.find_spec("torch_sim") is not None,
+    }
+    for name in [name for name, is_here in present.items() if not is_here]:
+        absent = pytest.mark.skip(reason=f"{name} is not installed here")
         for item in items:
-            if item.get_closest_marker("mace"):
+            if item.get_closest_marker(name):
                 item.add_marker(absent)
 
 

@@ -37,8 +37,8 @@ class AbstractMover(abc.ABC):
 
     An engine keeps to two rules. A replica's trajectory does not depend on those beside
     it, up to rounding; and the state says all, so that a run that is resumed from one
-    is equal, bit by bit, to a run that was not interrupted. An engine that breaks one of
-    them says so: torch-sim draws its noise for all replicas at once.
+    is equal, bit by bit, to a run that was not interrupted. An engine that breaks one
+    of them says so: torch-sim draws its noise for all replicas at once.
 
     Attributes
     ----------

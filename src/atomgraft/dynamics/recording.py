@@ -21,7 +21,7 @@ from atomgraft.core.storage import (
     remove_file,
     write_atomically,
 )
-from atomgraft.dynamics.mover import AbstractMover
+from atomgraft.dynamics.mover import OWN, AbstractMover
 from atomgraft.dynamics.replicas import State, frame, places_of
 
 STATE = "state.safetensors"
@@ -65,6 +65,18 @@ class Recording:
         self._lengths: dict[str, int] = {}
         self._waiting: dict[str, list[bytes]] = {}
         self._stale: list[str] = []
+
+    def moved_by(self, engine: str) -> None:
+        """Add what makes the steps to what the run is.
+
+        Parameters
+        ----------
+        engine
+            Its name; ours is not written, as in files from before there were others.
+        """
+        self.pins.pop("engine", None)
+        if engine != OWN:
+            self.pins["engine"] = engine
 
     def resumed(self) -> tuple[State, dict[str, np.ndarray]] | None:
         """Return the last state and what was observed; none for another run, or none.

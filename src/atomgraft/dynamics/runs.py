@@ -86,8 +86,8 @@ def run(
     observer
         Who looks.
     recording
-        Where trajectories and states go; a run that is there already goes on from its
-        last state, to the same bits.
+        Where trajectories and states go; a run of the same engine that is there already
+        goes on from its last state, to the same bits.
     progress
         Called with steps done and steps in all.
 
@@ -129,7 +129,10 @@ def _begun(
     recording: Recording | None,
 ) -> State:
     """Return the state that a recording has kept, or the first."""
-    kept = None if recording is None else recording.resumed()
+    kept = None
+    if recording is not None:
+        recording.moved_by(mover.engine)
+        kept = recording.resumed()
     if kept is not None:
         state, arrays = kept
         if observer is not None:

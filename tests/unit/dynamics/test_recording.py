@@ -5,6 +5,7 @@ import pytest
 from ase.io import read
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.dynamics.mover import OWN_ENGINE, Baoab, Engine
 from atomgraft.dynamics.recording import STATE, Recording, trajectory_name
 from atomgraft.dynamics.replicas import temperatures
 from atomgraft.dynamics.runs import AbstractObserver, Schedule, run
@@ -85,6 +86,26 @@ def test_another_run_begins_anew(tmp_path):
     _, observer = done(tmp_path, pins={"model": "b"})
     assert len(observer.seen) == 12
     assert len(read(tmp_path / trajectory_name(0), index=":")) == 7
+
+
+def test_another_engine_begins_anew_and_ours_is_the_one_without_a_name(tmp_path):
+    def steps_done(engine):
+        mover = mover_of([hot(1), hot(2)], timestep=2.0, engine=engine)
+        observer = Watching(mover)
+        done = []
+        run(
+            mover,
+            SCHEDULE,
+            observer=observer,
+            recording=Recording(tmp_path, {"model": "a"}),
+            progress=lambda n, _: done.append(n),
+        )
+        return len(done)
+
+    other = Engine(name="other", prepare=Baoab)
+    given = [OWN_ENGINE, other, other, OWN_ENGINE, OWN_ENGINE]
+    assert [steps_done(one) for one in given] == [12, 12, 0, 12, 0]
+    done(tmp_path, pins={"model": "a"}, dies=5)
 
 
 def test_trajectories_of_a_larger_run_do_not_stay(tmp_path):

@@ -95,6 +95,7 @@ def answers(
         intact=plan.system.intact,
         criterion=_criterion(options),
         conditions=tuple(conditions),
+        engine=plan.engine,
     )
     return Answers(
         scores=tuple(scores),

@@ -126,6 +126,7 @@ def _settings(record: SurvivalRecord) -> Facts:
             ("Replicas at each temperature", str(record.n_replicas)),
             ("Length", f"{number_text(record.horizon)} ps"),
             ("Timestep", f"{number_text(record.timestep)} fs"),
+            ("Steps made by", record.engine),
             ("Limits of mean |Δg(r)|", limits),
         )
     )

@@ -67,6 +67,8 @@ class SurvivalRecord(Record):
     criterion: str
     """Where the limits of structures come from, in words."""
     conditions: tuple[Condition, ...]
+    engine: str = "atomgraft"
+    """What made the steps."""
 
 
 def record_of(details: Mapping[str, Any]) -> SurvivalRecord | None:

@@ -34,4 +34,5 @@ def plan_of(options: SurvivalOptions, crystal: Atoms) -> Plan:
         if options.drift_time
         else 0,
         look_every=look,
+        engine=options.engine,
     )

@@ -1,6 +1,6 @@
 """What the suite of survival can be told."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -46,6 +46,8 @@ class SurvivalOptions(SuiteOptions):
     """Length of the runs at constant energy, ps; zero for none."""
     melting: Kelvin | None = None
     """K; from there on lost coordination does not count. None: a reference tells."""
+    engine: Literal["atomgraft", "torch-sim"] = "atomgraft"
+    """What makes the steps; torch-sim is an extra, for Python 3.12 or newer."""
 
     @model_validator(mode="after")
     def _refuse_short_runs(self) -> "SurvivalOptions":

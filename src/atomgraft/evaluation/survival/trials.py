@@ -11,10 +11,11 @@ from jaxtyping import Float, Int
 from atomgraft.core.progress import Count
 from atomgraft.core.seeding import derived_seed
 from atomgraft.data.labels import structures_fingerprint
-from atomgraft.dynamics.mover import BatchedMover
+from atomgraft.dynamics.mover import OWN, OWN_ENGINE, BatchedMover
 from atomgraft.dynamics.recording import Recording
 from atomgraft.dynamics.replicas import Replica, heated
 from atomgraft.dynamics.runs import Schedule, run
+from atomgraft.dynamics.torch_sim import TORCH_SIM, torch_sim_engine
 from atomgraft.evaluation.moving import FS_PER_PS
 from atomgraft.evaluation.survival.watcher import BROKEN, DONE, FINE, Watcher
 from atomgraft.evaluation.systems import System, features
@@ -48,6 +49,8 @@ class Plan:
         Steps of the runs at constant energy; none is zero.
     look_every
         Steps between two looks.
+    engine
+        What makes the steps.
     """
 
     system: System
@@ -58,6 +61,7 @@ class Plan:
     n_windows: int
     n_drift: int
     look_every: int
+    engine: str = OWN
 
     @property
     def n_steps(self) -> int:
@@ -147,7 +151,8 @@ def run_trial(
         Called with steps done and steps in all.
     """
     replicas = plan.replicas(seed)
-    mover = BatchedMover(replicas, potential, timestep=plan.timestep)
+    engine = torch_sim_engine() if plan.engine == TORCH_SIM else OWN_ENGINE
+    mover = BatchedMover(replicas, potential, timestep=plan.timestep, engine=engine)
     watcher = Watcher(
         plan.system,
         replicas,
@@ -169,7 +174,7 @@ def run_trial(
         "plan": [
             getattr(plan, field.name)
             for field in dataclasses.fields(plan)
-            if field.name != "system"
+            if field.name not in {"system", "engine"}  # the recording adds the engine
         ],
     }
     state = run(
