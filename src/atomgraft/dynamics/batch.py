@@ -8,14 +8,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from atomgraft.core.properties import Property
 from atomgraft.data.geometry import MAX_COORDINATE
 from atomgraft.dynamics.pairs import PairLists
 from atomgraft.dynamics.replicas import Replica, State, places_of
+from atomgraft.lattice.forces import FORCES_ALONE
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.prediction import predict
-
-FORCES_ALONE = frozenset({Property.FORCES})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
