@@ -68,14 +68,21 @@ def test_distributions_are_added_with_figures_and_trajectories(place, capsys):
     assert any(name.startswith("motion/base/melt/") for name in listed["files"])
 
 
-def test_its_own_trajectory_is_a_reference(place, capsys):
-    assert run(f"prove {place} --suite motion {settings()}") == 0
+def test_a_trajectory_is_a_reference_where_it_has_enough_frames(place, capsys):
+    assert run(f"prove {place} --suite motion {settings(time=1.2)}") == 0
     path = place / "motion" / "base" / "measure" / "000.extxyz"
+    aimd = shutil.copy(path, place.parent / "aimd.extxyz")
     capsys.readouterr()
-    more = settings(reference=path, reference_temperature=300, time=1.6)
-    assert run(f"prove {place} --suite motion {more} --json") == 2
+    more = settings(reference=aimd, reference_temperature=300)
+    assert run(f"prove {place} --suite motion {more} --json") == 0
+    document = json.loads(capsys.readouterr().out)
+    found = of_motion(document)
+    assert found["base", "angular_distribution", "error", "temperature:300 K"] > 0
+    assert not [key for key in found if key[1:3] == ("vibrational_density", "error")]
+    assert "Vibrations" in " ".join(document["unanswered"]["motion"])
+    assert run(f"prove {place} --suite motion {more} --set motion.replicas=9") == 2
     error = " ".join(capsys.readouterr().err.split())
-    assert "At least 20 frames are needed" in error
+    assert "At least 36 frames are needed" in error
 
 
 class KilledError(Exception):
