@@ -93,8 +93,8 @@ def table(document: dict) -> str:
         "Made by `python benchmarks/elements/unseen.py`. All numbers of germanium are"
         " overwritten by those of silicon before training; `full`, "
         f"{STEPS} steps. Mean absolute errors on 50 snapshots of 8 atoms (`ge-test`),"
-        f" means over {N_DRAWS} draws of the training frames with 95 % intervals; the"
-        " ratio is a geometric mean over the same draws.",
+        f" geometric means over {N_DRAWS} draws of the training frames with 95 %"
+        " intervals; ratios are those of the same draws.",
         "",
         f"| frames | {KEPT}: force MAE, eV/Å | {LOST} | ratio | energy MAE, meV/atom:"
         f" {KEPT} | {LOST} |",
