@@ -238,7 +238,8 @@ def table(document: dict) -> str:
         f" scales fitted. {STEPS} steps, fresh weights {SCRATCH_STEPS}; rates chosen on"
         f" 20 other frames. Mean absolute errors on 50 snapshots of molecular dynamics,"
         f" {N_DRAWS} draws of the training frames, {len(SEEDS)} seeds; 95 % intervals"
-        " over draws, whose geometric means are given. Force errors of the sources on DFT silicon, eV/Å: "
+        " over draws, whose geometric means are given. Force errors of the sources on"
+        " DFT silicon, eV/Å: "
         f"{told}.",
         "",
         "| element | frames | start | force MAE, eV/Å | energy MAE, meV/atom"
