@@ -38,6 +38,9 @@ SIZES = (1, 2, 5, 10, 20, 50, 100, 200)
 N_DRAWS = 5
 SEEDS = (0, 1, 2)
 BATCH = 2
+NOT_FITTED = ("energy scale", "A scale is to be fitted")
+"""In the message where a frame does not determine the scales."""
+
 BASE_STEPS = 4000
 STEPS, SCRATCH_STEPS = 300, 1500
 """Fresh weights get five times the steps."""
@@ -165,7 +168,7 @@ class Arm:
     name: str
     recipe: str
     scales: str | None = None
-    rates: tuple[float, ...] = (5e-4, 1e-3, 2e-3, 4e-3)
+    rates: tuple[float, ...] = (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3)
     is_random: bool = False
 
     @property
@@ -178,7 +181,7 @@ SCALED = "@fit@fit"
 ARMS = (
     Arm("fresh weights", "scratch", rates=(5e-3, 1e-2, 2e-2, 4e-2)),
     Arm("random row", "full", rates=(3e-3, 9e-3, 2.7e-2, 8e-2), is_random=True),
-    Arm("map", "full", ""),
+    Arm("map", "full", "", rates=(1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)),
     Arm("map and scales", "full", SCALED),
     Arm("map and scales, ridge", "ridge", SCALED, rates=(3e-2,)),
     Arm("map and scales, linear", "linear", SCALED, rates=(3e-2,)),
@@ -309,7 +312,7 @@ class Bench:
             try:
                 run = ag.adapt(base, **settings)
             except BadInputError as error:
-                if "energy scale" not in str(error):
+                if not any(one in str(error) for one in NOT_FITTED):
                     raise
                 words = self.setting.words(f"@{self.setting.lattice:.3f}")
                 run = ag.adapt(base, **{**settings, "map": words})
@@ -335,6 +338,19 @@ def read(setting: Setting) -> dict:
         "tuning": [],
         "rows": [],
     }
+
+
+def forget_other_rates(bench: "Bench") -> None:
+    """Drop rows whose rate is not the one that was chosen."""
+    arms = {arm.name: arm for arm in ARMS}
+    kept = [
+        row
+        for row in bench.document["rows"]
+        if "rate" not in row
+        or row["rate"] == best_rate(bench.document, arms[row["arm"]], row["n"])
+    ]
+    print(f"{len(bench.document['rows']) - len(kept)} rows of other rates dropped")
+    bench.document["rows"] = kept
 
 
 def is_there(rows: Sequence[dict], **wanted: object) -> bool:
@@ -376,6 +392,7 @@ def run(bench: Bench, sizes: Sequence[int], seeds: Sequence[int]) -> None:
     from atomgraft.adaptation.axes import ElementMap
     from atomgraft.adaptation.element_maps import decide_map
 
+    forget_other_rates(bench)
     for scales in ("", f"@{bench.setting.lattice:.3f}"):
         words = bench.setting.words(scales)
         key = {"arm": f"map {words}", "n": 0}

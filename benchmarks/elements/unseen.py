@@ -91,10 +91,11 @@ def table(document: dict) -> str:
         "# 7net-0 without its germanium",
         "",
         "Made by `python benchmarks/elements/unseen.py`. All numbers of germanium are"
-        " overwritten by those of silicon before training; `full`, "
-        f"{STEPS} steps. Mean absolute errors on 50 snapshots of 8 atoms (`ge-test`),"
-        f" geometric means over {N_DRAWS} draws of the training frames with 95 %"
-        " intervals; ratios are those of the same draws.",
+        " overwritten by those of silicon before training; weights that all elements"
+        " share were trained with germanium, and stay. `full`, one learning rate for"
+        f" both ({RATE:g}), {STEPS} steps. Mean absolute errors on 50 snapshots of 8"
+        f" atoms (`ge-test`), geometric means over {N_DRAWS} draws of the training"
+        " frames with 95 % intervals; ratios are those of the same draws.",
         "",
         f"| frames | {KEPT}: force MAE, eV/Å | {LOST} | ratio | energy MAE, meV/atom:"
         f" {KEPT} | {LOST} |",

@@ -306,7 +306,7 @@ class Start(_Spec):
     """Refit reference energies in closed form before the first step."""
     readout: Literal["source", "ridge", "linear"] = "source"
     """``ridge`` solves the readout in closed form on energies and forces; ``linear`` as
-    well, but towards zero, without the source's readout."""
+    well, but towards zero, not towards the source's readout."""
     map: ElementMap | None = None
     """Give elements the weights of others before anything else; fresh weights take no
     more than room for new elements."""

@@ -197,7 +197,7 @@ def solve_readout(
         The structures whose forces enter as differences, by number.
     is_from_zero
         Pull the readout towards zero, not towards the source's: a linear model of the
-        source's features that does not depend on its readout.
+        source's features that does not depend on the last layer of its readout.
     kept
         Has the rows of an earlier call about the same structures, and keeps those of
         this one.

@@ -199,7 +199,7 @@ def tell_cost(
     seconds = sum(_seconds_of_call(one, atoms) for one in models) * sum(steps)
     progress(
         f"{suite}: {len(steps)} runs of {len(atoms)} atoms under each of"
-        f" {len(models)} models, about {duration_text(seconds)} in all",
+        f" {len(models)} models, at most about {duration_text(seconds)}",
         0,
         0,
     )

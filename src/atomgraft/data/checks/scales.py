@@ -68,8 +68,8 @@ STRONG = 0.02
 """eV/Å³ (3 GPa); below it the sign of the stress of one frame may be the base's error,
 as its cell may be at rest at another volume."""
 
-MIN_VALUES = 2
-"""Different sizes of force components, from which a unit can be told."""
+SAME_SIZE = 0.01
+"""Relative: components that differ by less are of one size, smaller ones are zero."""
 
 MIN_CENTRED = 4
 """Structures from which stresses are also compared without their means."""
@@ -178,6 +178,8 @@ class _Trial:
                 yield self._untested()
             return
         if self.quantity != "stress" and self._has_one_size():
+            if float(np.median(self.as_it_stands)) > 2 * FITS:
+                yield self._of_one_size()
             return
         strong = self.sizes >= np.median(self.sizes)  # there the sign is sure
         best = self._best(strong)
@@ -198,7 +200,8 @@ class _Trial:
         One number is as far from the base as its error; no unit follows from it.
         """
         sizes = np.concatenate([np.abs(label).ravel() for _, label, _ in self.triples])
-        return len(np.unique(np.round(sizes[sizes > 0] / sizes.max(), 3))) < MIN_VALUES
+        shares = sizes / sizes.max()
+        return bool(((shares < SAME_SIZE) | (shares > 1 - SAME_SIZE)).all())
 
     def _fit_as_they_stand(self, mistake: Mistake) -> np.ndarray:
         """Tell which structures stand in a file that is right, beside wrong ones."""
@@ -483,6 +486,19 @@ class _Trial:
             remedy="Compare one value with the calculation's own output: eV/Å³, tension"
             " positive.",
             number=self.n_labelled,
+            unit="structures",
+        )
+
+    def _of_one_size(self) -> Finding:
+        n = len(self.triples)
+        return Finding(
+            severity="note",
+            code="forces-untested",
+            message=f"The forces of {n} {'structures' if n > 1 else 'structure'} do not"
+            f" agree with {self.base}, but symmetry makes all their components of one"
+            " size: their unit cannot be told.",
+            remedy="Compare one value with the calculation's own output, in eV/Å.",
+            number=n,
             unit="structures",
         )
 

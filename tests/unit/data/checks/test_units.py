@@ -260,8 +260,11 @@ def test_forces_of_one_size_tell_no_unit(is_symmetric):
         atoms.arrays["REF_forces"] = signs
         word = Word(energy=0.0, forces=signs.copy(), stress=np.zeros(6))
         base = dataclasses.replace(base, predict=lambda asked: [word for _ in asked])
+        atoms.arrays["REF_forces"] = signs + 1e-6 * atoms.positions  # not converged
     atoms.arrays["REF_forces"] = 10 * atoms.arrays["REF_forces"]
-    assert ("forces-scale" in scales(structures, base)) != is_symmetric
+    found = [one.code for one in check_structures(structures, base=base)]
+    assert ("forces-scale" in found) != is_symmetric
+    assert ("forces-untested" in found) == is_symmetric
 
 
 def test_forces_alone_in_electronvolts_per_bohr():
