@@ -38,8 +38,8 @@ def radial_distribution(
 ) -> Float[np.ndarray, "*more bins"]:
     """Return g(r) of one kind of pair.
 
-    It is 1 in an ideal gas of the same number of atoms: `n_pairs` counts no atom as its
-    own neighbour. ASE divides by N² where this divides by N(N-1).
+    The number of neighbours over that at a uniform density, as in ASE: it is the same
+    for cells of a crystal of all sizes. An ideal gas of N atoms has 1 - 1/N.
 
     Parameters
     ----------
@@ -48,7 +48,8 @@ def radial_distribution(
     edges
         Of the bins, Å; one more than there are bins.
     n_pairs
-        Pairs of this kind in the cell, each once.
+        Of this kind at a uniform density: N²/2, of like atoms n_a²/2 and of unlike ones
+        n_a n_b. Divided by N(N-1)/2, g(r) of a crystal would depend on the cell.
     volume
         Of the cell, Å³.
 

@@ -31,8 +31,8 @@ def test_an_ideal_gas_has_no_structure():
         apart -= length * np.round(apart / length)
         distances = np.linalg.norm(apart, axis=2)[np.triu_indices(n, 1)]
         counts += np.histogram(distances, edges)[0] / 300
-    found = radial_distribution(counts, edges, n * (n - 1) / 2, length**3)
-    assert found[2:] == pytest.approx(np.ones(4), abs=0.03)
+    found = radial_distribution(counts, edges, n**2 / 2, length**3)
+    assert found[2:] == pytest.approx(np.full(4, 1 - 1 / n), abs=0.01)
 
 
 def test_the_first_shell_ends_in_the_middle_of_a_gap():

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float
 
 from atomgraft.evaluation.motion.measure import (
     ANGLE_EDGES,
@@ -183,7 +184,7 @@ class _Judged:
         comparisons = tuple(self._compared(found))
         filled = {
             "cutoff": cutoff,
-            "curves": tuple(_curves(found)),
+            "curves": tuple(_curves(found, self.plan)),
             "numbers": tuple(_numbers(found)),
             "comparisons": comparisons,
         }
@@ -357,7 +358,7 @@ def _effect(interval: tuple[float, float] | None) -> Effect:
     return "better" if interval[1] < 0 else "worse"
 
 
-def _curves(found: Mapping[Name, Measured]) -> Iterator[Curve]:
+def _curves(found: Mapping[Name, Measured], plan: Plan) -> Iterator[Curve]:
     for name, one in found.items():
         for (quantity, part), rows in one.rows.items():
             if quantity not in UNITS:
@@ -365,9 +366,25 @@ def _curves(found: Mapping[Name, Measured]) -> Iterator[Curve]:
                 yield Curve(
                     model=name, quantity=quantity, part=part, values=_rounded(mean)
                 )
-        if one.displacements is not None:
+        if one.displacements is not None and one.lag is not None:
             mean = one.displacements.mean(axis=0)
-            yield Curve(model=name, quantity="displacement", values=_rounded(mean))
+            values = _at_lags(mean, one.lag, _lags(plan))
+            yield Curve(model=name, quantity="displacement", values=values)
+
+
+def _lags(plan: Plan) -> Float[np.ndarray, " lags"]:
+    """Return the times of mean square displacements of all models, fs."""
+    return plan.sample_interval * np.arange(plan.n_samples)
+
+
+def _at_lags(
+    mean: Float[np.ndarray, " own"], lag: float, at: Float[np.ndarray, " lags"]
+) -> tuple[float | None, ...]:
+    """Return displacements at other times; none beyond the last of their own."""
+    own = lag * np.arange(len(mean))
+    n = int((at <= own[-1] * (1 + 1e-9)).sum())
+    known = _rounded(np.interp(at[:n], own, mean))
+    return (*known, *[None] * (len(at) - n))
 
 
 def _rounded(values: np.ndarray) -> tuple[float, ...]:
@@ -457,7 +474,6 @@ def _record(
     plan: Plan, standard: Standard, found: Sequence[MotionCondition]
 ) -> MotionRecord:
     edges = plan.edges
-    lags = np.arange(plan.n_samples) * plan.sample_interval / FS_PER_PS
     return MotionRecord(
         formula=plan.system.atoms.get_chemical_formula(),
         reference=standard.said,
@@ -465,7 +481,7 @@ def _record(
         distances=_rounded(edges[:-1] + BIN / 2),
         angles=_rounded((ANGLE_EDGES[:-1] + ANGLE_EDGES[1:]) / 2),
         frequencies=_rounded(plan.frequencies),
-        lags=_rounded(lags),
+        lags=_rounded(_lags(plan) / FS_PER_PS),
         conditions=tuple(found),
         settings=_settings(plan),
     )

@@ -65,10 +65,13 @@ class Measured:
         Distributions, and numbers as rows of one bin.
     displacements
         Mean square displacements, Å²; none where times are not known.
+    lag
+        Between two of them, fs: that of a trajectory is not the plan's.
     """
 
     rows: Mapping[Key, Rows]
     displacements: Float[np.ndarray, "runs lags"] | None
+    lag: float | None
 
 
 def radial_rows(trial: Trial, plan: Plan) -> dict[str, Rows]:
@@ -104,17 +107,12 @@ def _radial(run: Sequence[Atoms], plan: Plan) -> dict[str, np.ndarray]:
     counts /= 2 * len(run)  # each pair was found from both sides
     volume = float(np.mean([one.cell.volume for one in run]))
     n = len(numbers)
-    found = {
-        "": radial_distribution(counts.sum(axis=0), edges, n * (n - 1) / 2, volume)
-    }
+    found = {"": radial_distribution(counts.sum(axis=0), edges, n**2 / 2, volume)}
     if len(kinds) > 1:
         for (a, b), row in zip(pairs, counts, strict=True):
             n_a, n_b = int((numbers == a).sum()), int((numbers == b).sum())
-            n_pairs = n_a * (n_a - 1) / 2 if a == b else n_a * n_b
-            if n_pairs:
-                found[_pair_name(a, b)] = radial_distribution(
-                    row, edges, n_pairs, volume
-                )
+            n_pairs = n_a**2 / 2 if a == b else float(n_a * n_b)
+            found[_pair_name(a, b)] = radial_distribution(row, edges, n_pairs, volume)
     return found
 
 
@@ -164,7 +162,7 @@ def measured(
     if is_melt and displacements is not None and trial.interval is not None:
         found = [diffusion_coefficient(one, trial.interval) for one in displacements]
         rows[DIFFUSION, ""] = np.array(found)[:, None]
-    return Measured(rows=rows, displacements=displacements)
+    return Measured(rows=rows, displacements=displacements, lag=trial.interval)
 
 
 def _shell(run: Sequence[Atoms], cutoff: float) -> tuple[np.ndarray, float]:

@@ -246,12 +246,10 @@ def _range(
     }[curves[0].quantity]
     if curves[0].quantity != VIBRATIONAL:
         return at, len(at)
-    highest = max(max(one.values) for one in curves)
+    rows = [[value or 0.0 for value in one.values] for one in curves]
+    highest = max(max(row) for row in rows)
     last = max(
-        k
-        for one in curves
-        for k, value in enumerate(one.values)
-        if value >= highest / 500
+        k for row in rows for k, value in enumerate(row) if value >= highest / 500
     )
     return at, min(len(at), int(1.1 * last) + 3)
 
@@ -282,7 +280,7 @@ def _points(record: MotionRecord, curves: Sequence[Curve]) -> Table:
     stride = -(-n // _MOST_ROWS)
     below, beside, _ = _AXES[curves[0].quantity]
     rows = [
-        (number_text(at[k]), *(number_text(one.values[k]) for one in curves))
+        (number_text(at[k]), *(_point(one.values[k]) for one in curves))
         for k in range(0, n, stride)
     ]
     return Table(
@@ -291,3 +289,7 @@ def _points(record: MotionRecord, curves: Sequence[Curve]) -> Table:
         rows=tuple(rows),
         is_text=(False, *[False] * len(curves)),
     )
+
+
+def _point(value: float | None) -> str:
+    return MISSING if value is None else number_text(value)

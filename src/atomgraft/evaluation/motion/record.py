@@ -51,7 +51,8 @@ class Curve(Record):
     quantity: str
     part: str = ""
     """Pair of elements, or element; empty: all."""
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]
+    """None where it is not known: beyond the longest lag of a trajectory."""
 
 
 class Number(Record):

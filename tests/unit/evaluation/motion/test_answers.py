@@ -155,6 +155,39 @@ def test_a_melt_that_did_not_melt_is_marked():
     assert "motion-melt-300-displacement" in figures
 
 
+def test_a_melt_is_drawn_beside_a_trajectory_of_other_times():
+    """Fewer frames than the plan has, at another interval; a drift is its own line."""
+    plan = dataclasses.replace(PLAN, conditions=PLAN.conditions[1:])
+    melts = [trembling(seed, intact=np.full(5, 0.2)) for seed in (1, 2, 3)]
+    reference = dataclasses.replace(
+        melts[2],
+        frames=tuple(run[:4] for run in melts[2].frames),
+        interval=1.5 * plan.sample_interval,
+        intact=np.zeros(0),
+    )
+    for run in reference.frames:
+        for k, one in enumerate(run):
+            one.positions[:] = plan.system.atoms.positions
+            one.positions[::2] += k
+    found = told(*melts[:2], reference, plan=plan, said="aimd.extxyz")
+    record = record_of(json.loads(json.dumps(found.details, allow_nan=False)))
+    [section] = motion_sections(record)
+    names = [one.name for one in section.blocks if hasattr(one, "plots")]
+    assert "motion-melt-300-displacement" in names
+    curves = {
+        one.model: one.values
+        for one in record.conditions[0].curves
+        if one.quantity == "displacement"
+    }
+    own = curves["reference"]
+    assert len(own) == len(curves["base"]) == len(record.lags)
+    square = 3 * (np.arange(4) / 2) ** 2  # half of the atoms move beside the others
+    known = np.interp(np.arange(5), 1.5 * np.arange(4), square)
+    assert own[:5] == pytest.approx(known)
+    assert set(own[5:]) == {None}
+    assert None not in curves["base"]
+
+
 def test_a_timestep_that_shifts_frequencies_is_told():
     plan = dataclasses.replace(ONE, timestep=8.0)
     base, adapted, reference = (trembling(seed, plan=plan) for seed in (1, 2, 3))
