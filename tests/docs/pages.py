@@ -23,6 +23,10 @@ SMALL = {
     "--recipe replay --out": "--recipe replay --steps 2 --out",
     "--recipe full --out": "--recipe full --steps 2 --out",
     "--workers 1": "--dry-run",
+    "sevennet:mini:Si": "pair:sw-si",
+    "--recipe scratch --train": "--recipe full --train",
+    "--steps 2000": "--steps 2",
+    "--steps 300": "--steps 2",
 }
 """What stands in the place of a large model and of many steps, where pages are run."""
 

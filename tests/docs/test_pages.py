@@ -126,8 +126,14 @@ def test_the_readme_is_short():
 
 @pytest.mark.parametrize("path", TUTORIALS, ids=name_of)
 def test_a_tutorial_runs(path, tmp_path, monkeypatch):
-    """Run the commands of a tutorial in order, with a small model and few steps."""
+    """Run the commands of a tutorial in order, with a small model and few steps.
+
+    YAML that begins with its name (``# ge.yaml``) is written first.
+    """
     monkeypatch.chdir(tmp_path)
+    for block in blocks(path, "yaml"):
+        if named := re.match(r"# (\S+\.yaml)\n", block.code):
+            (tmp_path / named[1]).write_text(block.code)
     for block in blocks(path, ""):
         for line in commands_in(block.code):
             assert answer_to(at_small_size(line), monkeypatch) == 0, line

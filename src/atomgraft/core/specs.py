@@ -102,7 +102,7 @@ def problems_of(error: ValidationError, kind: type[BaseModel]) -> str:
 
 
 def _problem(error: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401 - of pydantic
-    place = ".".join(str(part) for part in error["loc"]) or "the whole"
+    place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         *groups, key = error["loc"]
         hint = did_you_mean(str(key), _keys_at(kind, groups), "")
@@ -112,6 +112,8 @@ def _problem(error: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401 - of pyd
     given = repr(error["input"])
     shown = given if len(given) <= MAX_SHOWN else f"{given[:MAX_SHOWN]}..."
     own = error.get("ctx", {}).get("error")  # ours; it may name elements
+    if own and not isinstance(error["input"], str | int | float):
+        return f"'{place}': {own}" if error["loc"] else str(own)
     problem = f"'{place}' is {shown}: {own or error['msg'].lower()}"
     if error["type"] != "literal_error":
         return problem
