@@ -27,6 +27,7 @@ from atomgraft.run.places import refuse_other_runs
 from atomgraft.run.record import RESULT, RunResult
 from atomgraft.run.screen import main_scores, training_screen
 from atomgraft.run.spec import (
+    MAX_RUNS,
     SHORT,
     SPEC,
     RunSpec,
@@ -498,6 +499,12 @@ def _below(base: object, folder: Path, argument: str) -> _Asked | None:
     """Return the run that makes a base, if the base is one that is to be made."""
     if isinstance(base, RunSpec):
         return _Asked(base, NO_TRUST, ())
+    if argument.count(".") >= MAX_RUNS:
+        raise BadInputError(
+            f"base= holds more than {MAX_RUNS} runs, or itself.",
+            f"At most {MAX_RUNS} runs may start from each other.",
+            "Train the first ones alone, and name the folder of the last as the base.",
+        )
     if not isinstance(base, Mapping):
         return None
     keys = {"recipe": RECIPE, **cast("Mapping[str, Any]", base)}

@@ -252,6 +252,8 @@ def _filled(given: dict[Any, Any]) -> dict[Any, Any]:
     filled = _with_tuples(given)
     name = filled.get("recipe", "custom")
     if name == "custom":
+        if "recipe" not in filled and filled.get("axes") is None:
+            raise ValueError("'recipe' is missing; for example 'recipe: full'")
         filled["recipe"] = name
         return filled
     if RECIPES.is_retired(str(name)) and filled.get("axes") is not None:

@@ -97,7 +97,7 @@ def refuse_unknown(verb: str, given: Iterable[str], known: Iterable[str]) -> Non
             raise BadInputError(
                 f"{verb} has no argument {one!r}.",
                 f"It takes {', '.join(names)}.",
-                did_you_mean(one, names, "Leave it out."),
+                did_you_mean(str(one), names, "Leave it out."),
             )
 
 

@@ -260,3 +260,13 @@ def test_the_schema_of_a_base_is_the_whole_schema():
     kinds = schema["properties"]["base"]["anyOf"]
     assert kinds == [{"type": "string"}, {"$ref": "#"}]
     assert "RunSpec" not in schema["$defs"]
+
+
+def test_a_missing_recipe_is_what_is_missing():
+    document = {"base": "pair:sw-si", "train": "a.extxyz"}
+    with pytest.raises(BadInputError, match=r"'recipe' is missing; for example") as one:
+        parse_spec(document, "A file")
+    assert "axes" not in one.value.came
+    nested = {"base": document, "train": "b.extxyz", "recipe": "full"}
+    with pytest.raises(BadInputError, match=r"'base': 'recipe' is missing"):
+        parse_spec(nested, "A file")
