@@ -75,6 +75,19 @@ def relative_error(
     return PERCENT * apart / beside if beside else (PERCENT if apart else 0.0)
 
 
+def absolute_error(
+    one: Float[np.ndarray, " bins"], other: Float[np.ndarray, " bins"]
+) -> float:
+    """Return the difference of two numbers, in their unit.
+
+    Examples
+    --------
+    >>> absolute_error(np.array([3.0]), np.array([4.0]))
+    1.0
+    """
+    return float(np.abs(one - other).sum())
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Difference:
     """How far one distribution is from another, all %.
@@ -235,7 +248,9 @@ def chance_of(one: Rows, other: Rows, distance: Distance) -> float:
     """Return the share of divisions of all runs in two sets that are as far apart.
 
     A permutation test: exact where runs are independent and, without a difference, of
-    one distribution. Five runs and five have 126 divisions.
+    one distribution. Five runs and five have 126 divisions. Numbers are compared by
+    their absolute difference: relative to the second, a division and the same one with
+    both sets exchanged would not be as far apart.
 
     Parameters
     ----------
@@ -244,10 +259,11 @@ def chance_of(one: Rows, other: Rows, distance: Distance) -> float:
     distance
         Between two distributions.
     """
-    seen = distance(one.mean(axis=0), other.mean(axis=0))
+    apart = absolute_error if distance is relative_error else distance
+    seen = apart(one.mean(axis=0), other.mean(axis=0))
     every = np.concatenate([one, other])
     found = [
-        distance(a.mean(axis=0), b.mean(axis=0))
+        apart(a.mean(axis=0), b.mean(axis=0))
         for a, b in _splits(every, len(one), is_symmetric=len(one) == len(other))
     ]
     return float(np.mean([value >= seen * (1 - 1e-9) for value in found]))

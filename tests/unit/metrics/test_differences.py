@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from atomgraft.metrics.differences import (
+    chance_of,
     change_interval,
     difference,
     overlap_error,
@@ -90,6 +91,18 @@ def test_numbers_are_compared_as_distributions_of_one_bin():
     assert found.value == pytest.approx(5, abs=0.5)
     assert found.is_distinguishable
     assert found.noise < 0.5
+
+
+@pytest.mark.parametrize("n", [5, 6])
+@pytest.mark.parametrize("distance", [relative_error, overlap_error, radial_error])
+def test_chance_does_not_depend_on_which_set_is_the_second(n, distance):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        one, other = runs(rng, n, shift=0.1, noise=0.3), runs(rng, noise=0.3)
+        if distance is relative_error:  # 40 % apart, as noisy diffusion is
+            one, other = rng.normal(1.0, 0.3, (n, 1)), rng.normal(0.6, 0.3, (5, 1))
+        there, back = chance_of(one, other, distance), chance_of(other, one, distance)
+        assert there == pytest.approx(back)
 
 
 def test_what_is_nearer_than_the_base_is_found():
