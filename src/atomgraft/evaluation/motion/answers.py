@@ -12,7 +12,6 @@ from atomgraft.evaluation.motion.measure import (
     DISTANCES,
     Key,
     Measured,
-    Rows,
     measured,
     radial_rows,
     shell_end,
@@ -299,42 +298,51 @@ class _Judged:
 
     def _compared(self, found: Mapping[Name, Measured]) -> Iterator[Comparison]:
         beside = found[self.against].rows
-        base = found.get("base")
         for name, one in found.items():
             if name in {REFERENCE, self.against}:
                 continue
             for key, rows in one.rows.items():
                 if key in beside and (rows.any() or beside[key].any()):
-                    theirs = None if base is None else base.rows.get(key)
-                    yield self._comparison(name, key, rows, beside[key], theirs)
+                    yield self._comparison(name, key, found)
 
     def _comparison(
-        self,
-        name: Name,
-        key: Key,
-        rows: Rows,
-        beside: Rows,
-        base: Rows | None,
+        self, name: Name, key: Key, measures: Mapping[Name, Measured]
     ) -> Comparison:
         quantity, part = key
-        distance = DISTANCES[quantity]
-        found = difference(rows, beside, distance)
+        rows = measures[name].rows[key]
+        found = difference(rows, measures[self.against].rows[key], DISTANCES[quantity])
         if quantity not in UNITS and found.interval is not None:
             low, high = found.interval  # distributions do not differ by more
             found = dataclasses.replace(found, interval=(low, min(high, PERCENT)))
-        effect: Effect | None = None
-        if name != "base" and self.against == REFERENCE and base is not None:
-            effect = _effect(change_interval(rows, base, beside, distance))
         return Comparison.model_validate(
             {
                 "model": name,
                 "quantity": quantity,
                 "part": part,
-                "effect": effect,
+                "effect": self._effect(name, key, measures),
                 "n_runs": len(rows),
                 **dataclasses.asdict(found),
             }
         )
+
+    def _effect(
+        self, name: Name, key: Key, measures: Mapping[Name, Measured]
+    ) -> Effect | None:
+        """Return the error beside the base's, from the seeds that both have."""
+        one, base = measures[name], measures.get("base")
+        if name == "base" or self.against != REFERENCE:
+            return None
+        if base is None:
+            return "too few runs"
+        if key not in base.rows:
+            return None
+        shared = sorted(set(one.seeds) & set(base.seeds))
+        own, theirs = (
+            each.rows[key][[each.seeds.index(seed) for seed in shared]]
+            for each in (one, base)
+        )
+        beside = measures[self.against].rows[key]
+        return _word(change_interval(own, theirs, beside, DISTANCES[key[0]]))
 
 
 def _counted_runs(n: int) -> str:
@@ -352,8 +360,10 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _effect(interval: tuple[float, float] | None) -> Effect:
-    if interval is None or interval[0] <= 0 <= interval[1]:
+def _word(interval: tuple[float, float] | None) -> Effect:
+    if interval is None:
+        return "too few runs"
+    if interval[0] <= 0 <= interval[1]:
         return "unclear"
     return "better" if interval[1] < 0 else "worse"
 

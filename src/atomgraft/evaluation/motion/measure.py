@@ -61,6 +61,8 @@ class Measured:
 
     Parameters
     ----------
+    seeds
+        Place among the plan's replicas of each run.
     rows
         Distributions, and numbers as rows of one bin.
     displacements
@@ -69,6 +71,7 @@ class Measured:
         Between two of them, fs: that of a trajectory is not the plan's.
     """
 
+    seeds: tuple[int, ...]
     rows: Mapping[Key, Rows]
     displacements: Float[np.ndarray, "runs lags"] | None
     lag: float | None
@@ -162,7 +165,9 @@ def measured(
     if is_melt and displacements is not None and trial.interval is not None:
         found = [diffusion_coefficient(one, trial.interval) for one in displacements]
         rows[DIFFUSION, ""] = np.array(found)[:, None]
-    return Measured(rows=rows, displacements=displacements, lag=trial.interval)
+    return Measured(
+        seeds=trial.seeds, rows=rows, displacements=displacements, lag=trial.interval
+    )
 
 
 def _shell(run: Sequence[Atoms], cutoff: float) -> tuple[np.ndarray, float]:

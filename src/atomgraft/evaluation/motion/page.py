@@ -121,7 +121,7 @@ def _differences(record: MotionRecord, one: MotionCondition) -> Table:
             "that of two sets of runs of the same model. Not distinguishable: at least "
             "5 % of the divisions of all runs into two sets differ as much. Beside "
             "base: whether the error is smaller than the base's, unclear where its "
-            "change may be zero."
+            "change may be zero, over the seeds whose runs both models ended."
         ),
         columns=(
             "Quantity",

@@ -41,7 +41,7 @@ NAMES = {
 UNITS = {COORDINATION: "1", PEAK: "Å", DIFFUSION: "cm²/s"}
 """Of properties that are one number."""
 
-Effect = Literal["better", "worse", "unclear"]
+Effect = Literal["better", "worse", "unclear", "too few runs"]
 
 
 class Curve(Record):

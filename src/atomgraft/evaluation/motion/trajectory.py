@@ -157,6 +157,7 @@ def _trial(frames: Sequence[Atoms], options: MotionOptions, plan: Plan) -> Trial
     for one, positions in zip(moved, paths, strict=True):
         one.positions = positions
     return Trial(
+        seeds=tuple(range(plan.n_replicas)),
         frames=tuple(tuple(moved[start : start + size]) for start in starts),
         interval=interval,
         spectra=_spectra(frames, size, interval, plan),

@@ -54,8 +54,11 @@ class Trial:
 
     Parameters
     ----------
+    seeds
+        Place among the plan's replicas of each run that came to its end: runs of two
+        models with the same one share their noise.
     frames
-        Configurations of each run that came to its end, not wrapped into the cell.
+        Configurations of each of these runs, not wrapped into the cell.
     interval
         Between two configurations, fs; none where it is not known.
     spectra
@@ -72,6 +75,7 @@ class Trial:
         Frequency that the velocities can tell, THz; higher ones would be folded.
     """
 
+    seeds: tuple[int, ...]
     frames: tuple[tuple[Atoms, ...], ...]
     interval: float | None
     spectra: Float[np.ndarray, "runs kinds frequencies"] | None
@@ -334,6 +338,7 @@ def _trial(
         for i in range(len(sound))
     ]
     return Trial(
+        seeds=tuple(i for i, k in enumerate(own) if slots[k].atoms is not None),
         frames=tuple(
             tuple(_moved(plan.system.atoms, one) for one in paths[:, i])
             for i in range(len(sound))

@@ -34,6 +34,7 @@ def trembling(seed, *, size=0.1, stretch=1.0, plan=PLAN, **changes):
         1, 0.05, size=(plan.n_replicas, len(plan.elements), len(at))
     )
     made = Trial(
+        seeds=tuple(range(plan.n_replicas)),
         frames=tuple(runs),
         interval=plan.sample_interval,
         spectra=states,
@@ -43,11 +44,12 @@ def trembling(seed, *, size=0.1, stretch=1.0, plan=PLAN, **changes):
     return dataclasses.replace(made, **changes)
 
 
-def failed(seed, reason="not finite", n=2):
-    """Return a trial in which some runs came to no end."""
-    whole = trembling(seed)
+def failed(seed, reason="not finite", n=2, **changes):
+    """Return a trial in which the first runs came to no end."""
+    whole = trembling(seed, **changes)
     return dataclasses.replace(
         whole,
+        seeds=whole.seeds[n:],
         frames=whole.frames[n:],
         spectra=whole.spectra[n:],
         temperatures=whole.temperatures[n:],

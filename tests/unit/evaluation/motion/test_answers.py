@@ -104,6 +104,51 @@ def test_failed_runs_are_a_result_and_no_crash():
     assert "2 of 5 runs failed in the crystal at 300 K: not finite." in failure.said
 
 
+def spread(trial, stretch, kept):
+    """Return some runs of a trial, each with another density."""
+    for k, run in enumerate(trial.frames):
+        for one in run:
+            one.set_cell(one.cell * (stretch + 0.01 * k), scale_atoms=True)
+    return dataclasses.replace(
+        trial,
+        seeds=tuple(kept),
+        frames=tuple(trial.frames[k] for k in kept),
+        spectra=trial.spectra[kept],
+        temperatures=trial.temperatures[kept],
+        intact=trial.intact[kept],
+        failures=("not finite",),
+    )
+
+
+def test_effects_pair_the_seeds_that_both_models_have():
+    """Each run of one model is nearer by 0.5 %, and runs differ by 1 % and more."""
+    plan = dataclasses.replace(ONE, n_replicas=7)
+    base = spread(trembling(1, plan=plan), 1.01, [1, 2, 3, 4, 5, 6])
+    adapted = spread(trembling(1, plan=plan), 1.005, [0, 1, 2, 3, 4, 5])
+    found = told(base, adapted, trembling(3, plan=plan), plan=plan)
+    [condition] = record_of(found.details).conditions
+    [peak] = [
+        one
+        for one in condition.comparisons
+        if (one.model, one.quantity) == ("adapted", PEAK)
+    ]
+    assert (peak.effect, peak.n_runs) == ("better", 6)
+    swapped = dataclasses.replace(adapted, seeds=(5, 4, 3, 2, 1, 0))
+    found = told(base, swapped, trembling(3, plan=plan), plan=plan)
+    [condition] = record_of(found.details).conditions
+    effects = {(one.model, one.quantity): one.effect for one in condition.comparisons}
+    assert effects["adapted", PEAK] == "unclear"
+
+
+def test_without_five_seeds_of_both_there_are_too_few_runs():
+    found = told(trembling(1, stretch=1.02), failed(2, n=1), trembling(3))
+    [condition] = record_of(found.details).conditions
+    effects = {one.effect for one in condition.comparisons if one.model == "adapted"}
+    assert effects == {"too few runs"}
+    effects = {one.effect for one in condition.comparisons if one.model == "base"}
+    assert effects == {None}
+
+
 def test_a_model_of_which_no_run_is_left_has_no_differences():
     found = told(trembling(1), failed(2, n=5))
     assert find(found.scores, "runs", "share", GROUP, "adapted").value == 0
