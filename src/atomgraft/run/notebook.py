@@ -27,12 +27,12 @@ from atomgraft.run.places import refuse_other_runs
 from atomgraft.run.record import RESULT, RunResult
 from atomgraft.run.screen import main_scores, training_screen
 from atomgraft.run.spec import (
-    MAX_RUNS,
     SHORT,
     SPEC,
     RunSpec,
     parse_spec,
     read_spec,
+    refuse_many_runs,
     with_accepted,
     with_short,
 )
@@ -499,23 +499,18 @@ def _below(base: object, folder: Path, argument: str) -> _Asked | None:
     """Return the run that makes a base, if the base is one that is to be made."""
     if isinstance(base, RunSpec):
         return _Asked(base, NO_TRUST, ())
-    if argument.count(".") >= MAX_RUNS:
-        raise BadInputError(
-            f"base= holds more than {MAX_RUNS} runs, or itself.",
-            f"At most {MAX_RUNS} runs may start from each other.",
-            "Train the first ones alone, and name the folder of the last as the base.",
-        )
     if not isinstance(base, Mapping):
         return None
+    refuse_many_runs(argument.count("."))
     keys = {"recipe": RECIPE, **cast("Mapping[str, Any]", base)}
     refuse_unknown(argument, keys, ADAPT_KEYS)
     missing = [key for key in ("base", "train") if keys.get(key) is None]
     if missing:
+        example = "{'base': 'sevennet:mini:Si', 'train': 'cheap.extxyz'}"
         raise BadInputError(
             f"{argument} is a run without {' and '.join(missing)}.",
             "A run that makes a base needs a base and training structures of its own.",
-            f"Give for example {argument}={{'base': 'sevennet:mini:Si', 'train': "
-            "'cheap.extxyz'}.",
+            f"Give for example {argument}={example}.",
         )
     return _asked(keys.pop("base", None), keys, folder, f"{argument}.")
 

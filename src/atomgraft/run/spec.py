@@ -359,6 +359,22 @@ def read_spec(path: Path) -> RunSpec:
     return parse_spec(read_settings(path), str(path))
 
 
+def refuse_many_runs(depth: int) -> None:
+    """Check how deep a run lies in those that start from it.
+
+    Raises
+    ------
+    BadInputError
+        Deeper than there may be runs: a base that holds itself has no end.
+    """
+    if depth >= MAX_RUNS:
+        raise BadInputError(
+            f"base= holds more than {MAX_RUNS} runs, or itself.",
+            f"At most {MAX_RUNS} runs may start from each other.",
+            "Train the first ones alone, and name the folder of the last as the base.",
+        )
+
+
 def refuse_other_spec(folder: Path, spec: RunSpec) -> None:
     """Check that a folder holds no run of another spec.
 
