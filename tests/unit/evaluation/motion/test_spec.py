@@ -17,7 +17,7 @@ BAD = {
     "a cold melt": ({"melt": 300.0}, "not above the highest temperature"),
     "few replicas": ({"replicas": 2}, "greater than or equal to 5"),
     "a long step": ({"timestep": 20.0}, "less than or equal to 10"),
-    "unknown": ({"temperatur": 300.0}, "Extra inputs"),
+    "unknown": ({"heat": 300.0}, "Extra inputs"),
 }
 
 
