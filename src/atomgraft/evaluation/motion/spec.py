@@ -17,9 +17,9 @@ class MotionOptions(SuiteOptions):
     """What models are compared with: a model (a name, a file, or ``base``), or a
     trajectory such as ``aimd.extxyz``; empty: the base."""
     reference_temperature: Kelvin | None = None
-    """K, of a trajectory whose frames do not say ``temperature``."""
+    """K, of all frames of a trajectory; wins over ``temperature`` in them."""
     reference_interval: Annotated[float, Field(gt=0, le=1e4)] | None = None
-    """Between two frames of a trajectory that do not say ``time``, fs."""
+    """Between two frames of a trajectory, fs; must agree with ``time`` in them."""
     temperatures: Annotated[tuple[Kelvin, ...], Field(min_length=1)] = (300.0,)
     """K"""
     melt: Kelvin | None = None

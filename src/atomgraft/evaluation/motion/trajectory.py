@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms, units
+from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.reading import format_suffix, plain_name
@@ -58,18 +59,15 @@ def read_reference(options: MotionOptions, plan: Plan) -> list[Trial]:
         The file cannot be read, is of another material or density, or has too few
         frames of a temperature.
     """
-    place = options.reference
-    frames = read_trajectory(place)
-    _refuse_others(frames, plan, place)
+    frames = read_trajectory(options.reference)
+    _refuse_others(frames, plan, options.reference)
     temperatures = _temperatures(frames, options)
-    return [
-        _trial(
-            _frames_at(frames, temperatures, one.temperature, plan, place),
-            options,
-            plan,
-        )
-        for one in plan.conditions
-    ]
+    trials: list[Trial] = []
+    for one in plan.conditions:
+        kept = _places_at(temperatures, one.temperature, plan, options.reference)
+        own = [frames[k] for k in kept]
+        trials.append(_trial(own, kept, options, plan))
+    return trials
 
 
 def _refuse_others(frames: Sequence[Atoms], plan: Plan, place: str) -> None:
@@ -107,7 +105,9 @@ def _refuse_others(frames: Sequence[Atoms], plan: Plan, place: str) -> None:
 
 def _temperatures(frames: Sequence[Atoms], options: MotionOptions) -> list[float]:
     """Return the temperature of each frame, K."""
-    found = [one.info.get(TEMPERATURE, options.reference_temperature) for one in frames]
+    if options.reference_temperature is not None:
+        return [options.reference_temperature] * len(frames)
+    found = [one.info.get(TEMPERATURE) for one in frames]
     try:
         known = [float(one) for one in found if one is not None]
     except (TypeError, ValueError):
@@ -122,16 +122,13 @@ def _temperatures(frames: Sequence[Atoms], options: MotionOptions) -> list[float
     return known
 
 
-def _frames_at(
-    frames: Sequence[Atoms],
-    temperatures: Sequence[float],
-    asked: float,
-    plan: Plan,
-    place: str,
-) -> list[Atoms]:
+def _places_at(
+    temperatures: Sequence[float], asked: float, plan: Plan, place: str
+) -> list[int]:
+    """Return which frames are of a temperature."""
     found = [
-        one
-        for one, T in zip(frames, temperatures, strict=True)
+        k
+        for k, T in enumerate(temperatures)
         if abs(T - asked) <= SAME_TEMPERATURE * asked
     ]
     least = FEWEST_FRAMES * plan.n_replicas
@@ -148,9 +145,13 @@ def _frames_at(
     return found
 
 
-def _trial(frames: Sequence[Atoms], options: MotionOptions, plan: Plan) -> Trial:
-    interval = _interval(frames, options)
+def _trial(
+    frames: Sequence[Atoms], kept: Sequence[int], options: MotionOptions, plan: Plan
+) -> Trial:
+    """Return blocks of the frames of one temperature; `kept`: places in the file."""
     size = len(frames) // plan.n_replicas
+    has_gaps = bool((_steps(kept, size, plan) != 1).any())
+    interval = None if has_gaps else _interval(frames, size, options, plan)
     starts = [size * i for i in range(plan.n_replicas)]
     paths = unwrapped(frames)
     moved = [one.copy() for one in frames]
@@ -163,20 +164,38 @@ def _trial(frames: Sequence[Atoms], options: MotionOptions, plan: Plan) -> Trial
         spectra=_spectra(frames, size, interval, plan),
         temperatures=np.zeros(0),
         intact=np.zeros(0),
+        has_gaps=has_gaps,
         highest=np.inf if interval is None else THZ / (2 * interval),
     )
 
 
-def _interval(frames: Sequence[Atoms], options: MotionOptions) -> float | None:
+def _steps(
+    values: Sequence[float], size: int, plan: Plan
+) -> Float[np.ndarray, "blocks steps"]:
+    """Return differences of what follows each other within a block."""
+    whole = np.array(values[: size * plan.n_replicas], dtype=float)
+    return np.diff(whole.reshape(plan.n_replicas, size), axis=1)
+
+
+def _interval(
+    frames: Sequence[Atoms], size: int, options: MotionOptions, plan: Plan
+) -> float | None:
     """Return the time between frames, fs; none where it is not known or not equal."""
-    if options.reference_interval is not None:
-        return options.reference_interval
+    given = options.reference_interval
     times = [one.info.get(TIME) for one in frames]
-    if not all(isinstance(one, int | float) for one in times):
-        return None
-    steps = np.diff(np.array(times, dtype=float))
-    typical = float(np.median(steps))
+    known = [float(one) for one in times if isinstance(one, int | float | np.number)]
+    if len(known) < len(times):
+        return given
+    steps = _steps(known, size, plan)
+    typical = float(np.median(steps)) if given is None else given
     is_even = bool((np.abs(steps - typical) <= SAME_INTERVAL * abs(typical)).all())
+    if given is not None and not is_even:
+        raise BadInputError(
+            f"motion.reference_interval is {given:g} fs; frames of {options.reference} "
+            f"say {TIME}, and are {steps.min():g} to {steps.max():g} fs apart.",
+            "The interval must be that of the frames.",
+            f"Leave motion.reference_interval out, or {TIME} out of the frames.",
+        )
     return typical if is_even and typical > 0 else None
 
 

@@ -73,6 +73,9 @@ class Trial:
         Why the other runs failed.
     highest
         Frequency that the velocities can tell, THz; higher ones would be folded.
+    has_gaps
+        Frames of a trajectory do not follow each other in its file: others are between
+        them, so that the time between two is not the same.
     """
 
     seeds: tuple[int, ...]
@@ -83,6 +86,7 @@ class Trial:
     intact: Float[np.ndarray, " runs"]
     failures: tuple[str, ...] = ()
     highest: float = np.inf
+    has_gaps: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -106,6 +106,46 @@ def test_uneven_times_are_no_interval(tmp_path):
     assert trial.interval is None
 
 
+def test_a_given_temperature_wins(tmp_path):
+    """As that of a thermostat beside the kinetic one of each frame."""
+    found = frames()
+    for k, one in enumerate(found):
+        one.info["temperature"] = 250.0 + 5 * k
+    options = written(tmp_path, found)
+    with pytest.raises(BadInputError, match="frames at 300 K"):
+        read_reference(options, ONE)
+    given = options.model_copy(update={"reference_temperature": 300.0})
+    [trial] = read_reference(given, ONE)
+    assert [len(one) for one in trial.frames] == [4] * 5
+
+
+def test_a_given_interval_must_be_that_of_the_frames(tmp_path):
+    options = written(tmp_path, frames())
+    same = options.model_copy(update={"reference_interval": 4.0})
+    assert read_reference(same, ONE)[0].interval == 4.0
+    other = options.model_copy(update={"reference_interval": 1.0})
+    with pytest.raises(BadInputError) as error:
+        read_reference(other, ONE)
+    assert "say time, and are 4 to 4 fs apart" in str(error.value)
+    assert "Leave motion.reference_interval out" in str(error.value)
+
+
+def test_frames_between_others_have_no_interval(tmp_path):
+    found = frames(40)
+    for one in found:
+        del one.info["time"]
+    for one in found[1::2]:
+        one.info["temperature"] = 900.0
+    options = written(tmp_path, found).model_copy(update={"reference_interval": 4.0})
+    [trial] = read_reference(options, ONE)
+    assert (trial.interval, trial.has_gaps, trial.spectra) == (None, True, None)
+    heated_later = [*found[::2], *found[1::2]]
+    options = written(tmp_path, heated_later)
+    options = options.model_copy(update={"reference_interval": 4.0})
+    [trial] = read_reference(options, ONE)
+    assert (trial.interval, trial.has_gaps) == (4.0, False)
+
+
 def test_a_trajectory_beside_a_melt_is_that_of_the_melt():
     options = MotionOptions(time=0.4, window=0.2, melt=3000.0)
     plan = plan_of(options, SILICON, has_trajectory=True)
