@@ -164,6 +164,7 @@ class _Judged:
         radial = {name: radial_rows(one, self.plan) for name, one in sound.items()}
         cutoff = shell_end(radial[self.against][""])
         doubts = list(self._doubts())
+        is_of_crystal = cutoff is None
         if cutoff is None:
             cutoff = self.plan.system.intact
             doubts.append(
@@ -183,6 +184,7 @@ class _Judged:
         comparisons = tuple(self._compared(found))
         filled = {
             "cutoff": cutoff,
+            "is_cutoff_of_crystal": is_of_crystal,
             "curves": tuple(_curves(found, self.plan)),
             "numbers": tuple(_numbers(found)),
             "comparisons": comparisons,
@@ -192,32 +194,36 @@ class _Judged:
     def _obstacle(self) -> str | None:
         """Return why nothing can be compared here, if so."""
         trial, who = self.trials[self.against], self._who()
+        shorter = f"--set motion.timestep={self.plan.timestep / 2:g}"
+        T = self.condition.temperature
         if trial.failures:
             return (
                 f"{_counted_runs(len(trial.failures))} of {who} failed in {self.place} "
                 f"({', '.join(sorted(set(trial.failures)))}); nothing is compared "
-                "there. Give a lower temperature or a shorter timestep: --set "
-                f"motion.timestep={self.plan.timestep / 2:g}"
+                f"there. Give a lower temperature or a shorter timestep: {shorter}"
             )
-        if self.against != REFERENCE:
-            return None
         if self._has_molten(trial):
             return (
-                f"{capital(who)} melts at {self.condition.temperature:g} K, where a "
-                "crystal was asked; nothing is compared there. Give a lower "
-                "temperature, or ask for the melt: --set motion.melt=K"
+                f"{capital(who)} melts at {T:g} K, where a crystal was asked; nothing "
+                "is compared there. Give a lower temperature, or ask for the melt: "
+                "--set motion.melt=K"
+            )
+        if self._has_stayed(trial):
+            return (
+                f"{capital(who)} did not melt at {self.plan.melt:g} K; nothing is "
+                f"compared in {self.place}. Raise motion.melt or motion.melt_time."
             )
         if self._is_warm(trial):
             return (
-                f"{capital(who)} is at {trial.temperatures.mean():.0f} K where "
-                f"{self.condition.temperature:g} K were asked; nothing is compared "
-                "there. Give a longer motion.settle, or a shorter timestep: --set "
-                f"motion.timestep={self.plan.timestep / 2:g}"
+                f"{capital(who)} is at {trial.temperatures.mean():.0f} K where {T:g} K "
+                "were asked; nothing is compared there. Give a longer motion.settle, "
+                f"or a shorter timestep: {shorter}"
             )
         return None
 
     def _who(self) -> str:
-        return f"the reference ({self.said})" if self.against == REFERENCE else "base"
+        is_given = self.against == REFERENCE
+        return f"the reference ({self.said})" if is_given else "the base"
 
     def _is_warm(self, trial: Trial) -> bool:
         asked, heat = self.condition.temperature, trial.temperatures
@@ -234,6 +240,12 @@ class _Judged:
         is_lost = len(intact) > 0 and float(intact.mean()) < INTACT
         return is_lost and not self.condition.is_melt
 
+    def _has_stayed(self, trial: Trial) -> bool:
+        """Tell whether what should be a melt is still the crystal."""
+        intact = trial.intact
+        is_kept = len(intact) > 0 and float(intact.mean()) >= INTACT
+        return is_kept and self.condition.is_melt
+
     def _faults(self, trial: Trial) -> Iterator[str]:
         """Yield what is wrong with the runs of one model."""
         if trial.failures:
@@ -248,12 +260,12 @@ class _Judged:
             )
         if self._has_molten(trial):
             yield f"The crystal melts at {self.condition.temperature:g} K."
-        intact = trial.intact
-        if self.condition.is_melt and len(intact) and intact.mean() >= INTACT:
+        if self._has_stayed(trial):
+            share = 100 * trial.intact.mean()
             yield (
-                f"{100 * intact.mean():.0f} % of the crystal's bonds are intact in "
-                f"{self.place}: it did not melt at {self.plan.melt:g} K. Raise "
-                "motion.melt or motion.melt_time."
+                f"{share:.0f} % of the crystal's bonds are intact in {self.place}: it "
+                f"did not melt at {self.plan.melt:g} K. Raise motion.melt or "
+                "motion.melt_time."
             )
 
     def _doubts(self) -> Iterator[str]:
@@ -267,7 +279,14 @@ class _Judged:
                 f"{100 * shift:.2g} %. Give a shorter one: --set "
                 f"motion.timestep={self.plan.timestep / 2:g}"
             )
-        if self.trials[self.against].spectra is None:
+        if self.trials[self.against].has_gaps:
+            yield (
+                f"Vibrations and displacements of {self.place} are not compared: the "
+                f"frames of {self.said} at {self.condition.temperature:g} K do not "
+                "follow each other in the file. Give a trajectory that stays at each "
+                "temperature."
+            )
+        elif self.trials[self.against].spectra is None:
             yield (
                 f"Vibrations of {self.place} are not compared: frames of {self.said} "
                 "need momenta, equal times (time=FEMTOSECONDS, or --set "

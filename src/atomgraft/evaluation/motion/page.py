@@ -93,7 +93,7 @@ def _condition(record: MotionRecord, one: MotionCondition) -> Iterator[Block]:
     if one.comparisons:
         yield _differences(record, one)
     if one.numbers:
-        yield _properties(one)
+        yield _properties(record, one)
     if one.curves:
         yield from _figures(record, one)
 
@@ -142,7 +142,7 @@ def _quantity(one: Comparison) -> str:
     return f"{name if one.quantity == RADIAL else capitalised(name)}{part}"
 
 
-def _properties(one: MotionCondition) -> Table:
+def _properties(record: MotionRecord, one: MotionCondition) -> Table:
     models = list(dict.fromkeys(each.model for each in one.numbers))
     found = {(each.model, each.quantity): each for each in one.numbers}
     quantities = dict.fromkeys(each.quantity for each in one.numbers)
@@ -156,13 +156,24 @@ def _properties(one: MotionCondition) -> Table:
     shell = "" if one.cutoff is None else f"{one.cutoff:.2f} Å"
     return Table(
         caption=(
-            f"Means over runs, with 95 % intervals. The first shell ends at {shell}, "
-            "the first minimum of g(r), for all models."
+            f"Means over runs, with 95 % intervals. The first shell ends at {shell} "
+            f"for all models: {_where(record, one)}."
         ),
         columns=("Property", *(_name(model) for model in models)),
         rows=tuple(rows),
         is_text=(True, *[False] * len(models)),
     )
+
+
+def _where(record: MotionRecord, one: MotionCondition) -> str:
+    """Say what the end of the first shell is."""
+    whose = "the reference" if record.has_reference else "the base"
+    if one.is_cutoff_of_crystal:
+        return (
+            "halfway between two shells of the crystal, because g(r) of "
+            f"{whose} has no first minimum"
+        )
+    return f"the first minimum of g(r) of {whose}"
 
 
 def _property(quantity: str) -> str:

@@ -102,7 +102,10 @@ class MotionCondition(Record):
     """K"""
     is_melt: bool
     cutoff: float | None
-    """Å, where the first shell ends: the first minimum of g(r) of the reference."""
+    """Å, where the first shell ends: the first minimum of g(r) of the reference, or of
+    the base where there is none."""
+    is_cutoff_of_crystal: bool = False
+    """That g(r) has no minimum: halfway between two shells of the crystal, instead."""
     curves: tuple[Curve, ...] = ()
     numbers: tuple[Number, ...] = ()
     comparisons: tuple[Comparison, ...] = ()

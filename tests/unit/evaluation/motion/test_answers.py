@@ -28,6 +28,9 @@ from tests.unit.evaluation.motion.runs import PLAN, failed, trembling
 ONE = dataclasses.replace(PLAN, conditions=PLAN.conditions[:1])
 """The crystal alone."""
 
+MELT = dataclasses.replace(PLAN, conditions=PLAN.conditions[1:])
+"""The melt alone."""
+
 GROUP = "temperature:300 K"
 
 
@@ -159,6 +162,7 @@ def test_a_model_of_which_no_run_is_left_has_no_differences():
 CASES = {
     "fails": (failed(3), "2 runs of the reference (pair:sw-si) failed"),
     "melts": (trembling(3, intact=np.full(5, 0.3)), "melts at 300 K"),
+    "fails again": (failed(3, n=5), "5 runs of the reference (pair:sw-si) failed"),
     "heats": (trembling(3, temperatures=np.full(5, 400.0)), "is at 400 K where 300"),
 }
 
@@ -175,6 +179,53 @@ def test_a_reference_that_is_none_judges_nothing(case):
     assert section.title == "Motion of Si64"
 
 
+BASES = {
+    "melts": (ONE, trembling(1, intact=np.full(5, 0.3)), "The base melts at 300 K"),
+    "heats": (ONE, trembling(1, temperatures=np.full(5, 400.0)), "The base is at 400"),
+    "stays": (MELT, trembling(1), "The base did not melt at 3000 K"),
+}
+
+
+@pytest.mark.parametrize("case", BASES)
+def test_a_base_that_is_no_standard_judges_nothing(case):
+    plan, base, said = BASES[case]
+    found = told(base, trembling(2), plan=plan)
+    [sentence] = found.unanswered
+    assert sentence.startswith(said)
+    assert {one.quantity for one in found.scores} == {"runs"}
+    beside = trembling(3, intact=np.full(5, 0.2)) if plan is MELT else trembling(3)
+    assert told(base, trembling(2), beside, plan=plan).unanswered == ()
+
+
+def test_a_reference_that_did_not_melt_judges_no_melt():
+    melts = [trembling(seed, intact=np.full(5, 0.2)) for seed in (1, 2)]
+    [sentence] = told(*melts, trembling(3), plan=MELT).unanswered
+    assert "The reference (pair:sw-si) did not melt at 3000 K" in sentence
+    assert "Raise motion.melt or motion.melt_time" in sentence
+
+
+def test_the_page_says_where_the_first_shell_ends():
+    whole = told(trembling(1), trembling(2), trembling(3))
+    assert "the first minimum of g(r) of the reference." in str(
+        motion_sections(record_of(whole.details))
+    )
+    short = dataclasses.replace(ONE, reach=3.0)
+    found = told(trembling(1), trembling(2), trembling(3), plan=short)
+    [sentence] = found.unanswered
+    assert "has no minimum" in sentence
+    assert "halfway between two shells of the crystal, because g(r)" in str(
+        motion_sections(record_of(found.details))
+    )
+
+
+def test_frames_with_others_between_them_are_told():
+    gaps = dataclasses.replace(
+        trembling(3), spectra=None, interval=None, has_gaps=True, intact=np.zeros(0)
+    )
+    [sentence] = told(trembling(1), trembling(2), gaps, said="aimd.xyz").unanswered
+    assert "do not follow each other in the file" in sentence
+
+
 def test_a_temperature_that_is_hardly_known_is_no_heat():
     heat = np.array([300.0, 350.0, 500.0, 420.0, 330.0])
     found = told(trembling(1), trembling(2), trembling(3, temperatures=heat))
@@ -189,8 +240,7 @@ def test_a_contestant_that_melts_is_marked():
 
 
 def test_a_melt_that_did_not_melt_is_marked():
-    plan = dataclasses.replace(PLAN, conditions=PLAN.conditions[1:])
-    found = told(trembling(1, intact=np.full(5, 0.2)), trembling(2), plan=plan)
+    found = told(trembling(1, intact=np.full(5, 0.2)), trembling(2), plan=MELT)
     [condition] = record_of(found.details).conditions
     [failure] = condition.failures
     assert (failure.model, condition.group) == ("adapted", "melt:300 K")
@@ -202,7 +252,7 @@ def test_a_melt_that_did_not_melt_is_marked():
 
 def test_a_melt_is_drawn_beside_a_trajectory_of_other_times():
     """Fewer frames than the plan has, at another interval; a drift is its own line."""
-    plan = dataclasses.replace(PLAN, conditions=PLAN.conditions[1:])
+    plan = MELT
     melts = [trembling(seed, intact=np.full(5, 0.2)) for seed in (1, 2, 3)]
     reference = dataclasses.replace(
         melts[2],
