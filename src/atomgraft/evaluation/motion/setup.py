@@ -13,6 +13,7 @@ from atomgraft.evaluation.motion.spec import MotionOptions
 from atomgraft.evaluation.moving import FS_PER_PS, fitting_timestep
 from atomgraft.evaluation.systems import REACH, System, repeated, system_of
 from atomgraft.metrics.spectra import frequencies
+from atomgraft.models.memory import require_memory
 
 BIN = 0.05
 """Å, of radial distributions."""
@@ -31,6 +32,9 @@ MOST_CONFIGURATIONS = 250
 
 GUARD = 10.0
 """fs between two looks while the system melts or settles."""
+
+BYTES_OF_A_VECTOR = 2 * 3 * 8
+"""A velocity or position in double precision, and its copy on the way to the disk."""
 
 WEAK_FRICTION = 5e-4
 """1/fs, while properties are measured: lines of the spectrum are broadened by 0.08 THz,
@@ -168,7 +172,7 @@ def plan_of(
     Raises
     ------
     BadInputError
-        The supercell is too small.
+        The supercell is too small, or the window too long to be kept.
     """
     atoms = repeated(crystal, options.atoms, options.supercell, suite=SUITE)
     timestep = options.timestep or fitting_timestep(atoms)
@@ -185,9 +189,17 @@ def plan_of(
     def steps(picoseconds: float) -> int:
         return guard * max(1, round(picoseconds * FS_PER_PS / timestep / guard))
 
+    conditions = _conditions(options, has_trajectory=has_trajectory)
+    n_kept = n_window + n_looks // sample
+    n_vectors = n_kept * len(atoms) * options.replicas * len(conditions)
+    require_memory(
+        n_vectors * BYTES_OF_A_VECTOR,
+        f"Keeping a window of {options.window:g} ps of all runs",
+        "Shorten it: --set motion.window=2",
+    )
     return Plan(
         system=system_of(atoms, suite=SUITE),
-        conditions=_conditions(options, has_trajectory=has_trajectory),
+        conditions=conditions,
         n_replicas=options.replicas,
         timestep=timestep,
         melt=options.melt,

@@ -58,6 +58,12 @@ def test_long_runs_keep_as_many_configurations():
     assert plan.n_samples <= 250
 
 
+def test_a_window_that_cannot_be_kept_is_refused():
+    endless = MotionOptions(time=1e5, window=1e5, replicas=1000)
+    with pytest.raises(BadInputError, match="Keeping a window of 100000 ps"):
+        plan_of(endless, SILICON)
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
