@@ -124,8 +124,8 @@ def difference(one: Rows, other: Rows, distance: Distance) -> Difference:
     set. Noise makes a distance of means of a few runs too large. So the lower end also
     takes off the jackknife's estimate of this bias (Quenouille, Biometrika 43, 353,
     1956), and it is zero where the difference is not distinguishable from chance. In
-    simulations it contains the true distance in 90 to 99 of 100 cases, least often where
-    that is as small as the noise (``benchmarks/results/differences.md``).
+    simulations it contains the true distance in 90 to 99 of 100 cases, least often
+    where that is as small as the noise (``benchmarks/results/differences.md``).
 
     Parameters
     ----------
