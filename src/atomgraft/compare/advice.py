@@ -21,7 +21,13 @@ from atomgraft.compare.record import (
 from atomgraft.evaluation.score_table import figure, gain_text
 from atomgraft.metrics.power_law import FAR
 from atomgraft.metrics.thresholds import MIN_GAIN, degree_of
-from atomgraft.page.wording import count_text, is_informative, relative_text, too_few
+from atomgraft.page.wording import (
+    count_text,
+    counted,
+    is_informative,
+    relative_text,
+    too_few,
+)
 from atomgraft.records.scores import Score
 
 FEW_STRUCTURES = 5
@@ -156,8 +162,9 @@ def crossing_words(found: Crossing) -> str:
         )
     ends = found.range
     spread = f" ({ends[0]:.0f} to {ends[1]:.0f})" if ends and found.n_caught > 1 else ""
+    labels = counted(round(found.n_labels), "label")
     return (
-        f"{rival} catches up with {one} at about {found.n_labels:.0f} labels{spread},"
+        f"{rival} catches up with {one} at about {labels}{spread},"
         f" {caught}: the map is worth it below."
     )
 
@@ -393,8 +400,8 @@ def stop_rule(
     if gain < worthwhile:
         return "stop", [
             words,
-            f"Stop labelling: the next {more} labels would reduce the error by "
-            f"{100 * gain:.1f} %, less than {share}.",
+            f"Stop labelling: the next {counted(more, 'label')} would reduce the error"
+            f" by {100 * gain:.1f} %, less than {share}.",
         ]
     if curve.error_next_interval and curve.error_next_interval[1] >= curve.error_now:
         return "unclear", [

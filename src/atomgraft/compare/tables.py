@@ -14,6 +14,7 @@ from atomgraft.page.blocks import Table
 from atomgraft.page.wording import (
     MISSING,
     count_text,
+    counted,
     duration_text,
     is_informative,
     number_text,
@@ -111,7 +112,7 @@ def size_rows(
     comparison
         With a target.
     """
-    heads = ("Recipe", *(f"{n} labels" for n in comparison.sizes))
+    heads = ("Recipe", *(counted(n, "label") for n in comparison.sizes))
     rows: list[tuple[str, ...]] = []
     for base in dict.fromkeys(one.start for one in comparison.contestants):
         text = _text(base_score(comparison, base))

@@ -77,7 +77,7 @@ def test_more_labels_in_the_words_of_the_question():
 def test_labelling_stops_where_the_gain_is_small():
     _, advice = judged(table_of({"full": LAWS["full"]}, noise=0.001), more=1)
     assert advice.more_labels == "stop"
-    assert "Stop labelling: the next 1 labels would reduce the error by 1." in text_of(
+    assert "Stop labelling: the next 1 label would reduce the error by 1." in text_of(
         advice
     )
 
