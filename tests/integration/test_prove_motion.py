@@ -68,6 +68,15 @@ def test_distributions_are_added_with_figures_and_trajectories(place, capsys):
     assert any(name.startswith("motion/base/melt/") for name in listed["files"])
 
 
+def test_a_run_folder_is_a_reference(finished, place, capsys):
+    """The adapted model beside itself, with other seeds."""
+    capsys.readouterr()
+    more = settings(reference=finished)
+    assert run(f"prove {place} --suite motion {more} --json") == 0
+    found = of_motion(json.loads(capsys.readouterr().out))
+    assert found["adapted", "first_peak", "error", "temperature:300 K"] < 2
+
+
 def test_a_trajectory_is_a_reference_where_it_has_enough_frames(place, capsys):
     assert run(f"prove {place} --suite motion {settings(time=1.2)}") == 0
     path = place / "motion" / "base" / "measure" / "000.extxyz"

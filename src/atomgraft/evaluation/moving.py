@@ -17,6 +17,7 @@ from atomgraft.evaluation.suite import Contestants, Subject
 from atomgraft.evaluation.systems import common_crystal
 from atomgraft.lattice.forces import forces_of_supercells
 from atomgraft.models.base import AbstractPotential
+from atomgraft.models.loading import load_potential
 from atomgraft.models.memory import require_room
 from atomgraft.page.wording import duration_text
 from atomgraft.records.scores import ModelName
@@ -163,6 +164,17 @@ def reference_for(
     if loaded is not None:
         return loaded.clone(device=base.device)
     return base if is_base else None
+
+
+def model_named(name: str, subject: Subject) -> AbstractPotential:
+    """Load the model that an option names, in the way of the subject.
+
+    Raises
+    ------
+    BadInputError
+        There is no such model, or it cannot be read.
+    """
+    return (subject.load or load_potential)(name)
 
 
 def tell_cost(

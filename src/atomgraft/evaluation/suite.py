@@ -6,7 +6,7 @@ model can be loaded; a suite imports what computes when it is asked.
 
 import abc
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -75,12 +75,16 @@ class Subject:
         Atomic numbers of the training sets of all heads.
     base
         The source model, which tells what it knows.
+    load
+        Loads a model by its name, such as a run folder; none: published names and
+        files.
     """
 
     files: tuple[str, ...]
     structures: "Sequence[Atoms]"
     elements: Collection[int]
     base: "AbstractPotential"
+    load: "Callable[[str], AbstractPotential] | None" = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,7 @@ from atomgraft.records.scores import ModelName, MovedWeights
 from atomgraft.run.held_out import judging, read_held_out
 from atomgraft.run.inputs import (
     data_card,
+    load_base,
     numbers_of,
     require_finished,
     source_of,
@@ -206,6 +207,7 @@ def prove(
             structures=structures,
             elements=_trained_elements(result),
             base=base,
+            load=functools.partial(load_base, trust=origin.trust, kernels=kernels),
         )
         asked = suites_of(names, subject, suites)
         models, shifts = _contestants(judge, origin, resolve_device(device))

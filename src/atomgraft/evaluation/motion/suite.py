@@ -50,9 +50,8 @@ class MotionSuite(AbstractSuite):
     def __init__(self, subject: Subject, options: SuiteOptions) -> None:
         from atomgraft.evaluation.motion.setup import plan_of
         from atomgraft.evaluation.motion.trajectory import is_trajectory, read_reference
-        from atomgraft.evaluation.moving import crystal_of, frames_of
+        from atomgraft.evaluation.moving import crystal_of, frames_of, model_named
         from atomgraft.lattice.forces import require_known
-        from atomgraft.models.loading import load_potential
 
         self.options = own = cast("MotionOptions", options)
         has_trajectory = is_trajectory(own.reference)
@@ -64,7 +63,7 @@ class MotionSuite(AbstractSuite):
         if has_trajectory:
             self.given = read_reference(own, self.plan)
         elif own.reference not in {"", BASE_ITSELF}:
-            self.reference = load_potential(own.reference)
+            self.reference = model_named(own.reference, subject)
             require_known(self.reference, [self.plan.system.atoms])
         require_known(subject.base, [self.plan.system.atoms])
 

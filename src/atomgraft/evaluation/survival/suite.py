@@ -42,10 +42,9 @@ class SurvivalSuite(AbstractSuite):
 
     def __init__(self, subject: Subject, options: SuiteOptions) -> None:
         from atomgraft.dynamics.torch_sim import TORCH_SIM, require_torch_sim
-        from atomgraft.evaluation.moving import crystal_of, frames_of
+        from atomgraft.evaluation.moving import crystal_of, frames_of, model_named
         from atomgraft.evaluation.survival.setup import plan_of
         from atomgraft.lattice.forces import require_known
-        from atomgraft.models.loading import load_potential
 
         self.options = cast("SurvivalOptions", options)
         if self.options.engine == TORCH_SIM:
@@ -55,7 +54,7 @@ class SurvivalSuite(AbstractSuite):
         self.plan = plan_of(self.options, crystal)
         self.reference = None
         if self.options.reference not in {"", BASE_ITSELF}:
-            self.reference = load_potential(self.options.reference)
+            self.reference = model_named(self.options.reference, subject)
             require_known(self.reference, [self.plan.system.atoms])
         require_known(subject.base, [self.plan.system.atoms])
 

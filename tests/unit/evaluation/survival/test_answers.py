@@ -225,5 +225,5 @@ def test_the_time_of_all_runs_is_told_first():
     models = [stillinger_weber(["Si"])] * 3
     tell_cost("md", models, plan.system.atoms, steps, lambda *one: heard.append(one))
     [(what, _, _)] = heard
-    assert what.startswith("md: 20 runs of 64 atoms under each of 3 models, about ")
+    assert what.startswith("md: 20 runs of 64 atoms under each of 3 models, at most ")
     tell_cost("md", models, plan.system.atoms, steps)
