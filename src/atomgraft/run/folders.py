@@ -6,7 +6,9 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from atomgraft.adaptation.axes import SourceData
+from atomgraft.adaptation.graft import GRAFT
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.storage import is_file
 from atomgraft.records.documents import Provenance
 from atomgraft.run.inputs import Inputs, data_card, origins_of
 from atomgraft.run.record import RESULT, DataCard, RunResult
@@ -73,6 +75,8 @@ def _named(part: object, *, is_input: bool) -> list[str]:
 def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | None:
     """Return the result of a finished run of the same spec, data and base.
 
+    A run whose graft is gone is not finished: its last checkpoint gives it again.
+
     Parameters
     ----------
     folder
@@ -91,7 +95,7 @@ def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | Non
     if not (folder / RESULT.file).exists():
         return None
     result = RESULT.read(folder)
-    if not result.finished:
+    if not result.finished or not is_file(folder / GRAFT):
         return None
     trained = _fingerprints(result.data)
     today = _fingerprints(data_cards(spec, inputs))
