@@ -19,7 +19,7 @@ CHANCE = 0.05
 """Share of divisions by chance with a difference as large, from which on two
 distributions are not distinguishable."""
 
-Rows = Float[np.ndarray, "runs bins"]
+Rows = Float[np.ndarray, "_ bins"]
 
 Distance = Callable[[np.ndarray, np.ndarray], float]
 """Between two distributions, %."""
@@ -204,7 +204,7 @@ def change_interval(
     return value - half, value + half
 
 
-def _without(rows: Rows) -> Float[np.ndarray, "runs bins"]:
+def _without(rows: Rows) -> Float[np.ndarray, "_ bins"]:
     """Return the means in which each run is left out once."""
     return (rows.sum(axis=0) - rows) / (len(rows) - 1)
 

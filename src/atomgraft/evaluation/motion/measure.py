@@ -36,7 +36,7 @@ from atomgraft.metrics.distributions import (
 )
 from atomgraft.metrics.spectra import as_density
 
-Rows = Float[np.ndarray, "runs bins"]
+Rows = Float[np.ndarray, "_ bins"]
 
 Key = tuple[str, str]
 """Quantity, and pair of elements or element; empty: all."""
@@ -115,12 +115,14 @@ def _radial(run: Sequence[Atoms], plan: Plan) -> dict[str, np.ndarray]:
         for (a, b), row in zip(pairs, counts, strict=True):
             n_a, n_b = int((numbers == a).sum()), int((numbers == b).sum())
             n_pairs = n_a**2 / 2 if a == b else float(n_a * n_b)
-            found[_pair_name(a, b)] = radial_distribution(row, edges, n_pairs, volume)
+            found[_pair_name(int(a), int(b))] = radial_distribution(
+                row, edges, n_pairs, volume
+            )
     return found
 
 
 def _pair_name(a: int, b: int) -> str:
-    symbols = Atoms([int(a), int(b)]).get_chemical_symbols()
+    symbols = Atoms([a, b]).get_chemical_symbols()
     return "-".join(sorted(symbols))
 
 

@@ -170,7 +170,7 @@ def _trial(
 
 
 def _steps(
-    values: Sequence[float], size: int, plan: Plan
+    values: Sequence[float | int], size: int, plan: Plan
 ) -> Float[np.ndarray, "blocks steps"]:
     """Return differences of what follows each other within a block."""
     whole = np.array(values[: size * plan.n_replicas], dtype=float)

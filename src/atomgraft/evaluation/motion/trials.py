@@ -82,8 +82,8 @@ class Trial:
     frames: tuple[tuple[Atoms, ...], ...]
     interval: float | None
     spectra: Float[np.ndarray, "runs kinds frequencies"] | None
-    temperatures: Float[np.ndarray, " runs"]
-    intact: Float[np.ndarray, " runs"]
+    temperatures: Float[np.ndarray, " known"]
+    intact: Float[np.ndarray, " watched"]
     failures: tuple[str, ...] = ()
     highest: float = np.inf
     has_gaps: bool = False
