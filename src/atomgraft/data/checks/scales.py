@@ -195,10 +195,12 @@ class _Trial:
             yield self._untested() if self._is_of_base() else self._strange(strong, far)
 
     def _has_one_size(self) -> bool:
-        """Tell whether symmetry makes all forces as large, but for their signs.
+        """Tell whether there is one structure, with forces of one size but for signs.
 
         One number is as far from the base as its error; no unit follows from it.
         """
+        if len(self.triples) > 1:
+            return False
         sizes = np.concatenate([np.abs(label).ravel() for _, label, _ in self.triples])
         shares = sizes / sizes.max()
         return bool(((shares < SAME_SIZE) | (shares > 1 - SAME_SIZE)).all())
@@ -490,16 +492,15 @@ class _Trial:
         )
 
     def _of_one_size(self) -> Finding:
-        n = len(self.triples)
         return Finding(
             severity="note",
             code="forces-untested",
-            message=f"The forces of {n} {'structures' if n > 1 else 'structure'} do not"
-            f" agree with {self.base}, but symmetry makes all their components of one"
-            " size: their unit cannot be told.",
+            message="The forces of the only structure with forces do not agree with"
+            f" {self.base}, but symmetry makes all components of one size: their unit"
+            " cannot be told.",
             remedy="Compare one value with the calculation's own output, in eV/Å.",
-            number=n,
-            unit="structures",
+            number=1,
+            unit="structure",
         )
 
     def _strange(self, strong: np.ndarray, far: float) -> Finding:
