@@ -6,13 +6,13 @@ from atomgraft.compare.tables import (
     cost_table,
     error_table,
     missing_table,
+    steps_text,
     target_table,
 )
 from atomgraft.page.blocks import Block, Facts, section
 from atomgraft.page.document import PAGE, Cover, Mark, document_text, page_writer
 from atomgraft.page.wording import (
     MISSING,
-    count_text,
     counted,
     duration_text,
     number_text,
@@ -87,7 +87,7 @@ def _key_facts(comparison: Comparison) -> tuple[tuple[str, str], ...]:
         ("Pool", counted(roles.get("train", 0), "structure")),
         ("Chosen on", counted(roles.get("validation", 0), "structure")),
         ("Judged on", counted(roles.get("test", 0), "structure")),
-        ("Steps a cell", count_text(comparison.spec["training"]["steps"])),
+        ("Steps a cell", steps_text(comparison)),
         ("Training time in all", duration_text(seconds)),
     )
 

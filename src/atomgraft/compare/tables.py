@@ -146,6 +146,16 @@ def shown_interval(row: Summary) -> Interval | None:
     return row.interval
 
 
+def steps_text(comparison: Comparison) -> str:
+    """Return the steps of a trained cell, or the fewest and the most of all."""
+    cells = comparison.cells
+    steps = sorted({cell.n_steps for cell in cells if cell.n_steps})
+    if not steps:
+        return count_text(comparison.spec["training"]["steps"])
+    ends = dict.fromkeys((steps[0], steps[-1]))
+    return " to ".join(map(count_text, ends))
+
+
 def target_table(comparison: Comparison) -> Table:
     """Return the target error by contestant and size."""
     heads, rows = size_rows(comparison)
@@ -155,7 +165,7 @@ def target_table(comparison: Comparison) -> Table:
         caption=(
             f"{name}: geometric mean over the seeds. Brackets give the 95 % "
             "interval (over test structures for a single seed), parentheses the "
-            "range of two to four seeds. All cells have the same number of steps. "
+            f"range of two to four seeds. Steps a cell: {steps_text(comparison)}. "
             "The base uses no labels."
         ),
         columns=heads,

@@ -20,6 +20,7 @@ from atomgraft.compare.tables import (
     error_table,
     missing_table,
     size_rows,
+    steps_text,
     target_table,
 )
 from atomgraft.core.errors import BadInputError
@@ -234,3 +235,15 @@ def test_the_page_is_written_whole_or_not(whole, tmp_path):
     assert path.read_text() == page_text(whole)
     with pytest.raises(BadInputError, match=r"does not exist\."):
         write_page(tmp_path / "nowhere", whole)
+
+
+def test_steps_are_those_that_were_made(whole):
+    """Recipes of a comparison file may set their own."""
+    first, second, *others = whole.cells
+    cells = [
+        first.model_copy(update={"n_steps": 300}),
+        second.model_copy(update={"n_steps": 1500}),
+        *(one.model_copy(update={"n_steps": None}) for one in others),
+    ]
+    assert steps_text(whole.model_copy(update={"cells": cells})) == "300 to 1,500"
+    assert steps_text(whole.model_copy(update={"cells": cells[:1]})) == "300"
