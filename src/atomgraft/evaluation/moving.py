@@ -13,9 +13,9 @@ from atomgraft.core.seeding import derived_seed
 from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import parse_source
 from atomgraft.data.structure_files import read_structure
-from atomgraft.evaluation.suite import Contestants, Subject
+from atomgraft.evaluation.suite import BASE_ITSELF, Contestants, Subject
 from atomgraft.evaluation.systems import common_crystal
-from atomgraft.lattice.forces import forces_of_supercells
+from atomgraft.lattice.forces import forces_of_supercells, require_known
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.loading import load_potential
 from atomgraft.models.memory import require_room
@@ -109,9 +109,12 @@ def run_all(
     contestants: Contestants,
     reference: AbstractPotential | None,
     trial: Trial[Result],
+    cost: tuple[Atoms, Sequence[int]],
     progress: Progress | None = None,
 ) -> tuple[dict[ModelName, Result], Result | None]:
-    """Put the crystal in motion under all contestants, with the same seeds.
+    """Say what it costs, and put the crystal in motion under all contestants.
+
+    All contestants have the same seeds.
 
     Parameters
     ----------
@@ -123,6 +126,8 @@ def run_all(
         A model that they are compared with, with seeds of its own; it runs first.
     trial
         What each of them does.
+    cost
+        The supercell, and the steps of each run of one model.
     progress
         Called with who runs, steps done and steps of all.
 
@@ -137,6 +142,7 @@ def run_all(
     if reference is not None:
         seed = derived_seed(contestants.seed, "reference")
         runs.insert(0, ("reference", reference, seed))
+    tell_cost(suite, [model for _, model, _ in runs], *cost, progress)
     found: dict[str, Result] = {}
     for k, (name, model, seed) in enumerate(runs):
         tell = counting(part(progress, k, len(runs)), f"{suite}: {name}")
@@ -166,15 +172,35 @@ def reference_for(
     return base if is_base else None
 
 
-def model_named(name: str, subject: Subject) -> AbstractPotential:
-    """Load the model that an option names, in the way of the subject.
+def named_reference(
+    name: str, subject: Subject, atoms: Atoms
+) -> AbstractPotential | None:
+    """Load the model that an option names as the reference.
+
+    Parameters
+    ----------
+    name
+        Empty, or ``base``: no further model.
+    subject
+        Knows how models are loaded.
+    atoms
+        All elements that the model must support.
+
+    Returns
+    -------
+    :
+        The potential, or none.
 
     Raises
     ------
     BadInputError
-        There is no such model, or it cannot be read.
+        There is no such model, it cannot be read, or it lacks an element.
     """
-    return (subject.load or load_potential)(name)
+    if name in {"", BASE_ITSELF}:
+        return None
+    found = (subject.load or load_potential)(name)
+    require_known(found, [atoms])
+    return found
 
 
 def tell_cost(

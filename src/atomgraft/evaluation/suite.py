@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from atomgraft.page.blocks import Section
 
 
+BASE_ITSELF = "base"
+"""As the reference of a suite: the source model."""
+
+
 class SuiteWords(NamedTuple):
     """What the page says of a suite: over its section, and under its scores."""
 

@@ -16,17 +16,16 @@ from atomgraft.evaluation.motion.record import (
 from atomgraft.evaluation.motion.spec import MotionOptions
 from atomgraft.evaluation.score_table import ScoreTable, figure
 from atomgraft.evaluation.suite import (
+    BASE_ITSELF,
     AbstractSuite,
     Answers,
     Contestants,
     Subject,
     SuiteOptions,
 )
-from atomgraft.evaluation.survival.spec import BASE_ITSELF
 from atomgraft.records.scores import Score
 
 if TYPE_CHECKING:
-    from atomgraft.evaluation.motion.trials import Trial
     from atomgraft.page.blocks import Section
 
 
@@ -50,7 +49,7 @@ class MotionSuite(AbstractSuite):
     def __init__(self, subject: Subject, options: SuiteOptions) -> None:
         from atomgraft.evaluation.motion.setup import plan_of
         from atomgraft.evaluation.motion.trajectory import is_trajectory, read_reference
-        from atomgraft.evaluation.moving import crystal_of, frames_of, model_named
+        from atomgraft.evaluation.moving import crystal_of, frames_of, named_reference
         from atomgraft.lattice.forces import require_known
 
         self.options = own = cast("MotionOptions", options)
@@ -58,14 +57,11 @@ class MotionSuite(AbstractSuite):
         frames = [] if own.structure else frames_of(subject, SUITE)
         crystal = crystal_of(own.structure, frames, SUITE)
         self.plan = plan_of(own, crystal, has_trajectory=has_trajectory)
-        self.reference = None
-        self.given: "list[Trial] | None" = None
-        if has_trajectory:
-            self.given = read_reference(own, self.plan)
-        elif own.reference not in {"", BASE_ITSELF}:
-            self.reference = model_named(own.reference, subject)
-            require_known(self.reference, [self.plan.system.atoms])
-        require_known(subject.base, [self.plan.system.atoms])
+        atoms = self.plan.system.atoms
+        self.given = read_reference(own, self.plan) if has_trajectory else None
+        named = "" if has_trajectory else own.reference
+        self.reference = named_reference(named, subject, atoms)
+        require_known(subject.base, [atoms])
 
     def ask(
         self, contestants: Contestants, progress: Progress | None = None
@@ -73,14 +69,10 @@ class MotionSuite(AbstractSuite):
         """Run all contestants and the reference, and compare them."""
         from atomgraft.evaluation.motion.answers import Standard, answers
         from atomgraft.evaluation.motion.trials import run_trial
-        from atomgraft.evaluation.moving import reference_for, run_all, tell_cost
+        from atomgraft.evaluation.moving import reference_for, run_all
 
         is_base = self.options.reference == BASE_ITSELF
         reference = reference_for(contestants, self.reference, is_base=is_base)
-        models = list(contestants.models.values())
-        models += [] if reference is None else [reference]
-        steps = self.plan.steps_of_runs()
-        tell_cost(SUITE, models, self.plan.system.atoms, steps, progress)
         trials, own = run_all(
             SUITE,
             contestants,
@@ -88,6 +80,7 @@ class MotionSuite(AbstractSuite):
             lambda model, seed, folder, tell: run_trial(
                 model, self.plan, seed=seed, folder=folder, progress=tell
             ),
+            (self.plan.system.atoms, self.plan.steps_of_runs()),
             progress,
         )
         said = self.options.reference or BASE_ITSELF

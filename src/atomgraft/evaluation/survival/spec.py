@@ -12,9 +12,6 @@ Picoseconds = Annotated[float, Field(gt=0, le=1e5)]
 MOST_ATOMS = 100_000
 """Of a supercell: a larger one is a mistake."""
 
-BASE_ITSELF = "base"
-"""As the reference: the source model."""
-
 
 class SurvivalOptions(SuiteOptions):
     """What is put in motion, and how long."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast, final
 from atomgraft.core.progress import Progress
 from atomgraft.evaluation.score_table import ScoreTable, figure
 from atomgraft.evaluation.suite import (
+    BASE_ITSELF,
     AbstractSuite,
     Answers,
     Contestants,
@@ -18,7 +19,7 @@ from atomgraft.evaluation.survival.record import (
     SUITE,
     record_of,
 )
-from atomgraft.evaluation.survival.spec import BASE_ITSELF, SurvivalOptions
+from atomgraft.evaluation.survival.spec import SurvivalOptions
 from atomgraft.records.scores import Score
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class SurvivalSuite(AbstractSuite):
 
     def __init__(self, subject: Subject, options: SuiteOptions) -> None:
         from atomgraft.dynamics.torch_sim import TORCH_SIM, require_torch_sim
-        from atomgraft.evaluation.moving import crystal_of, frames_of, model_named
+        from atomgraft.evaluation.moving import crystal_of, frames_of, named_reference
         from atomgraft.evaluation.survival.setup import plan_of
         from atomgraft.lattice.forces import require_known
 
@@ -52,26 +53,20 @@ class SurvivalSuite(AbstractSuite):
         self.frames = frames_of(subject, SUITE)
         crystal = crystal_of(self.options.structure, self.frames, SUITE)
         self.plan = plan_of(self.options, crystal)
-        self.reference = None
-        if self.options.reference not in {"", BASE_ITSELF}:
-            self.reference = model_named(self.options.reference, subject)
-            require_known(self.reference, [self.plan.system.atoms])
-        require_known(subject.base, [self.plan.system.atoms])
+        atoms = self.plan.system.atoms
+        self.reference = named_reference(self.options.reference, subject, atoms)
+        require_known(subject.base, [atoms])
 
     def ask(
         self, contestants: Contestants, progress: Progress | None = None
     ) -> Answers:
         """Run all contestants and the reference, and compare them."""
-        from atomgraft.evaluation.moving import reference_for, run_all, tell_cost
+        from atomgraft.evaluation.moving import reference_for, run_all
         from atomgraft.evaluation.survival.answers import answers
         from atomgraft.evaluation.survival.trials import run_trial
 
         is_base = self.options.reference == BASE_ITSELF
         reference = reference_for(contestants, self.reference, is_base=is_base)
-        models = list(contestants.models.values())
-        models += [] if reference is None else [reference]
-        steps = self.plan.steps_of_runs()
-        tell_cost(SUITE, models, self.plan.system.atoms, steps, progress)
         trials, own = run_all(
             SUITE,
             contestants,
@@ -79,6 +74,7 @@ class SurvivalSuite(AbstractSuite):
             lambda model, seed, folder, tell: run_trial(
                 model, self.plan, seed=seed, folder=folder, progress=tell
             ),
+            (self.plan.system.atoms, self.plan.steps_of_runs()),
             progress,
         )
         return answers(self.options, self.plan, self.frames, trials, own)
