@@ -144,6 +144,8 @@ def _with_elements(atoms: Atoms, elements: Sequence[str] | None, path: Path) -> 
         )
     named = atoms.copy()
     named.numbers = np.array(table)[numbers - 1]
+    if "momenta" in atoms.arrays:  # of the masses that ASE takes types for
+        named.set_velocities(atoms.get_velocities())
     return named
 
 

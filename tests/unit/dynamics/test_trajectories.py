@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ase import units
 from ase.build import bulk
 from ase.io import write
 
@@ -69,6 +70,19 @@ def test_dumps_of_lammps_come_back(columns, elements, tmp_path):
     assert np.abs(unwrapped(found) - unwrapped(found)[0] - truth + truth[0]).max() < (
         PRINTED
     )
+
+
+def test_velocities_are_those_of_the_dump_whatever_the_types(tmp_path):
+    """ASE takes type 1 for hydrogen when it makes momenta of them."""
+    frames, _ = drifting(2)
+    text = dump(frames, "type").replace(" x y z", " x y z vx vy vz")
+    lines = text.splitlines()
+    lines = [f"{one} 0.5 0 -1" if len(one.split()) == 5 else one for one in lines]
+    path = tmp_path / "run.dump"
+    path.write_text("\n".join(lines))
+    found = read_trajectory(path, elements=["Na", "Cl"])
+    per_ps = found[-1].get_velocities() * 1000 * units.fs
+    assert per_ps == pytest.approx(np.tile([0.5, 0.0, -1.0], (8, 1)))
 
 
 def test_atoms_are_followed_through_a_cell_that_changes():
