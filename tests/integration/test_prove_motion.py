@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -140,6 +141,25 @@ BAD = {
         "--set motion.supercell=2",
     ),
 }
+
+
+@pytest.mark.parametrize(
+    ("suite", "name", "said"),
+    [
+        ("motion", "OUTCAR", "ase convert OUTCAR OUTCAR.extxyz"),
+        ("md", "OUTCAR", "A trajectory can only be the reference of the suite motion"),
+        ("md", "aimd.extxyz", "reference of the suite motion"),
+    ],
+)
+def test_a_file_that_is_no_reference_is_told_what_would_be(
+    suite, name, said, place, monkeypatch, capsys
+):
+    monkeypatch.chdir(place.parent)
+    Path(name).write_text("rubbish")
+    assert run(f"prove {place} --suite {suite} --set {suite}.reference={name}") == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert said in error
+    assert "mace-mp-0-small" not in error
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -17,7 +17,7 @@ from atomgraft.evaluation.suite import BASE_ITSELF, Contestants, Subject
 from atomgraft.evaluation.systems import common_crystal
 from atomgraft.lattice.forces import forces_of_supercells, require_known
 from atomgraft.models.base import AbstractPotential
-from atomgraft.models.loading import load_potential
+from atomgraft.models.loading import OtherFileError, load_potential
 from atomgraft.models.memory import require_room
 from atomgraft.page.wording import duration_text
 from atomgraft.records.scores import ModelName
@@ -173,7 +173,7 @@ def reference_for(
 
 
 def named_reference(
-    name: str, subject: Subject, atoms: Atoms
+    name: str, subject: Subject, atoms: Atoms, *, remedy: str
 ) -> AbstractPotential | None:
     """Load the model that an option names as the reference.
 
@@ -185,6 +185,8 @@ def named_reference(
         Knows how models are loaded.
     atoms
         All elements that the model must support.
+    remedy
+        What else to do with a file that is no potential, for messages.
 
     Returns
     -------
@@ -198,7 +200,11 @@ def named_reference(
     """
     if name in {"", BASE_ITSELF}:
         return None
-    found = (subject.load or load_potential)(name)
+    try:
+        found = (subject.load or load_potential)(name)
+    except OtherFileError as error:
+        further = f"{error.remedy} {remedy}"
+        raise OtherFileError(error.came, error.needed, further) from error
     require_known(found, [atoms])
     return found
 

@@ -7,6 +7,7 @@ from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.kernels import KernelName
 from atomgraft.core.registry import Plugins, did_you_mean
 from atomgraft.core.seeding import torch_generator
+from atomgraft.core.storage import is_file
 from atomgraft.models import pair
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.mace import files as mace
@@ -15,6 +16,14 @@ from atomgraft.models.sevennet import files as sevennet
 
 PRESET_SEED = 0
 """Seed of the weights of a model built from a preset."""
+
+
+FILES = "SevenNet (.pth), MACE (.model) or pair (.safetensors)"
+"""Files of potentials in words, with their endings."""
+
+
+class OtherFileError(BadInputError):
+    """A file that is none of a potential, by its ending."""
 
 
 def known_names() -> tuple[str, ...]:
@@ -76,10 +85,17 @@ def load_potential(
         return _without_head(pair.PRESETS[name](), head)
     if Path(name).suffix == ".safetensors":
         return _without_head(pair.load_pair(Path(name)), head)
+    if is_file(Path(name)):
+        raise OtherFileError(
+            f"{name} is a file, and by its ending no potential.",
+            f"Expected a file of {FILES}.",
+            "Rename the file if it is one, or give a name such as 7net-0, or the "
+            "folder of a finished run.",
+        )
     raise BadInputError(
         f"{name!r} names no potential.",
-        f"Known names: {', '.join(known_names())}; or a file of SevenNet (.pth), MACE "
-        "(.model) or pair (.safetensors), or the folder of a finished run.",
+        f"Known names: {', '.join(known_names())}; or a file of {FILES}, or the folder "
+        "of a finished run.",
         did_you_mean(name, known_names(), "Check the spelling, or the path."),
     )
 

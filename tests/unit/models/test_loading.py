@@ -76,3 +76,14 @@ def test_a_head_is_for_models_with_heads(tmp_path):
 def test_a_preset_of_sevennet_has_no_heads():
     with pytest.raises(BadInputError, match="has no heads"):
         load_potential(PRESET, head="mpa")
+
+
+def test_a_file_of_something_else_is_refused_without_all_names(tmp_path):
+    path = tmp_path / "OUTCAR.old"
+    path.write_text("no potential")
+    with pytest.raises(BadInputError) as error:
+        load_potential(str(path))
+    said = str(error.value)
+    assert "is a file" in said
+    assert ".safetensors" in said
+    assert "mace-mp-0-small" not in said

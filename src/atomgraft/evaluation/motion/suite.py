@@ -48,7 +48,11 @@ class MotionSuite(AbstractSuite):
 
     def __init__(self, subject: Subject, options: SuiteOptions) -> None:
         from atomgraft.evaluation.motion.setup import plan_of
-        from atomgraft.evaluation.motion.trajectory import is_trajectory, read_reference
+        from atomgraft.evaluation.motion.trajectory import (
+            conversion_of,
+            is_trajectory,
+            read_reference,
+        )
         from atomgraft.evaluation.moving import crystal_of, frames_of, named_reference
         from atomgraft.lattice.forces import require_known
 
@@ -60,7 +64,8 @@ class MotionSuite(AbstractSuite):
         atoms = self.plan.system.atoms
         self.given = read_reference(own, self.plan) if has_trajectory else None
         named = "" if has_trajectory else own.reference
-        self.reference = named_reference(named, subject, atoms)
+        remedy = conversion_of(own.reference)
+        self.reference = named_reference(named, subject, atoms, remedy=remedy)
         require_known(subject.base, [atoms])
 
     def ask(

@@ -1,5 +1,6 @@
 """A trajectory of another program as the reference: its frames, checked and sorted."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,6 +40,21 @@ def is_trajectory(reference: str) -> bool:
     """
     path = Path(reference)
     return format_suffix(path) in FORMATS or "xdatcar" in plain_name(path).lower()
+
+
+def conversion_of(reference: str) -> str:
+    """Return how a file becomes a trajectory that is read.
+
+    Examples
+    --------
+    >>> conversion_of("OUTCAR").endswith("ase convert OUTCAR OUTCAR.extxyz")
+    True
+    """
+    quoted = shlex.quote(reference)
+    return (
+        f"A trajectory ends in {', '.join(FORMATS)} or is an XDATCAR; convert others: "
+        f"ase convert {quoted} {quoted}.extxyz"
+    )
 
 
 def read_reference(options: MotionOptions, plan: Plan) -> list[Trial]:

@@ -54,7 +54,12 @@ class SurvivalSuite(AbstractSuite):
         crystal = crystal_of(self.options.structure, self.frames, SUITE)
         self.plan = plan_of(self.options, crystal)
         atoms = self.plan.system.atoms
-        self.reference = named_reference(self.options.reference, subject, atoms)
+        self.reference = named_reference(
+            self.options.reference,
+            subject,
+            atoms,
+            remedy="A trajectory can only be the reference of the suite motion.",
+        )
         require_known(subject.base, [atoms])
 
     def ask(
