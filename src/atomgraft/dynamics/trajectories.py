@@ -24,7 +24,10 @@ FORMATS = {
 
 
 def read_trajectory(
-    path: Path | str, *, elements: Sequence[str] | None = None
+    path: Path | str,
+    *,
+    elements: Sequence[str] | None = None,
+    spelling: str = "elements=['Si', 'O', ...]",
 ) -> list[Atoms]:
     """Read the frames of one trajectory: one system, in order of time.
 
@@ -35,6 +38,8 @@ def read_trajectory(
         (``.dump``, ``.lammpstrj``; lengths in Å); plain or compressed.
     elements
         Of a LAMMPS dump that numbers its atom types: the element of type 1, 2 ...
+    spelling
+        How `elements` are given, for messages.
 
     Returns
     -------
@@ -60,12 +65,12 @@ def read_trajectory(
     name = format_of(path)
     frames = _read(path, name)
     if name == "lammps-dump-text" and not _names_elements(path):
-        frames = [_with_elements(one, elements, path) for one in frames]
+        frames = [_with_elements(one, elements, path, spelling) for one in frames]
     elif elements is not None:
         raise BadInputError(
             f"Elements were given for {path}, which contains its elements.",
             "Only dumps of LAMMPS number their atom types.",
-            "Leave the elements out.",
+            f"Leave {spelling} out.",
         )
     check_same_system(frames, str(path))
     return frames
@@ -124,7 +129,9 @@ def _names_elements(path: Path) -> bool:
     return not {"element", "mass"}.isdisjoint(columns.split())
 
 
-def _with_elements(atoms: Atoms, elements: Sequence[str] | None, path: Path) -> Atoms:
+def _with_elements(
+    atoms: Atoms, elements: Sequence[str] | None, path: Path, spelling: str
+) -> Atoms:
     """Return a frame whose atomic numbers are types with the elements of these."""
     numbers = atoms.numbers
     if elements is None:
@@ -132,7 +139,7 @@ def _with_elements(atoms: Atoms, elements: Sequence[str] | None, path: Path) -> 
             f"{path} numbers its atom types {sorted(set(numbers.tolist()))} and names "
             "no elements.",
             "Expected the element of every type.",
-            "Give elements=['Si', ...] in the order of the types.",
+            f"Give them in the order of the types: {spelling}",
         )
     table = [atomic_numbers.get(one, 0) for one in elements]
     if numbers.min() < 1 or numbers.max() > len(table) or 0 in table:
@@ -140,7 +147,7 @@ def _with_elements(atoms: Atoms, elements: Sequence[str] | None, path: Path) -> 
             f"{path} has atom types up to {numbers.max()}; the elements given are "
             f"{list(elements)}.",
             "Expected one chemical symbol for each type.",
-            "Give them in the order of the types.",
+            f"Give them in the order of the types: {spelling}",
         )
     named = atoms.copy()
     named.numbers = np.array(table)[numbers - 1]

@@ -20,6 +20,8 @@ class MotionOptions(SuiteOptions):
     """K, of all frames of a trajectory; wins over ``temperature`` in them."""
     reference_interval: Annotated[float, Field(gt=0, le=1e4)] | None = None
     """Between two frames of a trajectory, fs; must agree with ``time`` in them."""
+    types: tuple[str, ...] = ()
+    """Elements of atom types 1, 2 ... of a LAMMPS dump that does not name them."""
     temperatures: Annotated[tuple[Kelvin, ...], Field(min_length=1)] = (300.0,)
     """K"""
     melt: Kelvin | None = None

@@ -52,12 +52,15 @@ class MotionSuite(AbstractSuite):
             conversion_of,
             is_trajectory,
             read_reference,
+            refuse_options_of_frames,
         )
         from atomgraft.evaluation.moving import crystal_of, frames_of, named_reference
         from atomgraft.lattice.forces import require_known
 
         self.options = own = cast("MotionOptions", options)
         has_trajectory = is_trajectory(own.reference)
+        if not has_trajectory:
+            refuse_options_of_frames(own)
         frames = [] if own.structure else frames_of(subject, SUITE)
         crystal = crystal_of(own.structure, frames, SUITE)
         self.plan = plan_of(own, crystal, has_trajectory=has_trajectory)

@@ -26,6 +26,12 @@ FEWEST_FRAMES = 4
 SAME_INTERVAL = 1e-3
 """Relative difference up to which frames are at equal times."""
 
+OPTIONS_OF_FRAMES = ("reference_temperature", "reference_interval", "types")
+"""What a trajectory does not say itself."""
+
+TYPES = "--set motion.types=Si --set motion.types=O ..."
+"""How types get their elements, for messages."""
+
 TEMPERATURE, TIME = "temperature", "time"
 """Keys of frames, K and fs."""
 
@@ -40,6 +46,24 @@ def is_trajectory(reference: str) -> bool:
     """
     path = Path(reference)
     return format_suffix(path) in FORMATS or "xdatcar" in plain_name(path).lower()
+
+
+def refuse_options_of_frames(options: MotionOptions) -> None:
+    """Check that nothing describes frames where the reference is no trajectory.
+
+    Raises
+    ------
+    BadInputError
+        Something does.
+    """
+    given = [f"motion.{key}" for key in OPTIONS_OF_FRAMES if getattr(options, key)]
+    if given:
+        raise BadInputError(
+            f"{' and '.join(given)} is given, and the reference is "
+            f"{options.reference or 'the base'}, which is no trajectory by its name.",
+            "It describes the frames of a trajectory.",
+            "Leave it out, or give a trajectory: --set motion.reference=aimd.extxyz",
+        )
 
 
 def conversion_of(reference: str) -> str:
@@ -75,7 +99,8 @@ def read_reference(options: MotionOptions, plan: Plan) -> list[Trial]:
         The file cannot be read, is of another material or density, or has too few
         frames of a temperature.
     """
-    frames = read_trajectory(options.reference)
+    elements = options.types or None
+    frames = read_trajectory(options.reference, elements=elements, spelling=TYPES)
     _refuse_others(frames, plan, options.reference)
     temperatures = _temperatures(frames, options)
     trials: list[Trial] = []

@@ -12,8 +12,10 @@ from atomgraft.dynamics.replicas import heated
 from atomgraft.dynamics.trajectories import read_trajectory
 from atomgraft.evaluation.motion.setup import plan_of
 from atomgraft.evaluation.motion.spec import MotionOptions
+from atomgraft.evaluation.motion.suite import MotionSuite
 from atomgraft.evaluation.motion.trajectory import read_reference
 from atomgraft.evaluation.motion.trials import run_trial
+from atomgraft.evaluation.suite import Subject
 from atomgraft.models.pair import PRESETS
 from tests.unit.evaluation.motion.runs import PLAN, SILICON
 
@@ -160,3 +162,53 @@ def test_wrapped_atoms_are_followed(tmp_path):
     [trial] = read_reference(written(tmp_path, moved), ONE)
     ends = trial.frames[-1][-1].positions - trial.frames[0][0].positions
     assert ends == pytest.approx(np.full((64, 3), 0.3 * 19), abs=1e-4)
+
+
+def dumped(folder, columns="type"):
+    """Write frames of silicon as LAMMPS does."""
+    text = ""
+    for k, one in enumerate(frames()):
+        bounds = "".join(f"0.0 {x:.8f}\n" for x in one.cell.lengths())
+        text += f"ITEM: TIMESTEP\n{k}\nITEM: NUMBER OF ATOMS\n{len(one)}\n"
+        text += f"ITEM: BOX BOUNDS pp pp pp\n{bounds}ITEM: ATOMS id {columns} x y z\n"
+        kind = {"type": "1", "element": "Si"}[columns]
+        for i, (x, y, z) in enumerate(one.positions, start=1):
+            text += f"{i} {kind} {x:.6f} {y:.6f} {z:.6f}\n"
+    path = folder / "md.dump"
+    path.write_text(text)
+    return MotionOptions(reference=str(path), reference_temperature=300.0)
+
+
+def test_the_elements_of_numbered_types_are_given(tmp_path):
+    options = dumped(tmp_path)
+    with pytest.raises(BadInputError, match=r"--set motion\.types=Si --set") as error:
+        read_reference(options, ONE)
+    assert "names no elements" in str(error.value)
+    named = options.model_copy(update={"types": ("Si",)})
+    [trial] = read_reference(named, ONE)
+    assert str(trial.frames[0][0].symbols) == "Si64"
+    wrong = options.model_copy(update={"types": ("Ge",)})
+    with pytest.raises(BadInputError, match="is of Ge"):
+        read_reference(wrong, ONE)
+
+
+def test_elements_are_not_given_twice(tmp_path):
+    options = dumped(tmp_path, "element").model_copy(update={"types": ("Si",)})
+    with pytest.raises(BadInputError, match=r"Leave --set motion\.types.* out"):
+        read_reference(options, ONE)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"reference_temperature": 300}, {"reference_interval": 4}, {"types": ["Si"]}],
+)
+@pytest.mark.parametrize("reference", ["", "base", "pair:sw-si"])
+def test_what_describes_frames_is_refused_beside_a_model(given, reference):
+    options = MotionOptions.model_validate({"reference": reference} | given)
+    subject = Subject(
+        files=(), structures=(SILICON,), elements={14}, base=PRESETS["pair:sw-si"]()
+    )
+    [key] = given
+    with pytest.raises(BadInputError, match=f"motion.{key} is given, and the") as error:
+        MotionSuite(subject, options)
+    assert "motion.reference=aimd.extxyz" in str(error.value)
