@@ -52,6 +52,11 @@ class MotionOptions(SuiteOptions):
                 f"a run of {self.time:g} ps has no whole window of {self.window:g} ps:"
                 " vibrations could not be measured"
             )
+        if self.melt is None and "melt_time" in self.model_fields_set:
+            raise ValueError(
+                "melt_time is given, and melt is not: nothing would be melted; give "
+                "the temperature, --set motion.melt=K"
+            )
         if self.melt is not None and self.melt <= max(self.temperatures):
             raise ValueError(
                 f"the crystal is to melt at {self.melt:g} K, which is not above the"

@@ -15,6 +15,7 @@ SILICON = bulk("Si", cubic=True)
 BAD = {
     "a short run": ({"time": 1.0, "window": 2.0}, "no whole window"),
     "a cold melt": ({"melt": 300.0}, "not above the highest temperature"),
+    "no melt": ({"melt_time": 5.0}, "melt_time is given, and melt is not"),
     "few replicas": ({"replicas": 2}, "greater than or equal to 5"),
     "a long step": ({"timestep": 20.0}, "less than or equal to 10"),
     "unknown": ({"heat": 300.0}, "Extra inputs"),
