@@ -149,7 +149,9 @@ def test_a_moved_ladder_is_judged_and_merged(copied):
 def test_a_moved_ladder_has_nothing_left_to_do(copied, capsys):
     for folder in (copied, copied / "scratch", copied / "base"):
         assert run(f"adapt {folder}") == 0
-        assert f"{folder} is already finished" in capsys.readouterr().err
+        told = " ".join(capsys.readouterr().err.split())
+        assert f"{folder} is already finished" in told
+        assert f"atomgraft prove {folder} --test" in told, "where it is today"
 
 
 def test_a_base_that_was_trained_on_something_else_is_refused(copied, capsys):

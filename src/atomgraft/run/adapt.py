@@ -268,7 +268,9 @@ class _Place(contextlib.ExitStack):
         done = None if self.fresh else finished_run(self.folder, self.spec, inputs)
         if done is not None:
             listener.on_notice(f"{self.folder} is already finished; nothing to do.")
-        return done
+        if done is None or done.scores or done.asked:
+            return done
+        return done.model_copy(update={"verdict": _untested(self.folder)})
 
     def rows(self, inputs: Inputs) -> KeptRows:
         """Return where the rows of a readout that is solved are kept."""
@@ -438,6 +440,11 @@ def _not_judged(outcome: Fit, folder: Path, whole: Path) -> Verdict:
                 f"Continue with: atomgraft adapt {whole}",
             ),
         )
+    return _untested(folder)
+
+
+def _untested(folder: Path) -> Verdict:
+    """Return what is said of a finished run in a folder."""
     return Verdict(
         took=None,
         headline="Training finished. The model has not been tested yet.",
