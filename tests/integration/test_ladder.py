@@ -161,6 +161,20 @@ def test_a_base_that_was_trained_on_something_else_is_refused(copied, capsys):
     assert "was trained on" in last_line(capsys)
 
 
+@pytest.mark.parametrize("part", ["", "scratch"])
+def test_a_base_that_was_deleted_is_trained_again(part, copied, capsys):
+    shutil.rmtree(copied / "base")
+    for command in ("prove", "merge"):
+        assert run(f"{command} {copied / part}") == 2
+        told = last_line(capsys)
+        assert "moved/base is not there" in told
+        assert "train it again: atomgraft adapt moved" in told
+        assert "runs/x" not in told
+        assert "7net-0" not in told
+    assert run(f"adapt {copied}") == 0
+    assert run(f"merge {copied / part}") == 0
+
+
 def test_fresh_trains_both_again(place):
     assert run("adapt ladder.yaml --out x") == 0
     before = [RESULT.read(Path(one)).provenance for one in ("x/base", "x")]

@@ -1,6 +1,7 @@
 """A run folder is moved, with what it was made from, and read from anywhere."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from ase.io import write
@@ -67,6 +68,39 @@ def test_a_base_that_went_elsewhere_is_named_again(home, tmp_path, capsys):
     load_potential("pair:sw-ge").export(tmp_path / "other.safetensors")
     assert run(f"merge {home / 'runs/si'} --base other.safetensors --overwrite") == 2
     assert "was trained on" in capsys.readouterr().err
+
+
+def test_the_base_of_a_base_that_went_elsewhere_is_merged_into_it(
+    home, tmp_path, monkeypatch, capsys
+):
+    """One --base can name one of them."""
+    monkeypatch.chdir(home)
+    options = "--train train.extxyz@:5 --recipe full --steps 1 --out next"
+    assert run(f"adapt --base runs/si {options}") == 0
+    monkeypatch.chdir(tmp_path)
+    Path("moved").mkdir()
+    for name in ("runs/si", "next", "base.safetensors"):
+        shutil.move(home / name, tmp_path / "moved" / Path(name).name)
+    capsys.readouterr()
+    assert run("merge moved/next") == 2
+    told = capsys.readouterr().err.strip()
+    assert told.startswith("Error: The base of moved/next, runs/si, is not there.")
+    assert "7net-0" not in told
+    assert run("merge moved/next --base moved/si") == 2
+    told = capsys.readouterr().err.strip()
+    assert told.startswith("Error: The base of moved/si, base.safetensors, is not th")
+    assert "atomgraft merge moved/si --base FILE" in told
+    assert run("merge moved/si --base moved/base.safetensors") == 0
+    merged = "moved/si/merged.safetensors"
+    assert run(f"merge moved/next --base {merged}") == 0
+    assert run(f"prove moved/next --test {TEST} --base {merged}") == 0
+
+
+def test_a_path_that_is_not_there_is_no_misspelt_name(home, capsys):
+    assert run(f"merge {home / 'runs/si'} --base runs/nowhere") == 2
+    told = capsys.readouterr().err
+    assert "runs/nowhere is not there" in told
+    assert "7net-0" not in told
 
 
 def test_it_says_where_it_was_made_and_need_not(home):

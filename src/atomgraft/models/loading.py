@@ -37,6 +37,17 @@ def known_names() -> tuple[str, ...]:
     return (*sevennet.NAMES, *mace.NAMES, *pair.PRESETS, *presets, *plugins)
 
 
+def is_known_name(name: str) -> bool:
+    """Tell whether a name is of a potential that needs no file of the user.
+
+    Examples
+    --------
+    >>> is_known_name("7net-0"), is_known_name("mace:tiny:Si"), is_known_name("a.pth")
+    (True, True, False)
+    """
+    return ":" in name or name.lower() in known_names()
+
+
 def load_potential(
     name: str,
     *,
@@ -91,6 +102,12 @@ def load_potential(
             f"Expected a file of {FILES}.",
             "Rename the file if it is one, or give a name such as 7net-0, or the "
             "folder of a finished run.",
+        )
+    if len(Path(name).parts) > 1:
+        raise BadInputError(
+            f"{name} is not there.",
+            f"Expected a file of {FILES}, or the folder of a finished run.",
+            "Check the path.",
         )
     raise BadInputError(
         f"{name!r} names no potential.",

@@ -20,8 +20,8 @@ from atomgraft.core.trust import NO_TRUST, Trust, is_trusted
 from atomgraft.data.labels import count_labels, structures_fingerprint
 from atomgraft.data.splits import split_off
 from atomgraft.models.base import AbstractPotential
-from atomgraft.models.loading import load_potential
-from atomgraft.run.places import base_name, is_there, places_of
+from atomgraft.models.loading import is_known_name, load_potential
+from atomgraft.run.places import base_name, base_run, is_there, places_of
 from atomgraft.run.record import (
     RESULT,
     BaseCard,
@@ -31,7 +31,7 @@ from atomgraft.run.record import (
 )
 from atomgraft.run.rehearsal import propose_anchors, read_rehearsal
 from atomgraft.run.seen import seen_in
-from atomgraft.run.spec import MAX_RUNS, SPEC, RunSpec
+from atomgraft.run.spec import MAX_RUNS, SPEC, RunSpec, read_spec
 from atomgraft.run.starts import (
     check_against,
     knowledge_of,
@@ -252,14 +252,29 @@ def sources_of(
     if others:
         return others[0]  # refused where the graft is put on it
     [first, *_] = failures
-    if base or is_there(places[0]):
+    if base or is_known_name(card.base) or any(map(is_there, places)):
         raise first
-    raise BadInputError(
-        first.came,
-        first.needed,
-        f"{first.remedy} If the base of {folder} was moved, say where it is with "
-        "--base (prove, merge).",
-    ) from first
+    raise _lost_base(folder, card.base) from first
+
+
+def _lost_base(folder: Path, name: str) -> BadInputError:
+    """Return what is said of a run whose base is not where it should be."""
+    has_spec = is_file(folder / SPEC)
+    found = base_run(read_spec(folder / SPEC), folder) if has_spec else None
+    if found is None:
+        return BadInputError(
+            f"The base of {folder}, {name}, is not there.",
+            "A graft needs the model that it was trained on.",
+            "If the base was moved, name it: --base FILE (prove, merge). 'atomgraft "
+            f"merge {folder} --base FILE' writes one file that needs no base.",
+        )
+    _, place = found
+    return BadInputError(
+        f"{place} is not there, the run that makes the base of {folder}.",
+        "A graft needs the model that it was trained on.",
+        f"If it was moved, name it: --base FOLDER (prove, merge). If it was deleted, "
+        f"train it again: atomgraft adapt {place.parent}",
+    )
 
 
 def merged_run(
