@@ -28,7 +28,7 @@ SIZES = (1, 2, 5)
 DRAWS = (0, 1)
 ATOMS = (64, 216)
 TEMPERATURES = (300.0, 600.0, 900.0, 1500.0)
-TIME = 4.0
+TIME = 3.0
 """ps of each run."""
 TIMESTEP = 4.0
 """fs: a 28th of the shortest period of germanium."""
