@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -170,18 +170,12 @@ def unfit(origin: str, title: str, reason: str, remedy: str) -> BadInputError:
     )
 
 
-Verb = Literal[
-    "plan", "adapt", "prove", "compare", "phonons", "stabilise", "select", "campaign"
-]
-"""What was done."""
-
-
 class Provenance(BaseModel):
     """Where the numbers came from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
-    verb: Verb
+    verb: str
     """What was done; a run that was interrupted has several entries of one verb."""
     command: str
     started: str

@@ -10,7 +10,7 @@ from atomgraft.core.kernels import KernelName
 from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
 from atomgraft.core.storage import write_atomically
-from atomgraft.records.documents import Provenance, Record, RecordFile, Verb
+from atomgraft.records.documents import Provenance, Record, RecordFile
 from atomgraft.study.cells import (
     NOT_RUN,
     CampaignObserver,
@@ -70,7 +70,7 @@ class Study(Generic[ResultT]):
         Makes the record of outcomes by cell, a name, and the sessions.
     """
 
-    verb: Verb
+    verb: str
     inputs: Sequence[str]
     spec: tuple[str, str]
     device: Any

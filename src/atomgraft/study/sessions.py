@@ -7,7 +7,7 @@ import torch
 
 from atomgraft.core.kernels import KernelName
 from atomgraft.core.provenance import command_line, machine, package_versions
-from atomgraft.records.documents import Provenance, Verb
+from atomgraft.records.documents import Provenance
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Clock:
 
 
 def provenance(
-    verb: Verb,
+    verb: str,
     clock: Clock,
     device: torch.device,
     dtype: str,
