@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.build import bulk
-from learning_curves import by_draw, errors, is_there, of, with_interval
+from curve_tables import by_draw, of, with_interval
+from learning_curves import errors, is_there
 from starts import RESULTS
 
 RESULT = RESULTS / "element_ladder.json"

@@ -19,7 +19,11 @@ trained with several seeds; learning rates were chosen on frames of neither set:
 
 ``tune`` and ``run`` can be stopped and started: finished rows are in
 benchmarks/results/element_curves_*.json, which refuses another base. ``--seed`` and
-``--size`` do a part. Needs the data folder (``$ATOMGRAFT_DATA`` or ``../shared/data``).
+``--size`` do a part. Two options have result files of their own, and are repeated for
+``table``: ``--arm`` runs further arms (``arms.py``), beside which the table shows those
+of the main file; ``--without-temperature`` takes one temperature of the germanium runs
+(``temperatures.py``) out of training and of the choice of rates, and tests on all
+frames of it. Needs the data folder (``$ATOMGRAFT_DATA`` or ``../shared/data``).
 """
 
 import argparse
@@ -31,8 +35,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from arms import ARMS, BY_NAME, FRESH, MORE_ARMS, TRANSFERRED, Arm
 from ase import Atoms
+from curve_tables import errors_table, group_table, ratio_table
 from starts import BASE_FOLDER, RESULTS, data, keep_weights
+from temperatures import TEMPERATURES, temperatures_of
 
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200)
 N_DRAWS = 5
@@ -80,6 +87,10 @@ class Setting:
         Frames of the element.
     title
         Of the table.
+    without
+        Temperature that is not learned, K; only it is tested. None: all.
+    is_more
+        For arms that are run on request.
     """
 
     name: str
@@ -91,11 +102,26 @@ class Setting:
     train: str
     test: str
     title: str
+    without: int | None = None
+    is_more: bool = False
 
     @property
     def result(self) -> Path:
         """The file of finished rows."""
-        return RESULTS / f"element_curves_{self.name.replace('-', '_')}.json"
+        end = "_more" if self.is_more else ""
+        if self.without is not None:
+            end += f"_without_{self.without}K"
+        return RESULTS / f"element_curves_{self.name.replace('-', '_')}{end}.json"
+
+    @property
+    def options(self) -> str:
+        """As they are typed."""
+        words = f"--setting {self.name}"
+        if self.is_more:
+            words += " --arm ..."
+        if self.without is not None:
+            words += f" --without-temperature {self.without}"
+        return words
 
     def words(self, scales: str = "") -> str:
         """Return an element map."""
@@ -145,47 +171,6 @@ SETTINGS = {
 def place_of(name: str) -> str:
     """Return a source of frames as it is read."""
     return data(name.removeprefix("data:")) if name.startswith("data:") else name
-
-
-@dataclasses.dataclass(frozen=True)
-class Arm:
-    """A way to a model of the element.
-
-    Parameters
-    ----------
-    name
-        In tables.
-    recipe
-        Of the adaptation.
-    scales
-        Of the element map; none where there is no map.
-    rates
-        Learning rates to choose from; one is not chosen.
-    is_random
-        The element's own numbers are random, the others those of the base.
-    """
-
-    name: str
-    recipe: str
-    scales: str | None = None
-    rates: tuple[float, ...] = (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3)
-    is_random: bool = False
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether steps are taken; else the readout is solved in closed form."""
-        return self.recipe not in {"ridge", "linear"}
-
-
-SCALED = "@fit@fit"
-ARMS = (
-    Arm("fresh weights", "scratch", rates=(5e-3, 1e-2, 2e-2, 4e-2)),
-    Arm("random row", "full", rates=(3e-3, 9e-3, 2.7e-2, 8e-2), is_random=True),
-    Arm("map", "full", "", rates=(1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2)),
-    Arm("map and scales", "full", SCALED),
-    Arm("map and scales, ridge", "ridge", SCALED, rates=(3e-2,)),
-    Arm("map and scales, linear", "linear", SCALED, rates=(3e-2,)),
-)
 
 
 def random_row(base, element: str, seed: int):  # noqa: ANN001, ANN201
@@ -239,6 +224,18 @@ def errors(model, structures: Sequence[Atoms]) -> dict[str, float]:  # noqa: ANN
     return {**means, "energy": float(1000 * np.abs(centred).mean())}
 
 
+def left_out(
+    frames: Sequence[Atoms], without: int | None, *, as_test: bool
+) -> list[bool]:
+    """Return which frames are of the temperature that is not learned.
+
+    Where all are learned these are none, and all of a file of test frames.
+    """
+    if without is None:
+        return [as_test] * len(frames)
+    return [one == without for one in temperatures_of(frames)]
+
+
 class Bench:
     """Frames, base and finished rows.
 
@@ -255,11 +252,17 @@ class Bench:
         self.setting = setting
         self.model = load_base(str(setting.base))
         frames = read_structures([place_of(setting.train)])
+        test = read_structures([place_of(setting.test)])
+        is_out, is_test = (
+            left_out(one, setting.without, as_test=one is test)
+            for one in (frames, test)
+        )
         order = np.random.default_rng(1234).permutation(len(frames))
         n_kept = N_VALIDATION if len(frames) > 4 * N_VALIDATION else len(frames) // 4
-        self.validation = [frames[i] for i in order[:n_kept]]
-        self.pool = [frames[i] for i in sorted(order[n_kept:])]
-        self.test = read_structures([place_of(setting.test)])
+        self.validation = [frames[i] for i in order[:n_kept] if not is_out[i]]
+        self.pool = [frames[i] for i in sorted(order[n_kept:]) if not is_out[i]]
+        self.test = [one for one, is_in in zip(test, is_test, strict=True) if is_in]
+        self.test += [one for one, is_in in zip(frames, is_out, strict=True) if is_in]
         self.document = read(setting)
         known = self.document["base"] = (
             self.document["base"] or self.model.weights_hash()
@@ -285,7 +288,7 @@ class Bench:
         from atomgraft.run.inputs import merged_run
 
         with tempfile.TemporaryDirectory() as place:
-            base = str(self.setting.base)
+            base = arm.base or str(self.setting.base)
             if arm.is_random:
                 grown = random_row(self.model, self.setting.element, seed)
                 base = ag.load(grown.export(Path(place) / "random"), trust=True)
@@ -332,7 +335,7 @@ def read(setting: Setting) -> dict:
     if setting.result.is_file():
         return json.loads(setting.result.read_text())
     return {
-        "command": f"learning_curves.py base, tune, run --setting {setting.name}",
+        "command": f"learning_curves.py base, tune, run {setting.options}",
         "versions": package_versions(),
         "base": "",
         "tuning": [],
@@ -342,12 +345,11 @@ def read(setting: Setting) -> dict:
 
 def forget_other_rates(bench: "Bench") -> None:
     """Drop rows whose rate is not the one that was chosen."""
-    arms = {arm.name: arm for arm in ARMS}
     kept = [
         row
         for row in bench.document["rows"]
         if "rate" not in row
-        or row["rate"] == best_rate(bench.document, arms[row["arm"]], row["n"])
+        or row["rate"] == best_rate(bench.document, BY_NAME[row["arm"]], row["n"])
     ]
     print(f"{len(bench.document['rows']) - len(kept)} rows of other rates dropped")
     bench.document["rows"] = kept
@@ -358,10 +360,10 @@ def is_there(rows: Sequence[dict], **wanted: object) -> bool:
     return any(all(row[key] == one for key, one in wanted.items()) for row in rows)
 
 
-def tune(bench: Bench) -> None:
+def tune(bench: Bench, arms: Sequence[Arm] = ARMS) -> None:
     """Measure every rate of every arm on the validation frames."""
     for n in TUNED_AT:
-        for arm in ARMS:
+        for arm in arms:
             for rate in arm.rates if len(arm.rates) > 1 else ():
                 key = {"arm": arm.name, "rate": rate, "n": n}
                 if is_there(bench.document["tuning"], **key):
@@ -387,12 +389,43 @@ def best_rate(document: dict, arm: Arm, n: int) -> float:
     return min(rows, key=lambda row: row["force_mae"])["rate"]
 
 
-def run(bench: Bench, sizes: Sequence[int], seeds: Sequence[int]) -> None:
+def run(
+    bench: Bench,
+    sizes: Sequence[int],
+    seeds: Sequence[int],
+    arms: Sequence[Arm] = ARMS,
+) -> None:
     """Train and test what is missing."""
+    forget_other_rates(bench)
+    if bench.setting.is_more:
+        test_bases(bench, arms)
+    else:
+        test_maps(bench)
+    for seed in seeds:
+        for n in [one for one in sizes if one <= len(bench.pool)]:
+            for draw in range(N_DRAWS):
+                for arm in arms:
+                    if not arm.is_trained and seed != SEEDS[0]:
+                        continue  # no random number
+                    one_row(bench, arm, n, draw, seed)
+
+
+def test_bases(bench: Bench, arms: Sequence[Arm]) -> None:
+    """Test published models as they are."""
+    from atomgraft.models.loading import load_potential
+
+    for name in {arm.base for arm in arms if arm.base}:
+        key = {"arm": name, "n": 0}
+        if not is_there(bench.document["rows"], **key):
+            found = errors(load_potential(name), bench.test)
+            bench.keep("rows", {**key, "draw": 0, "seed": 0, "errors": found})
+
+
+def test_maps(bench: Bench) -> None:
+    """Test the model of the donor as it takes up the element, before training."""
     from atomgraft.adaptation.axes import ElementMap
     from atomgraft.adaptation.element_maps import decide_map
 
-    forget_other_rates(bench)
     for scales in ("", f"@{bench.setting.lattice:.3f}"):
         words = bench.setting.words(scales)
         key = {"arm": f"map {words}", "n": 0}
@@ -401,13 +434,6 @@ def run(bench: Bench, sizes: Sequence[int], seeds: Sequence[int]) -> None:
             mapped = decide_map(wanted, bench.model, bench.test).apply(bench.model)
             row = {**key, "draw": 0, "seed": 0, "errors": errors(mapped, bench.test)}
             bench.keep("rows", row)
-    for seed in seeds:
-        for n in [one for one in sizes if one <= len(bench.pool)]:
-            for draw in range(N_DRAWS):
-                for arm in ARMS:
-                    if not arm.is_trained and seed != SEEDS[0]:
-                        continue  # no random number
-                    one_row(bench, arm, n, draw, seed)
 
 
 def one_row(bench: Bench, arm: Arm, n: int, draw: int, seed: int) -> None:
@@ -427,39 +453,20 @@ def one_row(bench: Bench, arm: Arm, n: int, draw: int, seed: int) -> None:
     print(n, draw, seed, arm.name, f"{found['all']:.4f} {seconds:.0f} s", flush=True)
 
 
-TRANSFERRED, FRESH = "map and scales", "fresh weights"
-
-
-def by_draw(rows: Sequence[dict], key: str) -> np.ndarray:
-    """Return the error of each draw, a mean over its seeds."""
-    draws = sorted({row["draw"] for row in rows})
-    return np.array(
-        [
-            np.mean([row["errors"][key] for row in rows if row["draw"] == draw])
-            for draw in draws
-        ]
-    )
-
-
-def with_interval(values: np.ndarray, digits: int) -> str:
-    """Return the geometric mean and its 95 % interval over draws."""
-    from atomgraft.metrics.intervals import student_interval
-
-    ends = student_interval(np.log(values))
-    low, high = np.exp(ends) if ends else (0.0, 0.0)
-    spread = f" [{low:.{digits}f}, {high:.{digits}f}]" if ends else ""
-    return f"{np.exp(np.log(values).mean()):.{digits}f}{spread}"
-
-
 def tables(setting: Setting) -> str:
     """Return the tables of a setting, Markdown."""
-    document = read(setting)
-    rows = document["rows"]
+    rows = read(setting)["rows"]
+    if setting.is_more:
+        others = read(dataclasses.replace(setting, is_more=False))["rows"]
+        rows = [row for row in others if row["arm"] in {TRANSFERRED, FRESH}] + rows
+    title = setting.title
+    if setting.without is not None:
+        title += f", tested on {setting.without} K, which was not learned"
     lines = [
-        f"# {setting.title}: errors by number of frames",
+        f"# {title}: errors by number of frames",
         "",
-        "Made by `python benchmarks/elements/learning_curves.py --setting"
-        f" {setting.name}`. The model of silicon (`benchmarks/elements/"
+        "Made by `python benchmarks/elements/learning_curves.py"
+        f" {setting.options}`. The model of silicon (`benchmarks/elements/"
         f"{setting.base.name}`) takes up {setting.element} and learns from n frames in"
         f" {STEPS} steps of {BATCH} frames; fresh weights of the same architecture get"
         f" {SCRATCH_STEPS} steps. Rates were chosen on others, at n = 5 and n = 1."
@@ -469,108 +476,12 @@ def tables(setting: Setting) -> str:
         " its seeds).",
         "",
         *errors_table(rows),
-        *ratio_table(rows),
+        *ratio_table(rows, is_by_pair=setting.is_more),
     ]
     groups = [one for one in rows[0]["errors"] if one not in {"all", "energy"}]
     if len(groups) > 1:
         lines += group_table(rows, groups)
     return "\n".join(lines)
-
-
-def of(rows: Sequence[dict], arm: str, n: int) -> list[dict]:
-    """Return the rows of an arm at a number of frames."""
-    return [row for row in rows if (row["arm"], row["n"]) == (arm, n)]
-
-
-def errors_table(rows: Sequence[dict]) -> list[str]:
-    """Return force and energy errors of every arm."""
-    lines = [
-        "| frames | arm | models | force MAE, eV/Å | energy MAE, meV/atom |",
-        "|---|---|---|---|---|",
-    ]
-    for n in sorted({row["n"] for row in rows}):
-        for arm in dict.fromkeys(row["arm"] for row in rows):
-            if found := of(rows, arm, n):
-                force = with_interval(by_draw(found, "all"), 4)
-                energy = with_interval(by_draw(found, "energy"), 1)
-                lines.append(f"| {n} | {arm} | {len(found)} | {force} | {energy} |")
-    return [*lines, ""]
-
-
-def complete(rows: Sequence[dict]) -> list[dict]:
-    """Return the rows of draws that every arm has finished."""
-    trained = [row for row in rows if row["n"]]
-    arms = {row["arm"] for row in trained}
-    found: dict[tuple[int, int], set[str]] = {}
-    for row in trained:
-        found.setdefault((row["n"], row["draw"]), set()).add(row["arm"])
-    return [row for row in trained if found[row["n"], row["draw"]] == arms]
-
-
-def ratio_table(rows: Sequence[dict]) -> list[str]:
-    """Return fresh weights over map and scales, paired, and where they catch up."""
-    from atomgraft.compare.crossings import catches_up
-    from atomgraft.metrics.intervals import student_interval
-
-    lines = [
-        "Force error of a rival over that of *map and scales*, on the same draws: the"
-        " geometric mean with its interval, and of how many models the rival is worse.",
-        "",
-        "| frames | rival | ratio | worse |",
-        "|---|---|---|---|",
-    ]
-    rows = complete(rows)
-    sizes = sorted({row["n"] for row in rows if row["arm"] == FRESH})
-    errors: dict[str, list[np.ndarray]] = {}
-    for arm in dict.fromkeys(row["arm"] for row in rows if row["n"]):
-        for n in sizes:
-            mine, theirs = of(rows, TRANSFERRED, n), of(rows, arm, n)
-            errors.setdefault(arm, []).append(by_draw(theirs, "all"))
-            if arm == TRANSFERRED or not theirs:
-                continue
-            logs = np.log(by_draw(theirs, "all") / by_draw(mine, "all"))
-            ends = student_interval(logs)
-            spread = ""
-            if ends:
-                spread = f" [{np.exp(ends[0]):.2f}, {np.exp(ends[1]):.2f}]"
-            own = {(row["draw"], row["seed"]): row["errors"]["all"] for row in mine}
-            pairs = [
-                row["errors"]["all"] > own[row["draw"], row["seed"]] for row in theirs
-            ]
-            lines.append(
-                f"| {n} | {arm} | {np.exp(logs.mean()):.2f}{spread}"
-                f" | {sum(pairs)} of {len(pairs)} |"
-            )
-    points = [
-        catches_up(sizes, *([one[draw] for one in errors[arm]] for arm in pair))
-        for pair in [(TRANSFERRED, FRESH)]
-        for draw in range(min(map(len, errors[FRESH])))
-    ]
-    middle = np.median(points)
-    caught = f"{middle:.0f}" if np.isfinite(middle) else f"more than {sizes[-1]}"
-    n_caught = int(np.isfinite(points).sum())
-    lines += [
-        "",
-        f"Fresh weights catch up at {caught} frames (median over {len(points)} draws;"
-        f" in {n_caught} they do so by {sizes[-1]} frames).",
-    ]
-    return [*lines, ""]
-
-
-def group_table(rows: Sequence[dict], groups: Sequence[str]) -> list[str]:
-    """Return force errors by group of test frames."""
-    lines = [
-        "Force MAE by group of test frames, eV/Å:",
-        "",
-        "| frames | arm | " + " | ".join(groups) + " |",
-        "|---" * (2 + len(groups)) + "|",
-    ]
-    for n in sorted({row["n"] for row in rows}):
-        for arm in dict.fromkeys(row["arm"] for row in rows):
-            if found := of(rows, arm, n):
-                cells = [f"{by_draw(found, group).mean():.4f}" for group in groups]
-                lines.append(f"| {n} | {arm} | {' | '.join(cells)} |")
-    return [*lines, ""]
 
 
 def train_base(setting: Setting) -> None:
@@ -596,13 +507,20 @@ if __name__ == "__main__":
     parser.add_argument("--setting", choices=SETTINGS, default="ge")
     parser.add_argument("--size", type=int, action="append")
     parser.add_argument("--seed", type=int, action="append")
+    parser.add_argument("--arm", choices=[a.name for a in MORE_ARMS], action="append")
+    parser.add_argument("--without-temperature", type=int, choices=TEMPERATURES)
     given = parser.parse_args()
-    setting = SETTINGS[given.setting]
+    setting = dataclasses.replace(
+        SETTINGS[given.setting],
+        without=given.without_temperature,
+        is_more=bool(given.arm),
+    )
+    arms = [BY_NAME[name] for name in given.arm or ()] or ARMS
     if given.verb == "base":
         train_base(setting)
     elif given.verb == "tune":
-        tune(Bench(setting))
+        tune(Bench(setting), arms)
     elif given.verb == "run":
-        run(Bench(setting), given.size or SIZES, given.seed or SEEDS)
+        run(Bench(setting), given.size or SIZES, given.seed or SEEDS, arms)
     else:
         setting.result.with_suffix(".md").write_text(tables(setting))

@@ -17,7 +17,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from learning_curves import by_draw, errors, is_there, of, with_interval
+from curve_tables import by_draw, of, with_interval
+from learning_curves import errors, is_there
 from starts import RESULTS
 
 RESULT = RESULTS / "element_unseen.json"

@@ -3,4 +3,5 @@
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[3] / "benchmarks" / "phonons"))
+for _name in ("phonons", "elements"):
+    sys.path.append(str(Path(__file__).parents[3] / "benchmarks" / _name))

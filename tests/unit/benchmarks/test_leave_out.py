@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 FOLDER = Path(__file__).parents[3] / "benchmarks" / "phonons"
 
 
-def script(name):
+def script(name, folder=FOLDER):
     """Return a script as a module; it is no part of the package."""
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,0 +1,65 @@
+"""Learning curves of elements: which frames are left out, and which rows compared."""
+
+import dataclasses
+
+import pytest
+
+from tests.unit.benchmarks.test_leave_out import FOLDER, script
+from tests.unit.benchmarks.test_temperatures import frame, runs
+
+CURVES, TABLES, ARMS = (
+    script(name, FOLDER.parent / "elements")
+    for name in ("learning_curves", "curve_tables", "arms")
+)
+
+
+@pytest.mark.parametrize("T", [300, 1090])
+def test_frames_of_one_temperature_are_left_out(T):
+    frames = [*runs(), frame("Elastic", -4.3)]
+    for as_test in (False, True):
+        is_out = CURVES.left_out(frames, T, as_test=as_test)
+        assert sum(is_out) == 6
+        assert not is_out[-1]
+
+
+@pytest.mark.parametrize("as_test", [False, True])
+def test_without_a_temperature_all_test_frames_are_tested(as_test):
+    """Negative control: nothing is left out of training."""
+    assert set(CURVES.left_out(runs(), None, as_test=as_test)) == {as_test}
+
+
+def test_results_of_options_have_files_of_their_own():
+    setting = CURVES.SETTINGS["ge"]
+    others = [
+        dataclasses.replace(setting, is_more=True),
+        dataclasses.replace(setting, without=300),
+        dataclasses.replace(setting, without=300, is_more=True),
+    ]
+    assert setting.result.name == "element_curves_ge.json"
+    assert len({one.result for one in (setting, *others)}) == 4
+
+
+def test_arms_on_request_have_names_of_their_own():
+    assert len(ARMS.BY_NAME) == len(ARMS.ARMS) + len(ARMS.MORE_ARMS)
+
+
+def row(arm, n, draw, error):
+    return {"arm": arm, "n": n, "draw": draw, "seed": 0, "errors": {"all": error}}
+
+
+def ratios(lines):
+    return [line for line in lines if line.startswith("| ") and "frames" not in line]
+
+
+def test_pairs_are_compared_on_the_draws_that_they_share():
+    base = [row(ARMS.TRANSFERRED, 5, draw, 1.0) for draw in (0, 1)]
+    fresh = [row(ARMS.FRESH, 5, draw, 2.0) for draw in (0, 1)]
+    lora = [row("map and scales, lora", 5, 1, 0.5)]
+    rows = [*base, *fresh, *lora]
+    found = ratios(TABLES.ratio_table(rows, is_by_pair=True))
+    assert found == [
+        "| 5 | fresh weights | 2.00 | 2 of 2 |",
+        "| 5 | map and scales, lora | 0.50 | 0 of 1 |",
+    ]
+    whole = ratios(TABLES.ratio_table(rows))  # draw 1 alone is finished
+    assert whole[0] == "| 5 | fresh weights | 2.00 | 1 of 1 |"
