@@ -97,7 +97,7 @@ def vacancy_of_energies(
 
 def hot_frequencies(
     labels: Labels, forces: Sequence[np.ndarray], kept: slice = slice(None)
-) -> list[float]:
+) -> dict:
     """Return frequencies of the effective force constants at 300 K, THz.
 
     These are the harmonic force constants that fit best to the forces of the frames.
@@ -117,7 +117,7 @@ def hot_frequencies(
         ordered.append(own)
     phonon.dataset = {"displacements": np.array(displacements)}
     found = mesh_frequencies(with_forces(phonon, np.array(ordered)), MESH)
-    return weighted(found.frequencies, found.weights)
+    return on_mesh(found.frequencies, found.weights)
 
 
 def displaced(
@@ -146,9 +146,17 @@ def displaced(
     return own, forces[order]
 
 
-def weighted(frequencies: np.ndarray, weights: np.ndarray) -> list[float]:
-    """Return frequencies with points repeated to equal weight, in one list."""
-    return np.repeat(frequencies, weights.astype(int), axis=0).ravel().round(4).tolist()
+def on_mesh(frequencies: np.ndarray, weights: np.ndarray) -> dict:
+    """Return frequencies on irreducible points, as they are kept."""
+    return {
+        "THz": np.sort(frequencies, axis=1).round(4).tolist(),
+        "weights": weights.astype(int).tolist(),
+    }
+
+
+def on_all_points(kept: dict) -> np.ndarray:
+    """Return kept frequencies on all points of the mesh, a row each."""
+    return np.repeat(np.array(kept["THz"]), kept["weights"], axis=0)
 
 
 def label_frames(labels: Labels) -> dict:
@@ -162,12 +170,13 @@ def label_frames(labels: Labels) -> dict:
     found: dict = {name: list(one) for name, one in of_labels(labels.elastic).items()}
     found["edge"] = strained_frames(labels.elastic)[1]
     found["vacancy_300K"] = [vacancy, 2 * error]
-    halves = [hot_frequencies(labels, forces, slice(k, None, 2)) for k in (0, 1)]
+    one, other = (
+        on_all_points(hot_frequencies(labels, forces, slice(k, None, 2)))
+        for k in (0, 1)
+    )
     found["frequencies_300K"] = hot_frequencies(labels, forces)
     # halves differ by twice the error of all frames: each has 1.4 times that error
-    found["frequency_noise"] = float(
-        np.abs(np.subtract(halves[0], halves[1])).mean() / 2
-    )
+    found["frequency_noise"] = float(np.abs(one - other).mean() / 2)
     return found
 
 
@@ -217,15 +226,14 @@ def crystal(model, labels: Labels) -> dict:  # noqa: ANN001
     tensor = elasticity(model, cube).tensor * EV_PER_A3_IN_GPA
     phonon = prepare(cell, supercell=SUPERCELL * np.eye(3, dtype=int))
     found = mesh_frequencies(harmonic_of(model, phonon), MESH)
-    frequencies = weighted(found.frequencies, found.weights)
     return {
         "lattice_constant": float(cube.cell.lengths()[0]),
         "B0": equation_of_state(model, cell).modulus * EV_PER_A3_IN_GPA,
         "C11": float(tensor[0, 0]),
         "C12": float(tensor[0, 1]),
         "C44": float(tensor[3, 3]),
-        "frequencies": frequencies,
-        "raman": max(frequencies),
+        "frequencies": on_mesh(found.frequencies, found.weights),
+        "raman": float(found.frequencies.max()),
     }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from learning_curves import FRESH, TRANSFERRED
+from measuring import on_all_points
 from properties import (
     ADAPTED,
     FOUNDATION,
@@ -120,20 +121,12 @@ def error_of(one: Property, value, reference) -> float:  # noqa: ANN001
         return FAILED
     if one.kind == "number":
         return 100 * abs(value / reference - 1)
-    own, other = np.array(value), np.array(reference)
     if one.kind == "frequencies":
-        own, other = sorted_by_point(own), sorted_by_point(other)
+        own, other = on_all_points(value), on_all_points(reference)
         return 100 * float(np.abs(own - other).mean() / other.mean())
+    own, other = np.array(value), np.array(reference)
     distance = radial_error if one.kind == "radial" else overlap_error
     return distance(own.mean(axis=0), other.mean(axis=0))
-
-
-N_BANDS = 6
-
-
-def sorted_by_point(frequencies: np.ndarray) -> np.ndarray:
-    """Return frequencies by point and band."""
-    return np.sort(frequencies.reshape(-1, N_BANDS), axis=1)
 
 
 def noise_of(one: Property, reference) -> float | None:  # noqa: ANN001
@@ -163,7 +156,7 @@ def said(one: Property, reference, half: float | None) -> str:  # noqa: ANN001
     if noise is not None:
         return f"noise {noise:.1f} %"
     if one.kind == "frequencies":
-        mean = float(np.mean(reference))
+        mean = float(on_all_points(reference).mean())
         doubt = "" if half is None else f", own error {100 * half / mean:.1f} %"
         return f"mean {mean:.2f} THz{doubt}"
     spread = "" if half is None else f" ± {half:.{max(one.digits, 2)}f}"
