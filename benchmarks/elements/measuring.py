@@ -254,13 +254,12 @@ def plan_of_motion(labels: Labels, n_replicas: int, *, is_melt: bool):  # noqa: 
 
     options = MotionOptions(
         temperatures=(float(HOT if is_melt else COLD),),
-        melt=MELT if is_melt else None,
-        melt_time=MELT_TIME,
         settle=SETTLE,
         time=TIME,
         window=WINDOW,
         timestep=TIMESTEP,
         atoms=64,
+        **({"melt": MELT, "melt_time": MELT_TIME} if is_melt else {}),
     )
     cube = bulk("Ge", a=labels.lattice_constant, cubic=True)
     plan = plan_of(options, cube, has_trajectory=is_melt)
