@@ -175,6 +175,39 @@ def test_a_base_that_was_deleted_is_trained_again(part, copied, capsys):
     assert run(f"merge {copied / part}") == 0
 
 
+def test_what_the_base_was_trained_on_is_no_test(made, capsys):
+    before = RESULT.read(made)
+    assert run(f"prove {made} --test shipped:si-train@2:4") == 2
+    told = last_line(capsys)
+    assert "2 test structures are also training structures of the base" in told
+    assert str(made / "base") in told
+    assert RESULT.read(made) == before
+
+
+def test_what_a_named_base_was_trained_on_is_no_test(place, capsys):
+    write("cheap.extxyz", read_structures(["shipped:si-train@:4"]))
+    for base, train in {"pair:sw-si": "cheap.extxyz", "a": LADDER["train"]}.items():
+        options = f"--base {base} --train {train} --recipe full --steps 1"
+        assert run(f"adapt {options} --out {'b' if base == 'a' else 'a'}") == 0
+    frames = read_structures(["cheap.extxyz@2:3", TEST])
+    write("test.extxyz", frames)
+    assert run("prove b --test test.extxyz") == 2
+    assert "1 test structures are also training structures of t" in last_line(capsys)
+    frames[0].info["REF_energy"] += 0.01  # as another level would
+    write("test.extxyz", frames)
+    assert run("prove b --test test.extxyz") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The base in a was trained on some of them" in told
+    Path("a").rename("c")
+    assert run("prove b --test test.extxyz --base c") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "The base in c was trained on some of them" in told
+    Path("cheap.extxyz").unlink()
+    assert run("prove b --test test.extxyz --base c") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "not compared with what the base in c was trained on: cheap.extx" in told
+
+
 def test_fresh_trains_both_again(place):
     assert run("adapt ladder.yaml --out x") == 0
     before = [RESULT.read(Path(one)).provenance for one in ("x/base", "x")]

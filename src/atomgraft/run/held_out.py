@@ -4,12 +4,13 @@ Nothing here loads torch: a test structure that was trained on is refused at onc
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.storage import is_file
 from atomgraft.data.checks.findings import Finding, refuse_errors
 from atomgraft.data.checks.heads import HEAD
 from atomgraft.data.checks.repeats import check_repeats
@@ -17,9 +18,9 @@ from atomgraft.data.checks.suite import Sets, check_alone
 from atomgraft.data.label_keys import LabelKeys
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
-from atomgraft.run.places import specs_today
-from atomgraft.run.record import RunResult
-from atomgraft.run.spec import RunSpec
+from atomgraft.run.places import base_run, places_of, specs_today
+from atomgraft.run.record import RESULT, RunResult
+from atomgraft.run.spec import SPEC, RunSpec, read_spec
 from atomgraft.run.structures import read_files, without_lone_atoms
 
 LEAKS = ("split-leak", "trajectory-leak")
@@ -56,9 +57,12 @@ def read_held_out(
     files: Sequence[str],
     *,
     folder: Path,
+    base: str | None = None,
     default_labels: bool = False,
 ) -> HeldOut:
     """Read test structures, and run the checks that need no model.
+
+    Runs that the run grew on were trained, too: their structures count as its own.
 
     Parameters
     ----------
@@ -70,6 +74,8 @@ def read_held_out(
         Of held-out structures.
     folder
         Of the run.
+    base
+        Where the run is that it grew on; none looks where the run says.
     default_labels
         Read them by the default keys and units, not by those of the run.
 
@@ -107,6 +113,9 @@ def read_held_out(
     findings = check_alone(Sets(train=structures, heads=tuple(spec.heads)))
     findings += tuple(one for one in across if one.code in LEAKS)
     refuse_errors(findings)
+    for one in _earlier_runs(spec, result, folder, base):
+        more, note = one.compared_with(structures)
+        findings, notes = findings + more, notes + note
     return HeldOut(structures=structures, findings=findings, notes=tuple(notes))
 
 
@@ -136,7 +145,76 @@ def of_target(spec: RunSpec, structures: Sequence[Atoms]) -> list[Atoms]:
     return [one for one in structures if one.info.get(HEAD) not in spec.heads]
 
 
-def refuse_early(folder: Path, files: Sequence[str], *, default_labels: bool) -> None:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Earlier:
+    """A run that another grew on."""
+
+    spec: RunSpec
+    result: RunResult
+    folder: Path
+
+    def compared_with(
+        self, structures: Sequence[Atoms]
+    ) -> tuple[tuple[Finding, ...], list[str]]:
+        """Return what test structures share with what this run was trained on.
+
+        The same structure with other labels is a warning: a base may know another
+        level of theory. Training files that are gone cannot be read, which is said.
+        """
+        base = f"the base in {self.folder}"
+        try:
+            trained = _trained(self.spec, self.result, self.folder)
+        except BadInputError as error:
+            told = f"Test structures are not compared with what {base} was trained on"
+            return (), [f"{told}: {error.came}"]
+        _refuse_trained(trained, structures, f" of {base}")
+        findings = tuple(
+            dataclasses.replace(
+                one,
+                severity="warning",
+                message=f"The base in {self.folder} was trained on some of them, or on "
+                f"their neighbours: {one.message}",
+            )
+            for one in check_repeats({"train": trained, "test": structures})
+            if one.code in LEAKS
+        )
+        return findings, []
+
+
+def _earlier_runs(
+    spec: RunSpec, result: RunResult, folder: Path, base: str | None
+) -> Iterator[_Earlier]:
+    """Yield the runs that a run grew on, the nearest first."""
+    seen = {folder.resolve()}
+    while spec.axes.starts.weights == "source":
+        found = base_run(spec, folder)
+        if base:
+            places = [base]
+        elif found:
+            places = [str(found[1])]
+        else:
+            places = places_of(str(spec.base), result.made_in, folder)
+        runs = [Path(one) for one in places if _is_run(Path(one))]
+        unseen = [one for one in runs if one.resolve() not in seen]
+        if not unseen:
+            return
+        folder, base = unseen[0], None
+        seen.add(folder.resolve())
+        spec, result = read_spec(folder / SPEC), RESULT.read(folder)
+        yield _Earlier(spec=spec, result=result, folder=folder)
+
+
+def _is_run(folder: Path) -> bool:
+    return is_file(folder / SPEC) and is_file(folder / RESULT.file)
+
+
+def refuse_early(
+    folder: Path,
+    files: Sequence[str],
+    *,
+    base: str | None = None,
+    default_labels: bool,
+) -> None:
     """Refuse held-out structures before anything heavy is loaded.
 
     Parameters
@@ -145,7 +223,7 @@ def refuse_early(folder: Path, files: Sequence[str], *, default_labels: bool) ->
         Of the run; one without spec and result is left to who judges it.
     files
         Of held-out structures.
-    default_labels
+    base, default_labels
         See `read_held_out`.
 
     Raises
@@ -153,14 +231,16 @@ def refuse_early(folder: Path, files: Sequence[str], *, default_labels: bool) ->
     BadInputError
         See `read_held_out`.
     """
-    from atomgraft.run.record import RESULT
-    from atomgraft.run.spec import SPEC, read_spec
-
-    if (folder / SPEC).is_file() and (folder / RESULT.file).is_file():
+    if _is_run(folder):
         spec, result = read_spec(folder / SPEC), RESULT.read(folder)
         if result.finished:
             read_held_out(
-                spec, result, files, folder=folder, default_labels=default_labels
+                spec,
+                result,
+                files,
+                folder=folder,
+                base=base,
+                default_labels=default_labels,
             )
 
 
@@ -195,7 +275,9 @@ def _read_again(spec: RunSpec, result: RunResult) -> list[Atoms]:
     return trained
 
 
-def _refuse_trained(trained: Sequence[Atoms], structures: Sequence[Atoms]) -> None:
+def _refuse_trained(
+    trained: Sequence[Atoms], structures: Sequence[Atoms], whose: str = ""
+) -> None:
     """Check that no test structure was trained on, to the last digit."""
     known = {structures_fingerprint([atoms]) for atoms in trained}
     both = [
@@ -205,7 +287,8 @@ def _refuse_trained(trained: Sequence[Atoms], structures: Sequence[Atoms]) -> No
     ]
     if both:
         raise BadInputError(
-            f"{len(both)} test structures are also training structures ({both[0]}).",
+            f"{len(both)} test structures are also training structures{whose} "
+            f"({both[0]}).",
             "Expected test structures that are not in the training set.",
             "Give other frames with --test; 'file.extxyz@20:' leaves the first 20 out.",
         )

@@ -201,7 +201,11 @@ def prove(
         judge = _Judge(
             folder=folder, spec=spec, result=result, base=base, notify=watch.notify
         )
-        structures = judge.held_out(test, default_labels=default_labels) if test else []
+        structures = (
+            judge.held_out(test, origin.base, default_labels=default_labels)
+            if test
+            else []
+        )
         subject = Subject(
             files=(*specs_today(spec, result.made_in, folder)[0].train, *test),
             structures=structures,
@@ -419,13 +423,16 @@ class _Judge:
             for one in card.files
         ]
 
-    def held_out(self, files: Sequence[str], *, default_labels: bool) -> list[Atoms]:
+    def held_out(
+        self, files: Sequence[str], base: str | None, *, default_labels: bool
+    ) -> list[Atoms]:
         """Read and check the structures that judge."""
         read = read_held_out(
             self.spec,
             self.result,
             files,
             folder=self.folder,
+            base=base,
             default_labels=default_labels,
         )
         against = check_against_base(read.sets, knowledge_of(self.base, spec=self.spec))

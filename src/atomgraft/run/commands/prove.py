@@ -69,7 +69,7 @@ def command(
 
     others = None if kernels is None else kernels_named(kernels)
     if test:
-        refuse_early(folder, test, default_labels=default_labels)
+        refuse_early(folder, test, base=base, default_labels=default_labels)
     from atomgraft.run.page.document import write_page
 
     chosen = _settings(suite or [], crystal or [], settings or [])
