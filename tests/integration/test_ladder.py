@@ -208,6 +208,14 @@ def test_what_a_named_base_was_trained_on_is_no_test(place, capsys):
     assert "not compared with what the base in c was trained on: cheap.extx" in told
 
 
+def test_what_a_base_was_trained_on_tests_no_comparison(made, place, capsys):
+    options = "--train shipped:si-train@10:14 --recipe full --steps 1 --size 2 --out x"
+    command = f"compare --base {made} {options} --test"
+    assert run(f"{command} shipped:si-train@5:7") == 2
+    assert "also training structures of the base in" in last_line(capsys)
+    assert not Path("x").exists()
+
+
 def test_fresh_trains_both_again(place):
     assert run("adapt ladder.yaml --out x") == 0
     before = [RESULT.read(Path(one)).provenance for one in ("x/base", "x")]

@@ -21,6 +21,7 @@ from atomgraft.data.checks.findings import Finding, refuse_unaccepted
 from atomgraft.data.checks.suite import Sets, check_alone
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
+from atomgraft.run.held_out import compared_with_base
 from atomgraft.run.structures import notices_of, without_lone_atoms
 
 
@@ -59,8 +60,11 @@ def read_pool(spec: CompareSpec) -> Structures:
     _refuse_same(pool, validation, "validation")
     found = Structures(tuple(pool), tuple(validation), tuple(test))
     findings = check_alone(found.sets)
-    refuse_unaccepted(findings, spec.accept)
     notices = [note.replace("training", "the pool")] if note else []
+    for name in spec.base:
+        more, told = compared_with_base([name], test)
+        findings, notices = findings + more, notices + told
+    refuse_unaccepted(findings, spec.accept)
     return found._replace(notices=(*notices, *notices_of(findings)))
 
 

@@ -113,9 +113,9 @@ def read_held_out(
     findings = check_alone(Sets(train=structures, heads=tuple(spec.heads)))
     findings += tuple(one for one in across if one.code in LEAKS)
     refuse_errors(findings)
-    for one in _earlier_runs(spec, result, folder, base):
-        more, note = one.compared_with(structures)
-        findings, notes = findings + more, notes + note
+    own = _Run(spec=spec, result=result, folder=folder)
+    more, told = compared_with_base([base] if base else own.base_places(), structures)
+    findings, notes = findings + more, notes + told
     return HeldOut(structures=structures, findings=findings, notes=tuple(notes))
 
 
@@ -145,13 +145,50 @@ def of_target(spec: RunSpec, structures: Sequence[Atoms]) -> list[Atoms]:
     return [one for one in structures if one.info.get(HEAD) not in spec.heads]
 
 
+def compared_with_base(
+    places: Sequence[str], structures: Sequence[Atoms]
+) -> tuple[tuple[Finding, ...], list[str]]:
+    """Compare test structures with what a base was trained on, run by run.
+
+    Parameters
+    ----------
+    places
+        Where the base may be; what is no run folder was trained by others.
+    structures
+        To test on.
+
+    Returns
+    -------
+    :
+        Warnings, and what could not be compared.
+
+    Raises
+    ------
+    BadInputError
+        A run was trained on one of the structures.
+    """
+    findings, notes = (), []
+    for one in _runs_in(places, frozenset()):
+        more, told = one.compared_with(structures)
+        findings, notes = findings + more, notes + told
+    return findings, notes
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Earlier:
-    """A run that another grew on."""
+class _Run:
+    """A finished run."""
 
     spec: RunSpec
     result: RunResult
     folder: Path
+
+    def base_places(self) -> list[str]:
+        """Return where the base may be that its weights come from."""
+        if self.spec.axes.starts.weights == "fresh":
+            return []
+        if (found := base_run(self.spec, self.folder)) is not None:
+            return [str(found[1])]
+        return places_of(str(self.spec.base), self.result.made_in, self.folder)
 
     def compared_with(
         self, structures: Sequence[Atoms]
@@ -181,27 +218,16 @@ class _Earlier:
         return findings, []
 
 
-def _earlier_runs(
-    spec: RunSpec, result: RunResult, folder: Path, base: str | None
-) -> Iterator[_Earlier]:
-    """Yield the runs that a run grew on, the nearest first."""
-    seen = {folder.resolve()}
-    while spec.axes.starts.weights == "source":
-        found = base_run(spec, folder)
-        if base:
-            places = [base]
-        elif found:
-            places = [str(found[1])]
-        else:
-            places = places_of(str(spec.base), result.made_in, folder)
-        runs = [Path(one) for one in places if _is_run(Path(one))]
-        unseen = [one for one in runs if one.resolve() not in seen]
-        if not unseen:
-            return
-        folder, base = unseen[0], None
-        seen.add(folder.resolve())
-        spec, result = read_spec(folder / SPEC), RESULT.read(folder)
-        yield _Earlier(spec=spec, result=result, folder=folder)
+def _runs_in(places: Sequence[str], seen: frozenset[Path]) -> Iterator[_Run]:
+    """Yield the run in the first place that holds another one, and those before it."""
+    runs = [Path(one) for one in places if _is_run(Path(one))]
+    unseen = [one for one in runs if one.resolve() not in seen]
+    for folder in unseen[:1]:
+        found = _Run(
+            spec=read_spec(folder / SPEC), result=RESULT.read(folder), folder=folder
+        )
+        yield found
+        yield from _runs_in(found.base_places(), seen | {folder.resolve()})
 
 
 def _is_run(folder: Path) -> bool:
