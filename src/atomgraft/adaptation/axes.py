@@ -219,6 +219,11 @@ class ElementMap(_Spec):
         unknown = sorted(one for one in named if atomic_numbers.get(one, 0) < 1)
         if unknown:
             raise ValueError(f"{', '.join(unknown)} is no chemical element")
+        same = sorted(one for one, donor in self.elements.items() if one == donor)
+        if same:
+            raise ValueError(
+                f"{', '.join(same)} would start from itself, which changes nothing"
+            )
         both = sorted(self.elements.keys() & set(self.elements.values()))
         if both:
             raise ValueError(
