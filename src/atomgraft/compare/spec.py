@@ -218,7 +218,23 @@ class CompareSpec(BaseModel):
                     "all cells make the same number of steps and keep the last "
                     "weights; leave 'patience' out"
                 )
+        scaled, fresh = self.unused_scales()
+        if len(fresh) == len(self.recipes) and scaled:
+            raise ValueError(
+                f"no recipe uses the scale of {', '.join(scaled)}: fresh weights "
+                "cannot; leave the scale out, or add a recipe such as full"
+            )
         return self
+
+    def unused_scales(self) -> tuple[list[str], list[str]]:
+        """Return maps with scales, and recipes that do not use them, in words."""
+        maps = [one for one in self.maps if one is not None]
+        scaled = [one.words for one in maps if one != one.without_scales()]
+        return scaled, [one.name for one in self.recipes if self._is_fresh(one)]
+
+    def _is_fresh(self, entrant: Entrant) -> bool:
+        run = self.run_of(Way(base=self.base[0], entrant=entrant), seed=0)
+        return run.axes.starts.weights == "fresh"
 
     def run_of(
         self, way: Way, *, seed: int, train: tuple[str, ...] = ("pool",)
@@ -301,8 +317,7 @@ class CompareSpec(BaseModel):
         entrant
             The recipe.
         """
-        run = self.run_of(Way(base=self.base[0], entrant=entrant), seed=0)
-        if run.axes.starts.weights == "fresh":
+        if self._is_fresh(entrant):
             rooms = (one.without_scales() for one in self.maps if one is not None)
             return (next(filter(None, rooms), None),)
         return self.maps or (None,)

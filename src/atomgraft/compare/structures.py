@@ -65,7 +65,20 @@ def read_pool(spec: CompareSpec) -> Structures:
         more, told = compared_with_base([name], test)
         findings, notices = findings + more, notices + told
     refuse_unaccepted(findings, spec.accept)
-    return found._replace(notices=(*notices, *notices_of(findings)))
+    notices += [*notices_of(findings), *_unused_scales(spec)]
+    return found._replace(notices=tuple(notices))
+
+
+def _unused_scales(spec: CompareSpec) -> list[str]:
+    """Say which recipes start without the scales of element maps."""
+    scaled, fresh = spec.unused_scales()
+    if not scaled:
+        return []
+    return [
+        f"{name} starts from fresh weights: it has room for the elements of "
+        f"{', '.join(scaled)}, and does not use the scale."
+        for name in fresh
+    ]
 
 
 def refuse_other_frame(folder: Path, spec: CompareSpec) -> None:

@@ -44,3 +44,38 @@ def test_a_map_is_a_way_out(maps, base, told):
     with pytest.raises(BadInputError) as refused:
         examine_base(spec, base, read_pool(spec), trust=NO_TRUST)
     assert str(refused.value).endswith(told)
+
+
+def scaled(*recipes, maps=("Si:Ge@fit",)):
+    document = {
+        "base": "pair:sw-si",
+        "train": "shipped:ge-train@:4",
+        "test": "shipped:ge-test@:2",
+        "recipes": recipes,
+        "maps": maps,
+    }
+    return parse_compare_spec(document, "test")
+
+
+def test_a_scale_that_no_recipe_uses_is_refused():
+    with pytest.raises(BadInputError, match="no recipe uses the scale of Si:Ge@fit"):
+        scaled("scratch")
+
+
+def test_recipes_that_use_no_scale_are_named():
+    [said] = [
+        one for one in read_pool(scaled("full", "scratch")).notices if "Ge" in one
+    ]
+    assert said == (
+        "scratch starts from fresh weights: it has room for the elements of Si:Ge@fit, "
+        "and does not use the scale."
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipes", "maps"), [(["full"], ["Si:Ge@fit"]), (["scratch"], ["Si:Ge"])]
+)
+def test_nothing_is_said_where_all_of_a_map_is_used(recipes, maps):
+    assert not any(
+        "fresh" in one for one in read_pool(scaled(*recipes, maps=maps)).notices
+    )
