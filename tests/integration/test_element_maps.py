@@ -186,10 +186,12 @@ def test_what_cannot_be_mapped_is_refused(words, told, tmp_path, capsys):
 
 @NEEDS_SEVENN
 @pytest.mark.parametrize(("base", "words"), [("Si", "Si:Ge@1.04"), ("Ge", "@1.04")])
-def test_the_same_from_fresh_weights_stands_beside_it(base, words, tmp_path):
+def test_the_same_from_fresh_weights_stands_beside_it(base, words, tmp_path, capsys):
     out = tmp_path / "run"
     start = f"--base sevennet:tiny:{base} --map {words} --train {TRAIN} --recipe full"
     assert run(f"adapt {start} --steps 2 --with-scratch --out {out}") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"a baseline, without the scale of {words}:" in told
     assert run(f"prove {out} --test {TEST}") == 0
     models = {one.model for one in RESULT.read(out).scores if one.suite == "labels"}
     assert models == {"base", "adapted", "scratch"}

@@ -54,10 +54,14 @@ def command(
         )
     is_finished = result.finished
     if is_finished and (asked.with_scratch or (folder / SCRATCH / SPEC).exists()):
-        screen.print("The same architecture from fresh weights, as a baseline:")
+        beside, wanted = scratch_spec(run), run.axes.starts.map
+        words = "The same architecture from fresh weights, as a baseline"
+        if wanted is not None and wanted != beside.axes.starts.map:
+            words += f", without the scale of {wanted.words}"
+        screen.print(f"{words}:", markup=False)
         with calm(), training_screen(screen) as shown:
             baseline = adapt(
-                scratch_spec(run),
+                beside,
                 folder / SCRATCH,
                 trust=asked.trust,
                 fresh=asked.fresh,
