@@ -1,0 +1,1 @@
+"""Diffusivity and conductivity of ions from trajectories of molecular dynamics."""
