@@ -116,6 +116,7 @@ QUICK = (
     ("stored/phonons.json", "report stored/phonons.json"),
     ("stored/stabilise.json", "report stored/stabilise.json"),
     ("stored/select.json", "report stored/select.json"),
+    ("stored/diffusivity.json", "report stored/diffusivity.json"),
 )
 """A file to damage and a command that reads it; a few hundredths of a second each."""
 

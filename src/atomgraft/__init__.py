@@ -1,7 +1,7 @@
 """Graft a pretrained atomistic model onto your material, and prove that it took.
 
 What a notebook needs is here, loaded when it is first asked for: `load`, `adapt`,
-`open`, `phonons`, and what they return.
+`open`, `phonons`, `diffusivity`, and what they return.
 """
 
 import importlib
@@ -11,17 +11,30 @@ if TYPE_CHECKING:
     from atomgraft.phonons.notebook import Phonons, phonons
     from atomgraft.run.notebook import Base, Proof, Run, adapt, load
     from atomgraft.run.notebook import open_run as open  # noqa: F401 - __all__ would hide Python's own
+    from atomgraft.transport.diffusivity.notebook import Diffusivity, diffusivity
 
 __version__ = "0.1.0"
 
-__all__ = ["Base", "Phonons", "Proof", "Run", "adapt", "load", "phonons"]
+__all__ = [
+    "Base",
+    "Diffusivity",
+    "Phonons",
+    "Proof",
+    "Run",
+    "adapt",
+    "diffusivity",
+    "load",
+    "phonons",
+]
 
 _PLACES = {
     "Base": "run.notebook:Base",
+    "Diffusivity": "transport.diffusivity.notebook:Diffusivity",
     "Phonons": "phonons.notebook:Phonons",
     "Proof": "run.notebook:Proof",
     "Run": "run.notebook:Run",
     "adapt": "run.notebook:adapt",
+    "diffusivity": "transport.diffusivity.notebook:diffusivity",
     "load": "run.notebook:load",
     "open": "run.notebook:open_run",
     "phonons": "phonons:",

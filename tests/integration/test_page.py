@@ -14,7 +14,9 @@ from atomgraft.phonons.campaign import page as campaign_page
 from atomgraft.run.page.beside import pair_text
 from atomgraft.run.page.document import write_page
 from atomgraft.stabilise import page as stabilise_page
+from atomgraft.transport.diffusivity import page as diffusivity_page
 from tests.comparisons import comparison_of, failed, table_of
+from tests.diffusivities import lithium
 from tests.example_phonons import LEGS, make_phonons, make_unstable
 from tests.example_result import make_failed, make_result, make_unproved, with_phonons
 from tests.phonon_campaigns import make_campaign
@@ -55,7 +57,7 @@ MAKERS = {
 
 PHONON_MAKERS = {"phonons": make_phonons, "unstable": make_unstable}
 
-OTHERS = ("beside", "comparison", "selection", "campaign", "stabilise")
+OTHERS = ("beside", "comparison", "selection", "campaign", "stabilise", "diffusivity")
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,8 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     written["campaign"] = campaign_page.write_page(place, campaign)
     place = tmp_path_factory.mktemp("stabilise")
     written["stabilise"] = stabilise_page.write_page(place, perovskite())
+    place = tmp_path_factory.mktemp("diffusivity")
+    written["diffusivity"] = diffusivity_page.write_page(place, lithium())
     return written
 
 

@@ -18,7 +18,10 @@ from atomgraft.stabilise import page as stabilise_page
 from atomgraft.stabilise.record import INSTABILITIES_VERSION, STABILISE
 from atomgraft.stabilise.tree import headline as tree_headline
 from atomgraft.stabilise.tree import notices_of
+from atomgraft.transport.diffusivity import page as diffusivity_page
+from atomgraft.transport.diffusivity.record import DIFFUSIVITY, DIFFUSIVITY_VERSION
 from tests.comparisons import session
+from tests.diffusivities import lithium
 from tests.phonon_campaigns import BASE_ERRORS, LORA_ERRORS, make_campaign
 from tests.selections import selection_of
 from tests.trees import perovskite
@@ -66,6 +69,16 @@ KINDS = {
         STABILISE.write,
         stabilise_page.write_page,
         make_tree,
+    ),
+    "diffusivity": Kind(
+        DIFFUSIVITY.file,
+        "schema_version",
+        DIFFUSIVITY_VERSION,
+        DIFFUSIVITY.is_at,
+        DIFFUSIVITY.read,
+        DIFFUSIVITY.write,
+        diffusivity_page.write_page,
+        lithium,
     ),
     "select": Kind(
         SELECTION.file,

@@ -76,6 +76,12 @@ KINDS: Mapping[str, Kind] = {
         "STABILISE",
         "stabilise POSCAR --model MODEL --spec FILE",
     ),
+    "diffusivity": Kind(
+        "transport.diffusivity",
+        "DiffusivitySpec",
+        "DIFFUSIVITY",
+        "diffusivity TRAJECTORY --mobile Li --temperature 600 --spec FILE",
+    ),
 }
 """By the names of their verbs; `run` is what `adapt` and `prove` make."""
 
@@ -118,7 +124,7 @@ def kind_at(folder: Path) -> Kind:
         raise BadInputError(
             f"{folder} holds no result of atomgraft.",
             "Expected the output folder of adapt, compare, phonons, select, "
-            "stabilise or campaign with a result.",
+            "stabilise, diffusivity or campaign with a result.",
             "Check the path; if the command was stopped, run it again.",
         )
     return KINDS["run"]

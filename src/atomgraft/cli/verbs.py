@@ -54,6 +54,10 @@ OWN = {
         "Follow imaginary modes to stable structures; write the tree and the HTML "
         "page.",
     ),
+    "diffusivity": Verb(
+        "atomgraft.transport.diffusivity.command",
+        "Measure diffusivity and conductivity in trajectories; write the HTML page.",
+    ),
     "compare": Verb(
         "atomgraft.compare.command",
         "Compare recipes, label counts and learning rates; the same command resumes.",

@@ -28,6 +28,9 @@ EXAMPLES: dict[str, Any] = {
     "structure": "POSCAR",
     "model": "7net-0",
     "models": ["7net-0"],
+    "files": ["run.extxyz"],
+    "mobile": ["Li"],
+    "temperature": [600.0],
 }
 """What stands in a starting file for keys without a default."""
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from atomgraft.cli.kinds import KINDS, kind_at
 from atomgraft.core.errors import BadInputError
 from tests.comparisons import comparison_of, table_of
+from tests.diffusivities import lithium
 from tests.example_phonons import make_phonons
 from tests.example_result import make_result
 from tests.phonon_campaigns import make_campaign
@@ -23,6 +24,7 @@ RESULTS = {
     "select": selection_of,
     "phonons": make_phonons,
     "stabilise": perovskite,
+    "diffusivity": lithium,
 }
 
 

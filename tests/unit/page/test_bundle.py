@@ -8,6 +8,7 @@ import pytest
 from atomgraft.cli.kinds import KINDS
 from atomgraft.page.document import TRACES
 from tests.comparisons import comparison_of, failed, table_of
+from tests.diffusivities import lithium
 from tests.example_phonons import make_phonons, make_unstable
 from tests.example_result import make_result, with_phonons
 from tests.phonon_campaigns import make_campaign
@@ -24,6 +25,7 @@ RESULTS = {
     "select": selection_of,
     "campaign": lambda: make_campaign(details=(make_phonons(),)),
     "stabilise": perovskite,
+    "diffusivity": lithium,
 }
 
 
