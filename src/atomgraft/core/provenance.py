@@ -15,6 +15,7 @@ from atomgraft.core.registry import plugin_versions
 PACKAGES = (
     "ase",
     "e3nn",
+    "gemmi",
     "lightning-fabric",
     "mace-torch",
     "matscipy",

@@ -1,0 +1,1 @@
+"""Crystals whose sites are shared or partly filled, and ordered examples of them."""
