@@ -1,12 +1,14 @@
 """Files that ASE parses: extended XYZ, its own databases, and outputs of programs."""
 
+import contextlib
 import importlib.resources
 import io
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import ase.db
 import ase.io
@@ -25,6 +27,9 @@ from atomgraft.data.canonical import UNCONVERGED
 from atomgraft.data.sources import Source
 
 SQLITE_MAGIC = b"SQLite format 3\0"
+
+ROWS = 100
+"""Of a database that are in memory at a time."""
 
 
 def packaged_crystals(package: str) -> list[Atoms]:
@@ -47,23 +52,59 @@ def read_database(source: Source) -> Iterator[tuple[int, Atoms]]:
     BadInputError
         The file is no ASE database.
     """
-    kind = format_suffix(source.path).removeprefix(".")
-    with expanded(source.path) as plain:
-        if kind == "db" and not _begins_with(plain, SQLITE_MAGIC):
-            reason = "it does not begin as SQLite does"
-            raise _refused(source.path, "ASE database", reason)
-        try:
-            database = ase.db.connect(plain, type=kind, use_lock_file=False)
-            rows = list(database.select())
-            frames = [row.toatoms() for row in rows]
-        except Exception as error:
-            raise _refused(
-                source.path, "ASE database", reason_of(error, with_kind=True)
-            ) from error
+    with expanded(source.path) as plain, _of_database(source.path):
+        rows = list(_connected(plain, source.path).select())
+        frames = [row.toatoms() for row in rows]
     for atoms, row in zip(frames, rows, strict=True):
         atoms.info.update({**row.data, **row.key_value_pairs})
     numbered = list(enumerate(frames))
     yield from numbered[source.frames]
+
+
+def iterate_database(path: Path) -> Iterator[Atoms]:
+    """Yield the structures of an ASE database, few rows in memory at a time.
+
+    Parameters
+    ----------
+    path
+        Of a .db, of which only what is asked for is read, or of a .json.
+
+    Raises
+    ------
+    BadInputError
+        The file is no ASE database.
+    """
+    with expanded(path) as plain:
+        with _of_database(path):
+            database = _connected(plain, path)
+        last = 0
+        while True:
+            with _of_database(path):
+                rows = list(database.select(f"id>{last}", sort="id", limit=ROWS))
+                frames = [row.toatoms() for row in rows]
+            if not rows:
+                return
+            yield from frames
+            last = int(rows[-1].id)
+
+
+def _connected(plain: Path, path: Path) -> Any:  # noqa: ANN401 - without types
+    kind = format_suffix(path).removeprefix(".")
+    if kind == "db" and not _begins_with(plain, SQLITE_MAGIC):
+        raise _refused(path, "ASE database", "it does not begin as SQLite does")
+    return ase.db.connect(plain, type=kind, use_lock_file=False)
+
+
+@contextlib.contextmanager
+def _of_database(path: Path) -> Generator[None]:
+    """Refuse the file where ASE cannot read it; our own errors pass."""
+    try:
+        yield
+    except BadInputError:
+        raise
+    except Exception as error:
+        reason = reason_of(error, with_kind=True)
+        raise _refused(path, "ASE database", reason) from error
 
 
 def read_output(source: Source, file_format: str) -> Iterator[tuple[int, Atoms]]:

@@ -1,10 +1,12 @@
 """A crystal from a file of any format that ASE reads."""
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ase import Atoms
-from ase.io import read
+from ase.io import iread, read
 
 from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.reading import expanded
@@ -40,6 +42,45 @@ def read_frames(path: Path, frames: slice) -> list[Atoms]:
     if not all(isinstance(one, Atoms) for one in structures):
         raise _unreadable(path, TypeError("it holds no structures"))
     return structures
+
+
+def iterate_frames(path: Path) -> Iterator[Atoms]:
+    """Yield structures of any format that ASE tells from name and content.
+
+    Parameters
+    ----------
+    path
+        Plain or compressed; a trajectory is read frame by frame.
+
+    Raises
+    ------
+    BadInputError
+        The file cannot be read.
+    """
+    with expanded(path, max_bytes=MAX_BYTES) as plain:
+        frames = _of_ase(iread(plain, index=":"))
+        while True:
+            try:
+                found = next(frames, None)
+            except Exception as error:
+                raise _unreadable(path, error) from error
+            if found is None:
+                return
+            if not isinstance(found, Atoms):
+                raise _unreadable(path, TypeError("it holds no structures"))
+            yield found
+
+
+def _of_ase(frames: Iterator[Any]) -> Iterator[Any]:
+    """Silence ASE's readers, which guess at details, but not who uses the frames."""
+    while True:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                found = next(frames)
+            except StopIteration:
+                return
+        yield found
 
 
 def read_structure(source: Source) -> Atoms:
