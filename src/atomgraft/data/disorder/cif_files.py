@@ -28,13 +28,16 @@ from atomgraft.data.disorder.average import (
     Site,
 )
 from atomgraft.data.disorder.formulas import compare_formula
-from atomgraft.data.geometry import MIN_VOLUME_RATIO
+from atomgraft.data.geometry import MIN_VOLUME_RATIO, check_geometry
 
 MAX_BYTES = 128 * 1024**2
 """Of a CIF; its text and what is parsed of it are in memory together."""
 
 MAX_SITES = 20_000
 """Of a cell."""
+
+MAX_OPERATIONS = 2000
+"""Of symmetry; the largest space groups have 192, supercells of them more."""
 
 SAME_IMAGE = (0.1, 0.01, 0.3, 0.5)
 """Å; images of a row closer than the first are one site. The others are tried where the
@@ -178,6 +181,7 @@ def _structure(block: Any, name: str) -> AverageStructure:  # noqa: ANN401 - gem
         )
     sites = _shared(rows, images, cell, findings)
     structure = AverageStructure(name, cell, sites)
+    check_geometry(structure.atoms(), name)
     stated = block.find_value("_chemical_formula_sum")
     if stated:
         text = _gemmi().cif.as_string(stated)
@@ -220,7 +224,11 @@ def _operations(
     findings: list[Finding],
 ) -> tuple[Rotations, Float[np.ndarray, "operations 3"]]:
     gemmi = _gemmi()
-    listed = next((column for tag in OPERATIONS if (column := _column(block, tag))), [])
+    listed: list[str] = next(
+        (column for tag in OPERATIONS if (column := _column(block, tag))), []
+    )
+    if len(listed) > MAX_OPERATIONS:
+        raise _bad_symmetry(name, f"there are {len(listed)} operations")
     with foreign(lambda reason: _bad_symmetry(name, reason)):
         operations = [gemmi.Op(one) for one in listed] or list(
             _by_name(block, name, findings)

@@ -12,11 +12,9 @@ from scipy.special import erfc
 COULOMB = 14.399645
 """Elementary charge squared over 4 π epsilon_0, eV Å."""
 
-CUTOFF = 8.0
-"""Å, of the sum in real space."""
-
 DECAY = 3.5
-"""Cutoff times the width parameter: what is left out is below erfc(3.5) = 7e-7."""
+"""Cutoff of the sum in real space times the width parameter: what is left out is below
+erfc(3.5) = 7e-7."""
 
 OXIDATION_STATES: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(("Li", "Na", "K", "Rb", "Cs", "H", "Ag"), (1,)),
@@ -102,13 +100,12 @@ def coulomb_matrix(
     >>> round(float(-q @ A @ q / 2 / COULOMB * np.sqrt(3) / 2), 4)  # Madelung's number
     1.7627
     """
-    width = DECAY / CUTOFF
-    volume = abs(float(np.linalg.det(cell)))
-    n = len(positions)
+    n, volume = len(positions), abs(float(np.linalg.det(cell)))
+    width = float(np.sqrt(np.pi)) * (n / volume**2) ** (1 / 6)  # both sums take as long
     matrix = np.full((n, n), -np.pi / (width**2 * volume))
     matrix[np.diag_indices(n)] -= 2 * width / np.sqrt(np.pi)
     crystal = Atoms(["H"] * n, positions, cell=cell, pbc=True)
-    i, j, d = neighbour_list("ijd", crystal, CUTOFF)
+    i, j, d = neighbour_list("ijd", crystal, DECAY / width)
     np.add.at(matrix, (i, j), erfc(width * d) / d)
     waves, sizes = _waves(cell, 2 * width * DECAY)
     weights = 4 * np.pi / volume * np.exp(-sizes / (4 * width**2)) / sizes

@@ -62,6 +62,12 @@ two Li 1.31 Å apart, as where the split sites of argyrodites are filled too far
 LENIENT_PAIRS = 0.06
 """For each atom; with more pairs so close, the file is wrong."""
 
+MAX_PLACES = 4000
+"""Sites of a supercell, empty ones included; their energies are a matrix of 128 MB."""
+
+MAX_CELLS = 64
+"""Of a supercell."""
+
 TRIES = 3
 """Arrangements that are tried for each example asked for."""
 
@@ -73,7 +79,7 @@ class Exclusion(enum.StrEnum):
     """Why a structure has no ordered example."""
 
     NO_ATOMS = "no atoms"
-    TOO_LARGE = "cannot be ordered within the limit of atoms"
+    TOO_LARGE = "cannot be ordered within the limits of atoms and sites"
     OVERLAPPING = "sites overlap, not all atoms have a place"
 
 
@@ -136,9 +142,10 @@ def ordered(
             return Ordered(exclusion=Exclusion.OVERLAPPING)
         return Ordered((atoms,), (0.0,), notes=("ordered as it is",))
     model = _model(structure)
-    if model.n_atoms > max_atoms:
-        return Ordered(exclusion=Exclusion.TOO_LARGE)
-    counts, multiples = _supercell(model, max_atoms)
+    supercell = _supercell(model, max_atoms)
+    if supercell is None:
+        return Ordered(notes=model.notes, exclusion=Exclusion.TOO_LARGE)
+    counts, multiples = supercell
     sites = _tiled(model, multiples)
     species = _filled(model, counts, sites.sets)
     places = _places(model, sites)
@@ -263,11 +270,12 @@ def _primitive(
 
 def _supercell(
     model: _Model, max_atoms: int
-) -> tuple[WholeCounts, tuple[int, int, int]]:
-    """Return the smallest supercell that is good enough, else the best there is."""
+) -> tuple[WholeCounts, tuple[int, int, int]] | None:
+    """Return the smallest supercell that is good enough, else the best that fits."""
     charges = model.charges if model.has_charges else None
     best: tuple[float, int, WholeCounts] | None = None
-    for multiple in range(1, max(1, int(max_atoms / model.n_atoms)) + 1):
+    most = min(max_atoms / model.n_atoms, MAX_PLACES / len(model.positions), MAX_CELLS)
+    for multiple in range(1, int(most + 1)):
         counts = whole_counts(model.sets, multiple, len(model.symbols), charges)
         if sum(counts.totals) > max_atoms or not sum(counts.totals):
             continue
@@ -281,8 +289,7 @@ def _supercell(
             best = score, multiple, counts
             break
     if best is None:
-        counts = whole_counts(model.sets, 1, len(model.symbols), charges)
-        return counts, (1, 1, 1)
+        return None
     return best[2], _multiples(model.cell, best[1])
 
 

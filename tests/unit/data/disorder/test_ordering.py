@@ -72,12 +72,12 @@ def test_a_half_filled_site_of_the_primitive_cell_needs_two_cells():
     assert formula_of(found.structures[0]) == {"Na": 1, "Ag": 1, "Cl": 2}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(silver=st.integers(0, 8), empty=st.integers(0, 3), seed=st.integers(0, 3))
 def test_the_composition_is_kept(silver, empty, seed):
     share = {"Na": (16 - silver - empty) / 16, "Ag": silver / 16}
     structure = salt({one: n for one, n in share.items() if n})
-    found = ordered(structure, n=2, seed=seed, max_atoms=64)
+    found = ordered(structure, n=2, seed=seed, max_atoms=32)
     nominal = structure.composition
     for atoms in found.structures:
         scale = formula_of(atoms)["Cl"] / nominal["Cl"]
@@ -89,7 +89,7 @@ def test_the_composition_is_kept(silver, empty, seed):
         )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(doped=st.integers(1, 9))
 def test_examples_are_neutral_where_rounding_allows_it(doped):
     """Li(1+x) Al(x) Ti(2-x) (O6)..., with as much Li as Al."""
@@ -148,6 +148,22 @@ def test_what_does_not_fit_is_excluded():
     structure = salt({"Na": 0.5, "Ag": 0.5})
     assert ordered(structure, max_atoms=1).exclusion is Exclusion.TOO_LARGE
     assert ordered(structure, max_atoms=4).exclusion is None
+
+
+def test_a_site_that_is_hardly_ever_filled_is_no_structure():
+    rare = average([((0, 0, 0), {"Li": 0.001}, 0)])
+    assert ordered(rare).exclusion is Exclusion.TOO_LARGE
+
+
+def test_more_sites_than_fit_in_memory_are_excluded(monkeypatch):
+    monkeypatch.setattr("atomgraft.data.disorder.ordering.MAX_PLACES", 1)
+    found = ordered(salt({"Na": 0.5, "Ag": 0.5}))
+    assert found.exclusion is Exclusion.TOO_LARGE
+
+
+def test_an_empty_space_takes_no_memory():
+    wide = AverageStructure("wide", np.eye(3) * 300, salt({"Na": 0.51}).sites)
+    assert len(ordered(wide).structures) == 1
 
 
 def test_what_is_rounded_is_said():
