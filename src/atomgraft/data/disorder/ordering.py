@@ -363,12 +363,12 @@ def _places(model: _Model, sites: _Sites) -> Places:
 def _near(
     sites: _Sites, cutoff: float, is_open: Bool[np.ndarray, "sites"]
 ) -> list[list[tuple[int, float]]]:
-    """Return pairs of sites that may be too close; two that are always full are not."""
+    """Return pairs of sites that may be too close; two full ones only at one place."""
     crystal = Atoms(["H"] * len(sites.positions), sites.positions, cell=sites.cell)
     crystal.pbc = True
     near: list[list[tuple[int, float]]] = [[] for _ in sites.positions]
     for i, j, d in zip(*neighbour_list("ijd", crystal, cutoff), strict=True):
-        if i != j and (is_open[i] or is_open[j]):
+        if i != j and (is_open[i] or is_open[j] or d < CLOSEST_FULL):
             near[i].append((int(j), float(d)))
     return near
 

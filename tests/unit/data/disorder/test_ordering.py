@@ -140,6 +140,13 @@ def test_full_sites_at_one_place_are_excluded():
     assert ordered(average_of(atoms, "x")).exclusion is Exclusion.OVERLAPPING
 
 
+def test_full_sites_at_one_place_are_excluded_beside_open_ones():
+    sites = [((0, 0, 0), {"O": 1.0}, 0), ((0.5, 0.5, 0.5), {"Li": 0.5}, 1)]
+    assert ordered(average(sites)).exclusion is None
+    sites.append(((0.1, 0, 0), {"S": 1.0}, 2))
+    assert ordered(average(sites)).exclusion is Exclusion.OVERLAPPING
+
+
 def test_no_atoms_are_an_exclusion():
     assert ordered(average([])).exclusion is Exclusion.NO_ATOMS
 
