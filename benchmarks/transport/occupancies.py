@@ -229,8 +229,8 @@ def table(found: dict[str, Any]) -> list[str]:
         "",
         "Where there is little lithium, none may fit: its content differs by"
         f" {found['lithium_largest']:.0%} at most. An example has"
-        f" {found['atoms_median']:g} atoms and takes {found['seconds_median']:.1f}"
-        f" CPU-s (medians; at most {found['seconds_largest']:.0f} CPU-s).",
+        f" {found['atoms_median']:g} atoms and takes {found['seconds_median']:.2f}"
+        f" CPU-s (medians; at most {found['seconds_largest']:.2f} CPU-s).",
     ]  # fmt: skip
 
 
