@@ -7,6 +7,7 @@ rest), ``vacancy``, ``motion`` (300 K) and ``melt`` (1817 K).
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -252,6 +253,9 @@ def plan_of_motion(labels: Labels, n_replicas: int, *, is_melt: bool):  # noqa: 
     from atomgraft.evaluation.motion.setup import plan_of
     from atomgraft.evaluation.motion.spec import MotionOptions
 
+    melting: dict[str, Any] = {}
+    if is_melt:
+        melting = {"melt": MELT, "melt_time": MELT_TIME}
     options = MotionOptions(
         temperatures=(float(HOT if is_melt else COLD),),
         settle=SETTLE,
@@ -259,7 +263,7 @@ def plan_of_motion(labels: Labels, n_replicas: int, *, is_melt: bool):  # noqa: 
         window=WINDOW,
         timestep=TIMESTEP,
         atoms=64,
-        **({"melt": MELT, "melt_time": MELT_TIME} if is_melt else {}),
+        **melting,
     )
     cube = bulk("Ge", a=labels.lattice_constant, cubic=True)
     plan = plan_of(options, cube, has_trajectory=is_melt)
