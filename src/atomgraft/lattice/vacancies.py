@@ -141,7 +141,7 @@ def refuse_compound(crystal: Atoms) -> None:
             f"{crystal.get_chemical_formula()} has several elements.",
             "A vacancy in a compound depends on chemical potentials, which are not "
             "known here.",
-            "Leave vacancies out.",
+            "Give a crystal of one element, or leave vacancies out.",
         )
 
 

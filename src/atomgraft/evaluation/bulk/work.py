@@ -102,12 +102,7 @@ def bulk_record(
     )
     failures = [text for one in found.values() for text in one.failures]
     if len(kinds) < len(options.properties):
-        failures.append(
-            f"No vacancy in {crystal.formula}: in a compound its formation energy "
-            "depends on the chemical potential of the removed element, which this "
-            "suite does not take. Vacancies are computed in crystals of one element; "
-            "leave 'vacancy' out of bulk.properties."
-        )
+        failures.append(no_vacancy(crystal, options))
     if missing := [name for name in reference if name not in names]:
         failures.append(
             f"Of {crystal.formula} the reference has values of {', '.join(missing)}, "
@@ -126,6 +121,30 @@ def bulk_record(
         smallest=_known({model: one.smallest for model, one in found.items()}),
         failures=tuple(failures),
         settings=_settings(options),
+    )
+
+
+def no_vacancy(crystal: Crystal, options: BulkOptions) -> str:
+    """Return why a compound has no vacancy, and what to type.
+
+    Parameters
+    ----------
+    crystal
+        Of several elements.
+    options
+        With the properties that were asked.
+    """
+    rest = [one for one in dict.fromkeys(options.properties) if one != "vacancy"]
+    typed = " ".join(f"--set bulk.properties={one}" for one in rest)
+    return (
+        f"No vacancy in {crystal.formula}: in a compound its formation energy depends "
+        "on the chemical potential of the removed element, which this suite does not "
+        "take. "
+        + (
+            f"To ask for the other properties alone: {typed}"
+            if rest
+            else "Ask for it in a crystal of one element: --crystal FILE"
+        )
     )
 
 

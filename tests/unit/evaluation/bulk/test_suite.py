@@ -170,6 +170,10 @@ def test_a_compound_has_no_vacancy_and_says_so():
     found = bulk_record(salt, {"base": mixed}, options, {}, 0, print)
     assert found.properties == ()
     assert "chemical potential of the removed element" in found.failures[0]
+    assert found.failures[0].endswith("of one element: --crystal FILE")
+    both = BulkOptions(properties=("vacancy", "eos", "surfaces"))
+    said = work.no_vacancy(salt, both)
+    assert said.endswith("--set bulk.properties=eos --set bulk.properties=surfaces")
 
 
 @pytest.mark.parametrize(
