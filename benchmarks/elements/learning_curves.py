@@ -284,7 +284,6 @@ class Bench:
     def trained(self, arm: Arm, n: int, draw: int, seed: int, rate: float):  # noqa: ANN201
         """Train a model and return it with the seconds it took."""
         import atomgraft as ag
-        from atomgraft.core.errors import BadInputError
         from atomgraft.run.inputs import merged_run
 
         with tempfile.TemporaryDirectory() as place:
@@ -312,13 +311,8 @@ class Bench:
                 "out": Path(place) / "run",
                 "progress": False,
             }
-            try:
-                run = ag.adapt(base, **settings)
-            except BadInputError as error:
-                if not any(one in str(error) for one in NOT_FITTED):
-                    raise
-                words = self.setting.words(f"@{self.setting.lattice:.3f}")
-                run = ag.adapt(base, **{**settings, "map": words})
+            ratio = self.setting.words(f"@{self.setting.lattice:.3f}")
+            run = adapted(base, ratio, **settings)
             seconds = time.perf_counter() - start
             return merged_run(run.folder, trust=run.trust), seconds
 
@@ -326,6 +320,19 @@ class Bench:
         """Add a finished row to the file."""
         self.document[kind].append(row)
         self.setting.result.write_text(json.dumps(self.document, indent=0) + "\n")
+
+
+def adapted(base, ratio: str, **settings):  # noqa: ANN001, ANN003, ANN201
+    """Return a run; its map is `ratio` where a frame does not determine scales."""
+    import atomgraft as ag
+    from atomgraft.core.errors import BadInputError
+
+    try:
+        return ag.adapt(base, **settings)
+    except BadInputError as error:
+        if not any(one in str(error) for one in NOT_FITTED):
+            raise
+        return ag.adapt(base, **{**settings, "map": ratio})
 
 
 def read(setting: Setting) -> dict:

@@ -1,15 +1,19 @@
 """Learning curves of elements: which frames are left out, and which rows compared."""
 
 import dataclasses
+import types
 
 import pytest
 
+import atomgraft as ag
+from atomgraft.core.errors import BadInputError
+from atomgraft.run import inputs
 from tests.unit.benchmarks.test_leave_out import FOLDER, script
 from tests.unit.benchmarks.test_temperatures import frame, runs
 
-CURVES, TABLES, ARMS = (
+CURVES, TABLES, ARMS, LADDER = (
     script(name, FOLDER.parent / "elements")
-    for name in ("learning_curves", "curve_tables", "arms")
+    for name in ("learning_curves", "curve_tables", "arms", "ladder")
 )
 
 
@@ -63,3 +67,48 @@ def test_pairs_are_compared_on_the_draws_that_they_share():
     ]
     whole = ratios(TABLES.ratio_table(rows))  # draw 1 alone is finished
     assert whole[0] == "| 5 | fresh weights | 2.00 | 1 of 1 |"
+
+
+@pytest.mark.parametrize("reason", CURVES.NOT_FITTED)
+def test_a_frame_without_scales_takes_the_ratio_of_lattice_constants(
+    reason, monkeypatch
+):
+    tried = []
+
+    def adapt(base, **settings):
+        tried.append(settings)
+        if "fit" in settings["map"]:
+            raise BadInputError(f"The {reason} of a frame.", "Forces.", "Give more.")
+        return "run"
+
+    monkeypatch.setattr(ag, "adapt", adapt)
+    found = CURVES.adapted("si", "Si:Ge@1.042", map="Si:Ge@fit@fit", lr=0.1)
+    assert found == "run"
+    assert tried[-1] == {"map": "Si:Ge@1.042", "lr": 0.1}
+
+
+def test_other_errors_of_training_are_raised(monkeypatch):
+    """Negative control."""
+
+    def adapt(base, **settings):
+        raise BadInputError("Ge is unknown.", "Si.", "Map it.")
+
+    monkeypatch.setattr(ag, "adapt", adapt)
+    with pytest.raises(BadInputError, match="Ge is unknown"):
+        CURVES.adapted("si", "Si:Ge@1.042", map="Si:Ge@fit@fit")
+
+
+def test_germanium_of_the_ladder_takes_the_ratio_too(monkeypatch, tmp_path):
+    asked = []
+
+    def adapted(base, other, **given):
+        asked.append((other, given.get("map")))
+        return types.SimpleNamespace(folder="x")
+
+    monkeypatch.setattr(LADDER, "pools", lambda element: ({0: []}, [], []))
+    monkeypatch.setattr(LADDER, "adapted", adapted)
+    monkeypatch.setattr(inputs, "merged_run", lambda folder: folder)
+    for element, source in (("Ge", LADDER.DFT), ("Si", LADDER.CLASSICAL), ("Ge", "")):
+        LADDER.trained(LADDER.Way(element, source), tmp_path, 1, 0, 0, 0.1)
+    assert [wanted for _, wanted in asked] == ["Si:Ge@fit@fit", None, None]
+    assert {other for other, _ in asked} == {"Si:Ge@1.042"}
