@@ -1,11 +1,10 @@
-"""prove --suite bulk: values beside a reference, or one paragraph."""
+"""prove --suite bulk: values beside a reference."""
 
 import json
 import shutil
 
 import pytest
 
-from atomgraft.lattice import static_properties
 from tests.integration.test_bad_input import run
 
 TRAIN = "shipped:si-train@:10"
@@ -50,31 +49,3 @@ def test_properties_are_added_with_a_page(place, tmp_path, capsys):
     page = (place / "report.html").read_text()
     assert "Bulk properties of Si, Fd-3m (227)" in page
     assert "bulk-1-eos" in page
-
-
-BAD = {
-    "no such property": ("--set bulk.properties=hardness", "properties"),
-    "no plane": ("--set bulk.surfaces=11", "surfaces"),
-    "no crystal file": ("--crystal nowhere", "nowhere"),
-    "no reference file": ("--set bulk.reference=nowhere.yaml", "nowhere.yaml"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_paragraph(case, place, capsys, monkeypatch):
-    monkeypatch.setattr(
-        static_properties.importlib.util, "find_spec", lambda name: name
-    )
-    option, said = BAD[case]
-    before = sorted(path.name for path in place.iterdir())
-    assert run(f"prove {place} --suite bulk {option}") == 2
-    assert said in " ".join(capsys.readouterr().err.split())
-    assert sorted(path.name for path in place.iterdir()) == before
-
-
-def test_without_matcalc_it_says_what_to_install(place, capsys, monkeypatch):
-    monkeypatch.setattr(
-        static_properties.importlib.util, "find_spec", lambda name: None
-    )
-    assert run(f"prove {place} --suite bulk") == 2
-    assert "pip install 'atomgraft[bulk]'" in capsys.readouterr().err

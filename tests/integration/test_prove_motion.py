@@ -1,4 +1,4 @@
-"""prove --suite motion: scores, page, what a killed proof keeps, and bad input."""
+"""prove --suite motion: scores, page and references."""
 
 import json
 import shutil
@@ -6,19 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from atomgraft.core.storage import write_atomically
 from atomgraft.dynamics.trajectories import read_trajectory
-from atomgraft.run.prove import Watch, prove
 from tests.integration.test_bad_input import run
+from tests.integration.test_prove_suites import typed
 
 TRAIN = "shipped:si-train@:10"
-
-SHORT = {
-    "supercell": "1",
-    "settle": "0.04",
-    "time": "0.32",
-    "window": "0.16",
-}
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +26,6 @@ def place(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "run")
 
 
-def settings(**more):
-    return " ".join(f"--set motion.{key}={one}" for key, one in (SHORT | more).items())
-
-
 def of_motion(document):
     return {
         (one["model"], one["quantity"], one["metric"], one["group"]): one["value"]
@@ -48,7 +36,7 @@ def of_motion(document):
 
 def test_distributions_are_added_with_figures_and_trajectories(place, capsys):
     capsys.readouterr()
-    more = settings(reference="pair:sw-si", melt=3000, melt_time=0.1)
+    more = typed("motion", reference="pair:sw-si", melt=3000, melt_time=0.1)
     assert run(f"prove {place} --suite motion {more} --json") == 0
     document = json.loads(capsys.readouterr().out)
     found = of_motion(document)
@@ -72,18 +60,18 @@ def test_distributions_are_added_with_figures_and_trajectories(place, capsys):
 def test_a_run_folder_is_a_reference(finished, place, capsys):
     """The adapted model beside itself, with other seeds."""
     capsys.readouterr()
-    more = settings(reference=finished)
+    more = typed("motion", reference=finished)
     assert run(f"prove {place} --suite motion {more} --json") == 0
     found = of_motion(json.loads(capsys.readouterr().out))
     assert found["adapted", "first_peak", "error", "temperature:300 K"] < 2
 
 
 def test_a_trajectory_is_a_reference_where_it_has_enough_frames(place, capsys):
-    assert run(f"prove {place} --suite motion {settings(time=1.2)}") == 0
+    assert run(f"prove {place} --suite motion {typed('motion', time=1.2)}") == 0
     path = place / "motion" / "base" / "measure" / "000.extxyz"
     aimd = shutil.copy(path, place.parent / "aimd.extxyz")
     capsys.readouterr()
-    more = settings(reference=aimd, reference_temperature=300)
+    more = typed("motion", reference=aimd, reference_temperature=300)
     assert run(f"prove {place} --suite motion {more} --json") == 0
     document = json.loads(capsys.readouterr().out)
     found = of_motion(document)
@@ -93,54 +81,6 @@ def test_a_trajectory_is_a_reference_where_it_has_enough_frames(place, capsys):
     assert run(f"prove {place} --suite motion {more} --set motion.replicas=9") == 2
     error = " ".join(capsys.readouterr().err.split())
     assert "At least 36 frames are needed" in error
-
-
-class KilledError(Exception):
-    """As if by a signal."""
-
-
-def test_a_killed_proof_goes_on(place, finished, tmp_path):
-    other = shutil.copytree(finished, tmp_path / "whole")
-    suites = {"motion": SHORT | {"supercell": ["1"]}}
-    whole = prove(other, suites=suites)
-    seen = []
-
-    def die(what, done, total):
-        seen.append((what, done))
-        if what == "motion: adapted" and done >= 1.6 * total / 2:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        prove(place, suites=suites, watch=Watch(progress=die))
-    n_before = len([one for one in seen if one[0].startswith("motion: ")])
-    seen.clear()
-    again = prove(
-        place,
-        suites=suites,
-        watch=Watch(progress=lambda what, done, total: seen.append((what, done))),
-    )
-    steps = [one for one in seen if one[0].startswith("motion: ")]
-    assert 0 < len(steps) < n_before / 2, "what was done is not done again"
-    assert [one.value for one in again.scores if one.suite == "motion"] == [
-        one.value for one in whole.scores if one.suite == "motion"
-    ]
-    for path in sorted((other / "motion").rglob("*.*")):
-        assert path.read_bytes() == (place / path.relative_to(other)).read_bytes()
-
-
-BAD = {
-    "too few replicas": ("--set motion.replicas=2", "motion.KEY=VALUE"),
-    "no structure": ("--set motion.structure=nowhere", "nowhere"),
-    "unknown reference": ("--set motion.reference=nobody", "names no potential"),
-    "no trajectory": ("--set motion.reference=aimd.extxyz", "aimd.extxyz"),
-    "unknown setting": ("--set motion.temperature=300", "temperatures"),
-    "a cold melt": ("--set motion.melt=200", "not above the highest temperature"),
-    "beyond the cell": ("--set motion.r_max=9", "holds spheres"),
-    "two repetitions": (
-        "--set motion.supercell=2 --set motion.supercell=2",
-        "--set motion.supercell=2",
-    ),
-}
 
 
 @pytest.mark.parametrize(
@@ -160,21 +100,3 @@ def test_a_file_that_is_no_reference_is_told_what_would_be(
     error = " ".join(capsys.readouterr().err.split())
     assert said in error
     assert "mace-mp-0-small" not in error
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_paragraph(case, place, capsys):
-    option, said = BAD[case]
-    before = sorted(path.name for path in place.iterdir())
-    assert run(f"prove {place} --suite motion {option}") == 2
-    assert said in " ".join(capsys.readouterr().err.split())
-    assert sorted(path.name for path in place.iterdir()) == before
-
-
-def test_a_trajectory_of_others_is_not_overwritten(place, capsys):
-    folder = place / "motion" / "base" / "settle"
-    folder.mkdir(parents=True)
-    write_atomically(folder / "000.extxyz", "mine")
-    assert run(f"prove {place} --suite motion {settings()}") == 2
-    assert "atomgraft did not write it" in " ".join(capsys.readouterr().err.split())
-    assert (folder / "000.extxyz").read_text() == "mine"
