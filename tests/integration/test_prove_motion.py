@@ -100,3 +100,15 @@ def test_a_file_that_is_no_reference_is_told_what_would_be(
     error = " ".join(capsys.readouterr().err.split())
     assert said in error
     assert "mace-mp-0-small" not in error
+
+
+@pytest.mark.torch_sim
+def test_another_engine_moves_the_crystal(place, capsys):
+    capsys.readouterr()
+    more = typed("motion", reference="pair:sw-si", engine="torch-sim")
+    assert run(f"prove {place} --suite motion {more} --json") == 0
+    found = of_motion(json.loads(capsys.readouterr().out))
+    crystal = "temperature:300 K"
+    assert found["base", "coordination", "mean", crystal] == pytest.approx(4.0)
+    assert 0 <= found["adapted", "radial_distribution", "error", crystal] < 10
+    assert "torch-sim" in (place / "report.html").read_text()

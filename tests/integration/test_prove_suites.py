@@ -103,12 +103,12 @@ IN_MOTION = {
     "too few replicas": ("replicas=2", "{suite}.KEY=VALUE"),
     "no structure": ("structure=nowhere", "nowhere"),
     "unknown reference": ("reference=nobody", "names no potential"),
+    "unknown engine": ("engine=openmm", "'atomgraft' or 'torch-sim'"),
     "wrong number": ("time=long", "'time' is 'long'"),
     "two repetitions": ("supercell=2 --set {suite}.supercell=2", "{suite}.supercell=2"),
 }
 
 OWN = {
-    "md": {"unknown engine": ("engine=openmm", "'atomgraft' or 'torch-sim'")},
     "motion": {
         "no trajectory": ("reference=aimd.extxyz", "aimd.extxyz"),
         "unknown setting": ("temperature=300", "temperatures"),
@@ -149,6 +149,7 @@ def test_bad_input_is_one_paragraph(
     ("suite", "option", "extra"),
     [
         ("md", "--set md.engine=torch-sim", "torch-sim"),
+        ("motion", "--set motion.engine=torch-sim", "torch-sim"),
         ("bulk", "", "bulk"),
     ],
 )

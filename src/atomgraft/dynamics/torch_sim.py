@@ -21,7 +21,7 @@ from torch import Tensor
 from atomgraft.core.errors import MissingExtraError
 from atomgraft.core.seeding import derived_seed
 from atomgraft.dynamics.batch import Batch, Moving
-from atomgraft.dynamics.mover import Engine
+from atomgraft.dynamics.mover import OWN_ENGINE, Engine
 from atomgraft.dynamics.replicas import KELVIN
 
 TORCH_SIM = "torch-sim"
@@ -70,6 +70,22 @@ def torch_sim_engine() -> Engine:
     """
     require_torch_sim()
     return Engine(name=TORCH_SIM, prepare=TorchSimSteps)
+
+
+def engine_named(name: str) -> Engine:
+    """Return the engine of a name: our own, or torch-sim's.
+
+    Raises
+    ------
+    MissingExtraError
+        torch-sim is not installed.
+
+    Examples
+    --------
+    >>> engine_named("atomgraft").name
+    'atomgraft'
+    """
+    return torch_sim_engine() if name == TORCH_SIM else OWN_ENGINE
 
 
 class TorchSimSteps:

@@ -533,6 +533,7 @@ def _settings(plan: Plan) -> dict[str, str]:
             f"{number_text(HANN_WIDTH * THZ / window)} THz"
         ),
         "g(r) up to": f"{plan.reach:g} Å",
+        "Steps made by": plan.engine,
     }
     if plan.melt is not None:
         told["Melting"] = f"{plan.melt:g} K, {picoseconds(plan.n_melt)}"

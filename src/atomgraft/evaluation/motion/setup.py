@@ -8,6 +8,7 @@ from ase import Atoms
 from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.dynamics.mover import OWN
 from atomgraft.evaluation.motion.record import SUITE
 from atomgraft.evaluation.motion.spec import MotionOptions
 from atomgraft.evaluation.moving import FS_PER_PS, fitting_timestep
@@ -84,6 +85,8 @@ class Plan:
         Velocities in a window of the autocorrelation; even.
     reach
         Å, where radial distributions end.
+    engine
+        What makes the steps.
     """
 
     system: System
@@ -98,6 +101,7 @@ class Plan:
     sample_every: int
     n_window: int
     reach: float
+    engine: str = OWN
 
     def steps_of_runs(self) -> list[int]:
         """Return how many steps each run makes, if it does not fail."""
@@ -210,6 +214,7 @@ def plan_of(
         sample_every=sample,
         n_window=n_window,
         reach=_reach(options, atoms),
+        engine=options.engine,
     )
 
 

@@ -4,15 +4,12 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from atomgraft.evaluation.suite import SuiteOptions
-from atomgraft.evaluation.survival.spec import MOST_ATOMS, Kelvin, Picoseconds
+from atomgraft.evaluation.moving_options import Kelvin, MovingOptions, Picoseconds
 
 
-class MotionOptions(SuiteOptions):
+class MotionOptions(MovingOptions):
     """What is put in motion, how long, and what it is compared with."""
 
-    structure: str = ""
-    """A file of the crystal; empty: the one that most training frames are of."""
     reference: str = ""
     """What models are compared with: a model (a name, a file, or ``base``), or a
     trajectory such as ``aimd.extxyz``; empty: the base."""
@@ -34,14 +31,6 @@ class MotionOptions(SuiteOptions):
     """Length of the run in which it is measured, ps."""
     window: Picoseconds = 2.0
     """Of the velocity autocorrelation, ps: sets the resolution of frequencies."""
-    timestep: Annotated[float, Field(gt=0, le=10)] | None = None
-    """fs; none: 2, with light elements 1, with hydrogen 0.5."""
-    replicas: int = Field(default=5, ge=5, le=1000)
-    """Seeds at each temperature."""
-    atoms: Annotated[int, Field(gt=0, le=MOST_ATOMS)] = 64
-    """Of the supercell, at least."""
-    supercell: tuple[Annotated[int, Field(gt=0, le=50)], ...] = ()
-    """Repetitions of the structure, one number or three; wins over `atoms`."""
     r_max: Annotated[float, Field(gt=0.5, le=50)] | None = None
     """Å, where g(r) ends, no more than half of the cell's height; none: 6 Å or that."""
 

@@ -47,6 +47,7 @@ class MotionSuite(AbstractSuite):
     Options = MotionOptions
 
     def __init__(self, subject: Subject, options: SuiteOptions) -> None:
+        from atomgraft.dynamics.torch_sim import engine_named
         from atomgraft.evaluation.motion.setup import plan_of
         from atomgraft.evaluation.motion.trajectory import (
             conversion_of,
@@ -58,6 +59,7 @@ class MotionSuite(AbstractSuite):
         from atomgraft.lattice.forces import require_known
 
         self.options = own = cast("MotionOptions", options)
+        engine_named(own.engine)  # refused before anything is computed
         has_trajectory = is_trajectory(own.reference)
         if not has_trajectory:
             refuse_options_of_frames(own)

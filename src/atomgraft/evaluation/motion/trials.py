@@ -23,6 +23,7 @@ from atomgraft.dynamics.replicas import (
     places_of,
 )
 from atomgraft.dynamics.runs import Schedule, run
+from atomgraft.dynamics.torch_sim import engine_named
 from atomgraft.evaluation.motion.record import SUITE
 from atomgraft.evaluation.motion.sampler import Guard, Sampler
 from atomgraft.evaluation.motion.setup import (
@@ -256,7 +257,12 @@ class _Run:
             save_every=save,
         )
         return run(
-            BatchedMover(replicas, self.potential, timestep=self.plan.timestep),
+            BatchedMover(
+                replicas,
+                self.potential,
+                timestep=self.plan.timestep,
+                engine=engine_named(self.plan.engine),
+            ),
             schedule,
             observer=observer,
             recording=self._recording(name),
@@ -266,6 +272,7 @@ class _Run:
     def _recording(self, name: str) -> Recording | None:
         if self.folder is None:
             return None
+        # the recording adds the engine
         pins: dict[str, Any] = {
             "model": self.potential.weights_hash(),
             "crystal": structures_fingerprint([self.plan.system.atoms]),
@@ -273,7 +280,7 @@ class _Run:
             "plan": {
                 field.name: getattr(self.plan, field.name)
                 for field in dataclasses.fields(self.plan)
-                if field.name not in {"system", "conditions"}
+                if field.name not in {"system", "conditions", "engine"}
             },
             "conditions": [dataclasses.astuple(one) for one in self.plan.conditions],
         }

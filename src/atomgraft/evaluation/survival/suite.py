@@ -42,14 +42,13 @@ class SurvivalSuite(AbstractSuite):
     Options = SurvivalOptions
 
     def __init__(self, subject: Subject, options: SuiteOptions) -> None:
-        from atomgraft.dynamics.torch_sim import TORCH_SIM, require_torch_sim
+        from atomgraft.dynamics.torch_sim import engine_named
         from atomgraft.evaluation.moving import crystal_of, frames_of, named_reference
         from atomgraft.evaluation.survival.setup import plan_of
         from atomgraft.lattice.forces import require_known
 
         self.options = cast("SurvivalOptions", options)
-        if self.options.engine == TORCH_SIM:
-            require_torch_sim()
+        engine_named(self.options.engine)  # refused before anything is computed
         self.frames = frames_of(subject, SUITE)
         crystal = crystal_of(self.options.structure, self.frames, SUITE)
         self.plan = plan_of(self.options, crystal)

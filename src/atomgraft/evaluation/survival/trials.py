@@ -11,11 +11,11 @@ from jaxtyping import Float, Int
 from atomgraft.core.progress import Count
 from atomgraft.core.seeding import derived_seed
 from atomgraft.data.labels import structures_fingerprint
-from atomgraft.dynamics.mover import OWN, OWN_ENGINE, BatchedMover
+from atomgraft.dynamics.mover import OWN, BatchedMover
 from atomgraft.dynamics.recording import Recording
 from atomgraft.dynamics.replicas import Replica, heated
 from atomgraft.dynamics.runs import Schedule, run
-from atomgraft.dynamics.torch_sim import TORCH_SIM, torch_sim_engine
+from atomgraft.dynamics.torch_sim import engine_named
 from atomgraft.evaluation.moving import FS_PER_PS
 from atomgraft.evaluation.survival.watcher import BROKEN, DONE, FINE, Watcher
 from atomgraft.evaluation.systems import System, features
@@ -151,7 +151,7 @@ def run_trial(
         Called with steps done and steps in all.
     """
     replicas = plan.replicas(seed)
-    engine = torch_sim_engine() if plan.engine == TORCH_SIM else OWN_ENGINE
+    engine = engine_named(plan.engine)
     mover = BatchedMover(replicas, potential, timestep=plan.timestep, engine=engine)
     watcher = Watcher(
         plan.system,
