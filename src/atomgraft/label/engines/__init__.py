@@ -1,0 +1,1 @@
+"""Engines: what labels structures and moves atoms, each behind one seam."""

@@ -1,0 +1,45 @@
+"""Run a command that ends with whoever started it, however that one ended.
+
+This file is run as a script, ``python -I leash.py FOLDER COMMAND...``, and imports the
+standard library alone. Its standard input is a pipe that its starter holds open. When
+the pipe is closed, the command is killed and the folder is removed, so that a killed
+worker leaves neither a process nor files behind.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+
+
+def main(folder: str, *command: str) -> int:
+    """Run a command in a folder, and return its exit code.
+
+    Parameters
+    ----------
+    folder
+        Where it runs; removed when the starter is gone.
+    command
+        The program and its arguments.
+    """
+    process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL)
+    is_left = threading.Event()
+
+    def watch() -> None:
+        os.read(0, 1)  # returns when the pipe is closed; sys.stdin has a lock
+        is_left.set()
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    code = process.wait()
+    if is_left.is_set():
+        watcher.join()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]) % 256)
