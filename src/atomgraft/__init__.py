@@ -1,13 +1,14 @@
 """Graft a pretrained atomistic model onto your material, and prove that it took.
 
 What a notebook needs is here, loaded when it is first asked for: `load`, `adapt`,
-`open`, `phonons`, `diffusivity`, and what they return.
+`open`, `phonons`, `diffusivity`, `label`, and what they return.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from atomgraft.label.labelling.notebook import Labels, label
     from atomgraft.phonons.notebook import Phonons, phonons
     from atomgraft.run.notebook import Base, Proof, Run, adapt, load
     from atomgraft.run.notebook import open_run as open  # noqa: F401 - __all__ would hide Python's own
@@ -18,11 +19,13 @@ __version__ = "0.1.0"
 __all__ = [
     "Base",
     "Diffusivity",
+    "Labels",
     "Phonons",
     "Proof",
     "Run",
     "adapt",
     "diffusivity",
+    "label",
     "load",
     "phonons",
 ]
@@ -30,16 +33,18 @@ __all__ = [
 _PLACES = {
     "Base": "run.notebook:Base",
     "Diffusivity": "transport.diffusivity.notebook:Diffusivity",
+    "Labels": "label.labelling.notebook:Labels",
     "Phonons": "phonons.notebook:Phonons",
     "Proof": "run.notebook:Proof",
     "Run": "run.notebook:Run",
     "adapt": "run.notebook:adapt",
     "diffusivity": "transport.diffusivity.notebook:diffusivity",
+    "label": "label:",
     "load": "run.notebook:load",
     "open": "run.notebook:open_run",
     "phonons": "phonons:",
 }
-"""Where each name is; `phonons` is a package that can be called."""
+"""Where each name is; `phonons` and `label` are packages that can be called."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for

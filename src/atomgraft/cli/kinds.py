@@ -67,6 +67,9 @@ KINDS: Mapping[str, Kind] = {
     "select": Kind(
         "label", "SelectSpec", "SELECTION", "select POSCAR --model MODEL --spec FILE"
     ),
+    "label": Kind(
+        "label.labelling", "LabelSpec", "LABELS", "label --engine ENGINE --spec FILE"
+    ),
     "phonons": Kind(
         "phonons", "PhononSpec", "PHONONS", "phonons POSCAR --model MODEL --spec FILE"
     ),
@@ -123,7 +126,7 @@ def kind_at(folder: Path) -> Kind:
     if is_folder(folder):
         raise BadInputError(
             f"{folder} holds no result of atomgraft.",
-            "Expected the output folder of adapt, compare, phonons, select, "
+            "Expected the output folder of adapt, compare, phonons, select, label, "
             "stabilise, diffusivity or campaign with a result.",
             "Check the path; if the command was stopped, run it again.",
         )

@@ -33,6 +33,10 @@ OWN = {
         "atomgraft.label.command",
         "Propose structures to label, choose a subset, write them with DFT inputs.",
     ),
+    "label": Verb(
+        "atomgraft.label.labelling.command",
+        "Run an engine over structures: energies and forces, or trajectories of MD.",
+    ),
     "plan": Verb(
         "atomgraft.run.commands.plan",
         "Dry run: show what adapt would train, with time and memory estimates.",

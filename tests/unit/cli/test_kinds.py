@@ -13,6 +13,7 @@ from tests.comparisons import comparison_of, table_of
 from tests.diffusivities import lithium
 from tests.example_phonons import make_phonons
 from tests.example_result import make_result
+from tests.labellings import labelling_of
 from tests.phonon_campaigns import make_campaign
 from tests.selections import selection_of
 from tests.trees import perovskite
@@ -22,6 +23,7 @@ RESULTS = {
     "compare": lambda: comparison_of(table_of()),
     "campaign": make_campaign,
     "select": selection_of,
+    "label": labelling_of,
     "phonons": make_phonons,
     "stabilise": perovskite,
     "diffusivity": lithium,

@@ -1,0 +1,1 @@
+"""The verb `label`: engines run over structures, as jobs that resume."""

@@ -1,0 +1,177 @@
+"""Structures to compute, from files and folders; what cannot be used is counted."""
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.reading import plain_name
+from atomgraft.core.storage import is_folder
+from atomgraft.data.geometry import check_crystal, check_geometry
+from atomgraft.data.sources import Source, parse_source
+from atomgraft.data.structure_files import read_frames
+
+WHOLE = 1e-3
+"""Distance from full occupancy that is rounding."""
+
+_STRANGE = re.compile(r"[^\w.+-]+")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Material:
+    """One structure.
+
+    Parameters
+    ----------
+    name
+        Unique, and the name of a file.
+    file
+        Its name, with the frame where there are several.
+    atoms
+        Numbers, positions and cell alone.
+    reason
+        Why it cannot be used; none if it can.
+    """
+
+    name: str
+    file: str
+    atoms: Atoms
+    reason: str | None = None
+
+
+def read_materials(sources: Sequence[str]) -> list[Material]:
+    """Read the structures of files and folders.
+
+    Parameters
+    ----------
+    sources
+        Files, with ``@START:STOP`` for some of their frames, and folders. A file of a
+        folder that cannot be read is left out with its reason; one that was named
+        itself is refused.
+
+    Raises
+    ------
+    BadInputError
+        A named file cannot be read, or there is no structure at all.
+    """
+    found: list[Material] = []
+    for source in sources:
+        if is_folder(Path(source)):
+            found += _of_folder(Path(source))
+        else:
+            found += _of_file(parse_source(source))
+    if not found:
+        raise BadInputError(
+            f"{', '.join(sources)} holds no structures.",
+            "Expected at least one file of a structure.",
+            "Check the path.",
+        )
+    return _with_unique_names(found)
+
+
+def _of_folder(folder: Path) -> Iterator[Material]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        try:
+            yield from _of_file(parse_source(path))
+        except BadInputError as error:
+            name = plain_name(path)
+            yield Material(
+                name=_name(path), file=name, atoms=Atoms(), reason=error.came
+            )
+
+
+def _of_file(source: Source) -> Iterator[Material]:
+    frames = read_frames(source.path, source.frames)
+    for i, one in enumerate(frames):
+        number = f"-{i}" if len(frames) > 1 else ""
+        atoms = Atoms(one.numbers, one.positions, cell=one.cell, pbc=one.pbc)
+        place = f"{source.path}{f'@{i}' if number else ''}"
+        yield Material(
+            name=_name(source.path) + number,
+            file=f"{source.path.name}{f'@{i}' if number else ''}",
+            atoms=atoms,
+            reason=disorder_in(one) or _broken(atoms, place),
+        )
+
+
+def _broken(atoms: Atoms, place: str) -> str | None:
+    try:
+        (check_crystal if atoms.pbc.all() else check_geometry)(atoms, place)
+    except BadInputError as error:
+        return error.came
+    return None
+
+
+def disorder_in(atoms: Atoms) -> str | None:
+    """Return why a structure as ASE read it from CIF is no ordered one, or none.
+
+    ASE puts the first element of a shared site there as a whole.
+
+    Examples
+    --------
+    >>> disorder_in(Atoms("LiO", info={"occupancy": {"0": {"Li": 0.5}}}))
+    'it has partial occupancies'
+    """
+    occupancy = atoms.info.get("occupancy", {})
+    for site in occupancy.values():
+        if len(site) > 1 or not np.isclose(sum(site.values()), 1.0, atol=WHOLE):
+            return "it has partial occupancies"
+    return None
+
+
+def _name(path: Path) -> str:
+    name = plain_name(path)
+    stem = name.rpartition(".")[0] if "." in name.strip(".") else name
+    return _STRANGE.sub("-", stem).strip("-") or "structure"
+
+
+def _with_unique_names(materials: Sequence[Material]) -> list[Material]:
+    counts = Counter(one.name.casefold() for one in materials)
+    seen: Counter[str] = Counter()
+    found: list[Material] = []
+    for one in materials:
+        key = one.name.casefold()
+        name = one.name
+        if counts[key] > 1:
+            seen[key] += 1
+            name = f"{one.name}-{seen[key]}"
+        found.append(dataclasses.replace(one, name=name))
+    return found
+
+
+def repeats_for(atoms: Atoms, n_atoms: int) -> tuple[int, int, int]:
+    """Return repeats that give at least so many atoms, in a compact supercell.
+
+    The shortest of the three heights is repeated, one step after the other; open
+    directions never.
+
+    Parameters
+    ----------
+    atoms
+        The structure.
+    n_atoms
+        At least.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> repeats_for(bulk("MgO", "rocksalt", a=4.2, cubic=True), 200)
+    (3, 3, 3)
+    """
+    repeats = np.ones(3, dtype=int)
+    if not atoms.pbc.any():
+        return 1, 1, 1
+    cell = atoms.cell.complete().array
+    heights = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    heights[~atoms.pbc] = np.inf
+    while len(atoms) * repeats.prod() < n_atoms:
+        repeats[np.argmin(heights * repeats)] += 1
+    x, y, z = repeats.tolist()
+    return x, y, z
