@@ -20,6 +20,7 @@ SMALL = {
     "MESH": "2",
     "PROPOSALS": "1",
     "CELLS": "1",
+    "MD_TIME": "0.1",
 }
 """In place of 7net-0 and of the numbers that one would use."""
 

@@ -18,6 +18,7 @@ from atomgraft.data.label_keys import (
     STRESS_ORDERS,
     STRESS_UNITS,
 )
+from atomgraft.label.labelling.spec import parse_label_spec
 from atomgraft.records.scores import Score
 from atomgraft.run.contract import Contract, Cost, Terms
 from atomgraft.run.record import RunResult
@@ -95,6 +96,7 @@ def test_an_invented_option_is_noticed():
 def test_run_files_are_valid(block):
     document = yaml.safe_load(block.code)
     parse = parse_compare_spec if "test" in document else parse_spec
+    parse = parse_label_spec if "engine" in document else parse
     parse(document, block.name)
 
 
