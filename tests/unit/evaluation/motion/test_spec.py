@@ -6,9 +6,12 @@ from ase.build import bulk
 from pydantic import ValidationError
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.dynamics.mover import OWN_ENGINE
+from atomgraft.evaluation.motion import trials
 from atomgraft.evaluation.motion.setup import plan_of
 from atomgraft.evaluation.motion.spec import MotionOptions
 from atomgraft.evaluation.motion.trajectory import is_trajectory
+from atomgraft.models.pair import PRESETS
 
 SILICON = bulk("Si", cubic=True)
 
@@ -82,3 +85,21 @@ def test_all_steps_are_counted():
     steps = plan.steps_of_runs()
     assert len(steps) == 5 + 5 * 4
     assert sum(steps) == 5 * (plan.n_melt + 4 * (plan.n_settle + plan.n_steps))
+
+
+def test_the_engine_that_was_named_makes_the_steps(monkeypatch):
+    """Without it: it is named, and its steps are those of our own."""
+    named = []
+
+    def engine_named(name):
+        named.append(name)
+        return OWN_ENGINE
+
+    monkeypatch.setattr(trials, "engine_named", engine_named)
+    options = MotionOptions(
+        time=0.1, window=0.05, settle=0.02, supercell=(1,), engine="torch-sim"
+    )
+    plan = plan_of(options, SILICON)
+    [found] = trials.run_trial(PRESETS["pair:sw-si"](), plan, seed=0)
+    assert found.seeds == (0, 1, 2, 3, 4)
+    assert named == ["torch-sim"] * 2, "settling and measuring"
