@@ -117,6 +117,8 @@ QUICK = (
     ("stored/stabilise.json", "report stored/stabilise.json"),
     ("stored/select.json", "report stored/select.json"),
     ("stored/diffusivity.json", "report stored/diffusivity.json"),
+    ("stored/distil.json", "report stored/distil.json"),
+    ("stored/screen.json", "report stored/screen.json"),
 )
 """A file to damage and a command that reads it; a few hundredths of a second each."""
 

@@ -169,7 +169,8 @@ def table(document: dict) -> str:
         "# Germanium in molecular dynamics: survival by number of germanium frames",
         "",
         f"Made by `python benchmarks/elements/hot_md.py`. Langevin dynamics, {TIME:g}"
-        f" ps in steps of {TIMESTEP:g} fs, {REPLICAS} replicas of each draw of the training frames. Restricted mean"
+        f" ps in steps of {TIMESTEP:g} fs, {REPLICAS} replicas of each draw of the"
+        " training frames. Restricted mean"
         " survival time over all replicas with its 95 % interval. Replicas of one draw"
         " share a model: intervals and p values are those of these models. The"
         " reference was trained from silicon with both scales on all frames of the"

@@ -15,11 +15,14 @@ from atomgraft.run.page.beside import pair_text
 from atomgraft.run.page.document import write_page
 from atomgraft.stabilise import page as stabilise_page
 from atomgraft.transport.diffusivity import page as diffusivity_page
+from atomgraft.transport.distil import page as distil_page
+from atomgraft.transport.screening import page as screening_page
 from tests.comparisons import comparison_of, failed, table_of
 from tests.diffusivities import lithium
 from tests.example_phonons import LEGS, make_phonons, make_unstable
 from tests.example_result import make_failed, make_result, make_unproved, with_phonons
 from tests.phonon_campaigns import make_campaign
+from tests.predictors import barriers, screened
 from tests.selections import selection_of
 from tests.trees import perovskite
 
@@ -57,7 +60,16 @@ MAKERS = {
 
 PHONON_MAKERS = {"phonons": make_phonons, "unstable": make_unstable}
 
-OTHERS = ("beside", "comparison", "selection", "campaign", "stabilise", "diffusivity")
+OTHERS = (
+    "beside",
+    "comparison",
+    "selection",
+    "campaign",
+    "stabilise",
+    "diffusivity",
+    "distil",
+    "screen",
+)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +112,10 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     written["stabilise"] = stabilise_page.write_page(place, perovskite())
     place = tmp_path_factory.mktemp("diffusivity")
     written["diffusivity"] = diffusivity_page.write_page(place, lithium())
+    place = tmp_path_factory.mktemp("distil")
+    written["distil"] = distil_page.write_page(place, barriers())
+    place = tmp_path_factory.mktemp("screen")
+    written["screen"] = screening_page.write_page(place, screened())
     return written
 
 

@@ -20,9 +20,14 @@ from atomgraft.stabilise.tree import headline as tree_headline
 from atomgraft.stabilise.tree import notices_of
 from atomgraft.transport.diffusivity import page as diffusivity_page
 from atomgraft.transport.diffusivity.record import DIFFUSIVITY, DIFFUSIVITY_VERSION
+from atomgraft.transport.distil import page as distil_page
+from atomgraft.transport.distil.record import DISTIL, DISTIL_VERSION
+from atomgraft.transport.screening import page as screening_page
+from atomgraft.transport.screening.record import SCREEN, SCREEN_VERSION
 from tests.comparisons import session
 from tests.diffusivities import lithium
 from tests.phonon_campaigns import BASE_ERRORS, LORA_ERRORS, make_campaign
+from tests.predictors import barriers, screened
 from tests.selections import selection_of
 from tests.trees import perovskite
 
@@ -79,6 +84,26 @@ KINDS = {
         DIFFUSIVITY.write,
         diffusivity_page.write_page,
         lithium,
+    ),
+    "distil": Kind(
+        DISTIL.file,
+        "schema_version",
+        DISTIL_VERSION,
+        DISTIL.is_at,
+        DISTIL.read,
+        DISTIL.write,
+        distil_page.write_page,
+        barriers,
+    ),
+    "screen": Kind(
+        SCREEN.file,
+        "schema_version",
+        SCREEN_VERSION,
+        SCREEN.is_at,
+        SCREEN.read,
+        SCREEN.write,
+        screening_page.write_page,
+        screened,
     ),
     "select": Kind(
         SELECTION.file,

@@ -13,7 +13,7 @@ def command(
         str,
         typer.Argument(
             help="Kind of study: run (for adapt), compare, campaign, select, "
-            "phonons or stabilise."
+            "phonons, stabilise, diffusivity, distil or screen."
         ),
     ],
     out: Annotated[

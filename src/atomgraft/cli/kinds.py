@@ -85,6 +85,8 @@ KINDS: Mapping[str, Kind] = {
         "DIFFUSIVITY",
         "diffusivity TRAJECTORY --mobile Li --temperature 600 --spec FILE",
     ),
+    "distil": Kind("transport.distil", "DistilSpec", "DISTIL", "distil --spec FILE"),
+    "screen": Kind("transport.screening", "ScreenSpec", "SCREEN", "screen --spec FILE"),
 }
 """By the names of their verbs; `run` is what `adapt` and `prove` make."""
 
@@ -127,7 +129,7 @@ def kind_at(folder: Path) -> Kind:
         raise BadInputError(
             f"{folder} holds no result of atomgraft.",
             "Expected the output folder of adapt, compare, phonons, select, label, "
-            "stabilise, diffusivity or campaign with a result.",
+            "stabilise, diffusivity, distil, screen or campaign with a result.",
             "Check the path; if the command was stopped, run it again.",
         )
     return KINDS["run"]

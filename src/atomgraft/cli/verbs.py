@@ -70,6 +70,14 @@ OWN = {
         "atomgraft.phonons.campaign.command",
         "Run phonons for many materials, with or without fine-tuning; resumable.",
     ),
+    "distil": Verb(
+        "atomgraft.transport.distil.command",
+        "Learn a transport property from known materials; write predictor and page.",
+    ),
+    "screen": Verb(
+        "atomgraft.transport.screening.command",
+        "Predict a transport property of many structures; write the ranked list.",
+    ),
     "report": Verb(
         "atomgraft.cli.report",
         "Write an HTML page again from its JSON file, without torch or the model.",

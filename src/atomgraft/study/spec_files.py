@@ -30,9 +30,15 @@ EXAMPLES: dict[str, Any] = {
     "models": ["7net-0"],
     "files": ["run.extxyz"],
     "mobile": ["Li"],
+    "DistilSpec.mobile": "Li",
     "temperature": [600.0],
+    "materials": ["known.csv"],
+    "target": "conductivity",
+    "structures": ["cifs"],
+    "predictor": "distil-conductivity",
 }
-"""What stands in a starting file for keys without a default."""
+"""What stands in a starting file for keys without a default; of one spec where it is
+named."""
 
 
 def starting_text(spec: type[BaseModel], use: str) -> str:
@@ -48,12 +54,12 @@ def starting_text(spec: type[BaseModel], use: str) -> str:
     use
         The command that reads it.
     """
-    needed = [
-        name
+    needed = {
+        name: EXAMPLES.get(f"{spec.__name__}.{name}", EXAMPLES.get(name))
         for name, field in spec.model_fields.items()
         if field.is_required() and name in EXAMPLES
-    ]
-    filled = spec.model_validate({name: EXAMPLES[name] for name in needed})
+    }
+    filled = spec.model_validate(needed)
     head = (
         f"Read by: {use}",
         'Lines like "#key: value" show defaults; remove the "#" to change one.',

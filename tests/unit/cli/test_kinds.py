@@ -15,6 +15,7 @@ from tests.example_phonons import make_phonons
 from tests.example_result import make_result
 from tests.labellings import labelling_of
 from tests.phonon_campaigns import make_campaign
+from tests.predictors import barriers, screened
 from tests.selections import selection_of
 from tests.trees import perovskite
 
@@ -27,6 +28,8 @@ RESULTS = {
     "phonons": make_phonons,
     "stabilise": perovskite,
     "diffusivity": lithium,
+    "distil": barriers,
+    "screen": screened,
 }
 
 

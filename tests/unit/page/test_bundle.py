@@ -12,6 +12,7 @@ from tests.diffusivities import lithium
 from tests.example_phonons import make_phonons, make_unstable
 from tests.example_result import make_result, with_phonons
 from tests.phonon_campaigns import make_campaign
+from tests.predictors import barriers, screened
 from tests.selections import selection_of
 from tests.trees import perovskite
 
@@ -26,6 +27,8 @@ RESULTS = {
     "campaign": lambda: make_campaign(details=(make_phonons(),)),
     "stabilise": perovskite,
     "diffusivity": lithium,
+    "distil": barriers,
+    "screen": screened,
 }
 
 

@@ -1,0 +1,1 @@
+"""The verb ``distil``: a predictor of a transport property from known materials."""

@@ -1,0 +1,153 @@
+"""The blocks of features, and the table of materials by features."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.progress import Progress
+from atomgraft.core.registry import unknown
+from atomgraft.transport.features import composition, pathways, sites
+from atomgraft.transport.materials import Material
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Block:
+    """Features that are computed together.
+
+    Parameters
+    ----------
+    columns
+        Their names.
+    compute
+        From a material to their values; NaN where they cannot be known.
+    summary
+        For people.
+    """
+
+    columns: tuple[str, ...]
+    compute: Callable[[Material], Float[np.ndarray, " features"]]
+    summary: str
+
+
+BLOCKS: Mapping[str, Block] = {
+    "composition": Block(
+        columns=composition.COMPOSITION,
+        compute=composition.composition,
+        summary="properties of the elements, weighted by their amounts",
+    ),
+    "lattice": Block(
+        columns=composition.LATTICE,
+        compute=composition.lattice,
+        summary="cell and space group",
+    ),
+    "packing": Block(
+        columns=composition.PACKING,
+        compute=composition.packing,
+        summary="how densely ions are packed",
+    ),
+    "sites": Block(
+        columns=sites.BULK,
+        compute=sites.bulk,
+        summary="distances, clearance and bond valence where mobile ions are",
+    ),
+    "pathways": Block(
+        columns=pathways.PATHWAYS,
+        compute=pathways.pathways,
+        summary="how wide the ways through the framework are",
+    ),
+    "hop": Block(
+        columns=sites.HOP,
+        compute=sites.hop,
+        summary="distances, clearance and bond valence along a given hop",
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FeatureTable:
+    """Materials by features.
+
+    Parameters
+    ----------
+    rows
+        One for each material; NaN where a feature cannot be known.
+    columns
+        Names of the features.
+    blocks
+        Columns of each block.
+    """
+
+    rows: Float[np.ndarray, "materials features"]
+    columns: tuple[str, ...]
+    blocks: Mapping[str, slice]
+
+    def of(self, names: Sequence[str]) -> "FeatureTable":
+        """Return the columns of some blocks.
+
+        Raises
+        ------
+        BadInputError
+            There is no such block.
+        """
+        if missing := [one for one in names if one not in self.blocks]:
+            raise unknown("block of features", missing[0], [*self.blocks])
+        parts = [self.rows[:, self.blocks[one]] for one in names]
+        columns = [self.columns[self.blocks[one]] for one in names]
+        return FeatureTable(
+            rows=np.concatenate(parts, axis=1),
+            columns=tuple(one for part in columns for one in part),
+            blocks=_slices(
+                {one: len(part) for one, part in zip(names, columns, strict=True)}
+            ),
+        )
+
+
+def describe(
+    materials: Sequence[Material],
+    names: Sequence[str],
+    *,
+    progress: Progress | None = None,
+) -> FeatureTable:
+    """Compute features of materials.
+
+    Parameters
+    ----------
+    materials
+        Rows of the table.
+    names
+        Blocks of features.
+    progress
+        Called with what is done, materials done and materials in all.
+
+    Raises
+    ------
+    BadInputError
+        There is no such block, or no material.
+    """
+    if not materials:
+        raise BadInputError(
+            "There are no materials.", "Expected at least one.", "Check the input."
+        )
+    if missing := [one for one in names if one not in BLOCKS]:
+        raise unknown("block of features", missing[0], [*BLOCKS])
+    rows = []
+    for index, one in enumerate(materials):
+        rows.append(np.concatenate([BLOCKS[name].compute(one) for name in names]))
+        if progress is not None:
+            progress("features", index + 1, len(materials))
+    return FeatureTable(
+        rows=np.array(rows),
+        columns=tuple(one for name in names for one in BLOCKS[name].columns),
+        blocks=_slices({name: len(BLOCKS[name].columns) for name in names}),
+    )
+
+
+def _slices(sizes: Mapping[str, int]) -> dict[str, slice]:
+    ends = np.cumsum([*sizes.values()]).tolist()
+    return {
+        name: slice(end - size, end)
+        for (name, size), end in zip(sizes.items(), ends, strict=True)
+    }

@@ -1,0 +1,1 @@
+"""Methods that predict a property of a material from numbers that describe it."""

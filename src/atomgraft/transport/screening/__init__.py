@@ -1,0 +1,1 @@
+"""The verb ``screen``: predictions for many structures, ranked."""

@@ -1,0 +1,71 @@
+"""atomgraft screen: predictions for many structures, ranked."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atomgraft.study.options import Json, SpecFile
+
+NAME = "screen"
+
+
+def command(
+    ctx: typer.Context,
+    structures: Annotated[
+        list[str] | None,
+        typer.Argument(help="Files or folders: CIF, POSCAR, extended XYZ, ASE db."),
+    ] = None,
+    predictor: Annotated[
+        str | None, typer.Option(help="Folder made by atomgraft distil.")
+    ] = None,
+    mobile: Annotated[
+        str,
+        typer.Option(help="Symbol of the ion that moves; default: the predictor's."),
+    ] = "",
+    best: Annotated[
+        str, typer.Option(help="Which predictions come first: highest or lowest.")
+    ] = "highest",
+    representatives: Annotated[
+        int,
+        typer.Option(help="Ordered structures for one with partial occupancies."),
+    ] = 3,
+    max_atoms: Annotated[int, typer.Option(help="Atoms of such a structure.")] = 400,
+    seed: Annotated[int, typer.Option(help="Of their drawing.")] = 0,
+    out: Annotated[
+        Path, typer.Option(help="Output folder; features are kept there.")
+    ] = Path("screen"),
+    spec_file: SpecFile = None,
+    as_json: Json = False,
+) -> None:
+    """Predict a transport property of many structures; write the ranked list."""
+    from atomgraft.phonons.spec import checked_spec
+    from atomgraft.study.screen import calm, console, print_json, stage_screen
+    from atomgraft.study.spec_files import with_file
+    from atomgraft.transport.extra import require_transport
+    from atomgraft.transport.screening.page import write_page
+    from atomgraft.transport.screening.screen import print_record
+    from atomgraft.transport.screening.spec import ScreenSpec
+
+    require_transport("atomgraft screen", "sklearn", "pymatgen")
+    from atomgraft.transport.screening.work import screen as screened
+
+    given = {
+        "structures": structures or [],
+        "predictor": predictor,
+        "mobile": mobile,
+        "best": best,
+        "representatives": representatives,
+        "max_atoms": max_atoms,
+        "seed": seed,
+    }
+    named = {key: value for key, value in given.items() if value is not None}
+    spec = checked_spec(ScreenSpec, NAME, with_file(spec_file, ctx, named))
+    terminal = console(quiet=as_json)
+    with calm(), stage_screen(terminal) as show:
+        result = screened(spec, out, progress=show)
+    page = write_page(out, result)
+    print_record(terminal, result)
+    terminal.print(f"\nPage: {page}\nList: {out / 'screen.csv'}", markup=False)
+    if as_json:
+        print_json(result.model_dump_json(indent=1))
