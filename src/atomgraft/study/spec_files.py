@@ -36,6 +36,7 @@ EXAMPLES: dict[str, Any] = {
     "target": "conductivity",
     "structures": ["cifs"],
     "predictor": "distil-conductivity",
+    "engine": "pmmcs",
 }
 """What stands in a starting file for keys without a default; of one spec where it is
 named."""

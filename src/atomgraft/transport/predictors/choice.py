@@ -125,13 +125,21 @@ def fit(
         Of methods that draw numbers.
     """
     table = _seen(method, examples.table)
-    ready = preparation(method, len(examples)).fit(table.rows)
+    ready = _prepared(method, table.rows)
     model = _solved(
         method, ready.transform(table.rows), examples, settings, scale, seed
     )
     return Fitted(
         method=method, settings=settings, scale=scale, ready=ready, model=model
     )
+
+
+def _prepared(method: Method, rows: Float[np.ndarray, "rows features"]) -> Any:  # noqa: ANN401 - of scikit-learn
+    """Return what features go through, fitted."""
+    with warnings.catch_warnings():
+        # a feature that no material of a fold has is zero afterwards
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
+        return preparation(method, len(rows)).fit(rows)
 
 
 def _solved(
@@ -215,7 +223,7 @@ def choose(
     for train, held in folds(examples.groups, N_INNER, seed):
         part, rest = examples.take(train), examples.take(held)
         rows, other = (_seen(method, one.table).rows for one in (part, rest))
-        ready = preparation(method, len(part)).fit(rows)
+        ready = _prepared(method, rows)
         rows, other = ready.transform(rows), ready.transform(other)
         for k, settings in enumerate(method.candidates):
             model = _solved(method, rows, part, settings, scale, seed)
