@@ -23,7 +23,7 @@ from starts import RESULTS
 
 RESULT = RESULTS / "element_unseen.json"
 
-SIZES = (0, 1, 2, 5, 10, 20)
+SIZES = (0, 1, 2, 5, 10)
 N_DRAWS = 5
 STEPS, BATCH, RATE = 300, 2, 1e-3
 KEPT, LOST = "its own germanium", "silicon in place of germanium"
