@@ -27,8 +27,10 @@ from ase.io import write
 RESULTS = Path(__file__).parent.parent / "results"
 N_IMAGES = 5
 BULK = ("composition", "packing", "sites", "pathways")
+MODEL = "7net-0"
 SETTINGS = {
     "hop given": (*BULK, "hop"),
+    "hop given, model": (*BULK, "hop", "invariants", "hop invariants"),
     "bulk only": BULK,
     "composition only": ("composition",),
 }
@@ -42,6 +44,11 @@ def records(name: str) -> list[dict]:
     if not path.is_file():
         sys.exit(f"No data at {path}: set ATOMGRAFT_DATA.")
     return json.loads(gzip.decompress(path.read_bytes()))
+
+
+def slug(setting: str) -> str:
+    """Return the name of a folder."""
+    return setting.replace(", ", "-").replace(" ", "-")
 
 
 def frame(record: dict, part: str) -> Atoms:
@@ -91,8 +98,9 @@ def run(out: Path) -> None:
                 unit="eV",
                 scale=scale,
                 features=blocks,
+                model=MODEL if "invariants" in blocks else "",
                 folds=5,
-                out=out / f"{setting.replace(' ', '-')}-{scale}",
+                out=out / f"{slug(setting)}-{scale}",
             )
 
 
@@ -112,8 +120,7 @@ def table(out: Path) -> None:
     kept = {}
     for setting in SETTINGS:
         found = {
-            scale: DISTIL.read(out / f"{setting.replace(' ', '-')}-{scale}")
-            for scale in SCALES
+            scale: DISTIL.read(out / f"{slug(setting)}-{scale}") for scale in SCALES
         }
         errors = {scale: one.methods[0].validation.mean for scale, one in found.items()}
         best = min(errors, key=errors.__getitem__)

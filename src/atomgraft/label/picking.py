@@ -17,24 +17,19 @@ are at each distance, smoothly.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, get_args
 
 import numpy as np
-import torch
 from ase import Atoms
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.progress import Progress, told
 from atomgraft.models.base import AbstractPotential
-from atomgraft.models.graph import Graph, find_neighbours, make_graph
-from atomgraft.models.prediction import (
-    batches_by_atoms,
-    interaction_energies,
-    predict_structures,
-)
+from atomgraft.models.graph import find_neighbours
+from atomgraft.models.prediction import predict_structures
+from atomgraft.models.readout_features import AtomFeatures, readout_features
 
 Rule = Literal["distance", "disagreement", "both", "random"]
 
@@ -230,16 +225,11 @@ def disagreement_of(
     return np.array(found)
 
 
-MAX_ATOMS = 256
-"""Atoms that are described together."""
-
 N_SHELLS = 24
 """Distances at which neighbours are counted where the model has no features."""
 
 READOUT = "the input features of the model's readout"
 SHELLS = "numbers of neighbours by distance, because the model has no readout features"
-
-AtomFeatures = Float[np.ndarray, "atoms features"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -293,7 +283,7 @@ def describe(
     elements = sorted({int(Z) for atoms in structures for Z in atoms.numbers})
     directions = potential.readout_directions()
     features = (
-        _readout_features(potential, directions, structures)
+        readout_features(potential, directions, structures)
         if directions
         else _shell_features(potential, elements, structures)
     )
@@ -369,53 +359,6 @@ def principal_plane(
     total = float((sizes**2).sum()) or 1.0
     shares = [float(one) for one in (*(sizes[:n] ** 2 / total), 0.0)]
     return points, (shares[0], shares[1])
-
-
-def _readout_features(
-    potential: AbstractPotential,
-    directions: Mapping[str, Tensor],
-    structures: Sequence[Atoms],
-) -> Iterator[AtomFeatures]:
-    """Differentiate each atom's energy in the coefficients of the readout.
-
-    Only the readout lies between the two, so that an atom costs next to nothing.
-    """
-    for group in batches_by_atoms(structures, MAX_ATOMS):
-        graph = _graph(potential, group)
-        some = next(iter(directions.values()))
-        c = some.new_zeros(len(some)).requires_grad_()
-        with torch.enable_grad():
-            energies = _atom_energies(potential, directions, c, graph)
-        gradients = [
-            torch.autograd.grad(one, c, retain_graph=True)[0] for one in energies
-        ]
-        sizes = [len(atoms) for atoms in group]
-        for rows in torch.stack(gradients).split(sizes):
-            yield rows.double().cpu().numpy()
-
-
-def _atom_energies(
-    potential: AbstractPotential,
-    directions: Mapping[str, Tensor],
-    c: Tensor,
-    graph: Graph,
-) -> Tensor:
-    """Return atom energies as a function of c alone: no other weight is tracked."""
-    weights = {
-        name: value.detach() for name, value in potential.module.named_parameters()
-    }
-    for name, one in directions.items():
-        weights[name] = weights[name] + torch.tensordot(c, one, dims=1)
-    return interaction_energies(potential, graph, weights)
-
-
-def _graph(potential: AbstractPotential, group: Sequence[Atoms]) -> Graph:
-    return make_graph(
-        group,
-        [find_neighbours(atoms, potential.cutoff) for atoms in group],
-        dtype=potential.dtype,
-        device=potential.device,
-    )
 
 
 def _shell_features(

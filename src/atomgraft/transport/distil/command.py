@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from atomgraft.study.options import Json, SpecFile
+from atomgraft.study.options import (
+    Json,
+    SpecFile,
+    TrustFiles,
+    TrustNamed,
+    trust_of,
+)
 
 NAME = "distil"
 
@@ -46,6 +52,10 @@ def command(
     structures: Annotated[
         str, typer.Option(help="Structure of a row of a table: 'cifs/{ID}.cif'.")
     ] = "",
+    model: Annotated[
+        str,
+        typer.Option(help="Potential whose features of ions are added: 7net-0 ..."),
+    ] = "",
     method: Annotated[
         list[str] | None,
         typer.Option(help="Method beside the controls (repeatable). Default: all."),
@@ -56,6 +66,8 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Output folder; default: distil-TARGET.")
     ] = None,
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
     spec_file: SpecFile = None,
     as_json: Json = False,
 ) -> None:
@@ -80,6 +92,7 @@ def command(
         "decades": decades,
         "group": group or [],
         "structures": structures,
+        "model": model,
         "methods": method or [],
         "folds": folds,
         "seeds": seeds,
@@ -89,10 +102,11 @@ def command(
     spec = checked_spec(
         DistilSpec, NAME, with_file(spec_file, ctx, named, methods="method")
     )
+    allowed = trust_of(trust, trust_file, [spec.model] if spec.model else [])
     screen = console(quiet=as_json)
     folder = out or folder_of(spec)
     with calm(), stage_screen(screen) as show:
-        result = distil(spec, folder, progress=show)
+        result = distil(spec, folder, trust=allowed, progress=show)
     page = write_page(folder, result)
     print_record(screen, result)
     screen.print(f"\nPage: {page}", markup=False)

@@ -51,6 +51,9 @@ class DistilSpec(BaseModel):
     """Of such a structure."""
     features: tuple[str, ...] = ()
     """Blocks of features; none takes all that the materials allow."""
+    model: str = ""
+    """Name or file of a potential, or folder of a run, whose features of ions are
+    added; none leaves them out."""
     methods: tuple[str, ...] = ()
     """Compared beside the controls; none takes all."""
     folds: Annotated[int, Field(ge=2, le=100)] = 10

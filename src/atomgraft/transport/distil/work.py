@@ -18,7 +18,9 @@ from atomgraft.core.progress import Progress
 from atomgraft.core.provenance import now
 from atomgraft.core.registry import unknown
 from atomgraft.core.storage import is_file, write_atomically
+from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.metrics.intervals import mean_interval
+from atomgraft.run.inputs import load_base
 from atomgraft.study.sessions import Clock, provenance
 from atomgraft.transport.distil.materials import Collection, collected, groups_of
 from atomgraft.transport.distil.record import (
@@ -31,7 +33,8 @@ from atomgraft.transport.distil.record import (
 )
 from atomgraft.transport.distil.spec import DistilSpec
 from atomgraft.transport.distil.wording import headline, notices
-from atomgraft.transport.features.table import BLOCKS, FeatureTable, describe
+from atomgraft.transport.features.invariants import Invariants
+from atomgraft.transport.features.table import FeatureTable, blocks_with, describe
 from atomgraft.transport.predictors.choice import (
     Examples,
     Fitted,
@@ -67,7 +70,11 @@ class Told:
 
 
 def distil(
-    spec: DistilSpec, folder: Path, *, progress: Progress | None = None
+    spec: DistilSpec,
+    folder: Path,
+    *,
+    trust: Trust = NO_TRUST,
+    progress: Progress | None = None,
 ) -> DistilResult:
     """Compare methods on materials, choose one, and store it fitted to all of them.
 
@@ -79,6 +86,8 @@ def distil(
         What is asked.
     folder
         Of result and predictor.
+    trust
+        Which checkpoints may run code.
     progress
         Called with what is done, steps done and steps in all.
 
@@ -98,7 +107,8 @@ def distil(
         collected(spec.test, spec) if spec.test else Collection(known=(), left_out={})
     )
     _refuse_known_tests(train, test)
-    table = _table(spec, train, test, progress)
+    model = Invariants(load_base(spec.model, trust=trust)) if spec.model else None
+    table = _table(spec, train, test, model, progress)
     examples, asked = _examples(train, test, table)
     _refuse_no_scale(spec, examples)
     methods = _methods(spec, table)
@@ -113,7 +123,7 @@ def distil(
             told[result.chosen].fitted,
             examples,
             seed=spec.seed,
-            about=_about(result, train),
+            about=_about(result, train) | _origin(spec, model),
         )
         result = result.model_copy(
             update={"provenance": (provenance("distil", clock, CPU, "float64"),)}
@@ -133,6 +143,13 @@ def _about(result: DistilResult, train: Collection) -> dict[str, object]:
         "half_widths": result.half_widths,
         "headline": result.headline,
     }
+
+
+def _origin(spec: DistilSpec, model: Invariants | None) -> dict[str, object]:
+    """Return which model the features are of."""
+    if model is None:
+        return {}
+    return {"model": spec.model, "model_hash": model.potential.weights_hash()}
 
 
 def _finished(folder: Path, identity: str) -> DistilResult | None:
@@ -199,6 +216,7 @@ def _table(
     spec: DistilSpec,
     train: Collection,
     test: Collection,
+    model: Invariants | None,
     progress: Progress | None,
 ) -> FeatureTable:
     """Return features of training materials, then test materials.
@@ -206,8 +224,9 @@ def _table(
     Blocks that no training material has are left out.
     """
     materials = [one.material for one in (*train.known, *test.known)]
-    names = spec.features or tuple(BLOCKS)
-    found = describe(materials, names, progress=progress)
+    blocks = blocks_with(model)
+    names = spec.features or tuple(blocks)
+    found = describe(materials, names, model=model, progress=progress)
     n_train = len(train.known)
     there = [
         name
@@ -218,7 +237,7 @@ def _table(
         absent = next(one for one in names if one not in there)
         raise BadInputError(
             f"No material has features of the block {absent!r}.",
-            f"{absent} needs {BLOCKS[absent].summary}.",
+            f"{absent} is {blocks[absent].summary}.",
             "Leave it out of features, or add what it needs.",
         )
     return found.of(there)

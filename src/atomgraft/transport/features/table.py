@@ -1,6 +1,7 @@
 """The blocks of features, and the table of materials by features."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.progress import Progress
 from atomgraft.core.registry import unknown
 from atomgraft.transport.features import composition, pathways, sites
+from atomgraft.transport.features.invariants import BULK, HOP, Invariants
 from atomgraft.transport.materials import Material
 
 
@@ -66,6 +68,13 @@ BLOCKS: Mapping[str, Block] = {
 }
 
 
+SUMMARIES = {
+    BULK: "what a model sees around mobile ions",
+    HOP: "what a model sees along a given hop, and its energies there",
+}
+"""Of the blocks of a model."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FeatureTable:
     """Materials by features.
@@ -105,10 +114,28 @@ class FeatureTable:
         )
 
 
+def blocks_with(model: Invariants | None) -> Mapping[str, Block]:
+    """Return all blocks: those of a model among them, where there is one."""
+    if model is None:
+        return BLOCKS
+    return {
+        **BLOCKS,
+        **{
+            name: Block(
+                columns=columns,
+                compute=functools.partial(model.of, name=name),
+                summary=SUMMARIES[name],
+            )
+            for name, columns in model.columns.items()
+        },
+    }
+
+
 def describe(
     materials: Sequence[Material],
     names: Sequence[str],
     *,
+    model: Invariants | None = None,
     progress: Progress | None = None,
 ) -> FeatureTable:
     """Compute features of materials.
@@ -119,6 +146,8 @@ def describe(
         Rows of the table.
     names
         Blocks of features.
+    model
+        Whose features are among them.
     progress
         Called with what is done, materials done and materials in all.
 
@@ -131,17 +160,18 @@ def describe(
         raise BadInputError(
             "There are no materials.", "Expected at least one.", "Check the input."
         )
-    if missing := [one for one in names if one not in BLOCKS]:
-        raise unknown("block of features", missing[0], [*BLOCKS])
+    blocks = blocks_with(model)
+    if missing := [one for one in names if one not in blocks]:
+        raise unknown("block of features", missing[0], [*blocks])
     rows = []
     for index, one in enumerate(materials):
-        rows.append(np.concatenate([BLOCKS[name].compute(one) for name in names]))
+        rows.append(np.concatenate([blocks[name].compute(one) for name in names]))
         if progress is not None:
             progress("features", index + 1, len(materials))
     return FeatureTable(
         rows=np.array(rows),
-        columns=tuple(one for name in names for one in BLOCKS[name].columns),
-        blocks=_slices({name: len(BLOCKS[name].columns) for name in names}),
+        columns=tuple(one for name in names for one in blocks[name].columns),
+        blocks=_slices({name: len(blocks[name].columns) for name in names}),
     )
 
 

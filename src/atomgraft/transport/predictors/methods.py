@@ -122,7 +122,7 @@ KERNELS = tuple(
         "kind": kind,
         "length": length,
         "ridge": ridge,
-        "weights": {"hop": hop},
+        "weights": {"hop": hop, "hop invariants": hop},
     }
     for kind, lengths in (("laplace", (2.0, 6.0)), ("gauss", (1.5, 4.0)))
     for length in lengths

@@ -47,6 +47,10 @@ class PredictorCard(Record):
     """Ions of the examples."""
     elements: tuple[str, ...]
     """Of the examples."""
+    model: str = ""
+    """Of which some features are; empty: none."""
+    model_hash: str = ""
+    """Of its weights."""
     columns: dict[str, tuple[str, ...]]
     """Names of the features of each block."""
     half_widths: tuple[float, float]

@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from atomgraft.study.options import Json, SpecFile
+from atomgraft.study.options import (
+    Json,
+    SpecFile,
+    TrustFiles,
+    TrustNamed,
+    trust_of,
+)
 
 NAME = "screen"
 
@@ -35,6 +41,8 @@ def command(
     out: Annotated[
         Path, typer.Option(help="Output folder; features are kept there.")
     ] = Path("screen"),
+    trust: TrustNamed = False,
+    trust_file: TrustFiles = None,
     spec_file: SpecFile = None,
     as_json: Json = False,
 ) -> None:
@@ -61,9 +69,10 @@ def command(
     }
     named = {key: value for key, value in given.items() if value is not None}
     spec = checked_spec(ScreenSpec, NAME, with_file(spec_file, ctx, named))
+    allowed = trust_of(trust, trust_file, [])
     terminal = console(quiet=as_json)
     with calm(), stage_screen(terminal) as show:
-        result = screened(spec, out, progress=show)
+        result = screened(spec, out, trust=allowed, progress=show)
     page = write_page(out, result)
     print_record(terminal, result)
     terminal.print(f"\nPage: {page}\nList: {out / 'screen.csv'}", markup=False)

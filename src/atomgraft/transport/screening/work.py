@@ -16,12 +16,15 @@ from atomgraft.core.outputs import examine, held
 from atomgraft.core.progress import Progress
 from atomgraft.core.provenance import fingerprint, now
 from atomgraft.core.storage import write_atomically
+from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.disorder.average import AverageStructure
 from atomgraft.data.disorder.ordering import ordered
 from atomgraft.data.structure_streams import Exclusions, Named, structures_of
+from atomgraft.run.inputs import load_base
 from atomgraft.study.sessions import Clock, provenance
 from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.features.elements import PROPERTIES, properties
+from atomgraft.transport.features.invariants import Invariants
 from atomgraft.transport.features.table import FeatureTable, describe
 from atomgraft.transport.materials import Material
 from atomgraft.transport.predictors.stored import Predictor, load_predictor
@@ -74,7 +77,11 @@ class Described(NamedTuple):
 
 
 def screen(
-    spec: ScreenSpec, folder: Path, *, progress: Progress | None = None
+    spec: ScreenSpec,
+    folder: Path,
+    *,
+    trust: Trust = NO_TRUST,
+    progress: Progress | None = None,
 ) -> ScreenResult:
     """Predict a property of many structures, and rank them.
 
@@ -87,6 +94,8 @@ def screen(
         What is asked.
     folder
         Of the result and of features.
+    trust
+        Which checkpoints may run code.
     progress
         Called with what is done, and how many structures.
 
@@ -100,11 +109,12 @@ def screen(
     predictor = load_predictor(Path(spec.predictor))
     ion = _ion(spec, predictor)
     _refuse_hops(predictor)
+    model = _model(predictor, trust)
     left_out = Exclusions()
     stream = structures_of(spec.structures, left_out)
     with held(folder, "screen", inputs=(*spec.structures, spec.predictor)):
         cache = FeatureCache(folder / CACHE)
-        work = _Describer(spec, ion, predictor, cache, left_out)
+        work = _Describer(spec, ion, predictor, model, cache, left_out)
         rows: list[Ranked] = []
         n_known = 0
         for batch in _batches(work.all(stream)):
@@ -142,13 +152,34 @@ def _ion(spec: ScreenSpec, predictor: Predictor) -> str:
 
 
 def _refuse_hops(predictor: Predictor) -> None:
-    if "hop" in predictor.card.columns:
+    if {"hop", "hop invariants"} & set(predictor.card.columns):
         raise BadInputError(
             "The predictor needs a given hop for each structure.",
             "Expected a predictor of whole structures.",
             "Make one without hops: a file with features: [composition, packing, "
             "sites, pathways] for atomgraft distil --spec FILE",
         )
+
+
+def _model(predictor: Predictor, trust: Trust) -> Invariants | None:
+    """Return the model whose features the predictor knows.
+
+    Raises
+    ------
+    BadInputError
+        It has other weights than where the predictor was made.
+    """
+    card = predictor.card
+    if not card.model:
+        return None
+    potential = load_base(card.model, trust=trust)
+    if potential.weights_hash() != card.model_hash:
+        raise BadInputError(
+            f"{card.model} has other weights than where the predictor was made.",
+            "Expected the same model.",
+            "Name the predictor that was made with it, or make it again.",
+        )
+    return Invariants(potential)
 
 
 class _Describer:
@@ -159,12 +190,15 @@ class _Describer:
         spec: ScreenSpec,
         ion: str,
         predictor: Predictor,
+        model: Invariants | None,
         cache: FeatureCache,
         left_out: Exclusions,
     ) -> None:
         self.spec, self.ion, self.cache, self.left_out = spec, ion, cache, left_out
+        self.model = model
         self.blocks = [*predictor.card.columns]
         about = [ion, spec.representatives, spec.max_atoms, spec.seed]
+        about.append(predictor.card.model_hash)
         self.about = json.dumps([*about, predictor.card.columns])
 
     def all(self, stream: Iterator[Named]) -> Iterator[Described]:
@@ -203,7 +237,7 @@ class _Describer:
             return None
         try:
             material = material_of(name, structure, found.structures, self.ion)
-            return describe([material], self.blocks).rows[0]
+            return describe([material], self.blocks, model=self.model).rows[0]
         except (BadInputError, ArithmeticError, ValueError) as error:
             self.left_out.add(NO_FEATURES, name, reason_of(error))
             return None
