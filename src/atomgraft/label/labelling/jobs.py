@@ -1,6 +1,7 @@
 """One job: a structure that is labelled, or a run of molecular dynamics."""
 
 import dataclasses
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,21 +97,31 @@ def do_job(folder: Path, payload: Document) -> Document:
         found = _label(engine, atoms, folder, told, clock)
     else:
         found = _move(engine, atoms, folder, told, log)
-    seconds = clock.seconds
-    log(f"done in {seconds:.1f} s")
-    return {**found, "seconds": seconds, **_provenance(engine)}
+    seconds, cpu = clock.seconds, clock.cpu_seconds
+    log(f"done in {seconds:.1f} s, {cpu:.1f} s of CPU time")
+    times = {"seconds": seconds, "cpu_seconds": cpu}
+    return {**found, **times, **_provenance(engine)}
 
 
 class Clock:
-    """Measures wall time from when it is made, s."""
+    """Measures time from when it is made, s."""
 
     def __init__(self) -> None:
-        self._started = time.perf_counter()
+        self._started, self._used = time.perf_counter(), self._cpu()
 
     @property
     def seconds(self) -> float:
-        """Until now."""
+        """On the wall."""
         return time.perf_counter() - self._started
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of this process, and of those that it has started and that have ended."""
+        return self._cpu() - self._used
+
+    @staticmethod
+    def _cpu() -> float:
+        return sum(os.times()[:4])
 
 
 def _provenance(engine: AbstractEngine) -> dict[str, str]:

@@ -35,7 +35,7 @@ def _number(value: float | None) -> str:
 
 NAME: Column = ("Structure", True, lambda one: one.material)
 STATUS: Column = ("Status", True, lambda one: one.status)
-SECONDS: Column = ("Time, s", False, lambda one: _number(one.seconds))
+SECONDS: Column = ("CPU, s", False, lambda one: _number(one.cpu_seconds))
 ATOMS: Column = ("Atoms", False, lambda one: str(one.n_atoms or MISSING))
 
 OF_RUNS: tuple[Column, ...] = (
@@ -87,12 +87,13 @@ def sentences(result: LabelResult) -> tuple[str, ...]:
 
 
 def _cost(result: LabelResult) -> str:
-    seconds = [one.seconds for one in result.jobs if one.seconds is not None]
+    times = [one.cpu_seconds for one in result.jobs]
+    seconds = [one for one in times if one is not None]
     if not seconds:
         return ""
     return (
-        f"All jobs took {duration_text(sum(seconds))}, half of them at most "
-        f"{number_text(statistics.median(seconds))} s."
+        f"All jobs took {duration_text(sum(seconds))} of CPU time, half of them at "
+        f"most {number_text(statistics.median(seconds))} s."
     )
 
 

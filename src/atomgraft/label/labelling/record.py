@@ -54,6 +54,8 @@ class JobRecord(Record):
     """The trajectory, or the labelled structure."""
     seconds: float | None = None
     """Wall time of the engine."""
+    cpu_seconds: float | None = None
+    """CPU time of the engine, its processes included."""
     n_atoms: int | None = None
     """That moved, or were labelled."""
     temperature: float | None = None
