@@ -188,7 +188,7 @@ def _settings(result: DistilResult) -> Facts:
     chosen = ", ".join(f"{key} {value}" for key, value in best.settings.items())
     return Facts(
         pairs=(
-            ("Property", with_unit(result.target, result)),
+            ("Property", ", ".join(one for one in (result.target, result.unit) if one)),
             ("Ions that move", ", ".join(result.mobile)),
             ("Features", f"{result.n_features}: {', '.join(result.blocks)}"),
             ("Known as upper limits", counted(result.n_limits, "material")),
