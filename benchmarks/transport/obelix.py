@@ -133,20 +133,24 @@ def table(out: Path) -> None:
         "",
         "Made by `python benchmarks/transport/obelix.py`. Measured conductivities at"
         " room temperature, mean absolute errors of the decimal logarithm with 95 %"
-        " intervals over groups: rows of one paper or of one formula stay together. Methods are"
+        " intervals over groups: rows of one paper or of one formula stay together."
+        " Methods are"
         " chosen in validation; the test rows are those of the data set.",
     ]
     kept = {}
     for name in SETTINGS:
         result = DISTIL.read(out / slug(name))
         n_test = sum(one.is_test for one in result.predictions)
+        about = (
+            f"{result.n_materials} rows in {result.n_groups} groups, {n_test} test"
+            f" rows, {len(result.left_out)} left out, {len(result.bare)} described by"
+            " formula although a file is there."
+        )
         lines += [
             "",
             f"## {name.capitalize()}",
             "",
-            f"{result.n_materials} rows in {result.n_groups} groups, {n_test} test"
-            f" rows, {len(result.left_out)} left out, {len(result.bare)} by formula"
-            f" although a file is there. {result.headline}",
+            f"{about} {result.headline}",
             "",
             "| " + " | ".join(columns_of(result)) + " |",
             "|" + "---|" * len(columns_of(result)),
