@@ -145,6 +145,10 @@ def read() -> dict:
 NAMES = {"base": "reference", "adapted": TRANSFERRED, "scratch": FRESH}
 
 
+Runs = tuple[np.ndarray, np.ndarray]
+"""Times, ps, and whether they are failures."""
+
+
 def endings(document: dict, n_atoms: int, n: int, T: float, model: str) -> list[dict]:
     """Return how all replicas of all draws ended."""
     return [
@@ -159,59 +163,81 @@ def endings(document: dict, n_atoms: int, n: int, T: float, model: str) -> list[
     ]
 
 
+def runs_of(rows: list[dict]) -> Runs:
+    """Return times, and whether they are failures."""
+    times = np.array([one["time"] for one in rows], dtype=float)
+    return times, np.array([bool(one["reason"]) for one in rows], dtype=bool)
+
+
+def conditions(document: dict) -> list[tuple[int, int, float]]:
+    """Return atoms, frames and temperature of every condition that has runs."""
+    return [
+        (n_atoms, n, T)
+        for n_atoms in ATOMS
+        for n in SIZES
+        for T in TEMPERATURES
+        if endings(document, n_atoms, n, T, "adapted")
+    ]
+
+
 def table(document: dict) -> str:
     """Return the table of all cells, Markdown."""
-    from collections import Counter
-
-    from atomgraft.metrics.survival import log_rank, restricted_mean
-
+    horizon = document["cells"][0]["details"]["horizon"]
     lines = [
         "# Germanium in molecular dynamics: survival by number of germanium frames",
         "",
         f"Made by `python benchmarks/elements/hot_md.py`. Langevin dynamics, {TIME:g}"
         f" ps in steps of {TIMESTEP:g} fs, {REPLICAS} replicas of each draw of the"
-        " training frames. Restricted mean"
-        " survival time over all replicas with its 95 % interval. Replicas of one draw"
-        " share a model: intervals and p values are those of these models. The"
-        " reference was trained from silicon with both scales on all frames of the"
-        " pool.",
+        f" training frames; times are whole windows, {horizon:g} ps at most. Mean:"
+        " restricted mean survival time over all replicas with its 95 % interval."
+        " Replicas of one draw share a model: intervals and p values are those of these"
+        " models. The reference was trained from silicon with both scales on all frames"
+        " of the pool; its own runs set the limits. Ratio: to the mean of fresh"
+        " weights; at least so large where models outlive the run.",
         "",
-        "| atoms | frames | K | model | survived | mean, ps | log-rank p | failures |",
-        "|---|---|---|---|---|---|---|---|",
+        "| atoms | frames | K | model | draws | survived | mean, ps | ratio |"
+        " log-rank p | failures |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for n_atoms in ATOMS:
-        for n in SIZES:
-            for T in TEMPERATURES:
-                found = {name: endings(document, n_atoms, n, T, name) for name in NAMES}
-                if not any(found.values()):
-                    continue
-                times = {
-                    name: np.array([one["time"] for one in rows])
-                    for name, rows in found.items()
-                }
-                failed = {
-                    name: np.array([bool(one["reason"]) for one in rows])
-                    for name, rows in found.items()
-                }
-                p = log_rank(
-                    times["adapted"],
-                    failed["adapted"],
-                    times["scratch"],
-                    failed["scratch"],
-                )
-                for name, rows in found.items():
-                    mean = restricted_mean(times[name], failed[name], TIME)
-                    ends = mean.interval
-                    spread = f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else ""
-                    why = Counter(one["reason"] for one in rows if one["reason"])
-                    said = ", ".join(f"{count} {one}" for one, count in why.items())
-                    n_alive = sum(not one["reason"] for one in rows)
-                    chance = f"{p:.2g}" if name == "adapted" else ""
-                    lines.append(
-                        f"| {n_atoms} | {n} | {T:g} | {NAMES[name]} | {n_alive} of"
-                        f" {len(rows)} | {mean.value:.2f}{spread} | {chance} | {said} |"
-                    )
+    for n_atoms, n, T in conditions(document):
+        found = {name: endings(document, n_atoms, n, T, name) for name in NAMES}
+        lines += [row(found, name, (n_atoms, n, T), horizon) for name in NAMES]
     return "\n".join([*lines, ""])
+
+
+def row(
+    found: dict[str, list[dict]],
+    name: str,
+    condition: tuple[int, int, float],
+    horizon: float,
+) -> str:
+    """Return one line of the table; the ratio is that to fresh weights."""
+    from collections import Counter
+
+    from atomgraft.metrics.survival import log_rank, restricted_mean
+
+    runs = {key: runs_of(rows) for key, rows in found.items()}
+    means = {key: restricted_mean(*one, horizon) for key, one in runs.items()}
+    ends = means[name].interval
+    spread = f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else ""
+    p = ratio = None
+    if name == "adapted":
+        p = log_rank(runs["adapted"], runs["scratch"])
+        if runs["scratch"][1].any():
+            ratio = means["adapted"].value / means["scratch"].value
+    why = Counter(one["reason"] for one in found[name] if one["reason"])
+    n_alive = int((~runs[name][1]).sum())
+    cells = (
+        *(f"{one:g}" for one in condition),
+        NAMES[name],
+        str(len(found[name]) // REPLICAS),
+        f"{n_alive} of {len(found[name])}",
+        f"{means[name].value:.2f}{spread}",
+        "" if ratio is None else f"{ratio:.1f}",
+        "" if p is None else f"{p:.2g}",
+        ", ".join(f"{count} {one}" for one, count in why.items()),
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":
@@ -222,7 +248,10 @@ if __name__ == "__main__":
     parser.add_argument("--atoms", type=int, action="append")
     given = parser.parse_args()
     if given.verb == "table":
+        from survival_figure import figure
+
         RESULT.with_suffix(".md").write_text(table(read()))
+        RESULT.with_suffix(".svg").write_text(figure(read()))
     else:
         bench = Bench(SETTINGS["ge"])
         if given.verb == "reference":
