@@ -101,7 +101,10 @@ class Regression:
             error=float(error),
             intercept=float(intercept),
             first=first,
-            p_linear=float(stats.chi2.sf(chi2, len(times) - 2)),
+            p_linear=min(
+                float(stats.chi2.sf(chi2, len(times) - 2)),
+                _p_bent(times, mean, covariance),
+            ),
             weights=weights,
             covariance=covariance,
         )
@@ -109,6 +112,9 @@ class Regression:
 
     def first_linear(self, earliest: int = 0) -> Line | None:
         """Return the line from the shortest window on from which the MSD is straight.
+
+        Where shorter windows were bent, what bent them may go on unseen. Windows begin
+        twice as late then, by which time an exponential rest has fallen to its square.
 
         Parameters
         ----------
@@ -120,11 +126,18 @@ class Regression:
         :
             None where the MSD is nowhere straight.
         """
-        for first in range(earliest, len(self.data.windows) - FEWEST_WINDOWS + 1):
+        n = len(self.data.windows) - FEWEST_WINDOWS
+        for first in range(earliest, n + 1):
             line = self.line(first)
             if line.p_linear > LINEAR_P and line.slope > 0:
-                return line
-        return None
+                break
+        else:
+            return None
+        if first == earliest:
+            return line
+        later = int(np.searchsorted(self.data.windows, 2 * self.data.windows[first]))
+        after = self.line(min(later, n))
+        return after if after.p_linear > LINEAR_P and after.slope > 0 else line
 
     def covariance(
         self, slope: float, intercept: float, first: int
@@ -217,6 +230,25 @@ def _least_squares(
     rest = (mean - slope * times - intercept) / scale
     chi2 = float(rest @ cho_solve(factor, rest))
     return slope, intercept, float(np.sqrt(inverse[0, 0])), weights[0], chi2
+
+
+def _p_bent(
+    times: Float[np.ndarray, " kept"],
+    mean: Float[np.ndarray, " kept"],
+    covariance: Float[np.ndarray, "kept kept"],
+) -> float:
+    """Return the probability of as large a part that falls as the inverse of time.
+
+    One number that bends short windows is seen earlier than any deviation at all.
+    """
+    scale = np.sqrt(np.diag(covariance))
+    inner = covariance / np.outer(scale, scale) + 1e-9 * np.eye(len(times))
+    design = np.stack([times, np.ones_like(times), times[0] / times], axis=1)
+    design /= scale[:, None]
+    solved = cho_solve(cho_factor(inner), design)
+    inverse = np.linalg.inv(design.T @ solved)
+    found = inverse @ solved.T @ (mean / scale)
+    return float(2 * stats.norm.sf(abs(found[2]) / np.sqrt(inverse[2, 2])))
 
 
 def slope_samples(

@@ -7,6 +7,7 @@ Brownian motion and for hops alike.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -173,6 +174,11 @@ def overlaps(windows: Int[np.ndarray, " windows"], n_frames: int) -> Overlaps:
     >>> overlaps(np.array([1]), 11).squares.tolist()
     [[0.1]]
     """
+    return _overlaps(tuple(windows.tolist()), n_frames)
+
+
+@functools.lru_cache(maxsize=16)  # one run is asked for each ion and axis
+def _overlaps(windows: tuple[int, ...], n_frames: int) -> Overlaps:
     k = len(windows)
     found = np.zeros((4, k, k))
     for i, n in enumerate(windows):

@@ -184,3 +184,31 @@ def test_names_with_brackets_are_text():
     assert shown(hostile).count(BRACKETS) == 2
     page = page_text(lithium(formula="<b>x</b>", headline="<b>x</b>"))
     assert "<b>x</b>" not in page
+
+
+def painted(part):
+    """Return a figure with real colours in place of names of the style sheet."""
+    if isinstance(part, dict):
+        return {key: painted(one) for key, one in part.items()}
+    if isinstance(part, list):
+        return [painted(one) for one in part]
+    return "#123456" if isinstance(part, str) and part.startswith("@") else part
+
+
+@pytest.mark.parametrize("draw", [msd_figure, posterior_figure, arrhenius_figure])
+def test_plotly_accepts_every_figure(draw):
+    from plotly.graph_objects import Figure as Reference
+
+    drawn = draw(lithium())
+    for plot in drawn.plots:
+        reference = Reference(painted(plot.figure))
+        assert len(reference.data) == len(plot.figure["data"])
+        assert plot.description
+
+
+def test_every_series_has_its_entry_in_the_legend():
+    for draw in (msd_figure, posterior_figure, arrhenius_figure):
+        drawn = draw(lithium())
+        keys = {one.key for one in drawn.legend} | {"slope"}
+        for plot in drawn.plots:
+            assert {one["meta"]["key"] for one in plot.figure["data"]} <= keys

@@ -107,6 +107,23 @@ def test_correlated_hops_start_the_line_later():
     assert line.slope == pytest.approx(6 * 0.01 * 9, abs=4 * line.error)
 
 
+def test_what_bends_the_msd_below_the_noise_does_not_bias_the_slope():
+    """Ions wander in cages for several frames: a rest that one walk does not show."""
+    truth, ratios = 6 * 0.01 * 9, []
+    for seed in range(30):
+        generator = np.random.default_rng((seed, 3))
+        rattle = generator.normal(size=(501, 32, 3))
+        for i in range(1, len(rattle)):
+            rattle[i] = 0.8 * rattle[i - 1] + 0.6 * rattle[i]
+        path = hops(501, 32, rate=0.01, seed=seed) + rattle
+        line = regression(path).first_linear()
+        if line is not None:
+            ratios.append((line.slope / truth - 1, line.relative_error))
+    assert len(ratios) >= 27
+    shift, error = np.array(ratios).T
+    assert abs(shift.mean()) < 0.5 * error.mean()
+
+
 def test_unlike_ions_widen_the_interval():
     slow, fast = brownian(300, 20, seed=6), 4 * brownian(300, 20, seed=7)
     line = regression(np.concatenate([slow, fast], axis=1)).line(0)
