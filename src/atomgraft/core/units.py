@@ -29,3 +29,6 @@ KJ_PER_MOL_IN_EV = KCAL_PER_MOL_IN_EV / 4.184
 
 EV_PER_A2_IN_J_PER_M2 = EV_PER_A3_IN_GPA / 10
 """1 eV/Å² in J/m²."""
+
+BOLTZMANN_EV = 8.617330337e-5
+"""Boltzmann constant, eV/K."""

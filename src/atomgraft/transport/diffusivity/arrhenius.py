@@ -7,8 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-BOLTZMANN_EV = 8.617333262e-5
-"""eV/K"""
+from atomgraft.core.units import BOLTZMANN_EV
 
 SCATTER_P = 0.05
 """The line's intervals are widened where points scatter more at this probability."""

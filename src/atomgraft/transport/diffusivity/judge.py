@@ -163,12 +163,12 @@ def _reason(
     """Return why there is no number; empty where there is one."""
     if exponent + Z95 * error < SMALLEST_EXPONENT:
         return (
-            f"the MSD grows as time to the power {exponent:.2f}: ions move in cages "
+            f"the MSD grows as time to the power {exponent:z.2f}: ions move in cages "
             "or hop back"
         )
     if exponent - Z95 * error > LARGEST_EXPONENT:
         return (
-            f"the MSD grows as time to the power {exponent:.2f}: faster than diffusion"
+            f"the MSD grows as time to the power {exponent:z.2f}: faster than diffusion"
         )
     if line is None:
         return "the MSD has no straight part within half the trajectory"

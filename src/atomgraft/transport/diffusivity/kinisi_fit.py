@@ -2,7 +2,8 @@
 
 kinisi (A. R. McCluskey and co-workers, doi:10.1021/acs.jctc.4c01249) takes the variance
 of the MSD as that of windows that do not overlap, and samples slope and intercept with
-the covariance that follows. Its intervals are wider than the scatter by a fifth.
+the covariance that follows. Its intervals are wider than the scatter: those of 95 %
+hold the diffusivity of random walks in 98 of 100 cases.
 """
 
 import importlib

@@ -1,7 +1,9 @@
 """What a result says in sentences, and its table."""
 
+import math
 from collections.abc import Sequence
 
+from atomgraft.core.units import BOLTZMANN_EV
 from atomgraft.page.blocks import Table
 from atomgraft.page.wording import MISSING, counted, number_text, range_text
 from atomgraft.transport.diffusivity.record import (
@@ -89,6 +91,7 @@ def notices_of(result: DiffusivityResult) -> tuple[str, ...]:
         *(text for at, ion in result.ions() for text in _ion_notices(at, ion)),
         *_conduction_notices(result),
         *_arrhenius_notices(result),
+        *_contradictions(result),
         *_size_notices(result),
     )
 
@@ -173,6 +176,25 @@ def _arrhenius_notices(result: DiffusivityResult) -> list[str]:
                 f"{min(one.temperatures):g} to {max(one.temperatures):g} K; the "
                 "interval assumes that the mechanism stays the same."
             )
+    return notices
+
+
+def _contradictions(result: DiffusivityResult) -> list[str]:
+    """Return at which temperatures a limit lies below the Arrhenius line."""
+    notices: list[str] = []
+    for line in result.arrhenius:
+        for at, ion in result.ions():
+            limit = ion.diffusivity.limit
+            if ion.element != line.element or limit is None:
+                continue
+            exponent = line.energy.median / (BOLTZMANN_EV * at.temperature)
+            there = 10**line.log10_prefactor.median * math.exp(-exponent)
+            if there > limit:
+                notices.append(
+                    f"At {at.temperature:g} K the Arrhenius line of {line.element} "
+                    f"gives {number_text(there)} cm²/s, above the upper limit of "
+                    f"{number_text(limit)}: it does not hold down to there."
+                )
     return notices
 
 

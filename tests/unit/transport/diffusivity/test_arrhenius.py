@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from atomgraft.transport.diffusivity.arrhenius import BOLTZMANN_EV, fit_arrhenius
+from atomgraft.core.units import BOLTZMANN_EV
+from atomgraft.transport.diffusivity.arrhenius import fit_arrhenius
 
 TEMPERATURES = [600.0, 800.0, 1000.0, 1200.0]
 N_SAMPLES = 4000

@@ -91,6 +91,7 @@ NOTICES = {
         lithium(trajectories=(trajectory(800.0, 1e-5, volume_change=2.5),)),
         "volume by up to 2.5 %",
     ),
+    "contradiction": (lithium(), "above the upper limit of 2.00 × 10⁻⁷: it does not"),
     "note": (
         lithium(trajectories=(trajectory(800.0, 1e-5, notes=("A note.",)),)),
         "A note.",
