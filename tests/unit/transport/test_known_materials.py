@@ -262,3 +262,10 @@ def test_groups_of_the_test_are_told_from_those_of_training(tmp_path):
     assert [one.is_test for one in result.predictions].count(True) == 1
     assert {one.test.n for one in result.methods} == {1}
     assert all(one.test.interval is None for one in result.methods)
+
+
+def test_a_method_that_is_a_control_already_stands_once_in_the_table(tmp_path):
+    result = work.distil(spec(many(tmp_path / "t.csv"), folds=3), tmp_path / "one")
+    names = {one.name for one in result.methods}
+    assert {"composition ridge", "composition trees", "kernel ridge"} <= names
+    assert not {"ridge", "trees"} & names

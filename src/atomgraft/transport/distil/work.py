@@ -42,7 +42,7 @@ from atomgraft.transport.predictors.choice import (
     misses,
     validated,
 )
-from atomgraft.transport.predictors.methods import METHODS, Method
+from atomgraft.transport.predictors.methods import FORMULA, METHODS, Method
 from atomgraft.transport.predictors.stored import save_predictor
 
 CPU = torch.device("cpu")
@@ -186,7 +186,20 @@ def _methods(spec: DistilSpec, table: FeatureTable) -> list[Method]:
         for one in METHODS.values()
         if (one.is_control or not spec.methods or one.name in spec.methods)
         and (one.blocks is None or set(one.blocks) & set(table.blocks))
+        and not _has_twin(one, table)
     ]
+
+
+def _has_twin(method: Method, table: FeatureTable) -> bool:
+    """Tell whether a control on the formula is the same method on these features."""
+    return (
+        method.blocks is None
+        and set(table.blocks) <= set(FORMULA)
+        and any(
+            one.blocks == FORMULA and one.make is method.make
+            for one in METHODS.values()
+        )
+    )
 
 
 def _refuse_known_tests(train: Collection, test: Collection) -> None:
