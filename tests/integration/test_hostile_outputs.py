@@ -9,6 +9,7 @@ from ase.build import bulk
 
 from atomgraft.cli import main
 from atomgraft.core.manifest import MANIFEST
+from tests.hopping import crystal as moving_ions
 from tests.integration.test_bad_input import run
 from tests.phonon_folders import BASE as SALT
 from tests.phonon_folders import CRYSTALS, write_calculation
@@ -29,12 +30,14 @@ FOLDER_VERBS = {
     "phonons": f"phonons salt.yaml --model {SALT} --mesh 2",
     "phonons of a run": "phonons POSCAR --model run --mesh 2 --supercell 1",
     "stabilise": f"stabilise POSCAR --model {SI} --depth 1 --supercell 1",
+    "diffusivity": "diffusivity ions.extxyz --mobile Li --temperature 800 --step 100",
+    "distil": "distil known.csv --target E --mobile Li --folds 4 --method ridge",
     "select": f"select POSCAR --model {SI} --count 1 --proposals 2 --kinds rattle",
     "select a pool": f"select POSCAR --model {SI} --pool data/train.extxyz --count 1",
 }
 """Commands that write a folder; --out comes last."""
 
-WITHOUT_FRESH = ("stabilise", "select")
+WITHOUT_FRESH = ("stabilise", "select", "diffusivity", "distil")
 
 FILE_VERBS = {
     "merge": "merge run --out",
@@ -98,6 +101,10 @@ def _fill(folder):
     ase.io.write("data/train.extxyz", frames[:4], format="extxyz")
     ase.io.write("data/test.extxyz", frames[4:], format="extxyz")
     ase.io.write("POSCAR", bulk("Si", a=5.43), format="vasp")
+    ase.io.write("ions.extxyz", moving_ions(60, n_ions=4, size=3), format="extxyz")
+    salts = enumerate(("LiF", "LiCl", "LiBr", "LiI", "Li2O", "Li2S"))
+    rows = "\n".join(f"m{k},{salt},{k}" for k, salt in salts)
+    Path("known.csv").write_text(f"name,composition,E\n{rows}\n")
     crystal, multiple = CRYSTALS["caesium"]
     write_calculation(folder / "salt.yaml", crystal, multiple)
     write_calculation(folder / "crystals" / "salt.yaml", crystal, multiple)
