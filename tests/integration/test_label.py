@@ -113,8 +113,8 @@ def test_structures_may_be_added_and_settings_may_not(tmp_path):
 
 def test_what_fails_is_kept_aside_and_the_rest_goes_on(tmp_path):
     out = tmp_path / "out"
-    more = {**MOTION, **QUICK, "timestep": 20, "every": 20, "cell": "fixed"}
-    more["temperatures"] = [1, 1e8]
+    more = {**MOTION, **QUICK, "timestep": 5, "every": 20, "cell": "fixed"}
+    more["temperatures"] = [1, 1e14]
     found = ag.label(bulk("Si"), MODEL, out=out, **more)
     cold, hot = found.result.jobs
     assert (cold.status, hot.status) == ("done", "failed")
