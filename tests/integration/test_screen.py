@@ -13,6 +13,7 @@ import atomgraft as ag
 from atomgraft.cli import main
 from atomgraft.core.errors import BadInputError
 from atomgraft.transport.features.cache import FeatureCache
+from atomgraft.transport.screening.record import SCREEN
 from atomgraft.transport.screening.work import formula_of
 
 pytest.importorskip("pymatgen", reason="needs the extra transport")
@@ -121,9 +122,31 @@ def test_features_are_computed_once(place, tmp_path, monkeypatch):
         "atomgraft.transport.screening.work.describe",
         lambda *_: pytest.fail("features were computed again"),
     )
-    again = screened(place, tmp_path / "out", best="lowest")
+    cache = str(tmp_path / "out" / "features")
+    again = screened(place, tmp_path / "again", best="lowest", cache=cache)
     assert again.result.n_from_cache == 5
     assert again.result.ranked == first.result.ranked[::-1]
+
+
+def test_the_same_question_is_asked_again_and_another_is_refused(place, tmp_path):
+    first = screened(place, tmp_path / "out")
+    again = screened(place, tmp_path / "out")
+    assert again.result.ranked == first.result.ranked
+    with pytest.raises(BadInputError, match="holds a list from other structures"):
+        screened(place, tmp_path / "out", best="lowest")
+    stored = SCREEN.read(tmp_path / "out")
+    assert stored.is_highest_best
+
+
+def test_several_processes_may_add_to_one_folder(tmp_path):
+    one, two = (FeatureCache(tmp_path / "features") for _ in range(2))
+    one.keep("a", np.arange(3.0))
+    two.keep("b", np.arange(4.0))
+    one.flush()
+    two.flush()
+    both = FeatureCache(tmp_path / "features")
+    assert len(both.get("a")) == 3
+    assert len(both.get("b")) == 4
 
 
 def test_a_damaged_file_of_features_is_computed_again(tmp_path):

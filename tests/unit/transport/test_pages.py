@@ -50,7 +50,8 @@ def test_the_headline_names_method_error_and_unit():
 
 
 def test_what_must_be_known_is_said():
-    said = " ".join(notices(barriers(bare={"m7": "sites overlap"})))
+    said = " ".join(notices(barriers(bare={"m7": "sites overlap"}, n_shared=3)))
+    assert "3 test materials of groups that are learned from" in said
     assert "1 material left out; m99: it has no Li." in said
     assert "1 material described by the formula alone; m7: sites overlap." in said
     assert "1 target known as upper limits only" in said

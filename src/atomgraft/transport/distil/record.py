@@ -68,6 +68,8 @@ class DistilResult(Record):
     """Ions that move."""
     n_materials: int
     n_groups: int
+    n_shared: int = 0
+    """Test materials of groups that are learned from."""
     n_limits: int
     """Materials of which only an upper limit is known."""
     left_out: dict[str, str]

@@ -64,6 +64,11 @@ def notices(result: DistilResult) -> tuple[str, ...]:
             f"There are {result.n_groups} groups only: errors on other groups are"
             " known badly."
         )
+    if result.n_shared:
+        found.append(
+            f"{counted(result.n_shared, 'test material')} of groups that are learned"
+            " from: the test is easier than other groups would be."
+        )
     test = [one for one in result.methods if one.test is not None]
     if test and (best := _best_on_test(test)).name != result.chosen:
         found.append(

@@ -335,6 +335,7 @@ def _result(
         mobile=tuple(sorted({one.material.mobile for one in train.known})),
         n_materials=len(examples),
         n_groups=len(np.unique(examples.groups)),
+        n_shared=int(np.isin(asked.groups, examples.groups).sum()),
         n_limits=int(examples.is_limit.sum()),
         left_out={**train.left_out, **test.left_out},
         bare={**train.bare, **test.bare},

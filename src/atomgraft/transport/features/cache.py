@@ -9,6 +9,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from atomgraft.core.provenance import fingerprint
 from atomgraft.core.storage import make_folder, write_atomically
 
 EACH = 256
@@ -41,10 +42,8 @@ class FeatureCache:
         self.folder = folder
         self._rows: dict[str, np.ndarray] = {}
         self._new: dict[str, np.ndarray] = {}
-        self._n_files = 0
         for path in sorted(folder.glob("*.safetensors")):
             self._rows |= _read(path)
-            self._n_files += 1
 
     def get(self, key: str) -> Float[np.ndarray, " features"] | None:
         """Return the row of a key; none where it was not computed."""
@@ -64,9 +63,10 @@ class FeatureCache:
         about = {"keys": json.dumps([*self._new]), "version": VERSION}
         # rows have one length each: predictors of one folder may differ
         arrays = {str(i): row for i, row in enumerate(self._new.values())}
-        path = self.folder / f"{self._n_files:06d}.safetensors"
+        # a name of its own: several processes may add to one folder
+        name = fingerprint(key.encode() for key in self._new)[:16]
+        path = self.folder / f"{name}.safetensors"
         write_atomically(path, save(arrays, metadata=about))
-        self._n_files += 1
         self._new = {}
 
 

@@ -38,9 +38,14 @@ def command(
     ] = 3,
     max_atoms: Annotated[int, typer.Option(help="Atoms of such a structure.")] = 400,
     seed: Annotated[int, typer.Option(help="Of their drawing.")] = 0,
-    out: Annotated[
-        Path, typer.Option(help="Output folder; features are kept there.")
-    ] = Path("screen"),
+    cache: Annotated[
+        str,
+        typer.Option(
+            help="Folder of computed features, shared by several screens; default: "
+            "within the output folder."
+        ),
+    ] = "",
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("screen"),
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
     spec_file: SpecFile = None,
@@ -66,6 +71,7 @@ def command(
         "representatives": representatives,
         "max_atoms": max_atoms,
         "seed": seed,
+        "cache": cache,
     }
     named = {key: value for key, value in given.items() if value is not None}
     spec = checked_spec(ScreenSpec, NAME, with_file(spec_file, ctx, named))

@@ -29,9 +29,12 @@ class ScreenSpec(BaseModel):
     """Of such a structure."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of the drawing."""
+    cache: str = ""
+    """Folder of computed features, which several screens may share; none takes one
+    within the output folder."""
 
     def identity(self) -> str:
         """Return a hash of everything that changes numbers, contents of files apart."""
-        document = self.model_dump(mode="json")
+        document = self.model_dump(mode="json", exclude={"cache"})
         named = {"structures": [identity_of(one) for one in self.structures]}
         return fingerprint([json.dumps(document | named, sort_keys=True).encode()])

@@ -15,7 +15,7 @@ from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.outputs import examine, held
 from atomgraft.core.progress import Progress
 from atomgraft.core.provenance import fingerprint, now
-from atomgraft.core.storage import write_atomically
+from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.disorder.average import AverageStructure
 from atomgraft.data.disorder.ordering import ordered
@@ -102,7 +102,8 @@ def screen(
     Raises
     ------
     BadInputError
-        A path does not exist, the predictor cannot be used, or no structure can.
+        A path does not exist, the predictor cannot be used, no structure can, or the
+        folder holds another list.
     """
     clock = Clock(started=now(), counter=time.perf_counter())
     examine(folder, "screen", inputs=(*spec.structures, spec.predictor))
@@ -110,10 +111,11 @@ def screen(
     ion = _ion(spec, predictor)
     _refuse_hops(predictor)
     model = _model(predictor, trust)
+    _refuse_another(folder, spec)
     left_out = Exclusions()
     stream = structures_of(spec.structures, left_out)
     with held(folder, "screen", inputs=(*spec.structures, spec.predictor)):
-        cache = FeatureCache(folder / CACHE)
+        cache = FeatureCache(Path(spec.cache) if spec.cache else folder / CACHE)
         work = _Describer(spec, ion, predictor, model, cache, left_out)
         rows: list[Ranked] = []
         n_known = 0
@@ -180,6 +182,26 @@ def _model(predictor: Predictor, trust: Trust) -> Invariants | None:
             "Name the predictor that was made with it, or make it again.",
         )
     return Invariants(potential)
+
+
+def _refuse_another(folder: Path, spec: ScreenSpec) -> None:
+    """Refuse to overwrite the list of another question.
+
+    Raises
+    ------
+    BadInputError
+        The folder holds one.
+    """
+    if not is_file(folder / SCREEN.file):
+        return
+    if SCREEN.read(folder).identity != spec.identity():
+        raise BadInputError(
+            f"{folder} holds a list from other structures, settings or another"
+            " predictor.",
+            "A folder holds one list.",
+            f"Choose another folder with --out; --cache {folder / CACHE} keeps what was"
+            " computed.",
+        )
 
 
 class _Describer:
