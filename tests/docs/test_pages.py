@@ -23,6 +23,7 @@ from atomgraft.records.scores import Score
 from atomgraft.run.contract import Contract, Cost, Terms
 from atomgraft.run.record import RunResult
 from atomgraft.run.spec import RunSpec, parse_spec
+from atomgraft.transport.distil.spec import DistilSpec
 from tests.docs.pages import (
     DOCS,
     FENCE,
@@ -97,7 +98,10 @@ def test_run_files_are_valid(block):
     document = yaml.safe_load(block.code)
     parse = parse_compare_spec if "test" in document else parse_spec
     parse = parse_label_spec if "engine" in document else parse
-    parse(document, block.name)
+    if "materials" in document:
+        DistilSpec.model_validate(document)
+    else:
+        parse(document, block.name)
 
 
 def test_every_module_of_core_is_in_the_reference():
