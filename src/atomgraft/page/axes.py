@@ -93,18 +93,22 @@ def marker(key: str, *, size: float = 6.0, opacity: float = 0.75) -> dict[str, A
     return {"symbol": symbol, "size": size, "opacity": opacity, "color": f"@{key}"}
 
 
+SMALLEST, LARGEST = 1e-200, 1e200
+"""Ends of logarithmic axes; beyond, ticks would overflow."""
+
+
 def log_axis(title: str, values: Sequence[float], **more: Any) -> dict:  # noqa: ANN401 plotly takes anything
     """Return a logarithmic axis whose labels suit the span of positive values.
 
     Plotly labels either decades only or every digit; neither reads well when
     the values span one or two decades, so the ticks are chosen here.
     """
-    positive = [value for value in values if value > 0 and math.isfinite(value)]
+    positive = [value for value in values if SMALLEST < value < LARGEST]
     low, high = (min(positive), max(positive)) if positive else (1.0, 10.0)
     if low == high:
         low, high = low / 2, high * 2
     ticks = log_ticks(low, high)
-    margin = 0.05 * math.log10(high / low)
+    margin = 0.05 * (math.log10(high) - math.log10(low))
     ends = [math.log10(low) - margin, math.log10(high) + margin]
     if sum(ends[0] <= math.log10(tick) <= ends[1] for tick in ticks) < 2:
         ends = [math.log10(ticks[0]) - 0.02, math.log10(ticks[-1]) + 0.02]
@@ -129,7 +133,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     >>> log_ticks(3e-5, 40.0)
     [1e-05, 0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0]
     """
-    n_decades = math.log10(high / low)
+    n_decades = math.log10(high) - math.log10(low)  # the ratio may overflow
     steps = (1, 2, 5) if n_decades <= 2 else (1,)
     stride = 1 + int(n_decades // 7)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high)) + stride

@@ -120,7 +120,7 @@ def refusal_of(atoms: Atoms) -> str | None:
     >>> refusal_of(Atoms("LiCl"))
     'PMMCS has no parameters for Cl'
     >>> refusal_of(Atoms("LiCoO2"))
-    'LiCoO2 is not neutral with the ions of PMMCS'
+    'CoLiO2 is not neutral with the ions of PMMCS'
     """
     elements = sorted(set(atoms.get_chemical_symbols()))
     strange = [one for one in elements if one not in IONS]

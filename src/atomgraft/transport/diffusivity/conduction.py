@@ -73,7 +73,7 @@ def conductivity(
     Examples
     --------
     >>> round(conductivity(1e-6, 100.0, 5000.0, 600.0), 4)
-    0.0620
+    0.062
     """
     density = squared_charges * ELEMENTARY_CHARGE**2 / (volume * A3_IN_CM3)
     return diffusivity * density / (BOLTZMANN * temperature)

@@ -15,6 +15,7 @@ from atomgraft.transport.diffusivity.record import (
     TrajectoryRecord,
 )
 from atomgraft.transport.diffusivity.wording import (
+    axes_table,
     bound_text,
     diffusivity_table,
     interval_text,
@@ -38,6 +39,7 @@ def page_text(result: DiffusivityResult) -> str:
     """
     sections = [
         section("diffusivity", "Diffusivity and conductivity", _main_table(result)),
+        section("axes", "Along each axis", _axes_table(result)),
         section("msd", "Mean-squared displacement", msd_figure(result)),
         section("posterior", "Posterior of D*", posterior_figure(result)),
         section(
@@ -109,6 +111,10 @@ def _counted_runs(result: DiffusivityResult) -> str:
 
 def _main_table(result: DiffusivityResult) -> Table | None:
     return diffusivity_table(result) if result.temperatures else None
+
+
+def _axes_table(result: DiffusivityResult) -> Table | None:
+    return axes_table(result) if result.temperatures else None
 
 
 def _arrhenius_table(result: DiffusivityResult) -> Table | None:

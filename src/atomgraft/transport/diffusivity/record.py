@@ -6,7 +6,7 @@ ions do not diffuse there is an upper limit and no number.
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from atomgraft.records.documents import Provenance, Record, RecordFile
 
@@ -17,21 +17,24 @@ Matrix = tuple[
 ]
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class Interval(Record):
     """A posterior: its median, and the shortest description of its width."""
 
-    median: float
-    low68: float
-    high68: float
-    low95: float
-    high95: float
+    median: Finite
+    low68: Finite
+    high68: Finite
+    low95: Finite
+    high95: Finite
 
 
 class Bound(Record):
     """A number with its posterior, or an upper limit."""
 
     value: Interval | None
-    limit: float | None
+    limit: Finite | None
     """With a probability of 95 %; only where there is no value."""
     reason: str = ""
     """Why there is no value."""
@@ -46,15 +49,15 @@ class Bound(Record):
 class Curve(Record):
     """The MSD over the length of windows."""
 
-    times: tuple[float, ...]
+    times: tuple[Finite, ...]
     """ps"""
-    msd: tuple[float, ...]
+    msd: tuple[Finite, ...]
     """Å²"""
-    errors: tuple[float, ...]
+    errors: tuple[Finite, ...]
     """Standard errors of the windows that are used, Å²; the last ones of `msd`."""
-    slope: float | None = None
+    slope: Finite | None = None
     """Of the line, Å²/ps; none where there is no straight part."""
-    intercept: float | None = None
+    intercept: Finite | None = None
     """Å²"""
 
 
@@ -112,11 +115,18 @@ class IonRecord(Record):
     end: float
     """ps; longest window."""
     curve: Curve
-    quantiles: tuple[float, ...]
+    quantiles: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...]
     """Of the posterior, cm²/s, at `PROBABILITIES`; empty where there is no number."""
     scatter_p: float | None
     """Probability of runs that differ as much by chance."""
     notes: tuple[str, ...] = ()
+
+    @field_validator("quantiles")
+    @classmethod
+    def _refuse_some(cls, quantiles: tuple[float, ...]) -> tuple[float, ...]:
+        if len(quantiles) not in {0, len(PROBABILITIES)}:
+            raise ValueError(f"{len(quantiles)} of {len(PROBABILITIES)} quantiles")
+        return quantiles
 
 
 class ConductionRecord(Record):

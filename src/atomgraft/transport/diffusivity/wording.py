@@ -225,9 +225,8 @@ def diffusivity_table(result: DiffusivityResult) -> Table:
     """
     return Table(
         caption=(
-            "Self-diffusion coefficients D*, their values along x, y and z, and "
-            'conductivities: posterior median and 95 % interval. "<" is an upper '
-            "limit (95 %) where ions do not diffuse."
+            "Self-diffusion coefficients D* and conductivities: posterior median and "
+            '95 % interval. "<" is an upper limit (95 %) where ions do not diffuse.'
         ),
         columns=(
             "Ion",
@@ -235,15 +234,35 @@ def diffusivity_table(result: DiffusivityResult) -> Table:
             "Runs",
             "Time, ps",
             "D*, cm²/s",
-            "Dx",
-            "Dy",
-            "Dz",
             "σ (Nernst-Einstein), S/cm",
             "σ (collective), S/cm",
             "Haven ratio",
         ),
         rows=tuple(_row(at, ion) for at, ion in result.ions()),
-        is_text=(True, *(False,) * 10),
+        is_text=(True, *(False,) * 7),
+    )
+
+
+def axes_table(result: DiffusivityResult) -> Table:
+    """Return diffusivities along the axes, a row for each ion and temperature.
+
+    Parameters
+    ----------
+    result
+        What was measured.
+    """
+    return Table(
+        caption="Self-diffusion coefficients along x, y and z, cm²/s.",
+        columns=("Ion", "T, K", "along x", "along y", "along z"),
+        rows=tuple(
+            (
+                ion.element,
+                f"{at.temperature:g}",
+                *(bound_text(one) for one in ion.axes),
+            )
+            for at, ion in result.ions()
+        ),
+        is_text=(True, *(False,) * 4),
     )
 
 
@@ -257,7 +276,6 @@ def _row(at: TemperatureRecord, ion: IonRecord) -> tuple[str, ...]:
         str(at.n_runs),
         number_text(at.length),
         bound_text(ion.diffusivity),
-        *(bound_text(one) for one in ion.axes),
         *(bound_text(one) if is_first else "" for one in shared),
     )
 

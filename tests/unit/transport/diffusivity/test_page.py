@@ -15,6 +15,7 @@ from atomgraft.transport.diffusivity.figures import (
 from atomgraft.transport.diffusivity.page import page_text
 from atomgraft.transport.diffusivity.screen import print_record
 from atomgraft.transport.diffusivity.wording import (
+    axes_table,
     bound_text,
     diffusivity_table,
     headline,
@@ -60,8 +61,17 @@ def test_the_table_has_a_row_for_each_ion_and_temperature():
     assert len(table.rows) == 3
     assert all(len(one) == len(table.columns) for one in table.rows)
     assert table.rows[0][4] == "< 2.00 × 10⁻⁷"
-    assert table.rows[1][9] == "–"  # too short for the collective motion
-    assert table.rows[2][9].startswith("0.800")
+    assert table.rows[1][6] == "–"  # too short for the collective motion
+    assert table.rows[2][6].startswith("0.800")
+
+
+def test_axes_have_a_table_of_their_own():
+    """With the others they do not fit on a screen."""
+    table = axes_table(lithium())
+    assert len(table.rows) == 3
+    assert all(len(one) == len(table.columns) == 5 for one in table.rows)
+    assert table.rows[0][2:] == ("< 2.00 × 10⁻⁷",) * 3
+    assert len(set(table.rows[2][2:])) == 1
 
 
 NOTICES = {
