@@ -1,7 +1,6 @@
 """The parts of a screen: streams stay streams, grids and images are what they say."""
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from atomgraft.data.disorder.average import average_of
 from atomgraft.data.disorder.ordering import ordered
 from atomgraft.transport.features.images import images_of
 from atomgraft.transport.features.pathways import LARGEST_GRID, SPACING, grid_of
+from atomgraft.transport.predictors.stored import PredictorCard
 from atomgraft.transport.screening import work
 from atomgraft.transport.screening.spec import ScreenSpec
 
@@ -84,9 +84,9 @@ def test_batches_are_read_as_they_are_needed():
     assert list(work._batches(iter(()))) == []
 
 
-def predictor(mobile=("Li",), columns=("composition",)):
-    card = SimpleNamespace(mobile=mobile, columns=dict.fromkeys(columns, ("a",)))
-    return SimpleNamespace(card=card)
+def card(mobile=("Li",), columns=("composition",)) -> PredictorCard:
+    named = dict.fromkeys(columns, ("a",))
+    return PredictorCard.model_construct(mobile=mobile, columns=named)
 
 
 def spec(**more) -> ScreenSpec:
@@ -94,17 +94,17 @@ def spec(**more) -> ScreenSpec:
 
 
 def test_the_ion_is_that_of_the_predictor_unless_there_are_several():
-    assert work._ion(spec(), predictor()) == "Li"
-    assert work._ion(spec(mobile="Na"), predictor()) == "Na"
+    assert work._ion(spec(), card()) == "Li"
+    assert work._ion(spec(mobile="Na"), card()) == "Na"
     with pytest.raises(BadInputError, match="several mobile ions: Li, Na"):
-        work._ion(spec(), predictor(("Li", "Na")))
+        work._ion(spec(), card(("Li", "Na")))
 
 
 @pytest.mark.parametrize("block", ["hop", "hop invariants"])
 def test_predictors_of_hops_cannot_screen(block):
-    work._refuse_hops(predictor(columns=("composition", "sites")))
+    work._refuse_hops(card(columns=("composition", "sites")))
     with pytest.raises(BadInputError, match="given hop"):
-        work._refuse_hops(predictor(columns=("composition", block)))
+        work._refuse_hops(card(columns=("composition", block)))
 
 
 def test_a_structure_becomes_a_material_with_its_own_cell():

@@ -10,7 +10,6 @@ from atomgraft.transport.diffusivity.figures import (
     posterior_figure,
 )
 from atomgraft.transport.diffusivity.record import (
-    ArrheniusRecord,
     DiffusivityResult,
     TrajectoryRecord,
 )
@@ -47,6 +46,7 @@ def page_text(result: DiffusivityResult) -> str:
             "Arrhenius",
             arrhenius_figure(result),
             _arrhenius_table(result),
+            _elsewhere_table(result),
         ),
         section("trajectories", "Trajectories", _trajectory_table(result)),
         section("notes", "Notes", *(Note(text=one) for one in result.notices)),
@@ -130,26 +130,37 @@ def _arrhenius_table(result: DiffusivityResult) -> Table | None:
             "Temperatures, K",
             "Activation energy, eV",
             "log₁₀ D0 (cm²/s)",
-            "At, K",
-            "D* there, cm²/s",
-            "σ there (Nernst-Einstein), S/cm",
-            "Extrapolated",
         ),
-        rows=tuple(_arrhenius_row(one) for one in result.arrhenius),
-        is_text=(True, True, False, False, False, False, False, True),
+        rows=tuple(
+            (
+                one.element,
+                ", ".join(f"{kelvin:g}" for kelvin in one.temperatures),
+                interval_text(one.energy),
+                interval_text(one.log10_prefactor),
+            )
+            for one in result.arrhenius
+        ),
+        is_text=(True, True, False, False),
     )
 
 
-def _arrhenius_row(one: ArrheniusRecord) -> tuple[str, ...]:
-    return (
-        one.element,
-        ", ".join(f"{kelvin:g}" for kelvin in one.temperatures),
-        interval_text(one.energy),
-        interval_text(one.log10_prefactor),
-        f"{one.extrapolated_to:g}",
-        interval_text(one.diffusivity),
-        interval_text(one.conductivity),
-        "yes" if one.is_extrapolation else "no",
+def _elsewhere_table(result: DiffusivityResult) -> Table | None:
+    if not result.arrhenius:
+        return None
+    return Table(
+        caption="What the line says at another temperature.",
+        columns=("Ion", "At, K", "D*, cm²/s", "σ (Nernst-Einstein), S/cm", "How"),
+        rows=tuple(
+            (
+                one.element,
+                f"{one.extrapolated_to:g}",
+                interval_text(one.diffusivity),
+                interval_text(one.conductivity),
+                "extrapolated" if one.is_extrapolation else "between points",
+            )
+            for one in result.arrhenius
+        ),
+        is_text=(True, False, False, False, True),
     )
 
 

@@ -244,7 +244,7 @@ def diffusivity_table(result: DiffusivityResult) -> Table:
 
 
 def axes_table(result: DiffusivityResult) -> Table:
-    """Return diffusivities along the axes, a row for each ion and temperature.
+    """Return diffusivities along the axes, a row for each.
 
     Parameters
     ----------
@@ -253,16 +253,13 @@ def axes_table(result: DiffusivityResult) -> Table:
     """
     return Table(
         caption="Self-diffusion coefficients along x, y and z, cm²/s.",
-        columns=("Ion", "T, K", "along x", "along y", "along z"),
+        columns=("Ion", "T, K", "Along", "D*, cm²/s"),
         rows=tuple(
-            (
-                ion.element,
-                f"{at.temperature:g}",
-                *(bound_text(one) for one in ion.axes),
-            )
+            (ion.element, f"{at.temperature:g}", axis, bound_text(one))
             for at, ion in result.ions()
+            for axis, one in zip("xyz", ion.axes, strict=True)
         ),
-        is_text=(True, *(False,) * 4),
+        is_text=(True, False, True, False),
     )
 
 

@@ -27,7 +27,11 @@ from atomgraft.transport.features.elements import PROPERTIES, properties
 from atomgraft.transport.features.invariants import Invariants
 from atomgraft.transport.features.table import FeatureTable, describe
 from atomgraft.transport.materials import Material
-from atomgraft.transport.predictors.stored import Predictor, load_predictor
+from atomgraft.transport.predictors.stored import (
+    Predictor,
+    PredictorCard,
+    load_predictor,
+)
 from atomgraft.transport.screening.record import (
     SCREEN,
     LeftOut,
@@ -108,8 +112,8 @@ def screen(
     clock = Clock(started=now(), counter=time.perf_counter())
     examine(folder, "screen", inputs=(*spec.structures, spec.predictor))
     predictor = load_predictor(Path(spec.predictor))
-    ion = _ion(spec, predictor)
-    _refuse_hops(predictor)
+    ion = _ion(spec, predictor.card)
+    _refuse_hops(predictor.card)
     model = _model(predictor, trust)
     _refuse_another(folder, spec)
     left_out = Exclusions()
@@ -133,7 +137,7 @@ def screen(
     return result
 
 
-def _ion(spec: ScreenSpec, predictor: Predictor) -> str:
+def _ion(spec: ScreenSpec, card: PredictorCard) -> str:
     """Return the mobile ion.
 
     Raises
@@ -141,7 +145,7 @@ def _ion(spec: ScreenSpec, predictor: Predictor) -> str:
     BadInputError
         None was given, and the predictor knows several.
     """
-    known = predictor.card.mobile
+    known = card.mobile
     if spec.mobile:
         return spec.mobile
     if len(known) != 1:
@@ -153,8 +157,8 @@ def _ion(spec: ScreenSpec, predictor: Predictor) -> str:
     return known[0]
 
 
-def _refuse_hops(predictor: Predictor) -> None:
-    if {"hop", "hop invariants"} & set(predictor.card.columns):
+def _refuse_hops(card: PredictorCard) -> None:
+    if {"hop", "hop invariants"} & set(card.columns):
         raise BadInputError(
             "The predictor needs a given hop for each structure.",
             "Expected a predictor of whole structures.",
