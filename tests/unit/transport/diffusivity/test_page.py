@@ -7,6 +7,7 @@ import re
 import pytest
 from rich.console import Console
 
+from atomgraft.transport.diffusivity import page
 from atomgraft.transport.diffusivity.figures import (
     arrhenius_figure,
     msd_figure,
@@ -128,13 +129,13 @@ def test_a_clean_result_is_not_doubted():
 
 
 def test_the_page_has_its_sections_numbers_and_figures():
-    page = page_text(lithium())
+    text = page_text(lithium())
     for name in ("diffusivity", "msd", "posterior", "arrhenius", "trajectories"):
-        assert f'id="{name}"' in page
+        assert f'id="{name}"' in text
     for text in ("Diffusion in Li3PO4", "molten, left out", "&lt; 2.00 × 10⁻⁷"):
-        assert text in page
+        assert text in text
     figures = re.search(
-        r'<script type="application/json" id="figures">(.*?)</script>', page
+        r'<script type="application/json" id="figures">(.*?)</script>', text
     )
     drawn = json.loads(figures[1])
     assert set(drawn) == {"msd-log", "msd-linear", "posterior", "arrhenius"}
@@ -223,3 +224,36 @@ def test_every_series_has_its_entry_in_the_legend():
         keys = {one.key for one in drawn.legend} | {"slope"}
         for plot in drawn.plots:
             assert {one["meta"]["key"] for one in plot.figure["data"]} <= keys
+
+
+def test_tables_have_a_cell_for_each_column():
+    """And one row for each line, file or ion."""
+    result = lithium()
+    tables = {
+        "diffusivity": (page._main_table(result), len(list(result.ions()))),
+        "axes": (page._axes_table(result), 3 * len(list(result.ions()))),
+        "line": (page._arrhenius_table(result), len(result.arrhenius)),
+        "elsewhere": (page._elsewhere_table(result), len(result.arrhenius)),
+        "files": (page._trajectory_table(result), len(result.trajectories)),
+    }
+    for name, (table, n_rows) in tables.items():
+        assert table is not None, name
+        assert len(table.rows) == n_rows, name
+        assert len(table.is_text) == len(table.columns), name
+        assert {len(row) for row in table.rows} == {len(table.columns)}, name
+
+
+def test_without_a_line_there_are_no_tables_of_it():
+    result = lithium(arrhenius=())
+    assert page._arrhenius_table(result) is None
+    assert page._elsewhere_table(result) is None
+    assert "What the line says" not in page.page_text(result)
+    assert "What the line says" in page.page_text(lithium())
+
+
+def test_an_extrapolation_is_called_one():
+    [row] = page._elsewhere_table(lithium()).rows
+    assert row[-1] == "extrapolated"
+    inside = lithium().arrhenius[0].model_copy(update={"is_extrapolation": False})
+    [row] = page._elsewhere_table(lithium(arrhenius=(inside,))).rows
+    assert row[-1] == "between points"
