@@ -129,13 +129,20 @@ def test_a_clean_result_is_not_doubted():
 
 
 def test_the_page_has_its_sections_numbers_and_figures():
-    text = page_text(lithium())
-    for name in ("diffusivity", "msd", "posterior", "arrhenius", "trajectories"):
-        assert f'id="{name}"' in text
+    shown = page_text(lithium())
+    for name in (
+        "diffusivity",
+        "axes",
+        "msd",
+        "posterior",
+        "arrhenius",
+        "trajectories",
+    ):
+        assert f'id="{name}"' in shown
     for text in ("Diffusion in Li3PO4", "molten, left out", "&lt; 2.00 × 10⁻⁷"):
-        assert text in text
+        assert text in shown
     figures = re.search(
-        r'<script type="application/json" id="figures">(.*?)</script>', text
+        r'<script type="application/json" id="figures">(.*?)</script>', shown, re.DOTALL
     )
     drawn = json.loads(figures[1])
     assert set(drawn) == {"msd-log", "msd-linear", "posterior", "arrhenius"}
