@@ -228,7 +228,7 @@ def test_finished_divisions_are_not_computed_again(tmp_path, monkeypatch):
     asked = spec(many(tmp_path / "t.csv"), methods=["ridge"], folds=3, seeds=2)
     first = work.distil(asked, tmp_path / "one")
     kept = json.loads((tmp_path / "one" / work.FOLDS).read_text())
-    assert {len(rows) for rows in kept.values()} == {2}
+    assert {len(rows) for rows in kept["predictions"].values()} == {2}
     (tmp_path / "one" / DISTIL.file).unlink()
     calls = []
     real = work.validated
@@ -238,6 +238,40 @@ def test_finished_divisions_are_not_computed_again(tmp_path, monkeypatch):
     again = work.distil(asked, tmp_path / "one")
     assert calls == []
     assert again.methods == first.methods
+
+
+def test_divisions_of_another_question_are_not_taken(tmp_path):
+    path, out = many(tmp_path / "t.csv"), tmp_path / "one"
+    work.distil(spec(path, methods=["ridge"], folds=3), out)
+    (out / DISTIL.file).unlink()  # stopped before the end
+    path.write_text(path.read_text().replace(",0.5", ",5.0"))
+    asked = spec(path, methods=["ridge"], folds=3)
+    found = work.distil(asked, out)
+    afresh = work.distil(asked, tmp_path / "two")
+    assert found.methods == afresh.methods
+    assert found.predictions == afresh.predictions
+
+
+def test_damaged_divisions_are_told_and_not_overwritten(tmp_path):
+    asked = spec(many(tmp_path / "t.csv"), methods=["ridge"], folds=3)
+    work.distil(asked, tmp_path / "one")
+    (tmp_path / "one" / DISTIL.file).unlink()
+    (tmp_path / "one" / work.FOLDS).write_text("{")
+    with pytest.raises(BadInputError, match="was changed after atomgraft wrote it"):
+        work.distil(asked, tmp_path / "one")
+
+
+def test_a_structure_that_changes_is_another_question(tmp_path):
+    write(tmp_path / "POSCAR-m0", salt(), format="vasp")
+    path = many(tmp_path / "t.csv")
+    settings = {"structures": "POSCAR-{name}", "methods": ["ridge"], "folds": 3}
+    settings["features"] = ["composition"]
+    work.distil(spec(path, **settings), tmp_path / "one")
+    other = salt()
+    other.set_cell(other.cell.array * 1.1, scale_atoms=True)
+    write(tmp_path / "POSCAR-m0", other, format="vasp")
+    with pytest.raises(BadInputError, match="other materials or settings"):
+        work.distil(spec(path, **settings), tmp_path / "one")
 
 
 def test_a_scale_of_positive_numbers_refuses_others(tmp_path):

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,19 @@ from scipy.stats import spearmanr
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import examine, held
 from atomgraft.core.progress import Progress
-from atomgraft.core.provenance import now
+from atomgraft.core.provenance import fingerprint, now
 from atomgraft.core.registry import unknown
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.metrics.intervals import mean_interval
 from atomgraft.run.inputs import load_base
 from atomgraft.study.sessions import Clock, provenance
-from atomgraft.transport.distil.materials import Collection, collected, groups_of
+from atomgraft.transport.distil.materials import (
+    Collection,
+    Known,
+    collected,
+    groups_of,
+)
 from atomgraft.transport.distil.record import (
     DISTIL,
     DistilResult,
@@ -99,15 +104,15 @@ def distil(
     clock = Clock(started=now(), counter=time.perf_counter())
     files = (*spec.materials, *spec.test)
     examine(folder, "distil", inputs=files)
-    identity = spec.identity()
-    if (done := _finished(folder, identity)) is not None:
-        return done
     train = collected(spec.materials, spec)
     test = (
         collected(spec.test, spec) if spec.test else Collection(known=(), left_out={})
     )
     _refuse_known_tests(train, test)
     model = Invariants(load_base(spec.model, trust=trust)) if spec.model else None
+    identity = _identity(spec, (*train.known, *test.known), model)
+    if (done := _finished(folder, identity)) is not None:
+        return done
     table = _table(spec, train, test, model, progress)
     examples, asked = _examples(train, test, table)
     _refuse_no_scale(spec, examples)
@@ -130,6 +135,15 @@ def distil(
         )
         DISTIL.write(folder, result)
     return result
+
+
+def _identity(
+    spec: DistilSpec, known: Sequence[Known], model: Invariants | None
+) -> str:
+    """Return a hash of the question, of what was read, and of the model's weights."""
+    parts = [spec.identity(), "" if model is None else model.potential.weights_hash()]
+    parts += [one.material.fingerprint() for one in known]
+    return fingerprint(one.encode() for one in parts)
 
 
 def _about(result: DistilResult, train: Collection) -> dict[str, object]:
@@ -281,9 +295,8 @@ def _told(
     progress: Progress | None,
 ) -> Told:
     """Return predictions of a method; those of finished divisions are read."""
-    stored: dict[str, list[list[float]]] = (
-        json.loads(file.read_text()) if is_file(file) else {}
-    )
+    question = _question(spec, examples)
+    stored = _stored(file, question)
     found = stored.setdefault(method.name, [])
 
     def tell(what: str, done: int, total: int) -> None:
@@ -300,10 +313,35 @@ def _told(
             tell=tell,
         )
         found.append(told.tolist())
-        write_atomically(file, json.dumps(stored))
+        document = {"question": question, "predictions": stored}
+        write_atomically(file, json.dumps(document))
     fitted = learned(method, examples, scale=spec.scale, seed=spec.seed)
     predicted = fitted.predict(asked.table) if len(asked) else np.zeros(0)
     return Told(validation=np.array(found), test=predicted, fitted=fitted)
+
+
+def _question(spec: DistilSpec, examples: Examples) -> str:
+    """Return a hash of everything that changes out-of-fold predictions."""
+    plan = json.dumps([spec.scale, spec.folds, spec.seed, [*examples.table.columns]])
+    arrays = (
+        examples.table.rows,
+        examples.targets,
+        examples.groups,
+        examples.weights,
+        examples.is_limit,
+    )
+    return fingerprint([plan.encode(), *(one.tobytes() for one in arrays)])
+
+
+def _stored(file: Path, question: str) -> dict[str, list[list[float]]]:
+    """Return finished divisions of a question; none where the file is of another."""
+    try:
+        document = json.loads(file.read_text()) if is_file(file) else {}
+    except ValueError:  # damaged: computed again
+        return {}
+    if not isinstance(document, dict) or document.get("question") != question:
+        return {}
+    return document["predictions"]
 
 
 def _result(
