@@ -8,13 +8,18 @@ frames of the pool, which is the reference::
 
     python benchmarks/elements/hot_md.py reference --out runs/hot
     python benchmarks/elements/hot_md.py run --out runs/hot
+    python benchmarks/elements/hot_md.py run --out runs/hot --plan long
+    python benchmarks/elements/hot_md.py run --out runs/hot --plan foundation
     python benchmarks/elements/hot_md.py table
 
-Everything can be stopped and started: finished cells are in
+``long`` are runs of three times the length, for the ratio of times where models outlive
+the short ones; ``foundation`` moves 7net-0 with ``lora`` on the same frames. Everything
+can be stopped and started: finished cells are in
 benchmarks/results/element_survival.json.
 """
 
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 
@@ -27,25 +32,82 @@ RESULT = RESULTS / "element_survival.json"
 SIZES = (1, 2, 5)
 DRAWS = (0, 1)
 ATOMS = (64, 216)
-TEMPERATURES = (300.0, 600.0, 900.0, 1500.0)
-TIME = 3.0
-"""ps of each run."""
 TIMESTEP = 4.0
 """fs: a 28th of the shortest period of germanium."""
 REPLICAS = 5
 REFERENCE_STEPS = 3000
+RECIPE, STEPS, BATCH = "lora", 100, 2
+"""Of 7net-0, as in ``properties.py``."""
+
+NAMES = {
+    "base": "reference",
+    "adapted": TRANSFERRED,
+    "scratch": FRESH,
+    "foundation": "7net-0 adapted",
+}
+"""Names of models in the suite, and in tables."""
 
 
-def models_of(bench: Bench, n: int, draw: int, out: Path) -> dict:
-    """Train, or load, the models of a draw by the names of the suite."""
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Runs of one kind.
+
+    Parameters
+    ----------
+    time
+        Of each, ps.
+    temperatures
+        K
+    models
+        That are moved, beside the reference.
+    atoms
+        Sizes of cells.
+    """
+
+    time: float
+    temperatures: tuple[float, ...]
+    models: tuple[str, ...] = ("adapted", "scratch")
+    atoms: tuple[int, ...] = ATOMS
+
+
+PLANS = {
+    "short": Plan(3.0, (300.0, 600.0, 900.0, 1500.0)),
+    "long": Plan(9.0, (600.0, 900.0, 1500.0), atoms=(64,)),
+    "foundation": Plan(3.0, (900.0, 1500.0), ("foundation",), atoms=(64,)),
+}
+
+
+def models_of(bench: Bench, plan: Plan, n: int, draw: int, out: Path) -> dict:
+    """Train, or load, the models of a draw by their names."""
     from atomgraft.run.inputs import load_base
 
     found = {"base": load_base(str(out / "reference"))}
-    for name, wanted in (("adapted", TRANSFERRED), ("scratch", FRESH)):
-        [arm] = [one for one in ARMS if one.name == wanted]
+    for name in plan.models:
+        if name == "foundation":
+            found[name] = foundation(bench, n, draw, out)
+            continue
+        [arm] = [one for one in ARMS if one.name == NAMES[name]]
         rate = best_rate(bench.document, arm, n)
         found[name], _ = bench.trained(arm, n, draw, 0, rate)
     return found
+
+
+def foundation(bench: Bench, n: int, draw: int, out: Path):  # noqa: ANN201
+    """Return 7net-0 after the frames of a draw."""
+    import atomgraft as ag
+    from atomgraft.run.inputs import merged_run
+
+    run = ag.adapt(
+        "7net-0",
+        train=[one.copy() for one in bench.chosen(n, draw)],
+        recipe=RECIPE,
+        steps=STEPS,
+        batch_size=min(BATCH, n),
+        seed=draw,
+        out=out / f"7net-0-{n}-{draw}",
+        progress=False,
+    )
+    return merged_run(run.folder)
 
 
 def reference(bench: Bench, out: Path) -> None:
@@ -64,22 +126,24 @@ def reference(bench: Bench, out: Path) -> None:
     )
 
 
-def run(bench: Bench, out: Path, sizes: list[int], atoms: list[int]) -> None:
+def run(bench: Bench, out: Path, given: argparse.Namespace) -> None:
     """Run every cell that is missing."""
-    for n_atoms in atoms:
-        for draw in DRAWS:
-            for n in sizes:
-                key = {"n": n, "draw": draw, "atoms": n_atoms}
+    plan = PLANS[given.plan]
+    for n_atoms in given.atoms or plan.atoms:
+        for draw in given.draw or DRAWS:
+            for n in given.size or SIZES:
+                key = {"plan": given.plan, "n": n, "draw": draw, "atoms": n_atoms}
                 document = read()
                 if any(key.items() <= one.items() for one in document["cells"]):
                     continue
-                cell = one_cell(bench, out, n, draw, n_atoms)
+                cell = one_cell(bench, out, key)
+                document = read()
                 document["cells"].append({**key, **cell})
                 RESULT.write_text(json.dumps(document, indent=0) + "\n")
                 print(key, summary(cell), flush=True)
 
 
-def one_cell(bench: Bench, out: Path, n: int, draw: int, n_atoms: int) -> dict:
+def one_cell(bench: Bench, out: Path, key: dict) -> dict:
     """Ask the suite about the models of a draw."""
     from ase.data import atomic_numbers
 
@@ -87,14 +151,15 @@ def one_cell(bench: Bench, out: Path, n: int, draw: int, n_atoms: int) -> dict:
     from atomgraft.evaluation.survival.spec import SurvivalOptions
     from atomgraft.evaluation.survival.suite import SurvivalSuite
 
-    models = models_of(bench, n, draw, out)
+    plan = PLANS[key["plan"]]
+    models = models_of(bench, plan, key["n"], key["draw"], out)
     options = SurvivalOptions(
         reference="base",
-        temperatures=TEMPERATURES,
-        time=TIME,
+        temperatures=plan.temperatures,
+        time=plan.time,
         timestep=TIMESTEP,
         replicas=REPLICAS,
-        atoms=n_atoms,
+        atoms=key["atoms"],
     )
     subject = Subject(
         files=(data("ge-train.extxyz"),),
@@ -102,12 +167,12 @@ def one_cell(bench: Bench, out: Path, n: int, draw: int, n_atoms: int) -> dict:
         elements={atomic_numbers["Ge"]},
         base=models["base"],
     )
-    place = out / str(n_atoms)  # of all cells: the reference moves once
+    place = out / f"{key['plan']}-{key['atoms']}"  # the reference moves once
     place.mkdir(parents=True, exist_ok=True)
     contestants = Contestants(models=models, reference_shifts={}, seed=0, folder=place)
     answers = SurvivalSuite(subject, options).ask(contestants, show)
-    for name in ("adapted", "scratch"):  # others may take their places
-        (place / "md" / name).rename(place / "md" / f"{name}-{n}-{draw}")
+    for name in plan.models:  # others may take their places
+        (place / "md" / name).rename(place / "md" / f"{name}-{key['n']}-{key['draw']}")
     return {
         "scores": [one.model_dump(mode="json") for one in answers.scores],
         "details": answers.details,
@@ -142,22 +207,29 @@ def read() -> dict:
     }
 
 
-NAMES = {"base": "reference", "adapted": TRANSFERRED, "scratch": FRESH}
-
-
 Runs = tuple[np.ndarray, np.ndarray]
 """Times, ps, and whether they are failures."""
 
 
-def endings(document: dict, n_atoms: int, n: int, T: float, model: str) -> list[dict]:
-    """Return how all replicas of all draws ended."""
+Condition = tuple[int, int, float, float]
+"""Atoms, frames, temperature in K, and length of runs in ps."""
+
+
+def endings(document: dict, condition: Condition, model: str) -> list[dict]:
+    """Return how all replicas of all draws ended.
+
+    The reference moves again in cells of ``foundation``, and counts once.
+    """
+    n_atoms, n, T, time = condition
     return [
         ending
         for cell in document["cells"]
         if (cell["atoms"], cell["n"]) == (n_atoms, n)
-        for condition in cell["details"]["conditions"]
-        if condition["temperature"] == T
-        for motion in condition["motions"]
+        and PLANS[cell["plan"]].time == time
+        and (model != "base" or cell["plan"] != "foundation")
+        for one in cell["details"]["conditions"]
+        if one["temperature"] == T
+        for motion in one["motions"]
         if motion["model"] == model
         for ending in motion["endings"]
     ]
@@ -169,46 +241,57 @@ def runs_of(rows: list[dict]) -> Runs:
     return times, np.array([bool(one["reason"]) for one in rows], dtype=bool)
 
 
-def conditions(document: dict) -> list[tuple[int, int, float]]:
-    """Return atoms, frames and temperature of every condition that has runs."""
+def conditions(document: dict) -> list[Condition]:
+    """Return every condition that has runs."""
     return [
-        (n_atoms, n, T)
+        (n_atoms, n, T, time)
+        for time in sorted({one.time for one in PLANS.values()})
         for n_atoms in ATOMS
         for n in SIZES
-        for T in TEMPERATURES
-        if endings(document, n_atoms, n, T, "adapted")
+        for T in PLANS["short"].temperatures
+        if endings(document, (n_atoms, n, T, time), "adapted")
     ]
+
+
+def horizon_of(document: dict, time: float) -> float:
+    """Return the end of the last whole window of runs, ps."""
+    return next(
+        cell["details"]["horizon"]
+        for cell in document["cells"]
+        if PLANS[cell["plan"]].time == time
+    )
 
 
 def table(document: dict) -> str:
     """Return the table of all cells, Markdown."""
-    horizon = document["cells"][0]["details"]["horizon"]
     lines = [
         "# Germanium in molecular dynamics: survival by number of germanium frames",
         "",
-        f"Made by `python benchmarks/elements/hot_md.py`. Langevin dynamics, {TIME:g}"
-        f" ps in steps of {TIMESTEP:g} fs, {REPLICAS} replicas of each draw of the"
-        f" training frames; times are whole windows, {horizon:g} ps at most. Mean:"
-        " restricted mean survival time over all replicas with its 95 % interval."
+        "Made by `python benchmarks/elements/hot_md.py`. Langevin dynamics in steps of"
+        f" {TIMESTEP:g} fs, {REPLICAS} replicas of each draw of the training frames;"
+        " times are whole windows, those of runs at most. Mean: restricted mean"
+        " survival time over all replicas with its 95 % interval."
         " Replicas of one draw share a model: intervals and p values are those of these"
         " models. The reference was trained from silicon with both scales on all frames"
-        " of the pool; its own runs set the limits. Ratio: to the mean of fresh"
-        " weights; at least so large where models outlive the run.",
+        f" of the pool; its own runs set the limits. 7net-0 adapted: `{RECIPE}`,"
+        f" {STEPS} steps. Ratio: to the mean of fresh weights; at least so large where"
+        " models outlive the run.",
         "",
-        "| atoms | frames | K | model | draws | survived | mean, ps | ratio |"
-        " log-rank p | failures |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| runs, ps | atoms | frames | K | model | draws | survived | mean, ps |"
+        " ratio | log-rank p | failures |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for n_atoms, n, T in conditions(document):
-        found = {name: endings(document, n_atoms, n, T, name) for name in NAMES}
-        lines += [row(found, name, (n_atoms, n, T), horizon) for name in NAMES]
+    for condition in conditions(document):
+        found = {name: endings(document, condition, name) for name in NAMES}
+        horizon = horizon_of(document, condition[-1])
+        lines += [row(found, name, condition, horizon) for name in NAMES if found[name]]
     return "\n".join([*lines, ""])
 
 
 def row(
     found: dict[str, list[dict]],
     name: str,
-    condition: tuple[int, int, float],
+    condition: Condition,
     horizon: float,
 ) -> str:
     """Return one line of the table; the ratio is that to fresh weights."""
@@ -216,19 +299,20 @@ def row(
 
     from atomgraft.metrics.survival import log_rank, restricted_mean
 
-    runs = {key: runs_of(rows) for key, rows in found.items()}
+    runs = {key: runs_of(rows) for key, rows in found.items() if rows}
     means = {key: restricted_mean(*one, horizon) for key, one in runs.items()}
     ends = means[name].interval
     spread = f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else ""
     p = ratio = None
-    if name == "adapted":
-        p = log_rank(runs["adapted"], runs["scratch"])
+    if name in {"adapted", "foundation"}:
+        p = log_rank(runs[name], runs["scratch"])
         if runs["scratch"][1].any():
-            ratio = means["adapted"].value / means["scratch"].value
+            ratio = means[name].value / means["scratch"].value
     why = Counter(one["reason"] for one in found[name] if one["reason"])
     n_alive = int((~runs[name][1]).sum())
+    n_atoms, n, T, _ = condition
     cells = (
-        *(f"{one:g}" for one in condition),
+        *(f"{one:g}" for one in (horizon, n_atoms, n, T)),
         NAMES[name],
         str(len(found[name]) // REPLICAS),
         f"{n_alive} of {len(found[name])}",
@@ -246,6 +330,8 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("runs/hot"))
     parser.add_argument("--size", type=int, action="append")
     parser.add_argument("--atoms", type=int, action="append")
+    parser.add_argument("--draw", type=int, action="append")
+    parser.add_argument("--plan", choices=PLANS, default="short")
     given = parser.parse_args()
     if given.verb == "table":
         from survival_figure import figure
@@ -257,4 +343,4 @@ if __name__ == "__main__":
         if given.verb == "reference":
             reference(bench, given.out)
         else:
-            run(bench, given.out, given.size or [*SIZES], given.atoms or [*ATOMS])
+            run(bench, given.out, given)

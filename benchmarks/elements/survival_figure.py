@@ -1,16 +1,23 @@
 """The Kaplan-Meier curves of hot germanium: a panel for each size and temperature."""
 
-from hot_md import NAMES, endings, runs_of
+from hot_md import NAMES, PLANS, endings, horizon_of, runs_of
 
 WIDTH, HEIGHT, LEFT, TOP, GAP = 150, 90, 60, 40, 26
-COLOURS = {"base": "#888888", "adapted": "#0a6ebd", "scratch": "#c8500a"}
+COLOURS = {
+    "base": "#888888",
+    "adapted": "#0a6ebd",
+    "scratch": "#c8500a",
+    "foundation": "#5a8f29",
+}
 N_ATOMS = 64
 
 
 def figure(document: dict) -> str:
-    """Return the figure of all runs with 64 atoms, SVG."""
-    horizon = document["cells"][0]["details"]["horizon"]
-    found = sorted({(one["n"], T) for one in document["cells"] for T in heats(one)})
+    """Return the figure of all short runs with 64 atoms, SVG."""
+    time = PLANS["short"].time
+    horizon = horizon_of(document, time)
+    cells = [one for one in document["cells"] if PLANS[one["plan"]].time == time]
+    found = sorted({(one["n"], T) for one in cells for T in heats(one)})
     sizes = sorted({n for n, _ in found})
     temperatures = sorted({T for _, T in found})
     parts = []
@@ -53,7 +60,7 @@ def panel(
         f"{horizon:.2g} ps</text>",
     ]
     for name, colour in COLOURS.items():
-        rows = endings(document, N_ATOMS, n, T, name)
+        rows = endings(document, (N_ATOMS, n, T, PLANS["short"].time), name)
         if not rows:
             continue
         curve = kaplan_meier(*runs_of(rows))
