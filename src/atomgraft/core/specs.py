@@ -78,6 +78,33 @@ def parsed(
         ) from error
 
 
+def checked_spec(kind: type[SpecT], verb: str, given: Mapping[str, Any]) -> SpecT:
+    """Return the spec that the options of a verb make.
+
+    Parameters
+    ----------
+    kind
+        Of the spec.
+    verb
+        Whose options they are, for messages.
+    given
+        Values by name.
+
+    Raises
+    ------
+    BadInputError
+        A value is out of range.
+    """
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise BadInputError(
+            f"The options do not fit: {problems_of(error, kind)}.",
+            "Expected values within their ranges.",
+            f"See: atomgraft {verb} --help",
+        ) from error
+
+
 def problems_of(error: ValidationError, kind: type[BaseModel]) -> str:
     """Return what pydantic found wrong, each key with its problem.
 
@@ -109,6 +136,9 @@ def _problem(error: Any, kind: type[BaseModel]) -> str:  # noqa: ANN401 - of pyd
         return f"'{place}' is an unknown key" + _in_brackets(hint)
     if error["type"] == "missing":
         return f"'{place}' is missing"
+    if error["type"] == "too_short" and not error["input"]:
+        least = error["ctx"]["min_length"]
+        return f"'{place}' is empty, and needs at least {least}"
     given = repr(error["input"])
     shown = given if len(given) <= MAX_SHOWN else f"{given[:MAX_SHOWN]}..."
     own = error.get("ctx", {}).get("error")  # ours; it may name elements

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from atomgraft.phonons.spec import checked_spec, numbers_of, rows_of, stem_of
+from atomgraft.core.specs import checked_spec
+from atomgraft.phonons.spec import numbers_of, rows_of, stem_of
 from atomgraft.study.options import Calculation, takes_a_calculation, trust_of
 
 NAME = "phonons"

@@ -10,11 +10,12 @@ from ase import Atoms
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.kernels import KernelName
 from atomgraft.core.registry import unknown
+from atomgraft.core.specs import checked_spec
 from atomgraft.core.trust import Trust
 from atomgraft.lattice.reference import read_reference
 from atomgraft.phonons.page import PAGE, write_page
 from atomgraft.phonons.record import REFERENCE, PhononResult
-from atomgraft.phonons.spec import PhononSpec, checked_spec, stem_of
+from atomgraft.phonons.spec import PhononSpec, stem_of
 from atomgraft.phonons.tables import spectra_table, terminal_table
 from atomgraft.phonons.wording import headline, sentences
 from atomgraft.phonons.work import SAVED, compute_phonons

@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -84,38 +84,10 @@ class PhononSpec(BaseModel):
         return fingerprint([json.dumps(self.document(), sort_keys=True).encode()])
 
 
-Spec = TypeVar("Spec")
-"""A pydantic model; naming it here would load pydantic for --help."""
-
-
 def stem_of(crystal: str) -> str:
     """Return a name for the folder of a crystal's results."""
     name = Path(crystal.partition("@")[0]).name.partition(".")[0]
     return re.sub(r"[^\w-]+", "-", name) or "crystal"
-
-
-def checked_spec(kind: type[Spec], verb: str, given: dict[str, Any]) -> Spec:
-    """Return what was asked of a verb.
-
-    Raises
-    ------
-    BadInputError
-        A value is out of range.
-    """
-    from pydantic import ValidationError
-
-    from atomgraft.core.errors import BadInputError
-    from atomgraft.core.specs import problems_of
-
-    checked: Any = kind
-    try:
-        return checked.model_validate(given)
-    except ValidationError as error:
-        raise BadInputError(
-            f"The options do not fit: {problems_of(error, checked)}.",
-            "Expected values within their ranges.",
-            f"See: atomgraft {verb} --help",
-        ) from error
 
 
 def numbers_of(text: str, option: str, counts: set[int]) -> list[int]:

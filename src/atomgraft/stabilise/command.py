@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from atomgraft.phonons.spec import checked_spec, rows_of, stem_of
+from atomgraft.core.specs import checked_spec
+from atomgraft.phonons.spec import rows_of, stem_of
 from atomgraft.study.options import Calculation, takes_a_calculation, trust_of
 
 NAME = "stabilise"

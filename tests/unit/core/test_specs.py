@@ -1,12 +1,12 @@
 """What is said of a document that is no spec, and of two that differ."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.core.specs import MAX_NAMED, changes, listed, parsed
+from atomgraft.core.specs import MAX_NAMED, changes, checked_spec, listed, parsed
 
 
 class Inner(BaseModel):
@@ -59,6 +59,22 @@ def test_what_is_no_mapping_is_refused(document):
     told = refused(document)
     assert type(document).__name__ in told.came
     assert "atomgraft schema run" in told.remedy
+
+
+def test_options_out_of_range_are_named_with_the_verb():
+    with pytest.raises(BadInputError) as found:
+        checked_spec(Outer, "trial", {"base": "x", "extra": 1})
+    told = found.value
+    assert "'extra'" in told.came
+    assert "atomgraft trial --help" in told.remedy
+
+
+def test_an_empty_list_is_called_empty():
+    class Several(BaseModel):
+        names: Annotated[tuple[str, ...], Field(min_length=1)]
+
+    with pytest.raises(BadInputError, match="'names' is empty, and needs at least 1"):
+        checked_spec(Several, "trial", {"names": []})
 
 
 def test_a_spec_comes_out():

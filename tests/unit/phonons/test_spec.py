@@ -4,7 +4,6 @@ import pytest
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.phonons import spec
-from atomgraft.phonons.spec import PhononSpec
 
 
 @pytest.mark.parametrize(
@@ -48,12 +47,3 @@ def test_a_mesh_in_words(text):
 )
 def test_folders_are_named_after_crystals(crystal, expected):
     assert spec.stem_of(crystal) == expected
-
-
-def test_values_out_of_range_are_told_by_name():
-    with pytest.raises(BadInputError, match="'threshold' is -1"):
-        spec.checked_spec(
-            PhononSpec,
-            "phonons",
-            {"crystal": "POSCAR", "models": ["pair:sw-si"], "threshold": -1.0},
-        )

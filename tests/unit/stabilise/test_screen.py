@@ -8,10 +8,10 @@ from rich.console import Console
 
 from atomgraft.cli import main
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.specs import checked_spec
 from atomgraft.phonons.campaign.record import BASE, CAMPAIGN
 from atomgraft.phonons.campaign.screen import print_record as print_campaign
 from atomgraft.phonons.campaign.tables import SHORT, summary_table
-from atomgraft.phonons.spec import checked_spec
 from atomgraft.stabilise.record import STABILISE
 from atomgraft.stabilise.screen import crystal_line, print_record
 from atomgraft.stabilise.spec import StabiliseSpec

@@ -73,7 +73,8 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Measure diffusivity and conductivity in trajectories; write the HTML page."""
-    from atomgraft.phonons.spec import checked_spec, stem_of
+    from atomgraft.core.specs import checked_spec
+    from atomgraft.phonons.spec import stem_of
     from atomgraft.study.screen import calm, console, print_json, stage_screen
     from atomgraft.study.spec_files import with_file
     from atomgraft.transport.diffusivity.page import write_page

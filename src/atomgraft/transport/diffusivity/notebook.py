@@ -8,7 +8,8 @@ from typing import Any, final
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.phonons.spec import checked_spec, stem_of
+from atomgraft.core.specs import checked_spec
+from atomgraft.phonons.spec import stem_of
 from atomgraft.study.notebook import (
     Frames,
     about_arguments,

@@ -72,7 +72,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Learn a transport property from known materials; write predictor and page."""
-    from atomgraft.phonons.spec import checked_spec
+    from atomgraft.core.specs import checked_spec
     from atomgraft.study.screen import calm, console, print_json, stage_screen
     from atomgraft.study.spec_files import with_file
     from atomgraft.transport.distil.page import write_page

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
 
-from atomgraft.phonons.spec import checked_spec
+from atomgraft.core.specs import checked_spec
 from atomgraft.study.notebook import about_arguments, card, frame_of, refuse_unknown
 from atomgraft.study.screen import calm, console, stage_screen
 from atomgraft.transport.distil.page import PAGE, write_page

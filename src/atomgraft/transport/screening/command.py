@@ -52,7 +52,7 @@ def command(
     as_json: Json = False,
 ) -> None:
     """Predict a transport property of many structures; write the ranked list."""
-    from atomgraft.phonons.spec import checked_spec
+    from atomgraft.core.specs import checked_spec
     from atomgraft.study.screen import calm, console, print_json, stage_screen
     from atomgraft.study.spec_files import with_file
     from atomgraft.transport.extra import require_transport

@@ -3,7 +3,7 @@
 import pytest
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.phonons.spec import checked_spec
+from atomgraft.core.specs import checked_spec
 from atomgraft.transport.diffusivity.command import pair_of, words_of
 from atomgraft.transport.diffusivity.spec import DiffusivitySpec, require_temperature
 
