@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 from ase.io import iread, read
 
@@ -15,6 +16,9 @@ from atomgraft.data.sources import Source
 
 MAX_BYTES = 512 * 1024**2
 """Of a file with one crystal; outputs of programs may be as long."""
+
+WHOLE = 1e-3
+"""Distance from full occupancy that is rounding."""
 
 
 def read_frames(path: Path, frames: slice) -> list[Atoms]:
@@ -94,7 +98,8 @@ def read_structure(source: Source) -> Atoms:
     Raises
     ------
     BadInputError
-        The file cannot be read, or holds several structures or no crystal.
+        The file cannot be read, or holds several structures, no crystal or partial
+        occupancies.
     """
     path = source.path
     structures = read_frames(path, source.frames)
@@ -108,11 +113,35 @@ def read_structure(source: Source) -> Atoms:
             f"Choose one: {path}@0 is the first, {path}@-1 the last.",
         )
     found = structures[0]
+    if reason := disorder_in(found):
+        raise BadInputError(
+            f"{path} is no ordered structure: {reason}.",
+            "Expected every site to be filled by one element.",
+            "Make ordered examples first: see 'Partial occupancies' in the page on data"
+            " of the documentation (reference/data).",
+        )
     check_crystal(found, str(path))
     atoms = Atoms(found.numbers, found.positions, cell=found.cell, pbc=found.pbc)
     if found.has("initial_magmoms"):
         atoms.set_initial_magnetic_moments(found.get_initial_magnetic_moments())
     return atoms
+
+
+def disorder_in(atoms: Atoms) -> str | None:
+    """Return why a structure as ASE read it from CIF is no ordered one, or none.
+
+    ASE puts the first element of a shared site there as a whole.
+
+    Examples
+    --------
+    >>> disorder_in(Atoms("LiO", info={"occupancy": {"0": {"Li": 0.5}}}))
+    'it has partial occupancies'
+    """
+    occupancy = atoms.info.get("occupancy", {})
+    for site in occupancy.values():
+        if len(site) > 1 or not np.isclose(sum(site.values()), 1.0, atol=WHOLE):
+            return "it has partial occupancies"
+    return None
 
 
 def _unreadable(path: Path, error: Exception) -> BadInputError:

@@ -12,6 +12,7 @@ from ase.io import write
 from atomgraft.core.errors import BadInputError
 from atomgraft.transport.distil.materials import collected, groups_of
 from atomgraft.transport.distil.spec import DistilSpec
+from tests.mixed_salts import rock_salt_cif
 
 pytest.importorskip("pymatgen", reason="needs the extra transport")
 pytest.importorskip("sklearn", reason="needs the extra transport")
@@ -19,25 +20,9 @@ pytest.importorskip("sklearn", reason="needs the extra transport")
 from atomgraft.transport.distil import work
 from atomgraft.transport.distil.record import DISTIL
 
-MIXED = """data_mixed
-_cell_length_a 5.2
-_cell_length_b 5.2
-_cell_length_c 5.2
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_space_group_name_H-M_alt 'F m -3 m'
-loop_
-_atom_site_label
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-_atom_site_occupancy
-Li1 Li 0 0 0 1
-Cl1 Cl 0.5 0.5 0.5 0.25
-Br1 Br 0.5 0.5 0.5 0.75
-"""
+MIXED = rock_salt_cif(
+    ("Li1 Li 0 0 0 1", "Cl1 Cl 0.5 0.5 0.5 0.25", "Br1 Br 0.5 0.5 0.5 0.75"), a=5.2
+)
 
 
 def spec(*files, **more) -> DistilSpec:

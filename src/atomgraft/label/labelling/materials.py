@@ -14,10 +14,7 @@ from atomgraft.core.reading import plain_name
 from atomgraft.core.storage import is_folder
 from atomgraft.data.geometry import check_crystal, check_geometry
 from atomgraft.data.sources import Source, parse_source
-from atomgraft.data.structure_files import read_frames
-
-WHOLE = 1e-3
-"""Distance from full occupancy that is rounding."""
+from atomgraft.data.structure_files import disorder_in, read_frames
 
 _STRANGE = re.compile(r"[^\w.+-]+")
 
@@ -106,23 +103,6 @@ def _broken(atoms: Atoms, place: str) -> str | None:
         (check_crystal if atoms.pbc.all() else check_geometry)(atoms, place)
     except BadInputError as error:
         return error.came
-    return None
-
-
-def disorder_in(atoms: Atoms) -> str | None:
-    """Return why a structure as ASE read it from CIF is no ordered one, or none.
-
-    ASE puts the first element of a shared site there as a whole.
-
-    Examples
-    --------
-    >>> disorder_in(Atoms("LiO", info={"occupancy": {"0": {"Li": 0.5}}}))
-    'it has partial occupancies'
-    """
-    occupancy = atoms.info.get("occupancy", {})
-    for site in occupancy.values():
-        if len(site) > 1 or not np.isclose(sum(site.values()), 1.0, atol=WHOLE):
-            return "it has partial occupancies"
     return None
 
 

@@ -9,26 +9,7 @@ from ase.spacegroup import crystal
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.label.labelling.materials import read_materials, repeats_for
-
-DISORDERED = """data_x
-_cell_length_a 4.2
-_cell_length_b 4.2
-_cell_length_c 4.2
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_space_group_name_H-M_alt 'F m -3 m'
-loop_
-_atom_site_label
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-_atom_site_occupancy
-Mg1 Mg 0 0 0 0.5
-Li1 Li 0 0 0 0.5
-O1 O 0.5 0.5 0.5 1.0
-"""
+from tests.mixed_salts import rock_salt_cif
 
 
 @pytest.fixture
@@ -37,7 +18,7 @@ def folder(tmp_path):
     place.mkdir()
     write(place / "MgO.cif", bulk("MgO", "rocksalt", a=4.2, cubic=True))
     write(place / "POSCAR", bulk("CaO", "rocksalt", a=4.8))
-    (place / "mixed.cif").write_text(DISORDERED)
+    (place / "mixed.cif").write_text(rock_salt_cif())
     (place / "notes.txt").write_text("nothing to see")
     (place / ".hidden").write_text("x")
     return place
