@@ -202,7 +202,8 @@ def _structures(
 ) -> Iterator[tuple[str, AverageStructure | Atoms] | BadInputError]:
     path, suffix = source.path, format_suffix(source.path)
     if suffix in CIF:
-        for one in iterate_cif(path):
+        blocks = iterate_cif(path)
+        for one in [*blocks][source.frames] if source.selection else blocks:
             yield one if isinstance(one, BadInputError) else (one.name, one)
         return
     if suffix in EXTXYZ:

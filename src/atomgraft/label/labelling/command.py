@@ -30,6 +30,13 @@ def command(
         str | None,
         typer.Option(help="Engine: model:NAME, pmmcs, lammps or one of a plug-in."),
     ] = None,
+    representatives: Annotated[
+        int | None,
+        typer.Option(
+            help="Ordered structures drawn for a CIF with partial occupancies; "
+            "default: 0, it is left out."
+        ),
+    ] = None,
     md: Annotated[
         bool,
         typer.Option(
@@ -107,7 +114,12 @@ def command(
         "mobile": mobile,
         "max_framework_msd": max_framework_msd,
     }
-    given = {"structures": structures, "engine": engine, "wall_time": wall_time}
+    given = {
+        "structures": structures,
+        "engine": engine,
+        "wall_time": wall_time,
+        "representatives": representatives,
+    }
     asked = _asked(spec_file, given, motion, is_md=md)
     model = asked.engine.removeprefix("model:")
     trust = options.trust([model if model != asked.engine else None])

@@ -12,6 +12,8 @@ from ase import Atoms
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.reading import plain_name
 from atomgraft.core.storage import is_folder
+from atomgraft.data.disorder.cif_files import iterate_cif
+from atomgraft.data.disorder.ordering import ordered
 from atomgraft.data.geometry import check_crystal, check_geometry
 from atomgraft.data.sources import Source, parse_source
 from atomgraft.data.structure_files import disorder_in, read_frames
@@ -41,7 +43,7 @@ class Material:
     reason: str | None = None
 
 
-def read_materials(sources: Sequence[str]) -> list[Material]:
+def read_materials(sources: Sequence[str], representatives: int = 0) -> list[Material]:
     """Read the structures of files and folders.
 
     Parameters
@@ -50,18 +52,23 @@ def read_materials(sources: Sequence[str]) -> list[Material]:
         Files, with ``@START:STOP`` for some of their frames, and folders. A file of a
         folder that cannot be read is left out with its reason; one that was named
         itself is refused.
+    representatives
+        Ordered structures drawn for one with partial occupancies; zero leaves it out.
 
     Raises
     ------
     BadInputError
         A named file cannot be read, or there is no structure at all.
+    MissingExtraError
+        A structure has partial occupancies, examples were asked for, and gemmi is not
+        installed.
     """
     found: list[Material] = []
     for source in sources:
         if is_folder(Path(source)):
-            found += _of_folder(Path(source))
+            found += _of_folder(Path(source), representatives)
         else:
-            found += _of_file(parse_source(source))
+            found += _of_file(parse_source(source), representatives)
     if not found:
         raise BadInputError(
             f"{', '.join(sources)} holds no structures.",
@@ -71,12 +78,12 @@ def read_materials(sources: Sequence[str]) -> list[Material]:
     return _with_unique_names(found)
 
 
-def _of_folder(folder: Path) -> Iterator[Material]:
+def _of_folder(folder: Path, representatives: int) -> Iterator[Material]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.is_file():
             continue
         try:
-            yield from _of_file(parse_source(path))
+            yield from _of_file(parse_source(path), representatives)
         except BadInputError as error:
             name = plain_name(path)
             yield Material(
@@ -84,8 +91,11 @@ def _of_folder(folder: Path) -> Iterator[Material]:
             )
 
 
-def _of_file(source: Source) -> Iterator[Material]:
+def _of_file(source: Source, representatives: int) -> Iterator[Material]:
     frames = read_frames(source.path, source.frames)
+    if representatives and any(disorder_in(one) for one in frames):
+        yield from _examples(source, representatives)
+        return
     for i, one in enumerate(frames):
         number = f"-{i}" if len(frames) > 1 else ""
         atoms = Atoms(one.numbers, one.positions, cell=one.cell, pbc=one.pbc)
@@ -96,6 +106,30 @@ def _of_file(source: Source) -> Iterator[Material]:
             atoms=atoms,
             reason=disorder_in(one) or _broken(atoms, place),
         )
+
+
+def _examples(source: Source, n: int) -> Iterator[Material]:
+    """Yield ordered examples of the structures of a CIF, or why there are none."""
+    blocks = iterate_cif(source.path)
+    for one in [*blocks][source.frames]:
+        name = _name(source.path)
+        if isinstance(one, BadInputError):
+            file = source.path.name
+            yield Material(name=name, file=file, atoms=Atoms(), reason=one.came)
+            continue
+        file = plain_name(Path(one.name))
+        found = ordered(one, n)
+        if found.exclusion is not None:
+            reason = str(found.exclusion)
+            yield Material(name=name, file=file, atoms=Atoms(), reason=reason)
+        for i, atoms in enumerate(found.structures):
+            number = f", example {i + 1}" if len(found.structures) > 1 else ""
+            yield Material(
+                name=name,
+                file=f"{file}{number}",
+                atoms=atoms,
+                reason=_broken(atoms, one.name),
+            )
 
 
 def _broken(atoms: Atoms, place: str) -> str | None:

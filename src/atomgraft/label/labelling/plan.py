@@ -100,7 +100,8 @@ def plan_labelling(spec: LabelSpec, *, trust: Trust = NO_TRUST) -> LabelPlan:
     engine = make_engine(spec.engine, spec.settings, trust)
     if spec.md is not None:
         _check_motion(spec.md, engine)
-    materials = [_judged(one, engine, spec) for one in read_materials(spec.structures)]
+    read = read_materials(spec.structures, spec.representatives)
+    materials = [_judged(one, engine, spec) for one in read]
     known = [one for one in materials if one.reason is None]
     if not known:
         raise BadInputError(

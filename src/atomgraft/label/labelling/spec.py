@@ -17,7 +17,7 @@ Seed = Annotated[int, Field(ge=0, lt=MAX_SEED)]
 FEMTOSECONDS = 1000.0
 """In a picosecond."""
 
-GROWS = frozenset({"structures"})
+GROWS = frozenset({"structures", "representatives"})
 """Keys along which a folder may grow."""
 
 NEUTRAL = frozenset({"wall_time"})
@@ -83,6 +83,9 @@ class LabelSpec(BaseModel):
 
     structures: Annotated[tuple[str, ...], Field(min_length=1)]
     """Files (extxyz, CIF, POSCAR ...), or folders of such files."""
+    representatives: Annotated[int, Field(ge=0, le=50)] = 0
+    """Ordered structures drawn for one with partial occupancies (CIF; needs gemmi);
+    zero leaves it out."""
     engine: str
     """``model:NAME``, ``pmmcs``, ``lammps``, or what a plug-in adds."""
     settings: dict[str, Any] = {}

@@ -33,6 +33,22 @@ def test_a_folder_is_read_and_what_is_broken_is_counted(folder):
     assert "cannot be read as a structure" in found["notes"].reason
 
 
+def test_examples_of_partial_occupancies_are_drawn(folder):
+    pytest.importorskip("gemmi", reason="needs the extra transport")
+    found = {one.name: one for one in read_materials([str(folder)], 2)}
+    assert set(found) == {"MgO", "POSCAR", "mixed", "notes"}
+    assert found["mixed"].reason is None
+    assert found["mixed"].atoms.symbols.formula.format("hill") == "LiMgO2"
+    assert found["MgO"].reason is None
+
+
+def test_a_disordered_crystal_without_examples_says_why(tmp_path):
+    pytest.importorskip("gemmi", reason="needs the extra transport")
+    (tmp_path / "odd.cif").write_text(rock_salt_cif(a=1.0))
+    [found] = read_materials([str(tmp_path)], 1)
+    assert "per atom" in found.reason
+
+
 def test_a_file_that_was_named_must_be_readable(folder):
     with pytest.raises(BadInputError, match="cannot be read"):
         read_materials([str(folder / "notes.txt")])
