@@ -6,13 +6,13 @@ from atomgraft.compare.advice import advise, front_points
 from atomgraft.compare.judge import Judge
 from atomgraft.compare.learning_curves import learning_curve
 from atomgraft.compare.record import (
-    Baseline,
     ComparedCell,
     Comparison,
     Contestant,
 )
 from atomgraft.compare.seed_summaries import (
     SummaryTable,
+    baselines_of,
     errors_by_seed,
     summarise,
     target_of,
@@ -151,14 +151,6 @@ def contestants_in(cells):
     )
 
 
-def baselines_in(cells):
-    done = [one for one in cells if one.status == "done"]
-    if not done:
-        return ()
-    rows = tuple(one for one in done[0].scores if one.model == "base")
-    return (Baseline(base="7net-0", scores=rows),)
-
-
 def judged(cells, *, more=20, worthwhile=0.05, target_error=None, quantity="auto"):
     """Return the judge of a table, and the advice."""
     target = target_of(cells, quantity)
@@ -176,7 +168,7 @@ def judged(cells, *, more=20, worthwhile=0.05, target_error=None, quantity="auto
     judge = Judge(
         cells=cells,
         contestants=contestants,
-        baselines=baselines_in(cells),
+        baselines=baselines_of(cells, contestants_in(cells)),
         target=target,
         table=SummaryTable(summarise(cells), target),
         curves=[one for one in curves if one is not None],
@@ -198,7 +190,7 @@ def comparison_of(cells, *, name="mine", finished=True):
         contestants=contestants_in(cells),
         cells=tuple(cells),
         target=judge.target,
-        baselines=baselines_in(cells),
+        baselines=baselines_of(cells, contestants_in(cells)),
         summaries=summarise(cells),
         curves=tuple(judge.curves.values()),
         front=front_points(judge),

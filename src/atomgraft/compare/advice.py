@@ -36,7 +36,7 @@ FEW_STRUCTURES = 5
 NAMES = {"forces": "force", "energy": "energy", "stress": "stress"}
 
 BASE = "base"
-"""Name of the base on the front; no contestant can have it together with drift zero."""
+"""Name of the base on the front."""
 
 
 def front_points(judge: Judge) -> tuple[FrontPoint, ...]:
@@ -61,14 +61,14 @@ def front_points(judge: Judge) -> tuple[FrontPoint, ...]:
         for name, error in judge.errors.items()
         if (drift := judge.table.drift(name, judge.n_labels)) is not None
     ]
-    several = len(judge.baselines) > 1
-    for base, score in _base_errors(judge).items():
+    bases = _base_errors(judge)
+    for base, (name, score) in bases.items():
         points.append(
             FrontPoint(
-                contestant=f"{BASE} {base}" if several else BASE,
+                contestant=f"{BASE} {base}" if len(bases) > 1 else BASE,
                 error=score.value,
                 error_interval=score.interval,
-                drift=0.0,
+                drift=judge.base_drift(name),
                 is_on_front=False,
             )
         )
@@ -79,12 +79,13 @@ def front_points(judge: Judge) -> tuple[FrontPoint, ...]:
     )
 
 
-def _base_errors(judge: Judge) -> dict[str, Score]:
-    found: dict[str, Score] = {}
+def _base_errors(judge: Judge) -> dict[str, tuple[str, Score]]:
+    """Return the error of each base, and a contestant that starts from it."""
+    found: dict[str, tuple[str, Score]] = {}
     for name in judge.errors:
         score = judge.base_error(name)
         if score is not None:
-            found.setdefault(judge.contestants[name].start, score)
+            found.setdefault(judge.contestants[name].start, (name, score))
     return found
 
 
@@ -157,8 +158,8 @@ def crossing_words(found: Crossing) -> str:
     caught = f"in {found.n_caught} of {seeds}"
     if found.n_labels is None:
         return (
-            f"{rival} catches up with {one} {caught}; in most, {one} is better up to"
-            f" {found.largest} labels."
+            f"{rival} catches up with {one} {caught}; in the others, {one} is better up"
+            f" to {found.largest} labels."
         )
     ends = found.range
     spread = f" ({ends[0]:.0f} to {ends[1]:.0f})" if ends and found.n_caught > 1 else ""
@@ -476,7 +477,7 @@ def _target_labels(
 def _caveats(judge: Judge) -> list[str]:
     told: list[str] = []
     n_test = min(
-        (one.n for one in _base_errors(judge).values()), default=FEW_STRUCTURES
+        (one.n for _, one in _base_errors(judge).values()), default=FEW_STRUCTURES
     )
     if n_test < FEW_STRUCTURES:
         told.append(f"There are only {n_test} test structures; use more.")

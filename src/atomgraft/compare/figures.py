@@ -232,24 +232,29 @@ def _base_lines(
     comparison: Comparison, span: tuple[float, float]
 ) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
-    for baseline in comparison.baselines:
-        score = base_score(comparison, baseline.base)
-        if score is not None and score.value > 0:
-            lines.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "name": baseline.base,
-                    "meta": {"key": "base"},
-                    "x": list(span),
-                    "y": [score.value, score.value],
-                    "text": [f"{value_text(score.value, score.interval)} {score.unit}"]
-                    * 2,
-                    "hovertemplate": f"base {plain_text(baseline.base)}: %{{text}}"
-                    "<extra></extra>",
-                    "line": {"color": "@base", "width": 2, "dash": "dash"},
-                }
-            )
+    for base in dict.fromkeys(one.base for one in comparison.baselines):
+        scores = [(n, base_score(comparison, base, n)) for n in comparison.sizes]
+        found = [(n, one) for n, one in scores if one is not None and one.value > 0]
+        if not found:
+            continue
+        if len({one.value for _, one in found}) == 1:
+            found = [(end, found[0][1]) for end in span]
+        lines.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": base,
+                "meta": {"key": "base"},
+                "x": [x for x, _ in found],
+                "y": [one.value for _, one in found],
+                "text": [
+                    f"{value_text(one.value, one.interval)} {one.unit}"
+                    for _, one in found
+                ],
+                "hovertemplate": f"base {plain_text(base)}: %{{text}}<extra></extra>",
+                "line": {"color": "@base", "width": 2, "dash": "dash"},
+            }
+        )
     return lines
 
 
@@ -264,7 +269,8 @@ def front_figure(comparison: Comparison) -> Figure | None:
             f"At {max(c.n_now for c in comparison.curves)} labels: the error on "
             "the test structures against the drift of forces from the base "
             f"{where}. Lower and further left is better. The line joins the points "
-            "that no other point beats in both. The base has no drift."
+            "that no other point beats in both. A base has no drift, unless an "
+            "element map changed it."
         ),
         plots=(
             Plot(

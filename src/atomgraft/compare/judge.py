@@ -15,7 +15,7 @@ from atomgraft.compare.record import (
     Target,
 )
 from atomgraft.compare.seed_summaries import SummaryTable, errors_by_seed
-from atomgraft.evaluation import labels
+from atomgraft.evaluation import forgetting, labels
 from atomgraft.evaluation.lost_accuracy import LostAccuracy, lost_accuracy
 from atomgraft.evaluation.score_table import ScoreTable
 from atomgraft.metrics.intervals import student_interval
@@ -57,7 +57,7 @@ class Judge:
     ) -> None:
         self.cells, self.target, self.table = cells, target, table
         self.contestants = {one.name: one for one in contestants}
-        self.baselines = {one.base: one for one in baselines}
+        self.baselines = {(one.base, one.n_labels): one for one in baselines}
         self.curves = {one.contestant: one for one in curves}
         self.n_labels = table.largest() or 0
         errors = {name: table.error(name, self.n_labels) for name in self.contestants}
@@ -72,16 +72,41 @@ class Judge:
         )
 
     def base_error(self, contestant: str) -> Score | None:
-        """Return the target error of the base that a contestant starts from."""
-        baseline = self.baselines.get(self.contestants[contestant].start)
-        return None if baseline is None else self._score_of(baseline)
+        """Return the target error of the base that a contestant starts from.
 
-    def _score_of(self, baseline: Baseline) -> Score | None:
+        Of a base whose scales are fitted, that of the largest size.
+        """
         asked = (labels.SUITE, self.target.quantity, self.target.metric, None)
-        for score in baseline.scores:
+        return self._of_base(contestant, asked)
+
+    def base_drift(self, contestant: str) -> float:
+        """Return the drift of that base from the one before its element map."""
+        asked = (forgetting.SUITE, "forces", "drift", self.target.drift_group)
+        found = self._of_base(contestant, asked)
+        return 0.0 if found is None else found.value
+
+    def _of_base(
+        self, contestant: str, asked: tuple[str, str, str, str | None]
+    ) -> Score | None:
+        one = self.contestants[contestant]
+        size = self.n_labels if one.is_fitted else None
+        baseline = self.baselines.get((one.start, size))
+        for score in () if baseline is None else baseline.scores:
             if (score.suite, score.quantity, score.metric, score.group) == asked:
                 return score
         return None
+
+    def base_seeds(self, contestant: str) -> dict[int, float]:
+        """Return the error of the base on the test structures, by seed of its cell."""
+        asked = (labels.SUITE, self.target.quantity, self.target.metric, None)
+        return {
+            cell.seed: score.value
+            for cell in self.cells
+            if (cell.contestant, cell.n_labels) == (contestant, self.n_labels)
+            for score in cell.scores
+            if score.model == "base"
+            and (score.suite, score.quantity, score.metric, score.group) == asked
+        }
 
     def seeds(self, contestant: str) -> dict[int, float]:
         """Return the error that chooses at the largest size, by seed."""
@@ -176,15 +201,20 @@ class Judge:
         base
             Error of the base on the test structures.
         """
-        seeds = self.judged_seeds(choice)
-        if not all(error < base.value for error in seeds.values()):
+        seeds, bases = self.judged_seeds(choice), self.base_seeds(choice)
+        shares = [
+            error / bases.get(seed, base.value) if bases.get(seed, base.value) else 1.0
+            for seed, error in seeds.items()
+        ]
+        if not all(one < 1 for one in shares):
             return False
         error, changes = self.errors[choice], self.changes(choice)
         are_raw = (self.target.quantity, self.target.metric) == ("energy", "mae")
         if are_raw or any(one.interval is None for one in changes):
             return False
         if error.interval is not None and error.interval_over == "seeds":
-            return error.interval[1] < base.value
+            ends = student_interval(np.log(shares))
+            return ends is not None and ends[1] < 0
         intervals = [one.interval for one in changes if one.interval is not None]
         if intervals:
             return all(high < 0 for _, high in intervals)

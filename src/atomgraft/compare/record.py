@@ -44,6 +44,11 @@ class Contestant(Record):
             self.base if self.element_map is None else f"{self.base} {self.element_map}"
         )
 
+    @property
+    def is_fitted(self) -> bool:
+        """Whether its base depends on the labels: scales of its map are fitted."""
+        return "@fit" in (self.element_map or "")
+
 
 class ComparedCell(Record):
     """One run of the table."""
@@ -137,7 +142,8 @@ class FrontPoint(Record):
     """One contestant on the map of target error against forgetting."""
 
     contestant: str
-    """``base`` is the base itself, which has forgotten nothing."""
+    """``base`` is the base itself, which has forgotten nothing unless a map changed
+    it."""
     error: float
     error_interval: Interval | None = None
     drift: float
@@ -175,7 +181,10 @@ class Baseline(Record):
 
     base: str
     """With its element map; see `Contestant.start`."""
+    n_labels: int | None = None
+    """To which the scales of its map were fitted; none where it needs no labels."""
     scores: tuple[Score, ...]
+    """Of several fits, one a seed, means as in `Summary`."""
 
 
 class Comparison(Record):

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from atomgraft.compare.record import (
+    Baseline,
     ComparedCell,
+    Contestant,
     Interval,
     IntervalOver,
     Summary,
@@ -81,6 +83,64 @@ def summarise(cells: Sequence[ComparedCell]) -> tuple[Summary, ...]:
         if cell.status == "done":
             found[cell.contestant, cell.n_labels].append(cell)
     return tuple(row for members in found.values() for row in _rows(members))
+
+
+def baselines_of(
+    cells: Sequence[ComparedCell], contestants: Sequence[Contestant]
+) -> tuple[Baseline, ...]:
+    """Return what the bases score without training.
+
+    Where scales of an element map are fitted, the frames of each cell give another
+    base: there is one for each size, its means over the seeds as in :func:`summarise`.
+    Any other base is that of the first cell that measured it.
+
+    Parameters
+    ----------
+    cells
+        In any order; those that are not done do not count.
+    contestants
+        Who takes part.
+    """
+    starts = {one.name: one for one in contestants}
+    found: dict[tuple[str, int | None], dict[int, tuple[Score, ...]]] = {}
+    for cell in cells:
+        scores = tuple(one for one in cell.scores if one.model == "base")
+        if not scores or cell.status != "done":
+            continue
+        one = starts[cell.contestant]
+        size = cell.n_labels if one.is_fitted else None
+        found.setdefault((one.start, size), {}).setdefault(cell.seed, scores)
+    return tuple(
+        Baseline(
+            base=base,
+            n_labels=size,
+            scores=next(iter(seeds.values()))
+            if size is None
+            else _over_seeds([seeds[seed] for seed in sorted(seeds)]),
+        )
+        for (base, size), seeds in found.items()
+    )
+
+
+def _over_seeds(fits: Sequence[tuple[Score, ...]]) -> tuple[Score, ...]:
+    if len(fits) == 1:
+        return fits[0]
+    by_question: dict[_Question, list[Score]] = defaultdict(list)
+    for score in (one for scores in fits for one in scores):
+        if score.metric in SUMMARISED.get(score.suite, frozenset()):
+            by_question[_question(score)].append(score)
+    rows: list[Score] = []
+    for scores in by_question.values():
+        value, interval, _ = _middle(scores)
+        change = {
+            "value": value,
+            "interval": interval,
+            "independent": "seeds",
+            "n_independent": len(scores),
+            "no_interval": None,
+        }
+        rows.append(scores[0].model_copy(update=change))
+    return tuple(rows)
 
 
 def _rows(members: Sequence[ComparedCell]) -> Iterator[Summary]:

@@ -87,11 +87,22 @@ def find_summary(
     return None
 
 
-def base_score(comparison: Comparison, base: str) -> Score | None:
-    """Return the target error of a base, or none."""
+def base_score(comparison: Comparison, base: str, n_labels: int) -> Score | None:
+    """Return the target error of a base, or none.
+
+    Parameters
+    ----------
+    comparison
+        With or without a target.
+    base
+        With its element map.
+    n_labels
+        To which its scales were fitted, where they were.
+    """
     target = comparison.target
     for baseline in comparison.baselines:
-        for score in baseline.scores if baseline.base == base else ():
+        is_asked = baseline.base == base and baseline.n_labels in {None, n_labels}
+        for score in baseline.scores if is_asked else ():
             if target is not None and (
                 score.suite,
                 score.quantity,
@@ -115,8 +126,8 @@ def size_rows(
     heads = ("Recipe", *(counted(n, "label") for n in comparison.sizes))
     rows: list[tuple[str, ...]] = []
     for base in dict.fromkeys(one.start for one in comparison.contestants):
-        text = _text(base_score(comparison, base))
-        rows.append((f"base {base}", *(text for _ in comparison.sizes)))
+        scores = (base_score(comparison, base, n) for n in comparison.sizes)
+        rows.append((f"base {base}", *map(_text, scores)))
     for one in comparison.contestants:
         found = (target_summary(comparison, one.name, n) for n in comparison.sizes)
         rows.append((one.name, *map(_text, found)))
@@ -166,11 +177,20 @@ def target_table(comparison: Comparison) -> Table:
             f"{name}: geometric mean over the seeds. Brackets give the 95 % "
             "interval (over test structures for a single seed), parentheses the "
             f"range of two to four seeds. Steps a cell: {steps_text(comparison)}. "
-            "The base uses no labels."
+            f"{_base_words(comparison)}"
         ),
         columns=heads,
         rows=tuple(rows),
         is_text=(True, *(False,) * (len(heads) - 1)),
+    )
+
+
+def _base_words(comparison: Comparison) -> str:
+    fitted = [one for one in comparison.baselines if one.n_labels is not None]
+    if not fitted:
+        return "The base uses no labels."
+    return (
+        "A base is not trained; the scales of its element map are fitted to the labels."
     )
 
 

@@ -36,6 +36,7 @@ from atomgraft.compare.record import (
 )
 from atomgraft.compare.seed_summaries import (
     SummaryTable,
+    baselines_of,
     errors_by_seed,
     summarise,
     target_of,
@@ -219,7 +220,7 @@ def conclude(
         _compared(planned, outcomes.get(planned.name, NOT_RUN))
         for planned in plan.cells
     ]
-    baselines = _baselines(cells, plan.cells)
+    baselines = baselines_of(cells, _contestants(plan))
     target = target_of(cells, spec.quantity)
     if target is None:
         judged = _Judged((), (), (), (), nothing_yet(cells))
@@ -309,16 +310,3 @@ def _compared(planned: PlannedCell, outcome: Outcome) -> ComparedCell:
             **(outcome.document or {}),
         }
     )
-
-
-def _baselines(
-    cells: Sequence[ComparedCell], planned: Sequence[PlannedCell]
-) -> tuple[Baseline, ...]:
-    """Return what each base scores, from the first cell that measured it."""
-    found: dict[str, Baseline] = {}
-    for cell, plan in zip(cells, planned, strict=True):
-        scores = tuple(one for one in cell.scores if one.model == "base")
-        if scores:
-            base = plan.contestant.start
-            found.setdefault(base, Baseline(base=base, scores=scores))
-    return tuple(found.values())
