@@ -88,8 +88,8 @@ def run(out: Path) -> None:
         if not (out / f"{name}.extxyz").is_file():
             frames = [frame(one, name) for one in records(name)]
             write(out / f"{name}.extxyz", frames, format="extxyz")
-    for setting, blocks in SETTINGS.items():
-        for scale in SCALES:
+    for scale in SCALES:
+        for setting, blocks in SETTINGS.items():
             ag.distil(
                 out / "train.extxyz",
                 "barrier",
@@ -100,6 +100,7 @@ def run(out: Path) -> None:
                 features=blocks,
                 model=MODEL if "invariants" in blocks else "",
                 folds=5,
+                cache=str(out / "features"),
                 out=out / f"{slug(setting)}-{scale}",
             )
 

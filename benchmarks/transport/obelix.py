@@ -119,6 +119,7 @@ def run(out: Path) -> None:
             features=setting["features"],
             model=setting.get("model", ""),
             folds=5,
+            cache=str(out / "features"),
             out=out / slug(name),
         )
 

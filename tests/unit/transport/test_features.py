@@ -1,5 +1,6 @@
 """Do features say what a closed form says, and nothing of frame and order?"""
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.transport.features import pathways, sites
+from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.features.composition import (
     COMPOSITION,
     LATTICE,
@@ -272,3 +274,19 @@ def test_a_supercell_is_the_same_crystal(name):
     )
     tolerance = GRID if name == "pathways" else 1e-6
     np.testing.assert_allclose(before, after, atol=tolerance)
+
+
+def test_features_that_are_kept_are_not_computed_again(tmp_path, monkeypatch):
+    stretched = salt()
+    stretched.set_cell(stretched.cell * 1.1, scale_atoms=True)
+    materials = [material(salt()), material(stretched)]
+    first = describe(materials, ["packing", "sites"], cache=FeatureCache(tmp_path))
+    monkeypatch.setattr(
+        "atomgraft.transport.features.table.BLOCKS",
+        {
+            name: dataclasses.replace(one, compute=lambda _: pytest.fail("computed"))
+            for name, one in BLOCKS.items()
+        },
+    )
+    again = describe(materials, ["sites", "packing"], cache=FeatureCache(tmp_path))
+    np.testing.assert_array_equal(again.of(["packing", "sites"]).rows, first.rows)

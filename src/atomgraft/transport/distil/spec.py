@@ -62,6 +62,8 @@ class DistilSpec(BaseModel):
     """Divisions into folds."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Of the first division, and of methods that draw numbers."""
+    cache: str = ""
+    """Folder of computed features, which several calls may share; none keeps none."""
 
     @model_validator(mode="after")
     def _refuse_half_a_lattice(self) -> "DistilSpec":
@@ -76,7 +78,7 @@ class DistilSpec(BaseModel):
 
     def identity(self) -> str:
         """Return a hash of everything that changes numbers."""
-        document = self.model_dump(mode="json")
+        document = self.model_dump(mode="json", exclude={"cache"})
         files = {
             key: [identity_of(one) for one in document[key]]
             for key in ("materials", "test")

@@ -38,6 +38,7 @@ from atomgraft.transport.distil.record import (
 )
 from atomgraft.transport.distil.spec import DistilSpec
 from atomgraft.transport.distil.wording import headline, notices
+from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.features.invariants import Invariants
 from atomgraft.transport.features.table import FeatureTable, blocks_with, describe
 from atomgraft.transport.predictors.choice import (
@@ -253,7 +254,8 @@ def _table(
     materials = [one.material for one in (*train.known, *test.known)]
     blocks = blocks_with(model)
     names = spec.features or tuple(blocks)
-    found = describe(materials, names, model=model, progress=progress)
+    cache = FeatureCache(Path(spec.cache)) if spec.cache else None
+    found = describe(materials, names, model=model, cache=cache, progress=progress)
     n_train = len(train.known)
     there = [
         name

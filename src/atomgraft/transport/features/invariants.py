@@ -43,6 +43,7 @@ class Invariants:
 
     def __init__(self, potential: AbstractPotential) -> None:
         self.potential = potential
+        self.weights_hash = potential.weights_hash()
         self.directions = potential.readout_directions()
         if not self.directions:
             raise BadInputError(

@@ -8,6 +8,8 @@ lowest value is its own, and the loop leads to another cell where the shifts alo
 do not cancel.
 """
 
+import functools
+
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
@@ -119,11 +121,8 @@ def fields(
         is_anion = symbol in anions
         reach = max(WIDEST + ionic_radius(symbol) + own, BOND_REACH)
         tree = KDTree(images_of(framework[symbols == symbol], reach)[0])
-        apart = tree.query(
-            points,
-            k=N_BONDS if is_anion else 2,
-            distance_upper_bound=reach,
-        )[0]
+        nearest = range(1, N_BONDS + 1) if is_anion else [1]
+        apart = tree.query(points, k=nearest, distance_upper_bound=reach)[0]
         room = np.minimum(room, apart[:, 0] - ionic_radius(symbol) - own)
         if is_anion:
             bonded = np.where(apart < BOND_REACH, apart, np.inf)
@@ -161,6 +160,7 @@ def thresholds(field: Float[np.ndarray, "a b c"]) -> tuple[float, float, float]:
     return _by_rank(winding[is_loop], weight[is_loop])
 
 
+@functools.lru_cache(maxsize=2)
 def _edges(
     shape: tuple[int, ...],
 ) -> tuple[Int[np.ndarray, " edges"], Int[np.ndarray, " edges"], np.ndarray]:
@@ -193,9 +193,16 @@ def _by_rank(
     winding: Int[np.ndarray, "loops 3"], weight: Float[np.ndarray, " loops"]
 ) -> tuple[float, float, float]:
     """Return the largest weight at which loops span one, two and three directions."""
-    kinds, which = np.unique(winding, axis=0, return_inverse=True)
-    best = np.full(len(kinds), -np.inf)
-    np.maximum.at(best, which.ravel(), weight)
+    widest = int(np.abs(winding).max(initial=0))
+    base = 2 * widest + 1
+    digits = np.array([base**2, base, 1])
+    # a number for each kind of loop: sorting numbers is faster than sorting rows
+    numbers, first, which = np.unique(
+        (winding + widest) @ digits, return_index=True, return_inverse=True
+    )
+    kinds = winding[first]
+    best = np.full(len(numbers), -np.inf)
+    np.maximum.at(best, which, weight)
     found: list[float] = []
     taken = np.zeros((0, 3))
     for k in np.argsort(-best, kind="stable"):

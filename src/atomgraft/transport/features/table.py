@@ -9,8 +9,10 @@ from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.progress import Progress
+from atomgraft.core.provenance import fingerprint
 from atomgraft.core.registry import unknown
 from atomgraft.transport.features import composition, pathways, sites
+from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.features.invariants import BULK, HOP, Invariants
 from atomgraft.transport.materials import Material
 
@@ -136,6 +138,7 @@ def describe(
     names: Sequence[str],
     *,
     model: Invariants | None = None,
+    cache: FeatureCache | None = None,
     progress: Progress | None = None,
 ) -> FeatureTable:
     """Compute features of materials.
@@ -148,6 +151,8 @@ def describe(
         Blocks of features.
     model
         Whose features are among them.
+    cache
+        Where features are kept, and taken from.
     progress
         Called with what is done, materials done and materials in all.
 
@@ -165,14 +170,38 @@ def describe(
         raise unknown("block of features", missing[0], [*blocks])
     rows = []
     for index, one in enumerate(materials):
-        rows.append(np.concatenate([blocks[name].compute(one) for name in names]))
+        parts = [_computed(one, name, blocks[name], model, cache) for name in names]
+        rows.append(np.concatenate(parts))
         if progress is not None:
             progress("features", index + 1, len(materials))
+    if cache is not None:
+        cache.flush()
     return FeatureTable(
         rows=np.array(rows),
         columns=tuple(one for name in names for one in blocks[name].columns),
         blocks=_slices({name: len(blocks[name].columns) for name in names}),
     )
+
+
+def _computed(
+    material: Material,
+    name: str,
+    block: Block,
+    model: Invariants | None,
+    cache: FeatureCache | None,
+) -> Float[np.ndarray, " features"]:
+    """Return the features of a block; those that are kept are not computed again."""
+    if cache is None:
+        return block.compute(material)
+    parts = [name, material.fingerprint()]
+    if model is not None and name in model.columns:
+        parts.append(model.weights_hash)
+    key = fingerprint(one.encode() for one in parts)
+    if (kept := cache.get(key)) is not None:
+        return kept
+    row = block.compute(material)
+    cache.keep(key, row)
+    return row
 
 
 def _slices(sizes: Mapping[str, int]) -> dict[str, slice]:
