@@ -119,7 +119,7 @@ def test_features_are_computed_once(place, tmp_path, monkeypatch):
     first = screened(place, tmp_path / "out")
     assert first.result.n_from_cache == 0
     monkeypatch.setattr(
-        "atomgraft.transport.screening.work.describe",
+        "atomgraft.transport.screening.describing.describe",
         lambda *_: pytest.fail("features were computed again"),
     )
     cache = str(tmp_path / "out" / "features")

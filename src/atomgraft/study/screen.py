@@ -172,6 +172,8 @@ class Gauge:
         if now.total:
             percent = 100 * now.done // now.total
             parts[0] += f": {now.done} of {now.total} ({percent} %)"
+        elif now.done:  # of a stream, whose end nobody knows
+            parts[0] += f": {now.done}"
         parts.append(f"{self._elapsed()} so far")
         if first.done < now.done < now.total:
             each = (now.moment - first.moment) / (now.done - first.done)

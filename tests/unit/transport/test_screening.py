@@ -1,6 +1,7 @@
 """The parts of a screen: streams stay streams, grids and images are what they say."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,10 +15,19 @@ pytest.importorskip("sklearn", reason="needs the extra transport")
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.disorder.average import average_of
 from atomgraft.data.disorder.ordering import ordered
+from atomgraft.data.structure_streams import Exclusions, Named
+from atomgraft.study.streams import Lost
+from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.features.images import images_of
 from atomgraft.transport.features.pathways import LARGEST_GRID, SPACING, grid_of
 from atomgraft.transport.predictors.stored import PredictorCard
 from atomgraft.transport.screening import work
+from atomgraft.transport.screening.describing import (
+    TOO_LARGE,
+    Describer,
+    Reason,
+    material_of,
+)
 from atomgraft.transport.screening.spec import ScreenSpec
 
 
@@ -57,31 +67,69 @@ def test_grids_are_fine_and_bounded():
     assert min(grid_of(Atoms("Li", cell=[0.5, 0.5, 30], pbc=True))) == 3
 
 
-def described(k: int) -> work.Described:
-    return work.Described(
-        name=str(k),
-        amounts={"Li": 1.0},
-        is_disordered=False,
-        row=np.ones(2) * k,
-        is_known=False,
-    )
+def entries(chunks):
+    return [entry for chunk in chunks for entry in chunk.kept]
 
 
-def test_batches_are_read_as_they_are_needed():
+def test_structures_are_read_as_they_are_needed(tmp_path):
     read = []
 
     def stream():
         for k in itertools.count():  # without an end
             read.append(k)
-            yield described(k)
+            yield Named(str(k), average_of(salt(5.0 + 0.01 * k), str(k)))
 
-    batches = work._batches(stream())
+    found = screening(tmp_path).chunks(stream())
     assert read == []
-    assert len(next(batches)) == work.AT_ONCE
-    assert len(read) == work.AT_ONCE
-    sizes = [len(one) for one in work._batches(described(k) for k in range(130))]
-    assert sizes == [64, 64, 2]
-    assert list(work._batches(iter(()))) == []
+    first = next(found)
+    assert len(first.items) == len(first.kept) == work.TOGETHER
+    assert len(read) == work.TOGETHER
+
+
+def test_structures_whose_features_are_kept_are_not_sent_anywhere(tmp_path):
+    named = [Named(str(k), average_of(salt(5.0 + 0.01 * k), "")) for k in range(70)]
+    known = screening(tmp_path)
+    for entry in entries(known.chunks(iter(named[:65]))):
+        known.cache.keep(entry.key, np.zeros(2))
+    chunks = list(known.chunks(iter(named)))
+    assert [len(one.kept) for one in chunks] == [work.AT_ONCE, 6]
+    assert [len(one.items) for one in chunks] == [0, 5]
+    assert [one.name for one in entries(chunks)] == [one.name for one in named]
+
+
+def test_other_settings_have_other_features(tmp_path):
+    def keys(**more):
+        named = [Named("one", average_of(salt(), ""))]
+        return {one.key for one in entries(screening(tmp_path, **more).chunks(named))}
+
+    assert keys() == keys(model="elsewhere/model", trust=(("a", "b"),))
+    for more in ({"seed": 1}, {"max_atoms": 3}, {"model_hash": "0"}):
+        assert keys() != keys(**more)
+
+
+def test_a_structure_that_kills_its_process_is_counted(tmp_path):
+    known = screening(tmp_path)
+    [chunk] = known.chunks([Named("one", average_of(salt(), ""))])
+    known.take(chunk.kept, [Lost()])
+    assert known.rows == []
+    assert known.left_out.counts == {work.LOST.kind: 1}
+
+
+def test_a_huge_structure_is_left_out_at_once():
+    describer = Describer(ion="Li", blocks=("pathways",))
+    huge = average_of(salt() * (9, 9, 9), "huge")
+    assert describer(huge) == Reason(TOO_LARGE, "5832 atoms")
+    assert isinstance(describer(average_of(salt(), "small")), np.ndarray)
+
+
+def screening(folder, **more):
+    describer = Describer(ion="Li", blocks=("composition",), **more)
+    predictor = SimpleNamespace(card=card())
+    return work._Screening(predictor, describer, FeatureCache(folder), Exclusions())
+
+
+def salt(a=5.13) -> Atoms:
+    return bulk("LiCl", "rocksalt", a=a, cubic=True)
 
 
 def card(mobile=("Li",), columns=("composition",)) -> PredictorCard:
@@ -110,7 +158,7 @@ def test_predictors_of_hops_cannot_screen(block):
 def test_a_structure_becomes_a_material_with_its_own_cell():
     atoms = bulk("LiCl", "rocksalt", a=5.13, cubic=True)
     average = average_of(atoms, "salt")
-    found = work.material_of("salt", average, ordered(average).structures, "Li")
+    found = material_of(average, ordered(average).structures, "Li")
     assert found.cell == pytest.approx((5.13, 5.13, 5.13, 90, 90, 90))
     assert found.amounts == {"Li": 4.0, "Cl": 4.0}
     assert len(found.structures) == 1

@@ -1,7 +1,7 @@
 """Features that were computed once, kept in files of a folder."""
 
 import json
-from collections.abc import Mapping
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,11 @@ from atomgraft.core.provenance import fingerprint
 from atomgraft.core.storage import make_folder, write_atomically
 
 EACH = 256
-"""Rows of a file."""
+"""Rows of a file, at most."""
+
+PATIENCE = 60.0
+"""Seconds after which fewer rows are written: no more is lost by a process that is
+killed."""
 
 VERSION = "1"
 """Changes where features change; rows of other versions are not used."""
@@ -21,6 +25,8 @@ VERSION = "1"
 
 class FeatureCache:
     """Rows of features by key; files are only added.
+
+    What is in memory are keys, and rows that are not on disk yet.
 
     Parameters
     ----------
@@ -40,23 +46,35 @@ class FeatureCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._rows: dict[str, np.ndarray] = {}
         self._new: dict[str, np.ndarray] = {}
-        for path in sorted(folder.glob("*.safetensors")):
-            self._rows |= _read(path)
+        self._paths = sorted(folder.glob("*.safetensors"))
+        self._places: dict[str, int] = {}
+        for i, path in enumerate(self._paths):
+            self._list(i, _keys(path))
+        self._opened: tuple[int, _Rows] | None = None
+        self._written = time.monotonic()
 
     def get(self, key: str) -> Float[np.ndarray, " features"] | None:
         """Return the row of a key; none where it was not computed."""
-        return self._rows.get(key)
+        if (row := self._new.get(key)) is not None:
+            return row
+        if (place := self._places.get(key)) is None:
+            return None
+        i, row_number = divmod(place, EACH)
+        if self._opened is None or self._opened[0] != i:
+            self._opened = i, _Rows(self._paths[i])
+        return self._opened[1].get(row_number)
 
     def keep(self, key: str, row: Float[np.ndarray, " features"]) -> None:
         """Keep a row; on disk with others, or by `flush`."""
-        self._rows[key] = self._new[key] = row
-        if len(self._new) >= EACH:
+        self._new[key] = row
+        is_late = time.monotonic() - self._written > PATIENCE
+        if is_late or len(self._new) >= EACH:
             self.flush()
 
     def flush(self) -> None:
         """Write what is not on disk."""
+        self._written = time.monotonic()
         if not self._new:
             return
         make_folder(self.folder)
@@ -67,17 +85,37 @@ class FeatureCache:
         name = fingerprint(key.encode() for key in self._new)[:16]
         path = self.folder / f"{name}.safetensors"
         write_atomically(path, save(arrays, metadata=about))
+        self._paths.append(path)
+        self._list(len(self._paths) - 1, [*self._new])
         self._new = {}
 
+    def _list(self, i: int, keys: list[str]) -> None:
+        self._places |= {key: i * EACH + k for k, key in enumerate(keys[:EACH])}
 
-def _read(path: Path) -> Mapping[str, np.ndarray]:
-    """Return the rows of a file; nothing where it is damaged or of another version."""
+
+class _Rows:
+    """The rows of a file, read when they are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self.file = safe_open(path, framework="np").__enter__()
+        except (SafetensorError, OSError):  # removed or damaged since it was listed
+            self.file = None
+
+    def get(self, number: int) -> Float[np.ndarray, " features"] | None:
+        try:
+            return None if self.file is None else self.file.get_tensor(str(number))
+        except (SafetensorError, OSError):
+            return None
+
+
+def _keys(path: Path) -> list[str]:
+    """Return the keys of a file; none where it is damaged or of another version."""
     try:
         with safe_open(path, framework="np") as file:
             about = file.metadata() or {}
-            if about.get("version") != VERSION:
-                return {}
             keys = json.loads(about["keys"])
-            return {key: file.get_tensor(str(i)) for i, key in enumerate(keys)}
+            is_ours = about.get("version") == VERSION and isinstance(keys, list)
+            return [str(one) for one in keys] if is_ours else []
     except (SafetensorError, OSError, KeyError, ValueError):
-        return {}
+        return []

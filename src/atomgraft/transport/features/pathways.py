@@ -9,6 +9,7 @@ do not cancel.
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -121,7 +122,7 @@ def fields(
         is_anion = symbol in anions
         reach = max(WIDEST + ionic_radius(symbol) + own, BOND_REACH)
         tree = KDTree(images_of(framework[symbols == symbol], reach)[0])
-        nearest = range(1, N_BONDS + 1) if is_anion else [1]
+        nearest: Any = range(1, N_BONDS + 1) if is_anion else [1]
         apart = tree.query(points, k=nearest, distance_upper_bound=reach)[0]
         room = np.minimum(room, apart[:, 0] - ionic_radius(symbol) - own)
         if is_anion:

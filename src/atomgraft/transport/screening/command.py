@@ -7,7 +7,12 @@ import typer
 
 from atomgraft.study.options import (
     Json,
+    Scheduler,
+    Slurm,
     SpecFile,
+    TlsCaFile,
+    TlsCert,
+    TlsKey,
     TrustFiles,
     TrustNamed,
     trust_of,
@@ -45,6 +50,18 @@ def command(
             "within the output folder."
         ),
     ] = "",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that compute features, or SLURM jobs; default: one per "
+            "core."
+        ),
+    ] = None,
+    scheduler: Scheduler = None,
+    tls_ca_file: TlsCaFile = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    slurm: Slurm = None,
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("screen"),
     trust: TrustNamed = False,
     trust_file: TrustFiles = None,
@@ -53,6 +70,8 @@ def command(
 ) -> None:
     """Predict a transport property of many structures; write the ranked list."""
     from atomgraft.core.specs import checked_spec
+    from atomgraft.study.clusters import ClusterPlan, parse_slurm
+    from atomgraft.study.credentials import parse_credentials
     from atomgraft.study.screen import calm, console, print_json, stage_screen
     from atomgraft.study.spec_files import with_file
     from atomgraft.transport.extra import require_transport
@@ -76,9 +95,15 @@ def command(
     named = {key: value for key, value in given.items() if value is not None}
     spec = checked_spec(ScreenSpec, NAME, with_file(spec_file, ctx, named))
     allowed = trust_of(trust, trust_file, [])
+    plan = ClusterPlan(
+        n_workers=workers,
+        scheduler=scheduler,
+        credentials=parse_credentials(tls_ca_file, tls_cert, tls_key),
+        slurm=parse_slurm(slurm),
+    )
     terminal = console(quiet=as_json)
     with calm(), stage_screen(terminal) as show:
-        result = screened(spec, out, trust=allowed, progress=show)
+        result = screened(spec, out, trust=allowed, cluster=plan, progress=show)
     page = write_page(out, result)
     print_record(terminal, result)
     terminal.print(f"\nPage: {page}\nList: {out / 'screen.csv'}", markup=False)

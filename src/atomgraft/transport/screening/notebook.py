@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, final
 
 from atomgraft.core.specs import checked_spec
+from atomgraft.study.clusters import ClusterPlan
 from atomgraft.study.notebook import about_arguments, card, frame_of, refuse_unknown
 from atomgraft.study.screen import calm, console, stage_screen
 from atomgraft.transport.distil.notebook import Distilled
@@ -55,6 +56,7 @@ def screen(
     predictor: str | Path | Distilled,
     *,
     out: str | Path = "screen",
+    workers: int | None = None,
     progress: bool = True,
     **options: Any,  # noqa: ANN401 - validated by the spec
 ) -> Screened:
@@ -68,6 +70,8 @@ def screen(
         What `distil` returned, or its folder.
     out
         Folder of the result and of features.
+    workers
+        Processes that compute features; none takes one for each core.
     progress
         Show how far it is.
     options
@@ -88,8 +92,8 @@ def screen(
         place = predictor.folder if isinstance(predictor, Distilled) else predictor
         given = {"structures": [str(one) for one in files], "predictor": str(place)}
         spec = checked_spec(ScreenSpec, "screen", given | options)
-        folder = Path(out)
+        folder, plan = Path(out), ClusterPlan(n_workers=workers)
         with calm(), stage_screen(console(quiet=not progress)) as show:
-            result = screened(spec, folder, progress=show)
+            result = screened(spec, folder, cluster=plan, progress=show)
         write_page(folder, result)
     return Screened(folder, result)

@@ -1,9 +1,10 @@
 """From a stream of structures to a ranked list."""
 
+import dataclasses
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,27 +12,27 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from atomgraft.core.errors import BadInputError, reason_of
+from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import examine, held
 from atomgraft.core.progress import Progress
 from atomgraft.core.provenance import fingerprint, now
+from atomgraft.core.signals import stopped_by_signal
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.disorder.average import AverageStructure
-from atomgraft.data.disorder.ordering import ordered
 from atomgraft.data.structure_streams import Exclusions, Named, structures_of
-from atomgraft.run.inputs import load_base
+from atomgraft.study.clusters import ClusterPlan
 from atomgraft.study.sessions import Clock, provenance
+from atomgraft.study.streams import Group, Lost, streamed
 from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.features.elements import PROPERTIES, properties
-from atomgraft.transport.features.invariants import Invariants
-from atomgraft.transport.features.table import FeatureTable, describe
-from atomgraft.transport.materials import Material
+from atomgraft.transport.features.table import FeatureTable
 from atomgraft.transport.predictors.stored import (
     Predictor,
     PredictorCard,
     load_predictor,
 )
+from atomgraft.transport.screening.describing import Describer, Reason
 from atomgraft.transport.screening.record import (
     SCREEN,
     LeftOut,
@@ -47,17 +48,23 @@ CACHE = "features"
 """Folder of features within the output folder."""
 
 AT_ONCE = 64
-"""Structures that are predicted in one call."""
+"""Structures that are predicted in one call, at most."""
+
+TOGETHER = 8
+"""Structures whose features are computed in one call of a worker."""
 
 WHOLE = 1e-3
 """Amounts as near to whole numbers count as whole."""
 
 NO_ION = "it does not contain the mobile ion"
-NO_FEATURES = "its features cannot be computed"
+LOST = Reason(
+    "the process that computes its features dies",
+    "perhaps because of too little memory",
+)
 
 
-class Described(NamedTuple):
-    """A structure and its features.
+class Entry(NamedTuple):
+    """A structure on its way through a screen.
 
     Parameters
     ----------
@@ -67,17 +74,20 @@ class Described(NamedTuple):
         Of each element.
     is_disordered
         It has partial occupancies.
+    key
+        Of its features where they are kept.
     row
-        Features.
-    is_known
-        They were there.
+        Features, where they were kept.
     """
 
     name: str
     amounts: dict[str, float]
     is_disordered: bool
-    row: Float[np.ndarray, " features"]
-    is_known: bool
+    key: str
+    row: Float[np.ndarray, " features"] | None
+
+
+Chunk = Group[tuple[Entry, ...], AverageStructure]
 
 
 def screen(
@@ -85,6 +95,7 @@ def screen(
     folder: Path,
     *,
     trust: Trust = NO_TRUST,
+    cluster: ClusterPlan | None = None,
     progress: Progress | None = None,
 ) -> ScreenResult:
     """Predict a property of many structures, and rank them.
@@ -100,6 +111,8 @@ def screen(
         Of the result and of features.
     trust
         Which checkpoints may run code.
+    cluster
+        Where features are computed; none takes a process for each core.
     progress
         Called with what is done, and how many structures.
 
@@ -108,28 +121,34 @@ def screen(
     BadInputError
         A path does not exist, the predictor cannot be used, no structure can, or the
         folder holds another list.
+    KeyboardInterrupt
+        A signal came; what was computed is kept.
     """
     clock = Clock(started=now(), counter=time.perf_counter())
-    examine(folder, "screen", inputs=(*spec.structures, spec.predictor))
+    inputs = (*spec.structures, spec.predictor)
+    examine(folder, "screen", inputs=inputs)
     predictor = load_predictor(Path(spec.predictor))
     ion = _ion(spec, predictor.card)
     _refuse_hops(predictor.card)
-    model = _model(predictor, trust)
     _refuse_another(folder, spec)
+    describer = _describer(spec, ion, predictor.card, trust)
     left_out = Exclusions()
     stream = structures_of(spec.structures, left_out)
-    with held(folder, "screen", inputs=(*spec.structures, spec.predictor)):
+    with held(folder, "screen", inputs=inputs), stopped_by_signal() as stop:
         cache = FeatureCache(Path(spec.cache) if spec.cache else folder / CACHE)
-        work = _Describer(spec, ion, predictor, model, cache, left_out)
-        rows: list[Ranked] = []
-        n_known = 0
-        for batch in _batches(work.all(stream)):
-            rows += _ranked(predictor, batch)
-            n_known += sum(one.is_known for one in batch)
-            if progress is not None:
-                progress("structures", len(rows) + left_out.total, 0)
-        cache.flush()
-        result = _result(spec, predictor, ion, rows, left_out, n_known)
+        work = _Screening(predictor, describer, cache, left_out)
+        chunks = streamed(work.chunks(stream), describer, stop, plan=cluster)
+        try:
+            for entries, found in chunks:
+                work.take(entries, found)
+                if progress is not None:
+                    progress("structures", work.n_seen, 0)
+        finally:
+            chunks.close()  # the cluster, where one was started
+            cache.flush()
+        if stop.is_set():
+            raise KeyboardInterrupt
+        result = _result(spec, predictor, ion, work)
         session = provenance("screen", clock, torch.device("cpu"), "float64")
         result = result.model_copy(update={"provenance": (session,)})
         SCREEN.write(folder, result)
@@ -167,25 +186,21 @@ def _refuse_hops(card: PredictorCard) -> None:
         )
 
 
-def _model(predictor: Predictor, trust: Trust) -> Invariants | None:
-    """Return the model whose features the predictor knows.
-
-    Raises
-    ------
-    BadInputError
-        It has other weights than where the predictor was made.
-    """
-    card = predictor.card
-    if not card.model:
-        return None
-    potential = load_base(card.model, trust=trust)
-    if potential.weights_hash() != card.model_hash:
-        raise BadInputError(
-            f"{card.model} has other weights than where the predictor was made.",
-            "Expected the same model.",
-            "Name the predictor that was made with it, or make it again.",
-        )
-    return Invariants(potential)
+def _describer(
+    spec: ScreenSpec, ion: str, card: PredictorCard, trust: Trust
+) -> Describer:
+    path = Path(card.model)
+    is_path = bool(card.model) and path.exists()
+    return Describer(
+        ion=ion,
+        blocks=tuple(card.columns),
+        model=str(path.resolve()) if is_path else card.model,
+        model_hash=card.model_hash,
+        trust=tuple(sorted(trust.items())),
+        representatives=spec.representatives,
+        max_atoms=spec.max_atoms,
+        seed=spec.seed,
+    )
 
 
 def _refuse_another(folder: Path, spec: ScreenSpec) -> None:
@@ -208,104 +223,92 @@ def _refuse_another(folder: Path, spec: ScreenSpec) -> None:
         )
 
 
-class _Describer:
-    """Computes features, or takes them from where they are kept."""
+class _Screening:
+    """What a screen knows so far: rows of the list, and what was left out."""
 
     def __init__(
         self,
-        spec: ScreenSpec,
-        ion: str,
         predictor: Predictor,
-        model: Invariants | None,
+        describer: Describer,
         cache: FeatureCache,
         left_out: Exclusions,
     ) -> None:
-        self.spec, self.ion, self.cache, self.left_out = spec, ion, cache, left_out
-        self.model = model
-        self.blocks = [*predictor.card.columns]
-        about = [ion, spec.representatives, spec.max_atoms, spec.seed]
-        about.append(predictor.card.model_hash)
-        self.about = json.dumps([*about, predictor.card.columns])
+        self.predictor, self.ion = predictor, describer.ion
+        self.cache, self.left_out = cache, left_out
+        self.rows: list[Ranked] = []
+        self.n_known = 0
+        about = dataclasses.asdict(describer)
+        same = ("ion", "model_hash", "representatives", "max_atoms", "seed")
+        names = {key: about[key] for key in same} | predictor.card.columns
+        self.about = json.dumps(names).encode()
 
-    def all(self, stream: Iterator[Named]) -> Iterator[Described]:
-        """Yield what can be described, and count the rest."""
+    @property
+    def n_seen(self) -> int:
+        """Structures that are in the list, or left out."""
+        return len(self.rows) + self.left_out.total
+
+    def chunks(self, stream: Iterator[Named]) -> Iterator[Chunk]:
+        """Yield a few structures at a time; those without kept features to compute."""
+        entries: list[Entry] = []
+        unknown: list[AverageStructure] = []
         for name, structure in stream:
             if self.ion not in structure.composition:
                 self.left_out.add(NO_ION, name, ", ".join(structure.composition))
                 continue
-            if (found := self._one(name, structure)) is not None:
-                yield found
+            entry = self._entry(name, structure)
+            entries.append(entry)
+            if entry.row is None:
+                unknown.append(structure)
+            if len(entries) == AT_ONCE or len(unknown) == TOGETHER:
+                yield Chunk(tuple(entries), tuple(unknown))
+                entries, unknown = [], []
+        if entries:
+            yield Chunk(tuple(entries), tuple(unknown))
 
-    def _one(self, name: str, structure: AverageStructure) -> Described | None:
-        key = fingerprint([self.about.encode(), repr(_content(structure)).encode()])
-        row = self.cache.get(key)
-        is_known = row is not None
-        if row is None:
-            row = self._computed(name, structure)
-            if row is None:
-                return None
-            self.cache.keep(key, row)
-        return Described(
+    def _entry(self, name: str, structure: AverageStructure) -> Entry:
+        content = repr((structure.cell.round(6).tolist(), structure.sites))
+        key = fingerprint([self.about, content.encode()])
+        return Entry(
             name=name,
-            amounts=dict(structure.composition),
+            amounts=structure.composition,
             is_disordered=not structure.is_ordered,
-            row=row,
-            is_known=is_known,
+            key=key,
+            row=self.cache.get(key),
         )
 
-    def _computed(
-        self, name: str, structure: AverageStructure
-    ) -> Float[np.ndarray, " features"] | None:
-        spec = self.spec
-        found = ordered(structure, spec.representatives, spec.seed, spec.max_atoms)
-        if found.exclusion is not None:
-            self.left_out.add(str(found.exclusion), name, "; ".join(found.notes))
-            return None
-        try:
-            material = material_of(name, structure, found.structures, self.ion)
-            return describe([material], self.blocks, model=self.model).rows[0]
-        except (BadInputError, ArithmeticError, ValueError) as error:
-            self.left_out.add(NO_FEATURES, name, reason_of(error))
-            return None
+    def take(
+        self,
+        entries: Sequence[Entry],
+        found: Sequence[Float[np.ndarray, " features"] | Reason | Lost],
+    ) -> None:
+        """Keep new features, and predict."""
+        new = iter(found)
+        known: list[tuple[Entry, np.ndarray]] = []
+        for one in entries:
+            if one.row is not None:
+                self.n_known += 1
+                known.append((one, one.row))
+                continue
+            row = next(new)
+            if isinstance(row, Lost):
+                row = LOST
+            if isinstance(row, Reason):
+                self.left_out.add(row.kind, one.name, row.detail)
+            else:
+                self.cache.keep(one.key, row)
+                known.append((one, row))
+        if known:
+            self.rows += _ranked(self.predictor, known)
 
 
-def material_of(
-    name: str, structure: AverageStructure, examples: tuple, ion: str
-) -> Material:
-    """Return a structure as a material, its property unknown."""
-    from ase.cell import Cell
-
-    a, b, c, alpha, beta, gamma = Cell(structure.cell).cellpar().tolist()
-    return Material(
-        name=name,
-        amounts=dict(structure.composition),
-        mobile=ion,
-        cell=(a, b, c, alpha, beta, gamma),
-        structures=examples,
-    )
-
-
-def _content(structure: AverageStructure) -> tuple:
-    return structure.cell.round(6).tolist(), structure.sites
-
-
-def _batches(found: Iterator[Described]) -> Iterator[list[Described]]:
-    batch: list[Described] = []
-    for one in found:
-        batch.append(one)
-        if len(batch) == AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _ranked(predictor: Predictor, batch: list[Described]) -> list[Ranked]:
-    known = predictor.examples.table
+def _ranked(
+    predictor: Predictor, known: Sequence[tuple[Entry, Float[np.ndarray, " features"]]]
+) -> list[Ranked]:
+    learned = predictor.examples.table
     table = FeatureTable(
-        rows=np.array([one.row for one in batch]),
-        columns=known.columns,
-        blocks=known.blocks,
+        rows=np.array([row for _, row in known]),
+        columns=learned.columns,
+        blocks=learned.blocks,
     )
     told, novelty = predictor.predict(table), predictor.novelty(table)
     elements = set(predictor.card.elements)
@@ -318,7 +321,7 @@ def _ranked(predictor: Predictor, batch: list[Described]) -> list[Ranked]:
             unseen=tuple(sorted(set(one.amounts) - elements)),
             is_disordered=one.is_disordered,
         )
-        for one, value, new in zip(batch, told, novelty, strict=True)
+        for (one, _), value, new in zip(known, told, novelty, strict=True)
     ]
 
 
@@ -347,10 +350,9 @@ def _result(
     spec: ScreenSpec,
     predictor: Predictor,
     ion: str,
-    rows: list[Ranked],
-    left_out: Exclusions,
-    n_known: int,
+    work: _Screening,
 ) -> ScreenResult:
+    rows, left_out = work.rows, work.left_out
     if not rows:
         reasons = "; ".join(f"{n} {why}" for why, n in left_out.counts.items())
         first = next(iter(left_out.examples.values()), [("", "there is none")])[0]
@@ -377,7 +379,7 @@ def _result(
             LeftOut(reason=why, n=n, examples=tuple(left_out.examples.get(why, ())))
             for why, n in left_out.counts.most_common()
         ),
-        n_from_cache=n_known,
+        n_from_cache=work.n_known,
         headline="",
     )
     said = {"headline": headline(result), "notices": notices(result)}
