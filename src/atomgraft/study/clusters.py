@@ -111,7 +111,9 @@ def local_workers(plan: ClusterPlan, *, n_cells: int, on_gpu: bool) -> int:
 
 
 @contextlib.contextmanager
-def opened(plan: ClusterPlan, *, n_workers: int) -> Generator["Client"]:
+def opened(
+    plan: ClusterPlan, *, n_workers: int, n_deaths: int = 3
+) -> Generator["Client"]:
     """Open a Dask client, and the cluster behind it where there is none yet.
 
     A cluster started here speaks TLS with credentials that nobody else has, and
@@ -123,6 +125,8 @@ def opened(plan: ClusterPlan, *, n_workers: int) -> Generator["Client"]:
         Where.
     n_workers
         Processes on this machine, or jobs.
+    n_deaths
+        Of workers that a task outlives, in a cluster on this machine.
 
     Raises
     ------
@@ -142,7 +146,7 @@ def opened(plan: ClusterPlan, *, n_workers: int) -> Generator["Client"]:
 
         with dask_config.set(NO_PAGES):
             slurm = plan.slurm
-            cluster = _local(n_workers) if slurm is None else _slurm(slurm)
+            cluster = _local(n_workers, n_deaths) if slurm is None else _slurm(slurm)
         stack.enter_context(cluster)
         if slurm is not None:
             cluster.scale(jobs=n_workers)
@@ -157,7 +161,7 @@ def _hush() -> None:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
-def _local(n_workers: int) -> Any:  # noqa: ANN401 - distributed has no types
+def _local(n_workers: int, n_deaths: int) -> Any:  # noqa: ANN401 - distributed has no types
     """Start worker processes of one thread each; nothing watches their memory.
 
     Dask would pause and restart a process at a share of the machine's memory that
@@ -174,7 +178,7 @@ def _local(n_workers: int) -> Any:  # noqa: ANN401 - distributed has no types
         security=distributed.Security.temporary(),
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",
-        scheduler_kwargs={"dashboard": False},
+        scheduler_kwargs={"dashboard": False, "allowed_failures": n_deaths},
         silence_logs=logging.CRITICAL,
     )
 

@@ -103,7 +103,7 @@ def streamed(
     else:
         return
     n_threads = None if is_remote else max(1, usable_cores() // n_workers)
-    with opened(plan, n_workers=n_workers) as client:
+    with opened(plan, n_workers=n_workers, n_deaths=0) as client:
         yield from _Flow(client, _Each(work, n_threads), stop).run(source)
 
 
@@ -194,7 +194,7 @@ class _Flow:
         ):
             raise _lost_scheduler()
         if busy:
-            with contextlib.suppress(TimeoutError):
+            with self.client.as_current(), contextlib.suppress(TimeoutError):
                 wait(busy, timeout=PATIENCE, return_when="FIRST_COMPLETED")
 
     def _results(self, group: Group[Any, Any], future: "Future | None") -> list[Any]:
@@ -214,7 +214,8 @@ class _Flow:
         for one in group.items:
             alone = Group(None, (one,))
             again = self._sent(alone.items)
-            wait([again])
+            with self.client.as_current():
+                wait([again])
             found += self._results(alone, again)
         return found
 

@@ -102,8 +102,11 @@ def command(
         slurm=parse_slurm(slurm),
     )
     terminal = console(quiet=as_json)
-    with calm(), stage_screen(terminal) as show:
-        result = screened(spec, out, trust=allowed, cluster=plan, progress=show)
+    try:
+        with calm(), stage_screen(terminal) as show:
+            result = screened(spec, out, trust=allowed, cluster=plan, progress=show)
+    except KeyboardInterrupt as error:  # typer would end with the code of SIGINT
+        raise typer.Abort from error
     page = write_page(out, result)
     print_record(terminal, result)
     terminal.print(f"\nPage: {page}\nList: {out / 'screen.csv'}", markup=False)
