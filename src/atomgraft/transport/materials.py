@@ -3,7 +3,6 @@
 import dataclasses
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from ase import Atoms
@@ -56,8 +55,9 @@ class Material:
         Where the property belongs to one hop in the only structure.
     temperature
         Of the property, K; none where there is none.
-    trajectory
-        File of its motion, where it was simulated.
+    motion
+        What is known of the motion of each mobile ion of the only structure, where it
+        was simulated, in their order; or of the material, in one row.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Material:
     structures: tuple[Atoms, ...] = ()
     hop: Hop | None = None
     temperature: float | None = None
-    trajectory: Path | None = None
+    motion: Float[np.ndarray, "ions features"] | None = None
 
     def fingerprint(self) -> str:
         """Return a hash of what is known of it, name apart."""

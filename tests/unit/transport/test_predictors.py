@@ -16,6 +16,7 @@ from atomgraft.transport.predictors.methods import METHODS
 
 FAST = ("constant", "composition ridge", "ridge", "kernel ridge")
 TIGHT = 1e-8
+ON_ROWS = tuple(one for one in METHODS if not METHODS[one].sees_ions)
 
 ABOUT = {
     "target": "barrier",
@@ -146,7 +147,7 @@ def test_missing_features_are_filled_in():
     rows = one.table.rows.copy()
     rows[::3, 4] = np.nan
     holed = dataclasses.replace(one, table=dataclasses.replace(one.table, rows=rows))
-    for name in METHODS:
+    for name in ON_ROWS:
         fitted = choice.fit(
             METHODS[name],
             holed,

@@ -108,6 +108,7 @@ def read_motion(spec: DiffusivitySpec, i: int) -> Motion:
     """
     path = Path(spec.files[i])
     frames = read_trajectory(path, elements=spec.elements or None)
+    _check_count(frames, str(path))
     step, notes = _step(frames, spec.step_of(i), path)
     first = int(np.ceil(spec.skip / step - 1e-9))
     found = motion_of(
@@ -182,14 +183,18 @@ def motion_of(
     )
 
 
-def _check_frames(frames: list[Atoms], spec: DiffusivitySpec, place: str) -> None:
+def _check_count(frames: list[Atoms], place: str, skip: float = 0.0) -> None:
     if len(frames) < FEWEST_FRAMES:
-        left = f" after --skip {spec.skip:g}" if spec.skip else ""
+        left = f" after --skip {skip:g}" if skip else ""
         raise BadInputError(
             f"{place} has {len(frames)} frame{'s' * (len(frames) != 1)}{left}.",
             f"A diffusivity with an interval needs at least {FEWEST_FRAMES} frames.",
             "Write frames more often, run longer, or skip less.",
         )
+
+
+def _check_frames(frames: list[Atoms], spec: DiffusivitySpec, place: str) -> None:
+    _check_count(frames, place, spec.skip)
     present = set(frames[0].get_chemical_symbols())
     if absent := [one for one in spec.mobile if one not in present]:
         raise BadInputError(

@@ -21,7 +21,8 @@ def command(
     materials: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Tables (CSV), or files of structures whose frames carry the property."
+            help="Tables (CSV), files of structures whose frames carry the property, or"
+            " folders of label --md."
         ),
     ] = None,
     target: Annotated[
@@ -55,6 +56,19 @@ def command(
     model: Annotated[
         str,
         typer.Option(help="Potential whose features of ions are added: 7net-0 ..."),
+    ] = "",
+    temperature: Annotated[
+        str, typer.Option(help="Column or key with the temperature, K.")
+    ] = "",
+    trajectory: Annotated[
+        str,
+        typer.Option(help="Trajectory of a material: 'runs/{ID}.extxyz', '{run}'."),
+    ] = "",
+    motion: Annotated[
+        str, typer.Option(help="What a teacher sees of it: spectrum, msd or all.")
+    ] = "all",
+    teacher: Annotated[
+        str, typer.Option(help="Folder of a result whose teacher saw motion.")
     ] = "",
     method: Annotated[
         list[str] | None,
@@ -93,6 +107,10 @@ def command(
         "group": group or [],
         "structures": structures,
         "model": model,
+        "temperature": temperature,
+        "trajectory": trajectory,
+        "motion": motion,
+        "teacher": teacher,
         "methods": method or [],
         "folds": folds,
         "seeds": seeds,

@@ -21,11 +21,23 @@ from atomgraft.data.space_groups import dataset_of
 from atomgraft.data.structure_files import read_frames
 from atomgraft.data.structure_streams import Exclusions, structures_of
 from atomgraft.transport.distil.spec import DistilSpec
+from atomgraft.transport.distil.trajectories import (
+    JOB_FILE,
+    MEASURED,
+    Run,
+    is_runs,
+    read_run,
+    rows_of_runs,
+)
+from atomgraft.transport.features.motion import COLUMNS
 from atomgraft.transport.materials import Hop, Material
 
 HOP_ATOM, HOP_PATH = "hop_atom", "hop_path"
 """Keys of a frame with a given hop: the place of the atom that moves, and its
 positions along the way, three numbers for each."""
+
+FOLDER = " folder"
+"""Key of a row, which no table has: where the file is."""
 
 SAME_PLACE = 0.1
 """Å; a hop starts within it from its atom."""
@@ -97,7 +109,7 @@ def collected(files: Sequence[str], spec: DistilSpec) -> Collection:
     left_out: dict[str, str] = {}
     bare: dict[str, str] = {}
     for file in files:
-        for name, row, structures in _rows(file, spec, bare):
+        for name, row, structures in _rows(file, spec, bare, left_out):
             try:
                 known.append(_known(name, row, structures, spec))
             except _LeftOutError as reason:
@@ -117,23 +129,31 @@ class _LeftOutError(Exception):
 
 
 def _rows(
-    file: str, spec: DistilSpec, bare: dict[str, str]
+    file: str, spec: DistilSpec, bare: dict[str, str], left_out: dict[str, str]
 ) -> Iterator[tuple[str, Row, tuple[Atoms, ...]]]:
     path = Path(file.partition("@")[0])
+    if is_runs(path):
+        yield from rows_of_runs(path, left_out)
+        return
     if path.suffix.lower() != ".csv":
         source = parse_source(file)
         for index, atoms in enumerate(read_frames(source.path, source.frames)):
             row = dict(atoms.info)
-            yield str(row.get(spec.name, f"{path.name}@{index}")), row, (atoms,)
+            name = str(row.get(spec.name, f"{path.name}@{index}"))
+            yield name, {FOLDER: str(path.parent), **row}, (atoms,)
         return
     rows = _table(path)
     wanted = [spec.target, *spec.lattice, *spec.group]
-    wanted += [spec.space_group] if spec.space_group else []
+    wanted += [one for one in (spec.space_group, spec.temperature) if one]
+    wanted += [*spec.privileged]
+    if spec.trajectory and spec.target in MEASURED:
+        wanted.remove(spec.target)
     columns = [*rows[0]]
     if missing := [one for one in wanted if one not in columns]:
         raise unknown(f"column of {path}", missing[0], columns)
     for index, row in enumerate(rows):
         name = str(row.get(spec.name) or f"{path.name}:{index + 2}")
+        row = {FOLDER: str(path.parent), **row}
         yield name, row, _structures(name, row, path.parent, spec, bare)
 
 
@@ -207,15 +227,20 @@ def representatives(
 def _known(
     name: str, row: Row, structures: tuple[Atoms, ...], spec: DistilSpec
 ) -> Known:
-    value, is_limit = _value(row.get(spec.target), spec.target)
-    if spec.decades:
-        if value <= 0:
-            raise _LeftOutError(f"{spec.target} is {value:g}, which has no logarithm")
-        value = math.log10(value)
     amounts = _amounts(row, structures, spec)
     mobile = str(row.get(spec.mobile, spec.mobile))
     if mobile not in amounts:
         raise _LeftOutError(f"it has no {mobile}")
+    temperature = _temperature(row, spec)
+    run = _run(row, spec, mobile, temperature)
+    given = row.get(spec.target)
+    if run is not None and spec.target in MEASURED and given in {None, ""}:
+        given = run.measured(spec.target)
+    value, is_limit = _value(given, spec.target)
+    if spec.decades:
+        if value <= 0:
+            raise _LeftOutError(f"{spec.target} is {value:g}, which has no logarithm")
+        value = math.log10(value)
     material = Material(
         name=name,
         amounts=amounts,
@@ -224,6 +249,8 @@ def _known(
         space_group=_space_group(row, structures, spec),
         structures=structures,
         hop=_hop(row, structures),
+        temperature=temperature,
+        motion=_motion(row, spec, structures, run),
     )
     keys = tuple(str(row.get(one, "")) for one in spec.group)
     return Known(
@@ -232,6 +259,88 @@ def _known(
         is_limit=is_limit,
         keys=keys or ("-".join(sorted(amounts)),),
     )
+
+
+def _temperature(row: Row, spec: DistilSpec) -> float | None:
+    key = spec.temperature or ("temperature" if JOB_FILE in row else "")
+    if not key:
+        return None
+    found = _number(row.get(key))
+    if found is None or not 0 < found < math.inf:
+        raise _LeftOutError(f"its temperature is {str(row.get(key, ''))[:40]!r}")
+    return found
+
+
+def _run(
+    row: Row, spec: DistilSpec, mobile: str, temperature: float | None
+) -> Run | None:
+    """Return the trajectory of a material; none where it was not simulated."""
+    path = _trajectory(row, spec)
+    if path is None or temperature is None:
+        return None
+    try:
+        return read_run(path, mobile, temperature, spec.step)
+    except BadInputError as error:
+        raise _LeftOutError(error.came.rstrip(".")) from error
+
+
+def _trajectory(row: Row, spec: DistilSpec) -> Path | None:
+    if JOB_FILE in row:
+        return Path(row[JOB_FILE])
+    if not spec.trajectory:
+        return None
+    try:
+        name = spec.trajectory.format_map(row).strip()
+    except KeyError:
+        return None  # a frame without the key
+    except (ValueError, IndexError) as error:
+        raise BadInputError(
+            f"trajectory: {spec.trajectory!r} is no path: {error}.",
+            "Expected a path with columns or keys in braces.",
+            "For example: trajectory: runs/{ID}.extxyz",
+        ) from error
+    path = Path(row[FOLDER]) / name
+    if not name:
+        return None
+    if not path.is_file():
+        # a pattern fits all rows, and not all were simulated; a name is meant
+        is_named = spec.trajectory.startswith("{") and spec.trajectory.endswith("}")
+        if is_named:
+            raise _LeftOutError(f"its trajectory {name} is not there")
+        return None
+    return path
+
+
+def _motion(
+    row: Row, spec: DistilSpec, structures: tuple[Atoms, ...], run: Run | None
+) -> np.ndarray | None:
+    """Return what a teacher sees of each ion; none where nothing is known."""
+    parts: list[np.ndarray] = []
+    if spec.privileged:
+        found = [_number(row.get(one)) for one in spec.privileged]
+        parts.append(np.array([[np.nan if one is None else one for one in found]]))
+    if spec.trajectory or JOB_FILE in row:
+        parts.append(_moved(spec, structures, run))
+    n = max((len(one) for one in parts), default=0)
+    if not n:
+        return None
+    whole = np.concatenate([np.resize(one, (n, one.shape[1])) for one in parts], axis=1)
+    return whole if np.isfinite(whole).any() else None
+
+
+def _moved(
+    spec: DistilSpec, structures: tuple[Atoms, ...], run: Run | None
+) -> np.ndarray:
+    if run is None:
+        return np.full((1, len(COLUMNS[spec.motion])), np.nan)
+    if len(structures) != 1:
+        raise _LeftOutError(
+            f"it has a trajectory and {len(structures)} structures, not one"
+        )
+    try:
+        return run.features(structures[0], spec.motion)
+    except BadInputError as error:
+        raise _LeftOutError(error.came.rstrip(".")) from error
 
 
 def _value(given: object, column: str) -> tuple[float, bool]:

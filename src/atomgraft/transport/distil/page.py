@@ -65,6 +65,7 @@ def _cover(result: DistilResult) -> Cover:
             ("Best control", result.best_control),
             ("Materials", str(result.n_materials)),
             ("Groups", str(result.n_groups)),
+            *_motion_facts(result),
             ("68 % of new groups within", with_unit(f"± {number_text(low)}", result)),
             ("95 % of new groups within", with_unit(f"± {number_text(high)}", result)),
             ("Time", duration_text(sum(one.seconds for one in result.provenance))),
@@ -72,6 +73,15 @@ def _cover(result: DistilResult) -> Cover:
         written=written_text(result.provenance),
         source="distil.json",
     )
+
+
+def _motion_facts(result: DistilResult) -> list[tuple[str, str]]:
+    if not result.n_motion:
+        return []
+    found = [("With motion", str(result.n_motion))]
+    if result.motion is not None:
+        found.append(("Motion helps beyond a shuffled one", result.motion.answer))
+    return found
 
 
 def _methods(result: DistilResult) -> Table:

@@ -1,6 +1,6 @@
 """The layout of ``distil.json``."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,8 @@ from atomgraft.records.documents import Provenance, Record, RecordFile
 DISTIL_VERSION = 1
 
 Interval = tuple[float, float]
+
+Answer = Literal["yes", "no", "unresolved"]
 
 
 class ErrorRecord(Record):
@@ -45,6 +47,27 @@ class MethodRecord(Record):
     """Chosen on all materials that are learned from."""
 
 
+class MotionRecord(Record):
+    """Whether seeing motion helps a student that sees structure alone.
+
+    Errors are those of validation, of the same divisions and seeds; differences are
+    paired and over groups, with intervals of 95 %.
+    """
+
+    best: str
+    """Of the students, the one with the smallest error."""
+    second: str
+    lead: float
+    """Error of the second minus that of the best."""
+    lead_interval: Interval | None
+    gain: float
+    """Error of a student whose teacher saw the motion of other materials, minus that of
+    one whose teacher saw the right motion."""
+    interval: Interval | None
+    answer: Answer
+    """``yes``: the interval is above zero; ``no``: it is below 5 % of the error."""
+
+
 class PredictionRecord(Record):
     """A material, and what the chosen method said without having seen its group."""
 
@@ -77,6 +100,12 @@ class DistilResult(Record):
     bare: dict[str, str] = Field(default_factory=dict[str, str])
     """Materials that are described by their formula, because their structure could not
     be used, with the reason."""
+    n_motion: int = 0
+    """Materials that are learned from with known motion; each temperature counts."""
+    motion: MotionRecord | None = None
+    """None where no motion is known, or methods were not asked for."""
+    unmet: tuple[str, ...] = ()
+    """Methods that were asked for and need motion or a teacher, where there is none."""
     blocks: tuple[str, ...]
     """Of features."""
     n_features: int

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from atomgraft.core.outputs import identity_of
 from atomgraft.core.provenance import fingerprint
+from atomgraft.transport.features.motion import MotionChoice
 from atomgraft.transport.predictors.scales import Scale
 
 
@@ -49,6 +50,22 @@ class DistilSpec(BaseModel):
     """Ordered structures drawn for one with partial occupancies."""
     max_atoms: Annotated[int, Field(ge=1)] = 400
     """Of such a structure."""
+    temperature: str = ""
+    """Column or key with the temperature of the property, K; none: there is none.
+    Runs of a folder of atomgraft label have theirs."""
+    trajectory: str = ""
+    """Path of the trajectory of a material, with columns or keys in braces:
+    runs/{ID}.extxyz, or {trajectory}; what is empty, or of a pattern without a file,
+    was not simulated."""
+    step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """fs between frames of trajectories; none takes it from the frames."""
+    motion: MotionChoice = "all"
+    """What of the motion of ions a teacher sees."""
+    privileged: tuple[str, ...] = ()
+    """Columns or keys with numbers that a teacher sees, known for some of the materials
+    that are learned from; beside motion, or in place of it."""
+    teacher: str = ""
+    """Folder of a result whose teacher saw motion: a student of it is compared."""
     features: tuple[str, ...] = ()
     """Blocks of features; none takes all that the materials allow."""
     model: str = ""
@@ -71,6 +88,11 @@ class DistilSpec(BaseModel):
             raise ValueError(
                 f"lattice names {len(self.lattice)} columns; a, b, c, alpha, beta and "
                 "gamma are six"
+            )
+        if self.trajectory and not self.temperature:
+            raise ValueError(
+                "trajectory is given without temperature; motion belongs to one: name"
+                " the column or key with the temperature in K"
             )
         if self.decades and self.scale != "plain":
             raise ValueError("decades are a scale already; leave out scale")

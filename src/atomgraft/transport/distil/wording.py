@@ -35,6 +35,23 @@ def comparison(result: DistilResult) -> str:
     return f"The best control, {result.best_control}, is worse by {amount}."
 
 
+def motion_answer(result: DistilResult) -> str:
+    """Return whether the trajectory helps beyond a shuffled one."""
+    found = result.motion
+    if found is None:
+        return ""
+    gain = with_unit(value_text(found.gain, found.interval), result)
+    lead = with_unit(value_text(found.lead, found.lead_interval), result)
+    is_sure = found.lead_interval is not None and found.lead_interval[0] > 0
+    chance = "" if is_sure else ", which is no more than chance"
+    return (
+        f"Does the trajectory help beyond a shuffled one: {found.answer}. The right"
+        f" motion lowers the error by {gain} against that of other materials"
+        f" ({counted(result.n_motion, 'material')} with motion). Of the students,"
+        f" {found.best} has the smallest error, {lead} below {found.second}{chance}."
+    )
+
+
 def with_unit(text: str, result: DistilResult) -> str:
     """Return a number with the unit of the property."""
     return f"{text} {result.unit}".strip()
@@ -43,6 +60,13 @@ def with_unit(text: str, result: DistilResult) -> str:
 def notices(result: DistilResult) -> tuple[str, ...]:
     """Return what must be known of the numbers."""
     found: list[str] = []
+    if result.motion is not None:
+        found.append(motion_answer(result))
+    if result.unmet:
+        found.append(
+            f"{' and '.join(result.unmet)} left out: no material has motion, or no"
+            " teacher was given."
+        )
     if result.left_out:
         name, reason = next(iter(result.left_out.items()))
         found.append(

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from scipy.stats import spearmanr
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.outputs import examine, held
 from atomgraft.core.progress import Progress
-from atomgraft.core.provenance import fingerprint, now
+from atomgraft.core.provenance import file_fingerprint, fingerprint, now
 from atomgraft.core.registry import unknown
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
@@ -30,16 +31,19 @@ from atomgraft.transport.distil.materials import (
 )
 from atomgraft.transport.distil.record import (
     DISTIL,
+    Answer,
     DistilResult,
     ErrorRecord,
     Interval,
     MethodRecord,
+    MotionRecord,
     PredictionRecord,
 )
 from atomgraft.transport.distil.spec import DistilSpec
 from atomgraft.transport.distil.wording import headline, notices
 from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.features.invariants import Invariants
+from atomgraft.transport.features.ions import IonTable, ions_of
 from atomgraft.transport.features.table import FeatureTable, blocks_with, describe
 from atomgraft.transport.predictors.choice import (
     Examples,
@@ -48,12 +52,27 @@ from atomgraft.transport.predictors.choice import (
     misses,
     validated,
 )
-from atomgraft.transport.predictors.methods import FORMULA, METHODS, Method
+from atomgraft.transport.predictors.methods import FORMULA, METHODS, Method, taught_by
 from atomgraft.transport.predictors.stored import save_predictor
+from atomgraft.transport.predictors.teachers import TEACHER, load_teacher, save_teacher
+from atomgraft.transport.predictors.teaching import Teacher
 
 CPU = torch.device("cpu")
 FOLDS = "validation.json"
 SHARES = (0.68, 0.95)
+
+STARTS = (
+    "taught",
+    "kim2026",
+    "from scratch",
+    "structure start",
+    "shuffled motion",
+    "taught by the label",
+)
+"""What a student may start from."""
+
+RELEVANT = 0.05
+"""Of an error; a gain that is surely smaller is none."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,19 +130,25 @@ def distil(
     )
     _refuse_known_tests(train, test)
     model = Invariants(load_base(spec.model, trust=trust)) if spec.model else None
+    teacher = (
+        load_teacher(Path(spec.teacher), model_hash(model)) if spec.teacher else None
+    )
     identity = _identity(spec, (*train.known, *test.known), model)
     if (done := _finished(folder, identity)) is not None:
         return done
     table = _table(spec, train, test, model, progress)
     examples, asked = _examples(train, test, table)
     _refuse_no_scale(spec, examples)
-    methods = _methods(spec, table)
+    methods = _methods(spec, examples.table, teacher)
     with held(folder, "distil", inputs=files):
         told = {
             one.name: _told(spec, one, examples, asked, folder / FOLDS, progress)
             for one in methods
         }
         result = _result(spec, identity, train, test, examples, asked, told)
+        if "taught" in told:
+            taught = told["taught"].fitted.model.as_teacher()
+            save_teacher(folder, taught, model_hash(model))
         save_predictor(
             folder,
             told[result.chosen].fitted,
@@ -142,9 +167,19 @@ def _identity(
     spec: DistilSpec, known: Sequence[Known], model: Invariants | None
 ) -> str:
     """Return a hash of the question, of what was read, and of the model's weights."""
-    parts = [spec.identity(), "" if model is None else model.potential.weights_hash()]
+    parts = [spec.identity(), model_hash(model)]
     parts += [one.material.fingerprint() for one in known]
-    return fingerprint(one.encode() for one in parts)
+    if spec.teacher:
+        parts.append(file_fingerprint(Path(spec.teacher) / TEACHER))
+    arrays = [one.material.motion for one in known if one.material.motion is not None]
+    return fingerprint(
+        [*(one.encode() for one in parts), *(one.tobytes() for one in arrays)]
+    )
+
+
+def model_hash(model: Invariants | None) -> str:
+    """Return the hash of a model's weights; empty without a model."""
+    return "" if model is None else model.potential.weights_hash()
 
 
 def _about(result: DistilResult, train: Collection) -> dict[str, object]:
@@ -189,20 +224,37 @@ def _refuse_no_scale(spec: DistilSpec, examples: Examples) -> None:
         )
 
 
-def _methods(spec: DistilSpec, table: FeatureTable) -> list[Method]:
+def _methods(
+    spec: DistilSpec, table: FeatureTable, teacher: Teacher | None
+) -> list[Method]:
     """Return the controls and the methods that were asked for.
 
     Where there is only the formula, methods on all features are those on the formula.
+    Methods that need motion or a teacher are there where it is.
     """
     if missing := [one for one in spec.methods if one not in METHODS]:
         raise unknown("method", missing[0], [*METHODS])
+    there = _there(table, teacher)
     return [
-        one
+        one if teacher is None or "teacher" not in one.needs else _with(teacher, one)
         for one in METHODS.values()
-        if (one.is_control or not spec.methods or one.name in spec.methods)
+        if (not one.needs or there & {*one.needs})
+        and (one.is_control or not spec.methods or one.name in spec.methods)
         and (one.blocks is None or set(one.blocks) & set(table.blocks))
         and not _has_twin(one, table)
     ]
+
+
+def _there(table: FeatureTable, teacher: Teacher | None) -> set[str]:
+    """Return what methods may need, and have."""
+    found = set() if teacher is None else {"teacher"}
+    if table.ions is not None and table.ions.has_motion.any():
+        found.add("motion")
+    return found
+
+
+def _with(teacher: Teacher, method: Method) -> Method:
+    return taught_by(teacher) if method.name == "transferred" else method
 
 
 def _has_twin(method: Method, table: FeatureTable) -> bool:
@@ -269,7 +321,9 @@ def _table(
             f"{absent} is {blocks[absent].summary}.",
             "Leave it out of features, or add what it needs.",
         )
-    return found.of(there)
+    needs_ions = spec.teacher or any(one.motion is not None for one in materials)
+    ions = ions_of(materials, model=model, progress=progress) if needs_ions else None
+    return dataclasses.replace(found.of(there), ions=ions)
 
 
 def _examples(
@@ -280,12 +334,24 @@ def _examples(
         table=table,
         targets=np.array([one.value for one in known]),
         groups=groups_of(known),
-        weights=np.ones(len(known)),
+        weights=weights_of(known),
         is_limit=np.array([one.is_limit for one in known]),
     )
     rows = np.arange(len(known))
     n_train = len(train.known)
     return all_of_them.take(rows[:n_train]), all_of_them.take(rows[n_train:])
+
+
+def weights_of(known: Sequence[Known]) -> Float[np.ndarray, " rows"]:
+    """Return the weight of each row: a material at several temperatures counts once."""
+    keys = [
+        dataclasses.replace(one.material, temperature=None).fingerprint()
+        if one.material.temperature is not None
+        else str(index)
+        for index, one in enumerate(known)
+    ]
+    counts = Counter(keys)
+    return np.array([1.0 / counts[one] for one in keys])
 
 
 def _told(
@@ -331,8 +397,15 @@ def _question(spec: DistilSpec, examples: Examples) -> str:
         examples.groups,
         examples.weights,
         examples.is_limit,
+        *_arrays(examples.table.ions),
     )
     return fingerprint([plan.encode(), *(one.tobytes() for one in arrays)])
+
+
+def _arrays(ions: IonTable | None) -> tuple[np.ndarray, ...]:
+    if ions is None:
+        return ()
+    return ions.rows, ions.owner, ions.share, ions.temperature, ions.motion
 
 
 def _stored(file: Path, question: str) -> dict[str, list[list[float]]]:
@@ -368,8 +441,14 @@ def _result(
     ]
     best = told[order[0]]
     widths = half_widths(wrong[order[0]], examples.groups)
+    n_motion = 0
+    if examples.table.ions is not None:
+        n_motion = int(examples.table.ions.has_motion.sum())
     result = DistilResult(
         identity=identity,
+        n_motion=n_motion,
+        motion=_answer(wrong, examples) if n_motion else None,
+        unmet=_unmet(spec, told),
         target=f"log10 of {spec.target}" if spec.decades else spec.target,
         unit=spec.unit,
         mobile=tuple(sorted({one.material.mobile for one in train.known})),
@@ -396,6 +475,59 @@ def _result(
     return result.model_copy(update=said)
 
 
+def _unmet(spec: DistilSpec, told: Mapping[str, Told]) -> tuple[str, ...]:
+    """Return methods that were asked for and need what is not there."""
+    return tuple(one for one in spec.methods if one not in told and METHODS[one].needs)
+
+
+def _answer(
+    wrong: Mapping[str, Float[np.ndarray, " rows"]], examples: Examples
+) -> MotionRecord | None:
+    """Return whether motion helps; none where the methods were not asked for."""
+    there = [one for one in STARTS if one in wrong]
+    if not {"taught", "shuffled motion"} <= {*there}:
+        return None
+    groups = examples.groups
+    means = {one: float(wrong[one].mean()) for one in there}
+    best = min(there, key=lambda one: means[one])
+    second = min((one for one in there if one != best), key=lambda one: means[one])
+    lead, lead_interval = _difference(wrong[second] - wrong[best], groups)
+    gain, interval = _difference(wrong["shuffled motion"] - wrong["taught"], groups)
+    return MotionRecord(
+        best=best,
+        second=second,
+        lead=lead,
+        lead_interval=lead_interval,
+        gain=gain,
+        interval=interval,
+        answer=answer_of(interval, means["shuffled motion"]),
+    )
+
+
+def answer_of(interval: Interval | None, error: float) -> Answer:
+    """Return whether motion helps, from the gain over shuffled motion.
+
+    Parameters
+    ----------
+    interval
+        Of the gain, 95 %.
+    error
+        With shuffled motion.
+
+    Examples
+    --------
+    >>> answer_of((0.01, 0.1), 1.0), answer_of((-0.1, 0.01), 1.0)
+    ('yes', 'no')
+    >>> answer_of((-0.1, 0.2), 1.0), answer_of(None, 1.0)
+    ('unresolved', 'unresolved')
+    """
+    if interval is None:
+        return "unresolved"
+    if interval[0] > 0:
+        return "yes"
+    return "no" if interval[1] < RELEVANT * error else "unresolved"
+
+
 def _method(
     name: str,
     told: Told,
@@ -420,7 +552,7 @@ def _method(
         test=_errors(missed[name], told.test, asked) if len(asked) else None,
         test_against_control=test_gain[0],
         test_against_interval=test_gain[1],
-        settings={key: str(value) for key, value in told.fitted.settings.items()},
+        settings={key: str(value) for key, value in told.fitted.chosen.items()},
     )
 
 

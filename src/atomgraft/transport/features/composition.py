@@ -37,6 +37,9 @@ LATTICE = (
 )
 """Lengths in Å, angles in degrees, volume in Å³."""
 
+TEMPERATURE = ("temperature", "1000 over temperature")
+"""K, and 1/K."""
+
 PACKING = (
     "atoms for each volume",
     "volume for each anion",
@@ -82,6 +85,12 @@ def lattice(material: Material) -> Float[np.ndarray, " features"]:
         found[8] = material.space_group
         found[9] = np.searchsorted(SYSTEMS, material.space_group)
     return found
+
+
+def temperature(material: Material) -> Float[np.ndarray, " features"]:
+    """Return the temperature of the property and its inverse; NaN without one."""
+    found = material.temperature
+    return np.array([np.nan] * 2 if found is None else [found, 1000.0 / found])
 
 
 def packing(material: Material) -> Float[np.ndarray, " features"]:

@@ -76,6 +76,28 @@ class Invariants:
             return np.full(len(self.columns[name]), np.nan)
         return self._bulk(material) if name == BULK else self._hop(material)
 
+    @property
+    def ion_columns(self) -> tuple[str, ...]:
+        """Names of what `of_ions` returns."""
+        n = len(self.columns[BULK]) // 2
+        return tuple(f"model feature {i}" for i in range(n))
+
+    def of_ions(self, atoms: Atoms, ion: str) -> Float[np.ndarray, "ions features"]:
+        """Return features of single ions; NaN where the model lacks an element.
+
+        Parameters
+        ----------
+        atoms
+            A structure.
+        ion
+            Symbol of its ions that are described.
+        """
+        ions = np.flatnonzero(atoms.symbols == ion).tolist()
+        if not set(atoms.get_chemical_symbols()) <= self._known():
+            return np.full((len(ions), len(self.ion_columns)), np.nan)
+        [found] = self._features([atoms], [ions])
+        return found
+
     def _known(self) -> set[str]:
         numbers = sorted(self.potential.elements)
         return set(Atoms(numbers).get_chemical_symbols())

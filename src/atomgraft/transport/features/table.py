@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.progress import Progress
@@ -14,6 +14,7 @@ from atomgraft.core.registry import unknown
 from atomgraft.transport.features import composition, pathways, sites
 from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.features.invariants import BULK, HOP, Invariants
+from atomgraft.transport.features.ions import IonTable
 from atomgraft.transport.materials import Material
 
 
@@ -46,6 +47,11 @@ BLOCKS: Mapping[str, Block] = {
         columns=composition.LATTICE,
         compute=composition.lattice,
         summary="cell and space group",
+    ),
+    "temperature": Block(
+        columns=composition.TEMPERATURE,
+        compute=composition.temperature,
+        summary="the temperature to which the property belongs",
     ),
     "packing": Block(
         columns=composition.PACKING,
@@ -89,11 +95,19 @@ class FeatureTable:
         Names of the features.
     blocks
         Columns of each block.
+    ions
+        What is known of single ions, for methods that see them; else none.
     """
 
     rows: Float[np.ndarray, "materials features"]
     columns: tuple[str, ...]
     blocks: Mapping[str, slice]
+    ions: IonTable | None = None
+
+    def take(self, rows: Int[np.ndarray, " some"]) -> "FeatureTable":
+        """Return some of the materials."""
+        ions = None if self.ions is None else self.ions.take(rows)
+        return dataclasses.replace(self, rows=self.rows[rows], ions=ions)
 
     def of(self, names: Sequence[str]) -> "FeatureTable":
         """Return the columns of some blocks.
@@ -113,6 +127,7 @@ class FeatureTable:
             blocks=_slices(
                 {one: len(part) for one, part in zip(names, columns, strict=True)}
             ),
+            ions=self.ions,
         )
 
 

@@ -60,7 +60,7 @@ class Examples:
     def take(self, rows: Int[np.ndarray, " some"]) -> "Examples":
         """Return some of the rows."""
         return Examples(
-            table=dataclasses.replace(self.table, rows=self.table.rows[rows]),
+            table=self.table.take(rows),
             targets=self.targets[rows],
             groups=self.groups[rows],
             weights=self.weights[rows],
@@ -92,9 +92,14 @@ class Fitted:
     ready: Any
     model: Any
 
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """Settings, and what the regression has chosen itself."""
+        return {**self.settings, **getattr(self.model, "chosen_", {})}
+
     def predict(self, table: FeatureTable) -> Float[np.ndarray, " rows"]:
         """Return predictions in the unit of the targets."""
-        rows = self.ready.transform(_seen(self.method, table).rows)
+        rows = self.ready.transform(_read(self.method, table))
         return SCALES[self.scale].back(self.model.predict(rows))
 
 
@@ -124,17 +129,15 @@ def fit(
     seed
         Of methods that draw numbers.
     """
-    table = _seen(method, examples.table)
-    ready = _prepared(method, table.rows)
-    model = _solved(
-        method, ready.transform(table.rows), examples, settings, scale, seed
-    )
+    rows = _read(method, examples.table, with_motion=True)
+    ready = _prepared(method, rows)
+    model = _solved(method, ready.transform(rows), examples, settings, scale, seed)
     return Fitted(
         method=method, settings=settings, scale=scale, ready=ready, model=model
     )
 
 
-def _prepared(method: Method, rows: Float[np.ndarray, "rows features"]) -> Any:  # noqa: ANN401 - of scikit-learn
+def _prepared(method: Method, rows: Any) -> Any:  # noqa: ANN401 - of scikit-learn
     """Return what features go through, fitted."""
     with warnings.catch_warnings():
         # a feature that no material of a fold has is zero afterwards
@@ -144,7 +147,7 @@ def _prepared(method: Method, rows: Float[np.ndarray, "rows features"]) -> Any: 
 
 def _solved(
     method: Method,
-    rows: Float[np.ndarray, "rows features"],
+    rows: Any,  # noqa: ANN401 - an array, or a table of ions
     examples: Examples,
     settings: Mapping[str, Any],
     scale: Scale,
@@ -156,20 +159,38 @@ def _solved(
     wanted = SCALES[scale].there(examples.targets)
     values, limited = wanted.copy(), examples.is_limit
     counts = method.takes_weights and np.ptp(examples.weights) > 0
-    weights = {"sample_weight": examples.weights} if counts else {}
+    told = {"sample_weight": examples.weights} if counts else {}
+    if method.sees_ions:
+        told["groups"] = examples.groups
     for _ in range(ROUNDS if limited.any() else 1):
         with warnings.catch_warnings():
             # marginal likelihood may be flat in a length, which harms nothing
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model = _fresh(model).fit(rows, values, **weights)
+            model = _fresh(model).fit(rows, values, **told)
         if limited.any():
-            told = model.predict(rows[limited])
-            values[limited] = np.minimum(wanted[limited], told)
+            lower = model.predict(rows)[limited]
+            values[limited] = np.minimum(wanted[limited], lower)
     return model
 
 
 def _fresh(model: Any) -> Any:  # noqa: ANN401 - any regression of scikit-learn
     return clone(model)
+
+
+def _read(method: Method, table: FeatureTable, *, with_motion: bool = False) -> Any:  # noqa: ANN401
+    """Return what a method reads: rows of features, or ions.
+
+    Motion is there for fitting alone, so that no prediction can depend on it.
+    """
+    if not method.sees_ions:
+        return _seen(method, table).rows
+    if table.ions is None:
+        raise BadInputError(
+            f"{method.name} needs what is known of single ions.",
+            "Expected a table with ions.",
+            "Describe the materials with ions_of.",
+        )
+    return table.ions if with_motion else table.ions.without_motion()
 
 
 def _seen(method: Method, table: FeatureTable) -> FeatureTable:
@@ -222,7 +243,8 @@ def choose(
     errors = np.zeros(len(method.candidates))
     for train, held in folds(examples.groups, N_INNER, seed):
         part, rest = examples.take(train), examples.take(held)
-        rows, other = (_seen(method, one.table).rows for one in (part, rest))
+        rows = _read(method, part.table, with_motion=True)
+        other = _read(method, rest.table)
         ready = _prepared(method, rows)
         rows, other = ready.transform(rows), ready.transform(other)
         for k, settings in enumerate(method.candidates):

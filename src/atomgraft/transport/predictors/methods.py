@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyRegressor
@@ -15,9 +15,12 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, QuantileTransformer
 
 from atomgraft.transport.predictors.kernel import BlockKernel
+from atomgraft.transport.predictors.teaching import Start, Student, Teacher
 
-FORMULA = ("composition", "lattice")
+FORMULA = ("composition", "lattice", "temperature")
 """Blocks that need no structure."""
+
+Need = Literal["motion", "teacher"]
 
 N_TREES = 200
 N_QUANTILES = 100
@@ -47,6 +50,11 @@ class Method:
         It is given features as they are, NaN included; others get them standardised.
     takes_weights
         Rows may weigh differently; else all weigh one.
+    sees_ions
+        It is given a table of ions in place of rows of features, and the groups of
+        materials where it is fitted.
+    needs
+        One of these must be there: known motion of some materials, or a teacher.
     """
 
     name: str
@@ -58,6 +66,8 @@ class Method:
     is_control: bool = False
     takes_raw: bool = False
     takes_weights: bool = True
+    sees_ions: bool = False
+    needs: tuple[Need, ...] = ()
 
 
 def preparation(method: Method, n_rows: int) -> Pipeline | FunctionTransformer:
@@ -113,6 +123,40 @@ def _mean(blocks: Mapping[str, slice], seed: int) -> BaseEstimator:
     return VotingRegressor(
         [("kernel", _kernel(blocks, seed)), ("trees", _trees(blocks, seed))]
     )
+
+
+def _student(
+    name: str,
+    summary: str,
+    start: Start,
+    *,
+    is_published: bool = False,
+    is_control: bool = False,
+    needs: tuple[Need, ...] = ("motion",),
+) -> Method:
+    """Return a network on ions, by what it starts from."""
+
+    def make(_blocks: Mapping[str, slice], seed: int) -> BaseEstimator:
+        return Student(start=start, is_published=is_published, seed=seed)
+
+    return Method(
+        name=name,
+        summary=summary,
+        make=make,
+        takes_raw=True,
+        sees_ions=True,
+        is_control=is_control,
+        needs=needs,
+    )
+
+
+def taught_by(teacher: Teacher) -> Method:
+    """Return the method that starts from a teacher of other materials."""
+
+    def make(_blocks: Mapping[str, slice], seed: int) -> BaseEstimator:
+        return Student(start="teacher", seed=seed, teacher=teacher)
+
+    return dataclasses.replace(METHODS["transferred"], make=make)
 
 
 RIDGES = tuple({"alpha": 10.0**k} for k in range(-1, 5))
@@ -196,6 +240,48 @@ METHODS: Mapping[str, Method] = {
             summary="the mean of kernel ridge regression and trees",
             make=_mean,
             parts={"kernel": "kernel ridge", "trees": "trees"},
+        ),
+        _student(
+            "kim2026",
+            "student of a teacher that sees motion, as published",
+            "transfer",
+            is_published=True,
+        ),
+        _student(
+            "taught",
+            "student of a teacher that sees motion; noise, penalty and steps chosen",
+            "transfer",
+        ),
+        _student(
+            "transferred",
+            "student of a teacher of other materials",
+            "teacher",
+            needs=("teacher",),
+        ),
+        _student(
+            "from scratch",
+            "the same student without a teacher",
+            "scratch",
+            is_control=True,
+            needs=("motion", "teacher"),
+        ),
+        _student(
+            "structure start",
+            "the same student from the teacher's weights of structure alone",
+            "structure",
+            is_control=True,
+        ),
+        _student(
+            "shuffled motion",
+            "the same student of a teacher that sees motion of other materials",
+            "shuffled",
+            is_control=True,
+        ),
+        _student(
+            "taught by the label",
+            "the same student of a teacher that sees the property in place of motion",
+            "label",
+            is_control=True,
         ),
     )
 }

@@ -20,9 +20,10 @@ from atomgraft.core.provenance import package_versions
 from atomgraft.core.registry import unknown
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.records.documents import Record, RecordFile
+from atomgraft.transport.features.ions import IonTable
 from atomgraft.transport.features.table import FeatureTable
 from atomgraft.transport.predictors.choice import Examples, Fitted, fit
-from atomgraft.transport.predictors.methods import METHODS
+from atomgraft.transport.predictors.methods import METHODS, preparation
 from atomgraft.transport.predictors.scales import Scale
 
 EXAMPLES = "predictor.safetensors"
@@ -53,6 +54,8 @@ class PredictorCard(Record):
     """Of its weights."""
     columns: dict[str, tuple[str, ...]]
     """Names of the features of each block."""
+    ions: tuple[str, ...] = ()
+    """Names of the features of an ion, where the method sees ions."""
     half_widths: tuple[float, float]
     """Of intervals that hold 68 and 95 % of new groups."""
     reach: float
@@ -93,6 +96,13 @@ class Predictor:
     card: PredictorCard
     fitted: Fitted
     examples: Examples
+
+    @property
+    def knows_temperature(self) -> bool:
+        """Whether it predicts a property at a temperature."""
+        ions = self.examples.table.ions
+        of_ions = ions is not None and np.isfinite(ions.temperature).any()
+        return "temperature" in self.card.columns or bool(of_ions)
 
     def predict(self, table: FeatureTable) -> Float[np.ndarray, " rows"]:
         """Return predictions in the unit of the card."""
@@ -138,14 +148,18 @@ def save_predictor(
         "weights": examples.weights,
         "is_limit": examples.is_limit,
     }
-    write_atomically(folder / EXAMPLES, save(arrays))
     checked = examples.take(np.arange(min(N_CHECKED, len(examples))))
+    ions = checked.table.ions if fitted.method.sees_ions else None
+    if ions is not None:
+        arrays |= _network_arrays(fitted, ions)
+    write_atomically(folder / EXAMPLES, save(arrays))
     card = PredictorCard(
         method=fitted.method.name,
         settings=dict(fitted.settings),
         scale=fitted.scale,
         seed=seed,
         columns={name: table.columns[part] for name, part in table.blocks.items()},
+        ions=() if ions is None else ions.columns,
         reach=reach_of(examples),
         checks=tuple(fitted.predict(checked.table).tolist()),
         n_examples=len(examples),
@@ -157,7 +171,7 @@ def save_predictor(
 
 
 def load_predictor(folder: Path) -> Predictor:
-    """Read a predictor, and fit it again.
+    """Read a predictor, and fit it again; networks have their weights.
 
     Raises
     ------
@@ -169,13 +183,7 @@ def load_predictor(folder: Path) -> Predictor:
     if card.method not in METHODS:
         raise unknown("method", card.method, [*METHODS])
     examples = _examples(folder, card)
-    fitted = fit(
-        METHODS[card.method],
-        examples,
-        card.settings,
-        scale=card.scale,
-        seed=card.seed,
-    )
+    fitted = _network(folder, card) if card.ions else _fitted(card, examples)
     told = fitted.predict(examples.take(np.arange(len(card.checks))).table)
     apart = float(np.abs(told - card.checks).max(initial=0.0))
     spread = float(np.std(examples.targets)) or 1.0
@@ -189,6 +197,63 @@ def load_predictor(folder: Path) -> Predictor:
             "Install that version, or make the predictor again: atomgraft distil",
         )
     return Predictor(card=card, fitted=fitted, examples=examples)
+
+
+def _fitted(card: PredictorCard, examples: Examples) -> Fitted:
+    return fit(
+        METHODS[card.method],
+        examples,
+        card.settings,
+        scale=card.scale,
+        seed=card.seed,
+    )
+
+
+IONS = ("rows", "owner", "share", "temperature")
+"""Of the examples that are checked, where the method sees ions."""
+
+
+def _network_arrays(fitted: Fitted, ions: IonTable) -> dict[str, np.ndarray]:
+    """Return weights, and ions of the examples that are checked."""
+    found = {f"network.{name}": one for name, one in fitted.model.arrays().items()}
+    found |= {f"ions.{name}": getattr(ions, name) for name in IONS}
+    return {name: np.ascontiguousarray(one) for name, one in found.items()}
+
+
+def _checked_ions(arrays: Mapping[str, np.ndarray], card: PredictorCard) -> IonTable:
+    """Return ions of the first examples; of the others none are kept."""
+    given = {name: arrays[f"ions.{name}"] for name in IONS}
+    missing = card.n_examples - len(given["temperature"])
+    given["temperature"] = np.append(given["temperature"], np.full(missing, np.nan))
+    motion = np.zeros((len(given["rows"]), 0))
+    return IonTable(**given, columns=card.ions, motion=motion)
+
+
+def _network(folder: Path, card: PredictorCard) -> Fitted:
+    method = METHODS[card.method]
+    arrays = load_file(folder / EXAMPLES)
+    student: Any = method.make({}, card.seed)
+    try:
+        student.restored(
+            {
+                name.removeprefix("network."): one
+                for name, one in arrays.items()
+                if name.startswith("network.")
+            }
+        )
+    except KeyError as error:
+        raise BadInputError(
+            f"{folder / EXAMPLES} lacks weights: {error}.",
+            "Expected the file as 'atomgraft distil' wrote it.",
+            "Copy both files of one predictor.",
+        ) from error
+    return Fitted(
+        method=method,
+        settings=card.settings,
+        scale=card.scale,
+        ready=preparation(method, 1),
+        model=student,
+    )
 
 
 def _examples(folder: Path, card: PredictorCard) -> Examples:
@@ -206,6 +271,7 @@ def _examples(folder: Path, card: PredictorCard) -> Examples:
                 rows=arrays["rows"],
                 columns=tuple(one for part in card.columns.values() for one in part),
                 blocks=_slices(card.columns),
+                ions=_checked_ions(arrays, card) if card.ions else None,
             ),
             targets=arrays["targets"],
             groups=arrays["groups"],

@@ -34,6 +34,10 @@ def command(
         str,
         typer.Option(help="Symbol of the ion that moves; default: the predictor's."),
     ] = "",
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="K, where the predictor has learned temperatures."),
+    ] = None,
     best: Annotated[
         str, typer.Option(help="Which predictions come first: highest or lowest.")
     ] = "highest",
@@ -86,6 +90,7 @@ def command(
         "structures": structures or [],
         "predictor": predictor,
         "mobile": mobile,
+        "temperature": temperature,
         "best": best,
         "representatives": representatives,
         "max_atoms": max_atoms,

@@ -13,6 +13,7 @@ from atomgraft.data.disorder.average import AverageStructure
 from atomgraft.data.disorder.ordering import ordered
 from atomgraft.run.inputs import load_base
 from atomgraft.transport.features.invariants import Invariants
+from atomgraft.transport.features.ions import ions_of, packed
 from atomgraft.transport.features.table import describe
 from atomgraft.transport.materials import Material
 
@@ -55,6 +56,10 @@ class Describer:
         Which checkpoints may run code: paths and hashes.
     representatives, max_atoms, seed
         Of ordered examples where there are partial occupancies.
+    sees_ions
+        Features of single ions follow those of the structure.
+    temperature
+        Of the property, K; none where there is none.
     """
 
     ion: str
@@ -65,6 +70,8 @@ class Describer:
     representatives: int = 3
     max_atoms: int = 400
     seed: int = 0
+    sees_ions: bool = False
+    temperature: float | None = None
 
     def __call__(
         self, structure: AverageStructure
@@ -86,8 +93,14 @@ class Describer:
             found = ordered(structure, self.representatives, self.seed, self.max_atoms)
             if found.exclusion is not None:
                 return Reason(str(found.exclusion), "; ".join(found.notes))
-            material = material_of(structure, found.structures, self.ion)
-            return describe([material], self.blocks, model=model).rows[0]
+            material = dataclasses.replace(
+                material_of(structure, found.structures, self.ion),
+                temperature=self.temperature,
+            )
+            row = describe([material], self.blocks, model=model).rows[0]
+            if not self.sees_ions:
+                return row
+            return np.concatenate([row, packed(ions_of([material], model=model))])
         except (BadInputError, ArithmeticError, ValueError, RuntimeError) as error:
             return Reason(NO_FEATURES, reason_of(error))
 

@@ -20,6 +20,8 @@ class ScreenSpec(BaseModel):
     """Folder made by `atomgraft distil`."""
     mobile: str = ""
     """Symbol of the ion that moves; none takes that of the predictor, if it is one."""
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """K; of the predicted property, where the predictor has learned several."""
     best: Literal["highest", "lowest"] = "highest"
     """Which predictions come first."""
     representatives: Annotated[int, Field(ge=1, le=50)] = 3

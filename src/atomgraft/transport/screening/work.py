@@ -26,6 +26,7 @@ from atomgraft.study.sessions import Clock, provenance
 from atomgraft.study.streams import Group, Lost, streamed
 from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.features.elements import PROPERTIES, properties
+from atomgraft.transport.features.ions import unpacked
 from atomgraft.transport.features.table import FeatureTable
 from atomgraft.transport.predictors.stored import (
     Predictor,
@@ -130,6 +131,7 @@ def screen(
     predictor = load_predictor(Path(spec.predictor))
     ion = _ion(spec, predictor.card)
     _refuse_hops(predictor.card)
+    _check_temperature(spec, predictor)
     _refuse_another(folder, spec)
     describer = _describer(spec, ion, predictor.card, trust)
     left_out = Exclusions()
@@ -200,7 +202,33 @@ def _describer(
         representatives=spec.representatives,
         max_atoms=spec.max_atoms,
         seed=spec.seed,
+        sees_ions=bool(card.ions),
+        temperature=spec.temperature,
     )
+
+
+def _check_temperature(spec: ScreenSpec, predictor: Predictor) -> None:
+    """Refuse to screen without a temperature, or with one that means nothing.
+
+    Raises
+    ------
+    BadInputError
+        The predictor has learned temperatures and none was given, or the other way
+        round.
+    """
+    is_known = predictor.knows_temperature
+    if is_known and spec.temperature is None:
+        raise BadInputError(
+            "The predictor has learned a property at several temperatures.",
+            "Expected the one for which structures are ranked.",
+            "For example: --temperature 1000",
+        )
+    if spec.temperature is not None and not is_known:
+        raise BadInputError(
+            f"{spec.temperature:g} K was given; the predictor knows no temperature.",
+            "Expected none.",
+            "Leave out --temperature.",
+        )
 
 
 def _refuse_another(folder: Path, spec: ScreenSpec) -> None:
@@ -234,12 +262,15 @@ class _Screening:
         left_out: Exclusions,
     ) -> None:
         self.predictor, self.ion = predictor, describer.ion
+        self.temperature = describer.temperature
         self.cache, self.left_out = cache, left_out
         self.rows: list[Ranked] = []
         self.n_known = 0
         about = dataclasses.asdict(describer)
         same = ("ion", "model_hash", "representatives", "max_atoms", "seed")
         names = {key: about[key] for key in same} | predictor.card.columns
+        # only where they are: rows that were kept before stay known
+        names |= {key: about[key] for key in ("sees_ions", "temperature") if about[key]}
         self.about = json.dumps(names).encode()
 
     @property
@@ -298,17 +329,22 @@ class _Screening:
                 self.cache.keep(one.key, row)
                 known.append((one, row))
         if known:
-            self.rows += _ranked(self.predictor, known)
+            self.rows += _ranked(self.predictor, known, self.temperature)
 
 
 def _ranked(
-    predictor: Predictor, known: Sequence[tuple[Entry, Float[np.ndarray, " features"]]]
+    predictor: Predictor,
+    known: Sequence[tuple[Entry, Float[np.ndarray, " features"]]],
+    temperature: float | None,
 ) -> list[Ranked]:
-    learned = predictor.examples.table
+    learned, names = predictor.examples.table, predictor.card.ions
+    n = len(learned.columns)
+    ions = unpacked([row[n:] for _, row in known], names, temperature)
     table = FeatureTable(
-        rows=np.array([row for _, row in known]),
+        rows=np.array([row[:n] for _, row in known]),
         columns=learned.columns,
         blocks=learned.blocks,
+        ions=ions if names else None,
     )
     told, novelty = predictor.predict(table), predictor.novelty(table)
     elements = set(predictor.card.elements)
