@@ -120,6 +120,7 @@ def test_a_folder_of_runs_is_read(runs):
     assert found.left_out == {"KI@1000K": "It melts"}
     first = found.known[0]
     assert first.material.temperature == 600
+    assert first.material.motion is not None
     assert first.material.motion.shape == (4, len(COLUMNS["all"]))
     assert first.value == pytest.approx(np.log10(3 * (0.02 * 0.6) ** 2 * N_FRAMES))
     # a material at two temperatures counts once, and is never divided
@@ -232,17 +233,11 @@ def test_a_student_of_a_teacher_learns_from_structures_alone(finished, tmp_path)
 
 
 def test_networks_are_screened_at_a_temperature(runs, tmp_path, monkeypatch):
-    from atomgraft.transport.distil import work
+    from atomgraft.transport.distil import judge, work
 
-    monkeypatch.setattr(
-        work,
-        "METHODS",
-        {
-            name: one
-            for name, one in work.METHODS.items()
-            if name in {"constant", "taught", "from scratch"}
-        },
-    )
+    few = {one: work.METHODS[one] for one in ("constant", "taught", "from scratch")}
+    for module in (judge, work):
+        monkeypatch.setattr(module, "METHODS", few)
     ag.distil(
         runs,
         "msd",
@@ -315,7 +310,9 @@ def test_a_table_names_trajectories(tmp_path):
     assert found.left_out == {"LiF": "msd is '', no number"}
     assert [one.material.motion is not None for one in found.known] == [True] * 3
     spectrum = collected((str(path),), asked(path, motion="spectrum"))
-    assert spectrum.known[0].material.motion.shape[1] == len(COLUMNS["spectrum"])
+    motion = spectrum.known[0].material.motion
+    assert motion is not None
+    assert motion.shape[1] == len(COLUMNS["spectrum"])
 
 
 def broken(folder, kind):
@@ -385,7 +382,9 @@ def test_any_number_may_be_privileged(tmp_path):
     known = salts(tmp_path / "salts.extxyz")
     given = spec(known, target="rate", decades=False, privileged=["kelvin"])
     found = collected(given.materials, given)
-    assert found.known[0].material.motion.tolist() == [[800.0]]
+    motion = found.known[0].material.motion
+    assert motion is not None
+    assert motion.tolist() == [[800.0]]
 
 
 def test_labels_without_motion_are_refused(runs, tmp_path):

@@ -11,7 +11,7 @@ pytest.importorskip("sklearn", reason="needs the extra transport")
 pytest.importorskip("pymatgen", reason="needs the extra transport")
 
 from atomgraft.core.errors import MissingExtraError
-from atomgraft.transport.distil.work import clusters_of, half_widths
+from atomgraft.transport.distil.judge import clusters_of, half_widths
 
 N_TRIALS = 400
 

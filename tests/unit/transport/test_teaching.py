@@ -291,3 +291,25 @@ def test_methods_on_ions_need_ions():
     bare = dataclasses.replace(known, table=dataclasses.replace(known.table, ions=None))
     with pytest.raises(BadInputError, match="single ions"):
         choice.learned(METHODS["taught"], bare, scale="plain", seed=0)
+
+
+@pytest.mark.parametrize(("is_published", "differs"), [(False, True), (True, False)])
+def test_weights_of_materials_count_where_they_should(is_published, differs):
+    # as published every row counts once
+    ions, targets = bags(24, 0)
+    heavy = np.where(np.arange(24) < 6, 20.0, 1.0)
+    student = Student(start="transfer", is_published=is_published)
+    plain = student.fit(ions, targets, np.ones(24)).predict(ions)
+    weighted = student.fit(ions, targets, heavy).predict(ions)
+    assert (np.abs(plain - weighted).max() > SINGLE) == differs
+
+
+def test_what_was_chosen_is_told():
+    known = examples(24, 0)
+    taught, published, scratch = (
+        choice.learned(METHODS[name], known, scale="plain", seed=0).chosen
+        for name in ("taught", "kim2026", "from scratch")
+    )
+    assert {*taught} == {"steps", "noise", "lambda"}
+    assert published == {"steps": 200, "lambda": 1e-5}
+    assert {*scratch} == {"steps", "noise"}
