@@ -182,30 +182,35 @@ def best_rate(document: dict, way: Way, n: int) -> float:
 
 
 def run(out: Path) -> None:
-    """Train and test what is missing."""
+    """Train and test what is missing, all of a seed before the next."""
+    for seed, way, n in itertools.product(SEEDS, WAYS, SIZES):
+        rate = best_rate(read(), way, n)
+        test = pools(way.element)[2]
+        for draw in range(N_DRAWS):
+            key = {
+                "arm": way.name,
+                "element": way.element,
+                "n": n,
+                "draw": draw,
+                "seed": seed,
+            }
+            document = read()
+            if is_there(document["rows"], **key):
+                continue
+            found = errors(trained(way, out, n, draw, seed, rate), test)
+            document["rows"].append({**key, "rate": rate, "errors": found})
+            write(document)
+            print(*key.values(), f"{found['all']:.4f}", flush=True)
+        measure_sources(out)
+
+
+def measure_sources(out: Path) -> None:
+    """Test the sources on silicon, once."""
     from atomgraft.run.inputs import load_base
 
-    for way in WAYS:
-        test = pools(way.element)[2]
-        for n in SIZES:
-            rate = best_rate(read(), way, n)
-            for draw in range(N_DRAWS):
-                for seed in SEEDS:
-                    key = {
-                        "arm": way.name,
-                        "element": way.element,
-                        "n": n,
-                        "draw": draw,
-                        "seed": seed,
-                    }
-                    document = read()
-                    if is_there(document["rows"], **key):
-                        continue
-                    found = errors(trained(way, out, n, draw, seed, rate), test)
-                    document["rows"].append({**key, "rate": rate, "errors": found})
-                    write(document)
-                    print(*key.values(), f"{found['all']:.4f}", flush=True)
     document = read()
+    if "sources" in document:
+        return
     document["sources"] = {
         one: errors(load_base(str(out / one)), pools("Si")[2])
         for one in (CLASSICAL, DFT, BOTH)
@@ -236,6 +241,7 @@ def table(document: dict) -> str:
     """Return the table, Markdown."""
     from atomgraft.metrics.intervals import student_interval
 
+    n_seeds = len({row["seed"] for row in document["rows"]})
     told = ", ".join(
         f"{name} {one['all']:.4f}" for name, one in document["sources"].items()
     )
@@ -249,7 +255,7 @@ def table(document: dict) -> str:
         f" determine them. {STEPS} steps, fresh weights {SCRATCH_STEPS}; rates chosen"
         " for each number of frames, on 20 other frames. Mean absolute errors on 50"
         f" snapshots of molecular dynamics, {N_DRAWS} draws of the training frames,"
-        f" {len(SEEDS)} seeds; 95 % intervals over draws, whose geometric means are"
+        f" {n_seeds} seed{'s' * (n_seeds > 1)}; 95 % intervals over draws, whose geometric means are"
         " given. Force errors of the sources on DFT silicon, eV/Å: "
         f"{told}.",
         "",
