@@ -373,7 +373,8 @@ def read_inputs(
         base = load_base(name, head=spec.head, trust=trust, kernels=spec.kernels)
     else:
         wanted = wanted and wanted.without_fits()
-    base, applied = started(base, wanted, data.own.train, others)
+    train, validation, split_notes = _divided(spec, data.own)
+    base, applied = started(base, wanted, train, others)
     knowledge = knowledge_of(base, progress, spec)
     findings = check_against(spec, data, knowledge)
     notices = notices_of((*data.findings, *findings))
@@ -381,12 +382,7 @@ def read_inputs(
     if wanted != spec.axes.starts.map:
         notices.append("The scales of the map are fitted once the base is trained.")
     notices += never_trained(base, [*data.own.train, *others])
-    train, note = without_lone_atoms(list(data.own.train))
-    notices += [note] if note else []
-    validation: Sequence[Atoms] = data.own.validation
-    if not validation:
-        train, validation, note = _split(spec, train)
-        notices += [note] if note else []
+    notices += split_notes
     require_labels(spec, train, "training")
     require_labels(spec, validation, "validation")
     require_batch(spec, train)
@@ -407,6 +403,18 @@ def read_inputs(
         rehearsal=read_rehearsal(spec, working, train, progress),
         anchors=propose_anchors(spec, working, train),
     )
+
+
+def _divided(
+    spec: RunSpec, own: HeadInputs
+) -> tuple[Sequence[Atoms], Sequence[Atoms], list[str]]:
+    """Return what trains and what validates, before anything is fitted to either."""
+    train, note = without_lone_atoms(list(own.train))
+    notes = [note] if note else []
+    if own.validation:
+        return train, own.validation, notes
+    train, validation, note = _split(spec, train)
+    return train, validation, [*notes, note] if note else notes
 
 
 def _ready(spec: RunSpec, name: str, head: HeadInputs) -> HeadInputs:

@@ -11,6 +11,7 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from atomgraft.adaptation.axes import ElementMap
+from atomgraft.adaptation.element_maps import AppliedMap, decide_map
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.units import BOHR_IN_ANGSTROM, HARTREE_IN_EV
 from atomgraft.data.checks.suite import Sets, examine
@@ -84,6 +85,38 @@ def write(tmp_path):
 def spec_of(train, **given):
     document = {"base": SILICON, "train": train, "recipe": "full"} | given
     return parse_spec(document, "test")
+
+
+def uneven_germanium(n):
+    """Return germanium whose forces are the mapped base's, times another factor each.
+
+    A lone atom of germanium is among them.
+    """
+    base = AppliedMap(donors={"Ge": "Si"}).apply(loaded(SILICON))
+    frames = [bulk("Ge", a=5.5, cubic=True) for _ in range(n)]
+    for i, frame in enumerate(frames):
+        frame.rattle(0.08, seed=i)
+    told = predict_structures(base, frames)
+    for i, (frame, one) in enumerate(zip(frames, told, strict=True)):
+        label(frame, energy=one.energy, forces=(0.5 + 0.1 * i) * one.forces)
+    alone = Atoms("Ge", cell=[20.0] * 3, pbc=True)
+    alone.info["config_type"] = "IsolatedAtom"
+    label(alone, energy=0.0, forces=np.zeros((1, 3)))
+    return [*frames, alone]
+
+
+def test_scales_are_fitted_without_the_frames_that_validate(write):
+    path = write(uneven_germanium(8))
+    wanted = ElementMap(elements={"Ge": "Si"}, energy="fit")
+    starts = {"map": {"elements": {"Ge": "Si"}, "energy": "fit"}}
+    spec = spec_of(path, axes={"starts": starts}, validation_fraction=0.25)
+    inputs = read_inputs(spec)
+    base = loaded(SILICON)
+    assert (len(inputs.train), len(inputs.validation)) == (6, 2)
+    own = decide_map(wanted, base, inputs.train)
+    every = decide_map(wanted, base, [*inputs.train, *inputs.validation])
+    assert inputs.element_map.energy == own.energy
+    assert inputs.element_map.energy != every.energy
 
 
 # --- the cards of a result
