@@ -53,8 +53,20 @@ def test_means_over_crystals_by_hand():
     }
     counts = {(one.model, one.quantity): one.n for one in found}
     assert counts["adapted", "frequencies"] == 2
-    assert counts["adapted", "free energy"] == 1  # where both are stable
     assert all(one.suite == SUITE for one in found)
+
+
+def test_free_energies_are_over_crystals_stable_under_all_models():
+    easy = crystal(0.4, 0.1, 0.3, free_energy=-1.0)
+    hard = crystal(0.6, 0.3, 0.5)
+    hard = hard.model_copy(
+        update={"errors": (row("base", 0.6, free_energy=-8.0), *hard.errors[1:])}
+    )
+    found = [one for one in scores(easy, hard) if one.quantity == "free energy"]
+    assert {one.model: (one.value, one.n) for one in found} == {
+        "base": (2.0, 1),
+        "adapted": (1.0, 1),
+    }
 
 
 def test_an_interval_needs_five_crystals():

@@ -23,7 +23,7 @@ from atomgraft.evaluation.suite import (
     Subject,
     SuiteOptions,
 )
-from atomgraft.records.scores import Score
+from atomgraft.records.scores import ModelName, Score
 
 if TYPE_CHECKING:
     from atomgraft.page.blocks import Section
@@ -109,7 +109,7 @@ class MotionSuite(AbstractSuite):
     def sentences(cls, scores: Sequence[Score]) -> list[str]:
         """Return how far the adapted model is from the reference, or from the base."""
         table = ScoreTable(scores)
-        return [*_errors(table), *_changes(table)]
+        return [*_errors(table), *_changes(table), *_failures(table)]
 
 
 def _errors(table: ScoreTable) -> Iterator[str]:
@@ -129,6 +129,23 @@ def _changes(table: ScoreTable) -> Iterator[str]:
         yield (
             f"In motion ({_said(group)}) the adapted model differs from the base by, "
             f"%: {told}; {_doubt(table, rows, 'base')}."
+        )
+
+
+def _failures(table: ScoreTable) -> Iterator[str]:
+    """Say that errors are of the runs that came to their end, where some did not."""
+    models: tuple[ModelName, ...] = ("base", "adapted", "scratch")
+    told = [
+        f"{figure(100 - one.value)} % of {one.n} of the {model} model "
+        f"({_said(one.group)})"
+        for model in models
+        for one in table.rows(model, SUITE, "share")
+        if one.value < 100
+    ]
+    if told:
+        yield (
+            "Runs in motion that failed, and are in no error or difference: "
+            f"{', '.join(told)}."
         )
 
 

@@ -56,7 +56,7 @@ def summary_table(campaign: PhononCampaign) -> Table | None:
             "Mean MAE",
             "Median MAE",
             "Median slope",
-            "|ΔF| 300 K, meV/atom",
+            "|ΔF| 300 K, meV/atom (stable)",
             "Precision",
             "Recall",
             "F1",
@@ -79,13 +79,19 @@ def _summary_row(one: CampaignSummary) -> tuple[str, ...]:
         value_text(one.mean_mae, one.mean_interval, over="materials"),
         value_text(one.median_mae, one.median_interval, over="materials"),
         _text(one.median_slope),
-        _text(one.mean_free_energy_error),
+        _free_energy(one),
         _text(counts.precision),
         _text(counts.recall),
         _text(counts.f1),
         improved,
         _text(one.drift),
     )
+
+
+def _free_energy(one: CampaignSummary) -> str:
+    """Return the mean, and of how many materials: contestants differ in those."""
+    mean = one.mean_free_energy_error
+    return MISSING if mean is None else f"{number_text(mean)} ({one.n_free_energies})"
 
 
 def _text(value: float | None) -> str:

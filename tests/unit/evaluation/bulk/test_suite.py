@@ -77,6 +77,7 @@ def test_scores_are_means_over_crystals_and_stability_is_the_lowest():
     other = RECORD.model_copy(
         update={
             "properties": (PROPERTIES[0].model_copy(update={"reference": 120.0}),),
+            "formula": "Ge",
             "smallest": {"base": 30.0},
         }
     )
@@ -92,13 +93,65 @@ def test_effects_are_counted_in_the_verdict():
     assert said == [
         "Errors of bulk properties: adapted beside base 1 better, 1 worse, 1 unclear "
         "(of 3); scratch beside base 0 better, 1 worse, 0 unclear (of 1); adapted "
-        "beside scratch 1 better, 0 worse, 0 unclear (of 1).",
+        "beside scratch 1 better, 0 worse, 0 unclear (of 1). In no count, because a "
+        "model has no value: scratch of C12, C44.",
         "Bulk properties without reference values (1): the adapted model differs from "
         "the base by up to 10.0 % (vacancy Si).",
         "The elastic tensor of the adapted model has a negative eigenvalue: under it "
         "the crystal is not stable.",
     ]
     assert BulkSuite.sentences(()) == []
+
+
+def with_c11(formula, base, adapted):
+    """Return a crystal with one property, whose reference is 100 GPa."""
+    values = {"base": base, "adapted": adapted}
+    held = {name: one for name, one in values.items() if one is not None}
+    c11 = PROPERTIES[0].model_copy(update={"values": held, "reference": 100.0})
+    return RECORD.model_copy(
+        update={"formula": formula, "properties": (c11,), "smallest": {}}
+    )
+
+
+def test_a_model_that_fails_on_the_harder_crystal_is_not_better():
+    """The base is 5 % off on Si and 60 % on Ge, the adapted model fails on Ge."""
+    found = tuple(bulk_scores([with_c11("Si", 95, 90), with_c11("Ge", 40, None)]))
+    assert BulkSuite.sentences(found) == [
+        "Errors of bulk properties: adapted beside base 0 better, 1 worse, 0 unclear "
+        "(of 1). In no count, because a model has no value: adapted of C11 (Ge)."
+    ]
+    table = ScoreTable(found)
+    means = [table.find(name, "bulk", "C11", ERROR) for name in ("base", "adapted")]
+    assert [one.n for one in means] == [1, 1], "the same crystals"
+    assert [round(one.value) for one in means] == [5, 10]
+    assert table.find("base", "bulk", "C11", ERROR, "crystal:Ge").value == 60
+
+
+def test_models_without_a_common_crystal_have_no_means():
+    found = tuple(bulk_scores([with_c11("Si", 95, None), with_c11("Ge", None, 90)]))
+    assert not [one for one in found if one.metric == ERROR and one.group is None]
+    [said] = BulkSuite.sentences(found)
+    assert said == (
+        "Errors of bulk properties: in no count, because a model has no value: base "
+        "of C11 (Ge); adapted of C11 (Si)."
+    )
+
+
+def test_each_crystal_counts_where_all_have_values():
+    found = bulk_scores([with_c11("Si", 95, 90), with_c11("Ge", 40, 90)])
+    [said] = BulkSuite.sentences(tuple(found))
+    assert "adapted beside base 1 better, 1 worse, 0 unclear (of 2)." in said
+
+
+def test_means_of_older_records_are_compared_over_equal_crystals_alone():
+    whole = bulk_scores([with_c11("Si", 95, 90), with_c11("Ge", 40, 90)])
+    old = [one for one in whole if one.group is None]
+    assert "1 better" in BulkSuite.sentences(old)[0]
+    uneven = [
+        one.model_copy(update={"n": 1}) if one.model == "adapted" else one
+        for one in old
+    ]
+    assert BulkSuite.sentences(uneven) == []
 
 
 def test_the_table_shows_values_beside_the_reference():

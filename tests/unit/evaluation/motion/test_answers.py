@@ -105,6 +105,16 @@ def test_failed_runs_are_a_result_and_no_crash():
     [failure] = condition.failures
     assert failure.model == "adapted"
     assert "2 of 5 runs failed in the crystal at 300 K: not finite." in failure.said
+    assert MotionSuite.sentences(found.scores)[-1] == (
+        "Runs in motion that failed, and are in no error or difference: 40.0 % of 5 of "
+        "the adapted model (300 K)."
+    )
+
+
+def test_a_model_that_lost_all_runs_is_named_in_the_verdict():
+    found = told(trembling(1), failed(2, n=5))
+    [said] = MotionSuite.sentences(found.scores)
+    assert "100 % of 5 of the adapted model (300 K)" in said
 
 
 def spread(trial, stretch, kept):
