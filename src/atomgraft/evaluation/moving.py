@@ -37,7 +37,10 @@ Trial = Callable[[AbstractPotential, int, Path | None, Count | None], Result]
 
 
 def frames_of(subject: Subject, suite: str) -> list[Atoms]:
-    """Return training and test frames; only their geometry counts here.
+    """Return the training frames; only their geometry counts here.
+
+    What is held out has no part in it, so that the answer does not depend on which
+    files a proof names.
 
     Parameters
     ----------
@@ -54,7 +57,7 @@ def frames_of(subject: Subject, suite: str) -> list[Atoms]:
     if not subject.files:
         return list(subject.structures)
     try:
-        return read_structures(subject.files)
+        return read_structures(subject.training_files or subject.files)
     except BadInputError as error:
         raise BadInputError(
             f"The suite {suite} reads the structures of the run, and {error.came}",
@@ -71,7 +74,7 @@ def crystal_of(structure: str, frames: list[Atoms], suite: str) -> Atoms:
     structure
         A file; empty looks among the frames.
     frames
-        Of the run.
+        That the run was trained on.
     suite
         That moves it, for messages.
 
@@ -85,7 +88,8 @@ def crystal_of(structure: str, frames: list[Atoms], suite: str) -> Atoms:
     found = common_crystal(frames)
     if found is None:
         raise BadInputError(
-            f"The suite {suite} needs a crystal, and the run's files hold none.",
+            f"The suite {suite} needs a crystal, and the run's training files hold "
+            "none.",
             "A structure that is periodic in all directions is needed.",
             f"Name a file: --set {suite}.structure=POSCAR",
         )

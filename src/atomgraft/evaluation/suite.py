@@ -82,6 +82,8 @@ class Subject:
     load
         Loads a model by its name, such as a run folder; none: published names and
         files.
+    training_files
+        Those of `files` that the run was trained on; none: all of them.
     """
 
     files: tuple[str, ...]
@@ -89,6 +91,7 @@ class Subject:
     elements: Collection[int]
     base: "AbstractPotential"
     load: "Callable[[str], AbstractPotential] | None" = None
+    training_files: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

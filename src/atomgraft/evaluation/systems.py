@@ -82,7 +82,7 @@ def common_crystal(structures: Sequence[Atoms]) -> Atoms | None:
     Parameters
     ----------
     structures
-        Training and test structures; not changed.
+        Of a run; not changed.
 
     Examples
     --------

@@ -206,8 +206,10 @@ def prove(
             if test
             else []
         )
+        trained = tuple(specs_today(spec, result.made_in, folder)[0].train)
         subject = Subject(
-            files=(*specs_today(spec, result.made_in, folder)[0].train, *test),
+            files=(*trained, *test),
+            training_files=trained,
             structures=structures,
             elements=_trained_elements(result),
             base=base,

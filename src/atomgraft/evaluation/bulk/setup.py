@@ -6,10 +6,11 @@ from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.force_sets import is_phonopy_calculation, read_force_sets
-from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import parse_source
 from atomgraft.data.structure_files import read_structure
+from atomgraft.evaluation.bulk.record import SUITE
 from atomgraft.evaluation.bulk.spec import BulkOptions
+from atomgraft.evaluation.moving import frames_of
 from atomgraft.evaluation.suite import Subject
 from atomgraft.evaluation.systems import common_crystal
 from atomgraft.lattice.symmetry import EXACT_SYMPREC, spglib_group, standardised
@@ -69,11 +70,10 @@ def _read(name: str) -> Atoms:
 
 
 def _common(subject: Subject) -> Crystal:
-    frames = read_structures(subject.files) if subject.files else subject.structures
-    found = common_crystal(frames)
+    found = common_crystal(frames_of(subject, SUITE))
     if found is None:
         raise BadInputError(
-            "The suite bulk needs a crystal, and the run's files hold none.",
+            "The suite bulk needs a crystal, and the run's training files hold none.",
             "A structure that is periodic in all directions is needed.",
             "Name a file: --crystal POSCAR",
         )

@@ -59,7 +59,7 @@ def answers(
     plan
         What every contestant has done.
     frames
-        Training and test frames, which set the limits where no reference does.
+        Training frames, which set the limits where no reference does.
     trials
         By model and temperature.
     reference

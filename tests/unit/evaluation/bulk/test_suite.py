@@ -1,5 +1,8 @@
 """From values to errors, effects, sentences and the page."""
 
+from pathlib import Path
+
+import ase.io
 import pytest
 from ase import Atoms
 from ase.build import bulk
@@ -249,6 +252,22 @@ def test_the_crystal_of_the_frames_is_judged():
     [found] = crystals_of(BulkOptions(), subject(*frames))
     assert (found.name, found.formula, found.group) == ("Si", "Si", ("Fd-3m", 227))
     assert len(found.atoms) == 2
+
+
+def test_test_files_do_not_choose_the_crystal(tmp_path):
+    names = [str(tmp_path / f"{lattice}.extxyz") for lattice in ("diamond", "fcc")]
+    for name, n in zip(names, (2, 5), strict=True):
+        lattice = Path(name).stem
+        ase.io.write(name, [bulk("Si", lattice, a=5.4, cubic=True)] * n)
+    run = Subject(
+        files=tuple(names),
+        training_files=tuple(names[:1]),
+        structures=(),
+        elements={14},
+        base=stillinger_weber(["Si"]),
+    )
+    [found] = crystals_of(BulkOptions(), run)
+    assert found.group == ("Fd-3m", 227)
 
 
 def test_frames_without_a_crystal_are_refused():

@@ -10,7 +10,7 @@ from ase.io import write
 from pydantic import ValidationError
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.evaluation.moving import tell_cost
+from atomgraft.evaluation.moving import frames_of, tell_cost
 from atomgraft.evaluation.suite import Subject
 from atomgraft.evaluation.survival.answers import answers
 from atomgraft.evaluation.survival.page import survival_section
@@ -207,6 +207,22 @@ def test_a_crystal_is_needed(tmp_path):
     options = SurvivalOptions(structure=str(tmp_path / "POSCAR"))
     with pytest.raises(BadInputError, match="contains Ge"):
         SurvivalSuite(subject(), options)
+
+
+def test_crystal_and_limits_come_from_training_files_alone(tmp_path):
+    """Test files may be hotter than training files, or of another phase."""
+    files: dict[str, str] = {}
+    for name, size, n in (("train", 2, 6), ("test", 1, 9)):
+        frames = [bulk("Si", cubic=name == "train") * (size, 1, 1) for _ in range(n)]
+        for seed, one in enumerate(frames):
+            one.rattle(0.05, seed=seed)
+        files[name] = str(tmp_path / f"{name}.extxyz")
+        write(files[name], frames)
+    both = tuple(files.values())
+    run = subject(files=both, training_files=both[:1])
+    assert len(frames_of(run, "md")) == 6
+    assert len(SurvivalSuite(run, SurvivalOptions()).frames) == 6
+    assert len(frames_of(subject(files=both), "md")) == 15, "a suite's own subject"
 
 
 def test_an_unknown_reference_is_told():
