@@ -46,9 +46,15 @@ ELECTRONEGATIVITY = {
 """Pauling's scale, as tabulated by A. L. Allred, J. Inorg. Nucl. Chem. 17, 215
 (1961)."""
 
-GROUP_WEIGHT, RADIUS_WEIGHT, NEGATIVITY_WEIGHT = 4.0, 1.0, 1.0
-"""What a step counts: to another group, by a tenth of the radius, by a fifth of
-electronegativity. Elements of one group react alike; that comes first."""
+RADIUS_STEP, NEGATIVITY_STEP = 0.1, 0.2
+"""Relative difference of radii, and difference of electronegativities, that count the
+same between elements equally many groups away."""
+
+MAIN_GROUPS = (1, 2, *range(13, 19))
+"""Without transition metals."""
+
+FAR = 18
+"""Groups from hydrogen to all others: it is no alkali metal."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -245,7 +251,7 @@ def most_similar(
         )
     donor = min(candidates, key=lambda one: _distance(element, one))
     group = group_of(donor)
-    is_same = group == group_of(element)
+    is_same = _groups_between(element, donor) == 0
     return donor, (
         f"{element} takes the weights of {donor}: "
         + (f"the same group ({group})" if is_same else f"group {group}")
@@ -255,15 +261,25 @@ def most_similar(
     )
 
 
-def _distance(one: str, other: str) -> float:
-    groups = abs(group_of(one) - group_of(other))
-    radii = abs(np.log(_radius(one) / _radius(other))) / 0.1
-    negativity = abs(ELECTRONEGATIVITY[one] - ELECTRONEGATIVITY[other]) / 0.2
-    return float(
-        GROUP_WEIGHT * min(groups, 3)
-        + RADIUS_WEIGHT * radii
-        + NEGATIVITY_WEIGHT * negativity
-    )
+def _distance(one: str, other: str) -> tuple[int, float]:
+    """Return by how many groups elements differ, and then by how much else.
+
+    Elements of one group react alike, whatever their radius; that comes first.
+    """
+    radii = abs(np.log(_radius(one) / _radius(other))) / RADIUS_STEP
+    apart = abs(ELECTRONEGATIVITY[one] - ELECTRONEGATIVITY[other])
+    return _groups_between(one, other), float(radii + apart / NEGATIVITY_STEP)
+
+
+def _groups_between(one: str, other: str) -> int:
+    """Return the difference of groups, of main groups without transition metals."""
+    if "H" in {one, other}:
+        return FAR
+    groups = (group_of(one), group_of(other))
+    if set(groups) <= set(MAIN_GROUPS):
+        first, second = map(MAIN_GROUPS.index, groups)
+        return abs(first - second)
+    return abs(groups[0] - groups[1])
 
 
 def _radius(symbol: str) -> float:

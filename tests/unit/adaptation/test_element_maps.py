@@ -10,7 +10,12 @@ from ase.data import atomic_numbers
 from pydantic import ValidationError
 
 from atomgraft.adaptation.axes import Axes, ElementMap, WholeWeights
-from atomgraft.adaptation.element_maps import AppliedMap, decide_map, most_similar
+from atomgraft.adaptation.element_maps import (
+    AppliedMap,
+    decide_map,
+    group_of,
+    most_similar,
+)
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.labels import set_labels
 from atomgraft.models.elements import with_donors
@@ -84,6 +89,33 @@ def test_a_donor_of_the_same_group_is_found(element, donor):
     found, reason = most_similar(element, known, {})
     assert found == donor
     assert f"{element} takes the weights of {donor}: the same group" in reason
+
+
+@pytest.mark.parametrize(
+    ("element", "known", "donor"),
+    [
+        ("O", "N S", "S"),  # nitrogen is nearer by radius and electronegativity
+        ("N", "O P", "P"),
+        ("F", "O Cl", "Cl"),
+        ("Fe", "Ti Ga", "Ti"),  # four and five groups away; gallium is nearer
+        ("Sc", "Cr Zn In", "Cr"),  # three, nine and ten groups away
+        ("Mg", "Al Sc Sr", "Sr"),
+        ("Mg", "Al Rb V", "Al"),  # one valence electron more, and one less
+        ("Li", "H Mg", "Mg"),
+        ("H", "Li Na C", "C"),
+    ],
+)
+def test_the_group_comes_before_radius_and_electronegativity(element, known, donor):
+    numbers = frozenset(atomic_numbers[one] for one in known.split())
+    found, reason = most_similar(element, numbers, {})
+    assert found == donor
+    assert ("the same group" in reason) == (group_of(element) == group_of(donor))
+
+
+def test_hydrogen_is_no_alkali_metal():
+    found, reason = most_similar("H", frozenset({3}), {})
+    assert found == "Li"
+    assert "takes the weights of Li: group 1" in reason
 
 
 def test_what_is_mapped_itself_gives_nothing():
