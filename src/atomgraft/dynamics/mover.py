@@ -11,6 +11,8 @@ from ase import units
 from torch import Tensor
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import fingerprint
+from atomgraft.data.labels import structures_fingerprint
 from atomgraft.dynamics.batch import Batch, Moving
 from atomgraft.dynamics.pairs import SKIN
 from atomgraft.dynamics.replicas import (
@@ -53,6 +55,15 @@ class AbstractMover(abc.ABC):
     replicas: tuple[Replica, ...]
     timestep: float
     engine: str
+
+    def identity(self) -> str:
+        """Return a hash of everything that changes the run."""
+        parts = [str(self.timestep).encode()]
+        for one in self.replicas:
+            settings = (one.seed, one.temperature, one.damping)
+            parts += [structures_fingerprint([one.atoms]).encode()]
+            parts += [one.atoms.get_momenta().tobytes(), str(settings).encode()]
+        return fingerprint(parts)
 
     @abc.abstractmethod
     def start(self) -> State:
@@ -216,6 +227,11 @@ class BatchedMover(AbstractMover):
         self.max_atoms = max_atoms or batch_capacity(potential, largest)
         self.engine, self._prepare = engine.name, engine.prepare
         self._prepared: tuple[Batch, Stepper] | None = None
+
+    def identity(self) -> str:
+        """Return a hash of everything that changes the run."""
+        model = self.potential.weights_hash()
+        return fingerprint([super().identity().encode(), model.encode()])
 
     def start(self) -> State:
         """Return the state at step zero."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from ase import Atoms
 from ase.io import write
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.provenance import fingerprint
 from atomgraft.core.storage import (
     append_after,
     is_file,
@@ -30,6 +32,9 @@ OBSERVED = "observed."
 """Before the names of arrays that are not of the state itself."""
 
 FIELDS = ("positions", "velocities", "forces", "energies", "stopped")
+
+NAME = re.compile(r"\d{3,}\.extxyz", re.ASCII)
+"""Of trajectories; a state that names other files is not ours."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -56,27 +61,32 @@ class Recording:
     folder
         Of this run alone; made when something is written.
     pins
-        What the run is: structures, potential, settings. It is resumed with the same
-        alone; trajectories of another run are replaced or removed.
+        What the run is: structures, potential, settings; none takes all that the mover
+        knows of itself. It is resumed with the same alone; trajectories of another run
+        are replaced or removed.
     """
 
     def __init__(self, folder: Path, pins: Mapping[str, Any] = NOTHING) -> None:
         self.folder, self.pins = folder, dict(pins)
+        self._is_pinned = bool(pins)
         self._lengths: dict[str, int] = {}
         self._waiting: dict[str, list[bytes]] = {}
         self._stale: list[str] = []
 
-    def moved_by(self, engine: str) -> None:
+    def moved_by(self, mover: AbstractMover) -> None:
         """Add what makes the steps to what the run is.
 
         Parameters
         ----------
-        engine
-            Its name; ours is not written, as in files from before there were others.
+        mover
+            The name of our own engine is not written, as in files from before there
+            were others.
         """
+        if not self._is_pinned:
+            self.pins["mover"] = mover.identity()
         self.pins.pop("engine", None)
-        if engine != OWN:
-            self.pins["engine"] = engine
+        if mover.engine != OWN:
+            self.pins["engine"] = mover.engine
 
     def resumed(self) -> tuple[State, dict[str, np.ndarray]] | None:
         """Return the last state and what was observed; none for another run, or none.
@@ -84,9 +94,10 @@ class Recording:
         Raises
         ------
         BadInputError
-            The file of the state, or a trajectory, is damaged.
+            The file of the state, or a trajectory, is damaged, or is a link.
         """
         path = self.folder / STATE
+        _refuse_link(path)
         if not is_file(path):
             return None
         try:
@@ -94,18 +105,21 @@ class Recording:
                 card = json.loads((stream.metadata() or {})["run"])
                 names: list[str] = stream.keys()  # not a mapping: cannot be iterated
                 arrays = {name: stream.get_tensor(name) for name in names}
+            lengths = _lengths_in(card)
+            if card.get("hash", (known := _hash_of(card, arrays))) != known:
+                raise damaged(path)
             if card["pins"] != json.loads(json.dumps(self.pins)):
-                self._stale = list(card["lengths"])
+                self._stale = list(lengths)
                 return None
             fields = {name: arrays.pop(name) for name in FIELDS}
             state = State(step=int(card["step"]), **fields)
-            lengths = {str(name): int(n) for name, n in card["lengths"].items()}
-        except (OSError, safetensors.SafetensorError, KeyError, ValueError) as error:
-            raise _damaged(path) from error
+        except DAMAGE as error:
+            raise damaged(path) from error
         for name, n_bytes in lengths.items():
             place = self.folder / name
+            _refuse_link(place)
             if not is_file(place) or place.stat().st_size < n_bytes:
-                raise _damaged(place)
+                raise damaged(place)
         self._lengths = lengths
         return state, {name.removeprefix(OBSERVED): one for name, one in arrays.items()}
 
@@ -140,6 +154,7 @@ class Recording:
             The folder cannot be written.
         """
         make_folder(self.folder)
+        self.refuse_others()
         for name, texts in self._waiting.items():
             content = b"".join(texts)
             append_after(self.folder / name, self._lengths.get(name, 0), content)
@@ -152,11 +167,76 @@ class Recording:
         card = {"pins": self.pins, "step": state.step, "lengths": self._lengths}
         arrays = {name: getattr(state, name) for name in FIELDS}
         arrays |= {OBSERVED + name: one for name, one in observed.items()}
-        content = safetensors.numpy.save(
-            {name: np.ascontiguousarray(one) for name, one in arrays.items()},
-            {"run": json.dumps(card)},
-        )
+        arrays = {name: np.ascontiguousarray(one) for name, one in arrays.items()}
+        card["hash"] = _hash_of(card, arrays)
+        content = safetensors.numpy.save(arrays, {"run": json.dumps(card)})
         write_atomically(self.folder / STATE, content)
+
+    def refuse_others(self) -> None:
+        """Refuse files in the place of trajectories that this run has not begun.
+
+        What a run wrote that was killed before its first state begins as this run
+        does.
+
+        Raises
+        ------
+        BadInputError
+            There is such a file, or a link.
+        """
+        for name, texts in self._waiting.items():
+            path = self.folder / name
+            _refuse_link(path)
+            if name in self._lengths or name in self._stale or not is_file(path):
+                continue
+            with path.open("rb") as stream:
+                there = stream.read(len(texts[0]))
+            if not texts[0].startswith(there):
+                raise BadInputError(
+                    f"{path} exists, and is not of this run.",
+                    "Expected a folder for this run alone.",
+                    "Give another folder, or move the file.",
+                )
+
+
+DAMAGE = (
+    OSError,
+    safetensors.SafetensorError,
+    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
+)
+"""What reading a file raises that is not as it was written."""
+
+
+def _lengths_in(card: Mapping[str, Any]) -> dict[str, int]:
+    """Return the bytes of each trajectory.
+
+    Raises
+    ------
+    ValueError
+        A name is not that of a trajectory, or a number is none.
+    """
+    found: dict[str, int] = {}
+    for name, n in card["lengths"].items():
+        if not NAME.fullmatch(name) or type(n) is not int or n < 0:
+            raise ValueError(name)
+        found[name] = n
+    return found
+
+
+def _hash_of(card: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    told = {key: one for key, one in card.items() if key != "hash"}
+    parts = [json.dumps(told, sort_keys=True).encode()]
+    for name, one in sorted(arrays.items()):
+        parts += [f"{name} {one.dtype} {one.shape}".encode(), one.tobytes()]
+    return fingerprint(parts)
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise BadInputError(
+            f"{path} is a link.",
+            "Files of a run are written as plain files, and no link is followed.",
+            "Remove the link, or give another folder.",
+        )
 
 
 def _text(atoms: Atoms) -> bytes:
@@ -165,7 +245,8 @@ def _text(atoms: Atoms) -> bytes:
     return stream.getvalue().encode()
 
 
-def _damaged(path: Path) -> BadInputError:
+def damaged(path: Path) -> BadInputError:
+    """Return the error of a file that is not as it was written."""
     return BadInputError(
         f"{path} is damaged: the run cannot continue.",
         "Expected the files of a run as atomgraft wrote them.",

@@ -8,7 +8,7 @@ import numpy as np
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.dynamics.mover import AbstractMover
-from atomgraft.dynamics.recording import Recording
+from atomgraft.dynamics.recording import DAMAGE, STATE, Recording, damaged
 from atomgraft.dynamics.replicas import State
 
 
@@ -91,6 +91,12 @@ def run(
     progress
         Called with steps done and steps in all.
 
+    Raises
+    ------
+    BadInputError
+        The recording is damaged, longer than the schedule, or its folder holds files
+        of others.
+
     Examples
     --------
     >>> from ase.build import bulk
@@ -103,6 +109,12 @@ def run(
     30
     """
     state = _begun(mover, observer, recording)
+    if state.step > schedule.n_steps:
+        raise BadInputError(
+            f"The recording has {state.step} steps, the schedule {schedule.n_steps}.",
+            "A run that was recorded can become longer, not shorter.",
+            "Give another folder, or at least so many steps.",
+        )
     saved = state.step if state.step else -1
     while state.step < schedule.n_steps and state.is_moving.any():
         pause = state.step - state.step % schedule.look_every + schedule.look_every
@@ -131,16 +143,43 @@ def _begun(
     """Return the state that a recording has kept, or the first."""
     kept = None
     if recording is not None:
-        recording.moved_by(mover.engine)
+        recording.moved_by(mover)
         kept = recording.resumed()
-    if kept is not None:
-        state, arrays = kept
-        if observer is not None:
-            observer.restore(arrays)
-        return state
+    if recording is not None and kept is not None:
+        return _resumed(*kept, mover, observer, recording)
     state = mover.start()
     if recording is not None:
         recording.add_frames(mover, state, range(len(mover.replicas)))
+        recording.refuse_others()
+    return state
+
+
+def _resumed(
+    state: State,
+    arrays: Mapping[str, np.ndarray],
+    mover: AbstractMover,
+    observer: AbstractObserver | None,
+    recording: Recording,
+) -> State:
+    """Return a kept state, the observer as it was then.
+
+    Raises
+    ------
+    BadInputError
+        The state is not of so many atoms, or not what the observer has written.
+    """
+    n_atoms = sum(len(one.atoms) for one in mover.replicas)
+    shapes = [one.shape for one in (state.positions, state.velocities, state.forces)]
+    counts = [one.shape for one in (state.energies, state.stopped)]
+    is_ours = set(shapes) == {(n_atoms, 3)} and set(counts) == {(len(mover.replicas),)}
+    path = recording.folder / STATE
+    if not is_ours or state.step < 0:
+        raise damaged(path)
+    if observer is not None:
+        try:
+            observer.restore(arrays)
+        except DAMAGE as error:
+            raise damaged(path) from error
     return state
 
 
