@@ -105,6 +105,8 @@ def screened(**changes) -> ScreenResult:
         "is_highest_best": True,
         "half_widths": (1.2, 2.9),
         "n_examples": 214,
+        "elements": ("Li", "P", "O", "S"),
+        "learned_ions": ("Li",),
         "expected": "Trees predict it.",
         "ranked": (*rows, ranked(9, unseen=("Xe",), is_disordered=True)),
         "left_out": (

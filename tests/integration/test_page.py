@@ -419,3 +419,60 @@ def test_a_tree_draws_its_crystals_and_its_ways(show) -> None:
         ".map(one => one.textContent)"
     )
     assert sorted(names) == ["0: Pm-3m", "1: P4mm", "2: Amm2", "3: R<3>m"]
+
+
+def click(browser, element) -> None:
+    """Click where a person would, without waiting for a smooth scroll to end."""
+    browser.execute_script("arguments[0].click()", element)
+
+
+def column_of(browser, place: int) -> list[str]:
+    return browser.execute_script(
+        "return [...document.querySelectorAll('#list tbody tr')]"
+        ".map(row => row.children[arguments[0]].textContent)",
+        place,
+    )
+
+
+@pytest.mark.parametrize("width", [480, 1280])
+def test_the_list_of_a_screen_is_sorted_by_a_click(show, width) -> None:
+    browser = show("screen", width)
+    assert column_of(browser, 0) == ["1", "2", "3", "4", "5", "6"]
+    heads = browser.find_elements("css selector", "#list thead button")
+    assert [one.text for one in heads][3:6] == ["predicted", "68 % interval", "novelty"]
+    assert all(one.is_displayed() for one in heads)
+    for expected in (["6", "5", "4", "3", "2", "1"], ["1", "2", "3", "4", "5", "6"]):
+        click(browser, heads[3])
+        assert column_of(browser, 0) == expected
+    click(browser, heads[4])  # those without an interval come last
+    assert column_of(browser, 4)[-2:] == ["–", "–"]
+    click(browser, heads[4])
+    assert column_of(browser, 4)[-2:] == ["–", "–"]
+    ends = browser.execute_script(
+        "return [...document.querySelectorAll('#list thead th')]"
+        ".map(head => head.getAttribute('aria-sort'))"
+    )
+    assert ends == [None] * 4 + ["descending"] + [None] * 2
+    needed = browser.execute_script("return document.documentElement.scrollWidth")
+    assert needed <= width
+    assert browser.get_log("browser") == []
+
+
+@pytest.mark.parametrize("width", [480, 1280])
+def test_the_elements_of_a_screen_are_outlined_where_known(show, width) -> None:
+    browser = show("screen", width)
+    assert count(browser, "#elements .map:not([hidden]) .element:not(.empty)") == 3
+    assert count(browser, "#elements .map:not([hidden]) .element.trained") == 4
+    button = "#elements button[data-map='mean']"
+    browser.execute_script(f'document.querySelector("{button}").click()')
+    shown = browser.execute_script(
+        "return document.querySelector('#elements .map:not([hidden])').dataset.map"
+    )
+    assert shown == "mean"
+    cell = "#elements .map:not([hidden]) [title^='P:']"
+    click(browser, browser.find_element("css selector", cell))
+    picked = browser.execute_script(
+        "return document.querySelector('#elements .picked').textContent"
+    )
+    assert picked.startswith("P: mean of log10 of conductivity")
+    assert picked.endswith("known to the predictor")

@@ -1,8 +1,8 @@
 """Axes, layout and markers that all plots share."""
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from atomgraft.page.blocks import LegendEntry, PlotlyFigure
 from atomgraft.page.wording import MODEL_NAMES
@@ -85,6 +85,83 @@ def plain_text(name: str) -> str:
     '&lt;b>'
     """
     return name.replace("<", "&lt;").replace("%", "%\u200b")
+
+
+class Kind(NamedTuple):
+    """A kind of points: its name, its colour and its shape.
+
+    Parameters
+    ----------
+    label
+        In the legend.
+    colour
+        Name of the style sheet.
+    symbol
+        A key of PLOTLY_SYMBOLS.
+    """
+
+    label: str
+    colour: str
+    symbol: str
+
+
+def kinds_legend(
+    kinds: Mapping[str, Kind], shown: Collection[str]
+) -> tuple[LegendEntry, ...]:
+    """Return the legend entries of the kinds that are there.
+
+    Parameters
+    ----------
+    kinds
+        By key.
+    shown
+        Keys of those that are there.
+    """
+    return tuple(
+        LegendEntry(key=key, label=one.label, colour=one.colour, symbol=one.symbol)
+        for key, one in kinds.items()
+        if key in shown
+    )
+
+
+def kind_points(
+    key: str,
+    kind: Kind,
+    places: Sequence[tuple[float, float]],
+    text: Sequence[str],
+    **more: Any,  # noqa: ANN401 plotly takes anything
+) -> dict[str, Any]:
+    """Return points of one kind, which the legend shows and hides.
+
+    Parameters
+    ----------
+    key
+        Of the kind in the legend.
+    kind
+        Its looks.
+    places
+        x and y of each point.
+    text
+        Of each point, without markup.
+    more
+        Further keys of plotly, and others in their place.
+    """
+    points: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": kind.label,
+        "meta": {"key": key},
+        "x": [x for x, _ in places],
+        "y": [y for _, y in places],
+        "text": list(text),
+        "marker": {
+            "symbol": PLOTLY_SYMBOLS[kind.symbol],
+            "size": 7,
+            "opacity": 0.75,
+            "color": f"@{kind.colour}",
+        },
+    }
+    return points | more
 
 
 def marker(key: str, *, size: float = 6.0, opacity: float = 0.75) -> dict[str, Any]:

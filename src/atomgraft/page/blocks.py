@@ -76,6 +76,10 @@ class Table:
         Whether each column holds text (left) or numbers (right).
     apart
         Positions of rows that are set apart from those above them.
+    values
+        What rows are sorted by where their reader chooses a column: a number or a
+        text for each cell, none for what comes last. Without any, rows stay as they
+        are.
     """
 
     kind: ClassVar[str] = "table"
@@ -84,6 +88,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     is_text: tuple[bool, ...]
     apart: tuple[int, ...] = ()
+    values: tuple[tuple[float | str | None, ...], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

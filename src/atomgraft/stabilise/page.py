@@ -3,12 +3,20 @@
 import textwrap
 from typing import Any
 
-from atomgraft.page.axes import PLOTLY_SYMBOLS, axis, figure, layout, plain_text
+from atomgraft.page.axes import (
+    PLOTLY_SYMBOLS,
+    Kind,
+    axis,
+    figure,
+    kind_points,
+    kinds_legend,
+    layout,
+    plain_text,
+)
 from atomgraft.page.blocks import (
     Block,
     Facts,
     Figure,
-    LegendEntry,
     Note,
     Plot,
     PlotlyFigure,
@@ -31,11 +39,11 @@ from atomgraft.stabilise.record import (
 )
 
 STATES = {
-    "stable": ("Stable", "series-0", "circle"),
-    "unstable": ("Unstable", "series-1", "diamond"),
-    "lost": ("Not judged", "series-2", "square"),
+    "stable": Kind("Stable", "series-0", "circle"),
+    "unstable": Kind("Unstable", "series-1", "diamond"),
+    "lost": Kind("Not judged", "series-2", "square"),
 }
-"""Name, colour and shape of each kind of crystal."""
+"""Kinds of crystals."""
 
 SPREAD = 0.75
 """Width of a column of crystals, of the distance between columns."""
@@ -66,11 +74,7 @@ def tree_figure(result: StabiliseResult) -> Figure | None:
                 figure=_plot(result),
             ),
         ),
-        legend=tuple(
-            LegendEntry(key=key, label=label, colour=colour, symbol=symbol)
-            for key, (label, colour, symbol) in STATES.items()
-            if any(_state(one) == key for one in result.crystals)
-        ),
+        legend=kinds_legend(STATES, {_state(one) for one in result.crystals}),
     )
 
 
@@ -83,7 +87,7 @@ def _state(one: CrystalRecord) -> str:
 def _words(result: StabiliseResult) -> str:
     parts = [
         f"{one.number} {one.space_group} at {one.energy_change:z.2f} meV/atom, "
-        f"{STATES[_state(one)][0].lower()}"
+        f"{STATES[_state(one)].label.lower()}"
         for one in result.crystals
     ]
     return textwrap.shorten("Energies: " + "; ".join(parts) + ".", 2000)
@@ -135,26 +139,24 @@ def _plot(result: StabiliseResult) -> PlotlyFigure:
 def _points(
     crystals: list[CrystalRecord], key: str, place: dict[int, float]
 ) -> dict[str, Any]:
-    label, colour, symbol = STATES[key]
-    return {
-        "type": "scatter",
-        "mode": "markers+text",
-        "name": label,
-        "meta": {"key": key},
-        "x": [place[one.number] for one in crystals],
-        "y": [one.energy_change for one in crystals],
-        "text": [plain_text(f"{one.number}: {one.space_group}") for one in crystals],
-        "textposition": [_beside(one, place) for one in crystals],
-        "textfont": {"color": "@ink"},
-        "cliponaxis": False,
-        "customdata": [_crystal_words(one) for one in crystals],
-        "hovertemplate": "%{text}<br>%{customdata}<extra></extra>",
-        "marker": {
-            "symbol": PLOTLY_SYMBOLS[symbol],
+    kind = STATES[key]
+    return kind_points(
+        key,
+        kind,
+        [(place[one.number], one.energy_change) for one in crystals],
+        [plain_text(f"{one.number}: {one.space_group}") for one in crystals],
+        mode="markers+text",
+        textposition=[_beside(one, place) for one in crystals],
+        textfont={"color": "@ink"},
+        cliponaxis=False,
+        customdata=[_crystal_words(one) for one in crystals],
+        hovertemplate="%{text}<br>%{customdata}<extra></extra>",
+        marker={
+            "symbol": PLOTLY_SYMBOLS[kind.symbol],
             "size": 11,
-            "color": f"@{colour}",
+            "color": f"@{kind.colour}",
         },
-    }
+    )
 
 
 def _beside(one: CrystalRecord, place: dict[int, float]) -> str:

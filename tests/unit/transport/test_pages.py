@@ -11,9 +11,17 @@ from atomgraft.transport.distil import tables as distil_tables
 from atomgraft.transport.distil.screen import print_record as print_distilled
 from atomgraft.transport.distil.wording import comparison, headline, notices
 from atomgraft.transport.screening import page as screening_page
+from atomgraft.transport.screening.elements import element_table
 from atomgraft.transport.screening.screen import SHOWN
 from atomgraft.transport.screening.screen import print_record as print_screened
-from atomgraft.transport.screening.tables import TABLE, remarks, rows_of, table_text
+from atomgraft.transport.screening.tables import (
+    COLUMNS,
+    TABLE,
+    remarks,
+    rows_of,
+    table_text,
+    values_of,
+)
 from atomgraft.transport.screening.wording import is_near
 from tests.predictors import barriers, error, method, ranked, screened
 
@@ -175,3 +183,47 @@ def test_what_was_left_out_is_said_with_an_example():
 def test_the_mark_says_whether_the_predictor_knows_such_structures(novelty, word):
     rows = tuple(ranked(k, novelty=novelty) for k in range(4))
     assert word in screening_page.page_text(screened(ranked=rows))
+
+
+def test_rows_are_sorted_by_numbers_and_not_by_their_text():
+    rows = (ranked(0), ranked(9, novelty=12.0), ranked(1, unseen=("Xe",)))
+    result = screened(ranked=rows)
+    values = values_of(result, 10)
+    assert [len(one) for one in values] == [len(COLUMNS)] * 3
+    assert [one[3] for one in values] == [-3.0, -7.5, -3.5]
+    assert [one[4] for one in values] == [-4.2, None, None]
+    assert [one[5] for one in values] == [0.0, 12.0, 0.3]
+    shown = rows_of(result, 10)
+    assert shown[0][4] == "−4.20 to −1.80"
+    assert shown[1][4] == "–"
+
+
+def test_the_table_of_the_page_can_be_sorted_and_others_cannot():
+    page = screening_page.page_text(screened())
+    assert page.count('class=" stacked sortable"') == 1
+    assert 'data-value="-3.0"' in page
+    assert '" stacked sortable"' not in distil_page.page_text(barriers())
+
+
+def test_the_map_shows_elements_of_the_best_and_outlines_what_is_known():
+    rows = [ranked(k, formula="Li3PS4") for k in range(10)]
+    rows += [ranked(10 + k, formula="Li2XeO4") for k in range(30)]
+    table = element_table(screened(ranked=tuple(rows)))
+    best, mean, every = table.maps
+    found = {one.symbol: one for one in best.cells}
+    assert (found["S"].text, found["O"].text) == ("10", "0")
+    assert (found["S"].heat, found["O"].heat) == (1.0, 0.0)
+    assert found["Na"].heat is None
+    assert found["P"].is_trained
+    assert not found["Xe"].is_trained
+    assert "not known to the predictor" in found["Xe"].spoken
+    assert best.scale == ("0", "5", "10")
+    assert mean.label == "Mean of log10 of conductivity"
+    assert {one.symbol: one.text for one in every.cells}["Li"] == "40"
+    assert table.table.rows[0][0] == "Li"
+    assert len(table.table.rows) == 5
+
+
+def test_one_structure_has_a_map_too():
+    table = element_table(screened(ranked=(ranked(0),)))
+    assert {one.heat for one in table.maps[1].cells} == {None, 0.0}

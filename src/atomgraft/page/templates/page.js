@@ -70,7 +70,31 @@
   const plots = [...document.querySelectorAll(".plot")];
   const drawAll = () => Promise.all(plots.map((div) => draw(div)));
 
+  // Rows without a value come last in both directions; equal rows keep their order.
+  const sort = (head) => {
+    const table = head.closest("table");
+    const body = table.querySelector("tbody");
+    const place = [...head.parentNode.children].indexOf(head);
+    const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+    const value = (row) => row.children[place].dataset.value;
+    const isNumber = head.classList.contains("number");
+    const compared = (one, other) =>
+      isNumber ? Number(one) - Number(other) : one.localeCompare(other);
+    const rows = [...body.children].sort((one, other) => {
+      const [a, b] = [value(one), value(other)];
+      if (a === undefined || b === undefined) {
+        return (a === undefined) - (b === undefined);
+      }
+      return sign * compared(a, b);
+    });
+    for (const other of head.parentNode.children) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", sign === 1 ? "ascending" : "descending");
+    body.append(...rows);
+  };
+
   document.addEventListener("click", (event) => {
+    const head = event.target.closest(".sortable thead th");
+    if (head) sort(head);
     const toggle = event.target.closest(".legend button[data-key]");
     if (toggle) {
       const isShown = toggle.getAttribute("aria-pressed") === "true";

@@ -1,7 +1,6 @@
 """The figures that sum a run up: errors against the base's, and the periodic table."""
 
 import math
-from collections.abc import Collection
 from typing import Any
 
 from atomgraft.page.axes import axis, figure, layout, log_axis, marker, model_legend
@@ -14,6 +13,7 @@ from atomgraft.page.blocks import (
     PlotlyFigure,
     Table,
 )
+from atomgraft.page.elements import PLACES, drawn, heat
 from atomgraft.page.wording import (
     MODEL_NAMES,
     bar_ends,
@@ -175,31 +175,6 @@ def _bars(model: str, found: list[tuple[float, Score]]) -> dict[str, Any]:
     }
 
 
-_LAYOUT = """
-H  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  He
-Li Be .  .  .  .  .  .  .  .  .  .  B  C  N  O  F  Ne
-Na Mg .  .  .  .  .  .  .  .  .  .  Al Si P  S  Cl Ar
-K  Ca Sc Ti V  Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr
-Rb Sr Y  Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I  Xe
-Cs Ba .  Hf Ta W  Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn
-Fr Ra .  Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og
-.  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-.  .  La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu .
-.  .  Ac Th Pa U  Np Pu Am Cm Bk Cf Es Fm Md No Lr .
-"""
-
-PLACES: dict[str, tuple[int, int]] = {
-    symbol: (row, column)
-    for row, line in enumerate(_LAYOUT.strip().splitlines(), start=1)
-    for column, symbol in enumerate(line.split(), start=1)
-    if symbol != "."
-}
-"""Row and column of each element, from 1; lanthanides and actinides below."""
-
-_LAST_ROW_OF_MAIN = 7
-_FIRST_ROW_OF_SERIES = 9
-
-
 def forgetting_by_element(result: RunResult) -> PeriodicTable | None:
     """Return the adapted model's drift by element, or none if it was not measured."""
     rows = [
@@ -244,7 +219,7 @@ def _element_map(rows: list[ComparisonRow], trained: set[str]) -> ElementMap:
             _cell(
                 symbol, measured.get(symbol), (low, high), is_trained=symbol in trained
             )
-            for symbol in _drawn(measured)
+            for symbol in drawn(measured)
         ),
         scale=(
             number_text(low, digits=2),
@@ -252,13 +227,6 @@ def _element_map(rows: list[ComparisonRow], trained: set[str]) -> ElementMap:
             f"{number_text(high, digits=2)} {first.unit}".strip(),
         ),
     )
-
-
-def _drawn(measured: Collection[str]) -> list[str]:
-    """Return the elements to draw: the series only where one was measured."""
-    lowest = max(PLACES[symbol][0] for symbol in measured)
-    last = lowest if lowest >= _FIRST_ROW_OF_SERIES else _LAST_ROW_OF_MAIN
-    return [symbol for symbol, (row, _) in PLACES.items() if row <= last]
 
 
 def _drift(row: ComparisonRow) -> float:
@@ -288,19 +256,6 @@ def _cell(
         heat=heat(value, *span) if is_measured else None,
         is_trained=is_trained,
     )
-
-
-def heat(value: float, low: float, high: float) -> float:
-    """Return where a value lies between two others on a logarithmic scale, 0 to 1.
-
-    Examples
-    --------
-    >>> heat(10.0, 1.0, 100.0), heat(0.0, 1.0, 100.0), heat(2.0, 2.0, 2.0)
-    (0.5, 0.0, 0.0)
-    """
-    if value <= low or high <= low:
-        return 0.0
-    return round(min(1.0, math.log(value / low) / math.log(high / low)), 3)
 
 
 def _table(rows: list[ComparisonRow]) -> Table:

@@ -10,8 +10,9 @@ from atomgraft.evaluation.suite import (
     SuiteWords,
 )
 from atomgraft.page.blocks import Block, Note, Section, Table, section
+from atomgraft.page.elements import PLACES
 from atomgraft.page.wording import capitalised, number_text, position
-from atomgraft.run.page.figures import PLACES, forgetting_by_element, ratio_figure
+from atomgraft.run.page.figures import forgetting_by_element, ratio_figure
 from atomgraft.run.page.parity import parity_figure
 from atomgraft.run.page.tables import (
     CHANGES,

@@ -2,11 +2,18 @@
 
 from typing import Any
 
-from atomgraft.page.axes import PLOTLY_SYMBOLS, axis, figure, layout, plain_text
+from atomgraft.page.axes import (
+    Kind,
+    axis,
+    figure,
+    kind_points,
+    kinds_legend,
+    layout,
+    plain_text,
+)
 from atomgraft.page.blocks import (
     Facts,
     Figure,
-    LegendEntry,
     Note,
     Plot,
     PlotlyFigure,
@@ -24,11 +31,11 @@ BETTER = Mark(name="took", word="Better than all controls")
 EQUAL = Mark(name="open", word="No better than a control")
 
 KINDS = {
-    "validation": ("In validation", "series-0", "circle"),
-    "test": ("On the test", "series-1", "diamond"),
-    "limit": ("Upper limit only", "series-2", "square"),
+    "validation": Kind("In validation", "series-0", "circle"),
+    "test": Kind("On the test", "series-1", "diamond"),
+    "limit": Kind("Upper limit only", "series-2", "square"),
 }
-"""Name, colour and shape of each kind of material."""
+"""Kinds of materials."""
 
 
 def page_text(result: DistilResult) -> str:
@@ -119,11 +126,7 @@ def _parity(result: DistilResult) -> Figure:
                 figure=_plot(result),
             ),
         ),
-        legend=tuple(
-            LegendEntry(key=key, label=label, colour=colour, symbol=symbol)
-            for key, (label, colour, symbol) in KINDS.items()
-            if key in there
-        ),
+        legend=kinds_legend(KINDS, there),
     )
 
 
@@ -162,24 +165,14 @@ def _plot(result: DistilResult) -> PlotlyFigure:
 
 
 def _points(result: DistilResult, key: str) -> dict[str, Any]:
-    label, colour, symbol = KINDS[key]
     rows = [one for one in result.predictions if _kind(one) == key]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": label,
-        "meta": {"key": key},
-        "x": [one.value for one in rows],
-        "y": [one.predicted for one in rows],
-        "text": [plain_text(one.name) for one in rows],
-        "hovertemplate": "%{text}<br>known %{x}, predicted %{y}<extra></extra>",
-        "marker": {
-            "symbol": PLOTLY_SYMBOLS[symbol],
-            "size": 7,
-            "opacity": 0.75,
-            "color": f"@{colour}",
-        },
-    }
+    return kind_points(
+        key,
+        KINDS[key],
+        [(one.value, one.predicted) for one in rows],
+        [plain_text(one.name) for one in rows],
+        hovertemplate="%{text}<br>known %{x}, predicted %{y}<extra></extra>",
+    )
 
 
 def _left_out(result: DistilResult) -> Table | Note | None:

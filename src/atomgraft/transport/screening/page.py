@@ -2,11 +2,18 @@
 
 from typing import Any
 
-from atomgraft.page.axes import PLOTLY_SYMBOLS, axis, figure, layout, plain_text
+from atomgraft.page.axes import (
+    Kind,
+    axis,
+    figure,
+    kind_points,
+    kinds_legend,
+    layout,
+    plain_text,
+)
 from atomgraft.page.blocks import (
     Facts,
     Figure,
-    LegendEntry,
     Plot,
     PlotlyFigure,
     Table,
@@ -15,8 +22,9 @@ from atomgraft.page.blocks import (
 from atomgraft.page.document import PAGE, Cover, Mark, document_text, page_writer
 from atomgraft.page.wording import counted, duration_text, number_text
 from atomgraft.run.page.record import session_blocks, written_text
+from atomgraft.transport.screening.elements import element_table
 from atomgraft.transport.screening.record import Ranked, ScreenResult
-from atomgraft.transport.screening.tables import COLUMNS, rows_of
+from atomgraft.transport.screening.tables import COLUMNS, rows_of, values_of
 from atomgraft.transport.screening.wording import is_near, with_unit
 
 SHOWN = 200
@@ -29,16 +37,17 @@ RANKED = Mark(name="took", word="Ranked")
 NEW = Mark(name="open", word="Mostly new to the predictor")
 
 KINDS = {
-    "near": ("Similar materials are known", "series-0", "circle"),
-    "far": ("New to the predictor", "series-1", "diamond"),
+    "near": Kind("Similar materials are known", "series-0", "circle"),
+    "far": Kind("New to the predictor", "series-1", "diamond"),
 }
-"""Name, colour and shape of each kind of structure."""
+"""Kinds of structures."""
 
 
 def page_text(result: ScreenResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
     sections = [
         section("list", "The list", _list(result)),
+        section("elements", "Elements", element_table(result)),
         section("novelty", "Predictions and novelty", _figure(result)),
         section("left-out", "Structures left out", _left_out(result)),
         section("settings", "Settings", _settings(result)),
@@ -80,12 +89,15 @@ def _list(result: ScreenResult) -> Table:
     rest = f" The other {more} are in screen.csv." if more > 0 else ""
     return Table(
         caption=(
-            "The best first, with the half width of intervals that hold 68 % of"
-            f" materials of new groups.{rest}"
+            "The best first; click a column to sort by it. Intervals hold 68 % of"
+            " materials of new groups, and there is none for a structure that is new"
+            " to the predictor: with elements it has not learned from, or a novelty"
+            f" above 1.{rest}"
         ),
         columns=COLUMNS,
         rows=tuple(rows_of(result, SHOWN)),
-        is_text=(False, True, True, False, True, True),
+        is_text=(False, True, True, False, False, False, True),
+        values=tuple(values_of(result, SHOWN)),
     )
 
 
@@ -111,11 +123,7 @@ def _figure(result: ScreenResult) -> Figure:
                 figure=_plot(result),
             ),
         ),
-        legend=tuple(
-            LegendEntry(key=key, label=label, colour=colour, symbol=symbol)
-            for key, (label, colour, symbol) in KINDS.items()
-            if key in kinds
-        ),
+        legend=kinds_legend(KINDS, kinds),
     )
 
 
@@ -136,24 +144,14 @@ def _plot(result: ScreenResult) -> PlotlyFigure:
 
 
 def _points(result: ScreenResult, key: str) -> dict[str, Any]:
-    label, colour, symbol = KINDS[key]
     rows = [one for one in result.ranked[:DRAWN] if _kind(one) == key]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": label,
-        "meta": {"key": key},
-        "x": [one.novelty for one in rows],
-        "y": [one.predicted for one in rows],
-        "text": [plain_text(f"{one.name}, {one.formula}") for one in rows],
-        "hovertemplate": "%{text}<br>%{y}<extra></extra>",
-        "marker": {
-            "symbol": PLOTLY_SYMBOLS[symbol],
-            "size": 7,
-            "opacity": 0.75,
-            "color": f"@{colour}",
-        },
-    }
+    return kind_points(
+        key,
+        KINDS[key],
+        [(one.novelty, one.predicted) for one in rows],
+        [plain_text(f"{one.name}, {one.formula}") for one in rows],
+        hovertemplate="%{text}<br>%{y}<extra></extra>",
+    )
 
 
 def _left_out(result: ScreenResult) -> Table | None:

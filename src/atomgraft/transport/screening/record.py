@@ -51,6 +51,10 @@ class ScreenResult(Record):
     groups."""
     n_examples: int
     """Materials that the predictor has learned from."""
+    elements: tuple[str, ...] = ()
+    """Of these materials."""
+    learned_ions: tuple[str, ...] = ()
+    """Mobile ions of these materials."""
     expected: str
     """What the predictor's own validation says."""
     ranked: tuple[Ranked, ...]

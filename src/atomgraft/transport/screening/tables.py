@@ -5,7 +5,7 @@ import io
 
 from atomgraft.page.wording import MISSING, number_text
 from atomgraft.transport.screening.record import Ranked, ScreenResult
-from atomgraft.transport.screening.wording import is_near, with_unit
+from atomgraft.transport.screening.wording import is_near
 
 TABLE = (
     "rank",
@@ -20,22 +20,58 @@ TABLE = (
 )
 """Columns of screen.csv."""
 
-COLUMNS = ("rank", "structure", "formula", "predicted", "similar", "remarks")
+COLUMNS = (
+    "rank",
+    "structure",
+    "formula",
+    "predicted",
+    "68 % interval",
+    "novelty",
+    "remarks",
+)
 
 
 def rows_of(result: ScreenResult, n: int) -> list[tuple[str, ...]]:
-    """Return the first rows of the list."""
+    """Return the first rows of the list.
+
+    There is no interval where the predictor knows nothing similar.
+    """
     return [
         (
             str(rank),
             one.name,
             one.formula,
-            with_unit(one, result),
-            "yes" if is_near(one) else "no",
+            f"{number_text(one.predicted)} {result.unit}".strip(),
+            interval_text(one, result) if is_near(one) else MISSING,
+            number_text(one.novelty, digits=2),
             remarks(one),
         )
         for rank, one in enumerate(result.ranked[:n], start=1)
     ]
+
+
+def values_of(result: ScreenResult, n: int) -> list[tuple[float | str | None, ...]]:
+    """Return what the first rows are sorted by, in the order of COLUMNS."""
+    low, _ = result.half_widths
+    return [
+        (
+            rank,
+            one.name,
+            one.formula,
+            one.predicted,
+            one.predicted - low if is_near(one) else None,
+            one.novelty,
+            None if (said := remarks(one)) == MISSING else said,
+        )
+        for rank, one in enumerate(result.ranked[:n], start=1)
+    ]
+
+
+def interval_text(one: Ranked, result: ScreenResult) -> str:
+    """Return the interval that holds 68 % of materials of new groups."""
+    low, _ = result.half_widths
+    ends = (one.predicted - low, one.predicted + low)
+    return "{} to {}".format(*(number_text(end) for end in ends))
 
 
 def remarks(one: Ranked) -> str:

@@ -409,6 +409,8 @@ def _result(
         is_highest_best=spec.best == "highest",
         half_widths=card.half_widths,
         n_examples=card.n_examples,
+        elements=card.elements,
+        learned_ions=card.mobile,
         expected=card.headline,
         ranked=tuple(sorted(rows, key=lambda one: (sign * one.predicted, one.name))),
         left_out=tuple(

@@ -2,7 +2,8 @@
 
 from ase.data import chemical_symbols
 
-from atomgraft.run.page.figures import PLACES, forgetting_by_element
+from atomgraft.page.elements import PLACES
+from atomgraft.run.page.figures import forgetting_by_element
 from atomgraft.run.record import RunResult
 
 

@@ -1,0 +1,70 @@
+"""Make the predictor of lithium conductivity that ships with atomgraft.
+
+Measured conductivities of OBELiX (its training rows with a number) and features of the
+structures are learned by ``atomgraft distil``, which chooses the method in validation
+with whole groups held out; the test rows of the data set are predicted once. The folder
+of the package gets settings, numbers that describe the materials, and conductivities:
+no structures and no table. Needs the data folder (``$ATOMGRAFT_DATA`` or
+``../shared/data``)::
+
+    python scripts/ready_predictor.py --work runs/ready
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks" / "transport"))
+import obelix
+
+READY = ROOT / "src" / "atomgraft" / "transport" / "ready"
+FEATURES = ("composition", "packing", "sites", "pathways")
+"""All can be computed for a structure; a space group and a standard cell need not be
+what the author of the structure chose."""
+
+SOURCE = (
+    "measured conductivities of OBELiX (Therrien et al., arXiv:2502.14234, 2025;"
+    " https://github.com/NRC-Mila/OBELiX), CC BY 4.0"
+)
+
+
+def main(work: Path) -> None:
+    """Learn, and copy what is needed into the package."""
+    import atomgraft as ag
+
+    work.mkdir(parents=True, exist_ok=True)
+    setting = {"is_structured": True}
+    train, test = (obelix.table_of(part, work, setting) for part in ("train", "test"))
+    found = ag.distil(
+        train,
+        obelix.TARGET,
+        "Li",
+        test=[str(test)],
+        decades=True,
+        unit="decades",
+        name="ID",
+        group=["DOI", "Reduced Composition"],
+        composition="True Composition",
+        lattice=["a", "b", "c", "alpha", "beta", "gamma"],
+        space_group="Space group #",
+        structures="cifs/{ID}.cif",
+        features=FEATURES,
+        folds=5,
+        cache=str(work / "features"),
+        out=work / "predictor",
+    )
+    READY.mkdir(exist_ok=True)
+    card = json.loads((work / "predictor" / "predictor.json").read_text())
+    card |= {"source": SOURCE}
+    (READY / "predictor.json").write_text(json.dumps(card, indent=1) + "\n")
+    shutil.copy(work / "predictor" / "predictor.safetensors", READY)
+    print(found.result.headline, *found.result.notices, sep="\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--work", type=Path, default=Path("runs/ready"))
+    main(parser.parse_args().work)
