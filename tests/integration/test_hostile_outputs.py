@@ -32,12 +32,13 @@ FOLDER_VERBS = {
     "stabilise": f"stabilise POSCAR --model {SI} --depth 1 --supercell 1",
     "diffusivity": "diffusivity ions.extxyz --mobile Li --temperature 800 --step 100",
     "distil": "distil known.csv --target E --mobile Li --folds 4 --method ridge",
+    "screen": "screen ions.extxyz@:1 --workers 1",
     "select": f"select POSCAR --model {SI} --count 1 --proposals 2 --kinds rattle",
     "select a pool": f"select POSCAR --model {SI} --pool data/train.extxyz --count 1",
 }
 """Commands that write a folder; --out comes last."""
 
-WITHOUT_FRESH = ("stabilise", "select", "diffusivity", "distil")
+WITHOUT_FRESH = ("stabilise", "select", "diffusivity", "distil", "screen")
 
 FILE_VERBS = {
     "merge": "merge run --out",
@@ -299,6 +300,7 @@ TWICE = [
     pytest.param("adapt beside scratch", marks=SLOW),
     pytest.param("phonons", marks=SLOW),
     pytest.param("stabilise", marks=SLOW),
+    pytest.param("screen", marks=SLOW),
     pytest.param("compare", marks=SLOW),
     pytest.param("campaign", marks=SLOW),
 ]

@@ -5,6 +5,7 @@ what was predicted when it was stored.
 """
 
 import dataclasses
+import importlib.resources
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,13 +59,15 @@ class PredictorCard(Record):
     """Names of the features of an ion, where the method sees ions."""
     half_widths: tuple[float, float]
     """Of intervals that hold 68 and 95 % of new groups."""
-    reach: float
+    reach: Annotated[float, Field(gt=0)]
     """Distance to the nearest example of another group that 95 % of examples have."""
     checks: tuple[float, ...]
     """Predictions for the first examples."""
     n_examples: int
     n_groups: int
     headline: str
+    source: str = ""
+    """Where its examples are from, and their licence; empty: the user's own."""
     versions: dict[str, str]
 
 
@@ -170,6 +173,11 @@ def save_predictor(
     PREDICTOR.write(folder, card)
 
 
+def ready_folder() -> Path:
+    """Return the folder of the predictor that ships with atomgraft."""
+    return Path(str(importlib.resources.files("atomgraft.transport"))) / "ready"
+
+
 def load_predictor(folder: Path) -> Predictor:
     """Read a predictor, and fit it again; networks have their weights.
 
@@ -183,8 +191,16 @@ def load_predictor(folder: Path) -> Predictor:
     if card.method not in METHODS:
         raise unknown("method", card.method, [*METHODS])
     examples = _examples(folder, card)
-    fitted = _network(folder, card) if card.ions else _fitted(card, examples)
-    told = fitted.predict(examples.take(np.arange(len(card.checks))).table)
+    try:
+        fitted = _network(folder, card) if card.ions else _fitted(card, examples)
+        told = fitted.predict(examples.take(np.arange(len(card.checks))).table)
+    except (ValueError, TypeError, IndexError, KeyError) as error:
+        raise BadInputError(
+            f"The predictor in {folder} cannot be fitted to its examples: "
+            f"{reason_of(error)}.",
+            "Expected both files as 'atomgraft distil' wrote them.",
+            "Copy them again, or make the predictor again: atomgraft distil",
+        ) from error
     apart = float(np.abs(told - card.checks).max(initial=0.0))
     spread = float(np.std(examples.targets)) or 1.0
     if apart > CLOSE * spread:
@@ -284,9 +300,14 @@ def _examples(folder: Path, card: PredictorCard) -> Examples:
             "Expected the file as 'atomgraft distil' wrote it.",
             "Copy it again, or make the predictor again.",
         ) from error
-    if found.table.rows.shape != (card.n_examples, len(found.table.columns)):
+    shape = (card.n_examples, len(found.table.columns))
+    others = (found.targets, found.groups, found.weights, found.is_limit)
+    if found.table.rows.shape != shape or any(
+        one.shape != (card.n_examples,) for one in others
+    ):
         raise BadInputError(
-            f"{path} holds {found.table.rows.shape} numbers.",
+            f"{path} holds {found.table.rows.shape} numbers and "
+            f"{found.targets.shape} targets.",
             f"Its card says {card.n_examples} examples and "
             f"{len(found.table.columns)} features.",
             "Copy both files of one predictor.",

@@ -28,7 +28,11 @@ def command(
         typer.Argument(help="Files or folders: CIF, POSCAR, extended XYZ, ASE db."),
     ] = None,
     predictor: Annotated[
-        str | None, typer.Option(help="Folder made by atomgraft distil.")
+        str | None,
+        typer.Option(
+            help="Folder made by atomgraft distil; default: conductivity of lithium, "
+            "which ships with atomgraft."
+        ),
     ] = None,
     mobile: Annotated[
         str,

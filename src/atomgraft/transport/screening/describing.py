@@ -21,6 +21,7 @@ MAX_ATOMS = 5000
 """Of a structure; more take minutes and gigabytes."""
 
 NO_FEATURES = "its features cannot be computed"
+ROUNDED_AWAY = "in whole numbers of atoms, none of the mobile ion is left"
 TOO_LARGE = f"more than {MAX_ATOMS} atoms"
 
 
@@ -93,6 +94,10 @@ class Describer:
             found = ordered(structure, self.representatives, self.seed, self.max_atoms)
             if found.exclusion is not None:
                 return Reason(str(found.exclusion), "; ".join(found.notes))
+            if any(
+                self.ion not in one.get_chemical_symbols() for one in found.structures
+            ):
+                return Reason(ROUNDED_AWAY, "; ".join(found.notes))
             material = dataclasses.replace(
                 material_of(structure, found.structures, self.ion),
                 temperature=self.temperature,

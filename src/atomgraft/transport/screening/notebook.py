@@ -53,7 +53,7 @@ class Screened:
 
 def screen(
     structures: str | Path | Sequence[str | Path],
-    predictor: str | Path | Distilled,
+    predictor: str | Path | Distilled = "",
     *,
     out: str | Path = "screen",
     workers: int | None = None,
@@ -67,7 +67,8 @@ def screen(
     structures
         Files or folders.
     predictor
-        What `distil` returned, or its folder.
+        What `distil` returned, or its folder; none takes the one that ships with
+        atomgraft, of the conductivity of lithium.
     out
         Folder of the result and of features.
     workers

@@ -16,8 +16,9 @@ class ScreenSpec(BaseModel):
 
     structures: Annotated[tuple[str, ...], Field(min_length=1)]
     """Files or folders: CIF, POSCAR, extended XYZ, ASE databases."""
-    predictor: str
-    """Folder made by `atomgraft distil`."""
+    predictor: str = ""
+    """Folder made by `atomgraft distil`; none takes the one that ships with atomgraft,
+    of the conductivity of lithium."""
     mobile: str = ""
     """Symbol of the ion that moves; none takes that of the predictor, if it is one."""
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

@@ -33,6 +33,11 @@ def is_near(one: Ranked) -> bool:
 def notices(result: ScreenResult) -> tuple[str, ...]:
     """Return what must be known of the list."""
     found = [f"Of the predictor: {result.expected}"]
+    if result.learned_ions and result.mobile not in result.learned_ions:
+        found.append(
+            f"The predictor has learned from {', '.join(result.learned_ions)} and not"
+            f" from {result.mobile}: all predictions are extrapolations."
+        )
     new = sum(not is_near(one) for one in result.ranked)
     if new:
         found.append(

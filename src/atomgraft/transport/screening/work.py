@@ -32,6 +32,7 @@ from atomgraft.transport.predictors.stored import (
     Predictor,
     PredictorCard,
     load_predictor,
+    ready_folder,
 )
 from atomgraft.transport.screening.describing import Describer, Reason
 from atomgraft.transport.screening.record import (
@@ -47,6 +48,9 @@ from atomgraft.transport.screening.wording import headline, notices
 LIST = "screen.csv"
 CACHE = "features"
 """Folder of features within the output folder."""
+
+READY = "of the conductivity of lithium, which ships with atomgraft"
+"""What stands in place of a folder."""
 
 AT_ONCE = 64
 """Structures that are predicted in one call, at most."""
@@ -126,9 +130,10 @@ def screen(
         A signal came; what was computed is kept.
     """
     clock = Clock(started=now(), counter=time.perf_counter())
-    inputs = (*spec.structures, spec.predictor)
+    told_by = Path(spec.predictor) if spec.predictor else ready_folder()
+    inputs = (*spec.structures, str(told_by))
     examine(folder, "screen", inputs=inputs)
-    predictor = load_predictor(Path(spec.predictor))
+    predictor = load_predictor(told_by)
     ion = _ion(spec, predictor.card)
     _refuse_hops(predictor.card)
     _check_temperature(spec, predictor)
@@ -361,6 +366,11 @@ def _ranked(
     ]
 
 
+def _source(card: PredictorCard) -> str:
+    """Return where examples are from, in a sentence, where they are not the user's."""
+    return f"It has learned from {card.source}." if card.source else ""
+
+
 def formula_of(amounts: dict[str, float]) -> str:
     """Return a formula by rising electronegativity; whole amounts are divided out.
 
@@ -401,7 +411,7 @@ def _result(
     sign = -1.0 if spec.best == "highest" else 1.0
     result = ScreenResult(
         identity=spec.identity(),
-        predictor=spec.predictor,
+        predictor=spec.predictor or READY,
         method=card.method,
         target=card.target,
         unit=card.unit,
@@ -411,7 +421,7 @@ def _result(
         n_examples=card.n_examples,
         elements=card.elements,
         learned_ions=card.mobile,
-        expected=card.headline,
+        expected=f"{card.headline} {_source(card)}".strip(),
         ranked=tuple(sorted(rows, key=lambda one: (sign * one.predicted, one.name))),
         left_out=tuple(
             LeftOut(reason=why, n=n, examples=tuple(left_out.examples.get(why, ())))
