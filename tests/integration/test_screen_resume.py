@@ -51,6 +51,8 @@ def place(tmp_path_factory):
     for k in range(N_STRUCTURES):
         write(folder / "cifs" / f"{k:03d}.cif", salt(100 + k))
     (folder / "cifs" / "030-broken.cif").write_text("data_broken\n")
+    write(folder / "cifs" / "002-sodium.cif", bulk("NaCl", "rocksalt", a=5.6))
+    (folder / "cifs" / "059-notes.txt").write_text("notes")
     return folder
 
 

@@ -366,6 +366,11 @@ def _ranked(
     ]
 
 
+def _most_first(counted: tuple[str, int]) -> tuple[int, str]:
+    """Order reasons by count, whichever was met first."""
+    return -counted[1], counted[0]
+
+
 def _source(card: PredictorCard) -> str:
     """Return where examples are from, in a sentence, where they are not the user's."""
     return f"It has learned from {card.source}." if card.source else ""
@@ -425,7 +430,7 @@ def _result(
         ranked=tuple(sorted(rows, key=lambda one: (sign * one.predicted, one.name))),
         left_out=tuple(
             LeftOut(reason=why, n=n, examples=tuple(left_out.examples.get(why, ())))
-            for why, n in left_out.counts.most_common()
+            for why, n in sorted(left_out.counts.items(), key=_most_first)
         ),
         n_from_cache=work.n_known,
         headline="",

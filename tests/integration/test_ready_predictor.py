@@ -1,0 +1,95 @@
+"""Does the predictor that ships say what it is, and does it rank at once?"""
+
+import csv
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.io import write
+from safetensors import safe_open
+
+import atomgraft as ag
+from atomgraft.transport.predictors.stored import load_predictor, ready_folder
+from atomgraft.transport.screening.record import SCREEN
+from tests.integration.test_bad_input import run
+
+pytest.importorskip("pymatgen", reason="needs the extra transport")
+pytest.importorskip("sklearn", reason="needs the extra transport")
+
+MEGABYTE = 1e6
+
+ARRAYS = {"rows", "targets", "groups", "weights", "is_limit"}
+
+
+@pytest.fixture(scope="module")
+def ready():
+    return load_predictor(ready_folder())
+
+
+def salts(folder):
+    folder.mkdir()
+    for k, other in enumerate(["F", "Cl", "Br", "I"]):
+        atoms = bulk(f"Li{other}", "rocksalt", a=4.0 + 0.5 * k, cubic=True)
+        write(folder / f"Li{other}.extxyz", atoms, format="extxyz")
+    antiperovskite = bulk("LiF", "rocksalt", a=4.0)
+    antiperovskite.symbols = ["Na", "F"]
+    write(folder / "NaF.extxyz", antiperovskite, format="extxyz")
+    return folder
+
+
+def test_it_is_small_and_holds_numbers_alone():
+    files = sorted(one.name for one in ready_folder().iterdir())
+    assert files == ["predictor.json", "predictor.safetensors"]
+    assert sum(one.stat().st_size for one in ready_folder().iterdir()) < MEGABYTE
+    path = ready_folder() / "predictor.safetensors"
+    with safe_open(path, framework="np") as file:
+        assert set(file.keys()) == ARRAYS
+        assert file.get_tensor("rows").ndim == 2
+
+
+def test_its_card_says_what_it_is_and_where_it_is_from(ready):
+    card = ready.card
+    assert card.mobile == ("Li",)
+    assert card.unit == "decades"
+    assert card.target.startswith("log10 of Ionic conductivity (S cm-1)")
+    assert "OBELiX" in card.source
+    assert "CC BY 4.0" in card.source
+    assert card.model == ""
+    assert set(card.columns) == {"composition", "packing", "sites", "pathways"}
+    assert card.n_examples == 449
+    assert {"Li", "O", "S", "Cl", "P"} <= set(card.elements)
+
+
+def test_it_predicts_what_it_has_learned(ready):
+    told = ready.predict(ready.examples.table)
+    rank = np.corrcoef(told, ready.examples.targets)[0, 1]
+    assert rank > 0.5
+    assert ready.novelty(ready.examples.table) == pytest.approx(0.0)
+
+
+def test_a_folder_is_ranked_without_naming_a_predictor(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(f"screen {salts(tmp_path / 'salts')} --workers 1 --out {out}") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "OBELiX" in said
+    assert "decades" in said
+    result = SCREEN.read(out)
+    assert result.mobile == "Li"
+    assert "ships with atomgraft" in result.predictor
+    assert [one.n for one in result.left_out] == [1]
+    with (out / "screen.csv").open() as file:
+        told = [float(one["predicted"]) for one in csv.DictReader(file)]
+    assert len(told) == 4
+    assert all(-20 < one < 0 for one in told)
+
+
+def test_another_ion_is_told_to_be_an_extrapolation(tmp_path):
+    found = ag.screen(
+        salts(tmp_path / "salts"),
+        mobile="Na",
+        out=tmp_path / "out",
+        workers=1,
+        progress=False,
+    )
+    assert any("not from Na" in one for one in found.result.notices)
+    assert len(found.result.ranked) == 1
