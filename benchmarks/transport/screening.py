@@ -17,6 +17,7 @@ of 100 ps. Needs the data folder (``$ATOMGRAFT_DATA`` or ``../shared/data``).
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -115,11 +116,9 @@ def below(pid: int) -> list[int]:
     while todo:
         one = todo.pop()
         found.append(one)
-        try:
-            text = Path(f"/proc/{one}/task/{one}/children").read_text()
-        except OSError:
-            continue
-        todo += [int(child) for child in text.split()]
+        for thread in Path(f"/proc/{one}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                todo += [int(child) for child in thread.read_text().split()]
     return found
 
 

@@ -1,7 +1,6 @@
 """The parts of a screen: streams stay streams, grids and images are what they say."""
 
 import itertools
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +19,7 @@ from atomgraft.study.streams import Lost
 from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.features.images import images_of
 from atomgraft.transport.features.pathways import LARGEST_GRID, SPACING, grid_of
-from atomgraft.transport.predictors.stored import PredictorCard
+from atomgraft.transport.predictors.stored import Predictor, PredictorCard
 from atomgraft.transport.screening import work
 from atomgraft.transport.screening.describing import (
     TOO_LARGE,
@@ -100,7 +99,9 @@ def test_structures_whose_features_are_kept_are_not_sent_anywhere(tmp_path):
 def test_other_settings_have_other_features(tmp_path):
     def keys(**more):
         named = [Named("one", average_of(salt(), ""))]
-        return {one.key for one in entries(screening(tmp_path, **more).chunks(named))}
+        return {
+            one.key for one in entries(screening(tmp_path, **more).chunks(iter(named)))
+        }
 
     assert keys() == keys(model="elsewhere/model", trust=(("a", "b"),))
     for more in ({"seed": 1}, {"max_atoms": 3}, {"model_hash": "0"}):
@@ -109,7 +110,7 @@ def test_other_settings_have_other_features(tmp_path):
 
 def test_a_structure_that_kills_its_process_is_counted(tmp_path):
     known = screening(tmp_path)
-    [chunk] = known.chunks([Named("one", average_of(salt(), ""))])
+    [chunk] = known.chunks(iter([Named("one", average_of(salt(), ""))]))
     known.take(chunk.kept, [Lost()])
     assert known.rows == []
     assert known.left_out.counts == {work.LOST.kind: 1}
@@ -124,7 +125,8 @@ def test_a_huge_structure_is_left_out_at_once():
 
 def screening(folder, **more):
     describer = Describer(ion="Li", blocks=("composition",), **more)
-    predictor = SimpleNamespace(card=card())
+    predictor = object.__new__(Predictor)
+    object.__setattr__(predictor, "card", card())
     return work._Screening(predictor, describer, FeatureCache(folder), Exclusions())
 
 
