@@ -17,9 +17,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "benchmarks" / "transport"))
-import obelix
-
 READY = ROOT / "src" / "atomgraft" / "transport" / "ready"
 FEATURES = ("composition", "packing", "sites", "pathways")
 """All can be computed for a structure; a space group and a standard cell need not be
@@ -33,6 +30,9 @@ SOURCE = (
 
 def main(work: Path) -> None:
     """Learn, and copy what is needed into the package."""
+    sys.path.insert(0, str(ROOT / "benchmarks" / "transport"))
+    import obelix
+
     import atomgraft as ag
 
     work.mkdir(parents=True, exist_ok=True)
