@@ -12,6 +12,7 @@ import atomgraft as ag
 from atomgraft.transport.predictors.stored import load_predictor, ready_folder
 from atomgraft.transport.screening.record import SCREEN
 from tests.integration.test_bad_input import run
+from tests.integration.test_screen_bad_input import cif
 
 pytest.importorskip("pymatgen", reason="needs the extra transport")
 pytest.importorskip("sklearn", reason="needs the extra transport")
@@ -55,7 +56,7 @@ def test_its_card_says_what_it_is_and_where_it_is_from(ready):
     assert "OBELiX" in card.source
     assert "CC BY 4.0" in card.source
     assert card.model == ""
-    assert set(card.columns) == {"composition", "packing", "sites", "pathways"}
+    assert set(card.columns) == {"composition", "lattice"}
     assert card.n_examples == 449
     assert {"Li", "O", "S", "Cl", "P"} <= set(card.elements)
 
@@ -81,6 +82,30 @@ def test_a_folder_is_ranked_without_naming_a_predictor(tmp_path, capsys):
         told = [float(one["predicted"]) for one in csv.DictReader(file)]
     assert len(told) == 4
     assert all(-20 < one < 0 for one in told)
+
+
+def test_primitive_and_larger_cells_are_the_same_crystal(tmp_path):
+    small = bulk("LiCl", "rocksalt", a=5.13)
+    frames = [small, bulk("LiCl", "rocksalt", a=5.13, cubic=True), small * (2, 1, 1)]
+    write(tmp_path / "cells.extxyz", frames, format="extxyz")
+    found = ag.screen(
+        tmp_path / "cells.extxyz", out=tmp_path / "out", workers=1, progress=False
+    )
+    told = [one.predicted for one in found.result.ranked]
+    assert told == pytest.approx([told[0]] * 3, abs=1e-9)
+
+
+def test_a_disordered_structure_needs_no_ordered_example(tmp_path):
+    (tmp_path / "one.cif").write_text(cif(share=0.137))
+    found = ag.screen(
+        tmp_path / "one.cif",
+        out=tmp_path / "out",
+        max_atoms=1,
+        workers=1,
+        progress=False,
+    )
+    [one] = found.result.ranked
+    assert one.is_disordered
 
 
 def test_another_ion_is_told_to_be_an_extrapolation(tmp_path):

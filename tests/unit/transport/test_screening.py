@@ -1,5 +1,6 @@
 """The parts of a screen: streams stay streams, grids and images are what they say."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -12,7 +13,7 @@ pytest.importorskip("pymatgen", reason="needs the extra transport")
 pytest.importorskip("sklearn", reason="needs the extra transport")
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.data.disorder.average import average_of
+from atomgraft.data.disorder.average import Occupant, average_of
 from atomgraft.data.disorder.ordering import ordered
 from atomgraft.data.structure_streams import Exclusions, Named
 from atomgraft.study.streams import Lost
@@ -26,6 +27,7 @@ from atomgraft.transport.screening.describing import (
     Describer,
     Reason,
     material_of,
+    standard_setting,
 )
 from atomgraft.transport.screening.spec import ScreenSpec
 
@@ -162,6 +164,7 @@ def test_a_structure_becomes_a_material_with_its_own_cell():
     average = average_of(atoms, "salt")
     found = material_of(average, ordered(average).structures, "Li")
     assert found.cell == pytest.approx((5.13, 5.13, 5.13, 90, 90, 90))
+    assert found.space_group == 225
     assert found.amounts == {"Li": 4.0, "Cl": 4.0}
     assert len(found.structures) == 1
 
@@ -169,3 +172,35 @@ def test_a_structure_becomes_a_material_with_its_own_cell():
 def test_the_folder_of_features_does_not_change_the_question():
     assert spec().identity() == spec(cache="elsewhere").identity()
     assert spec().identity() != spec(best="lowest").identity()
+
+
+def test_the_standard_cell_does_not_depend_on_the_one_that_is_given():
+    small, large = bulk("LiCl", "rocksalt", a=5.13), salt() * (2, 1, 1)
+    cells = [standard_setting(average_of(one, "")) for one in (small, salt(), large)]
+    for cell, number in cells:
+        assert cell == pytest.approx((5.13, 5.13, 5.13, 90, 90, 90))
+        assert number == 225
+
+
+def test_occupants_decide_the_symmetry():
+    average = average_of(salt(), "")
+    shared = [
+        dataclasses.replace(site, occupants=(Occupant("Li", 0.5), Occupant("Na", 0.5)))
+        if site.occupants[0].symbol == "Li"
+        else site
+        for site in average.sites
+    ]
+    mixed = dataclasses.replace(average, sites=tuple(shared))
+    assert standard_setting(mixed)[1] == 225
+    one_apart = dataclasses.replace(average, sites=(shared[0], *average.sites[1:]))
+    assert standard_setting(one_apart)[1] != 225
+
+
+def test_formula_and_cell_need_no_ordered_example(monkeypatch):
+    monkeypatch.setattr(
+        "atomgraft.transport.screening.describing.ordered",
+        lambda *_: pytest.fail("atoms were placed"),
+    )
+    described = Describer(ion="Li", blocks=("composition", "lattice"))
+    row = described(average_of(salt(), ""))
+    assert row[-2:].tolist() == [225, 6]  # space group and crystal system

@@ -11,14 +11,19 @@ from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.trust import Trust
 from atomgraft.data.disorder.average import AverageStructure
 from atomgraft.data.disorder.ordering import ordered
+from atomgraft.data.space_groups import searched
 from atomgraft.run.inputs import load_base
 from atomgraft.transport.features.invariants import Invariants
 from atomgraft.transport.features.ions import ions_of, packed
 from atomgraft.transport.features.table import describe
 from atomgraft.transport.materials import Material
+from atomgraft.transport.predictors.methods import FORMULA
 
 MAX_ATOMS = 5000
 """Of a structure; more take minutes and gigabytes."""
+
+SYMPREC = 0.01
+"""Å; tolerance of space groups, as in `distil`."""
 
 NO_FEATURES = "its features cannot be computed"
 ROUNDED_AWAY = "in whole numbers of atoms, none of the mobile ion is left"
@@ -91,6 +96,10 @@ class Describer:
         if n_atoms > MAX_ATOMS:
             return Reason(TOO_LARGE, f"{n_atoms:.0f} atoms")
         try:
+            if not self.sees_ions and set(self.blocks) <= set(FORMULA):
+                alone = material_of(structure, (), self.ion)
+                alone = dataclasses.replace(alone, temperature=self.temperature)
+                return describe([alone], self.blocks).rows[0]
             found = ordered(structure, self.representatives, self.seed, self.max_atoms)
             if found.exclusion is not None:
                 return Reason(str(found.exclusion), "; ".join(found.notes))
@@ -153,11 +162,54 @@ def material_of(structure: AverageStructure, examples: tuple, ion: str) -> Mater
     ion
         Symbol of the mobile ion.
     """
-    a, b, c, alpha, beta, gamma = Cell(structure.cell).cellpar().tolist()
+    cell, space_group = standard_setting(structure)
     return Material(
         name=structure.name,
         amounts=dict(structure.composition),
         mobile=ion,
-        cell=(a, b, c, alpha, beta, gamma),
+        cell=cell,
+        space_group=space_group,
         structures=examples,
     )
+
+
+CellParameters = tuple[float, float, float, float, float, float]
+
+
+def standard_setting(
+    structure: AverageStructure,
+) -> tuple[CellParameters, int | None]:
+    """Return the standard cell of a structure, Å and degrees, and its space group.
+
+    Sites with other occupants are of other kinds, so that partial occupancies keep the
+    symmetry that a file states. Predictors that know cells know those of tables of
+    crystals, not the primitive or larger ones that files may have. Where no symmetry
+    is found, the cell is that of the structure.
+
+    Parameters
+    ----------
+    structure
+        With at least one site.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> from atomgraft.data.disorder.average import average_of
+    >>> cell, number = standard_setting(average_of(bulk("Si", a=5.43), "silicon"))
+    >>> round(cell[0], 2), number
+    (5.43, 227)
+    """
+    kinds: dict[tuple, int] = {}
+    numbers = [
+        kinds.setdefault(
+            tuple((one.symbol, round(one.occupancy, 3)) for one in site.occupants),
+            len(kinds) + 1,
+        )
+        for site in structure.sites
+    ]
+    given = structure.cell, structure.positions, np.array(numbers)
+    found = searched("get_symmetry_dataset", given, SYMPREC)
+    cell = structure.cell if found is None else np.asarray(found.std_lattice)
+    a, b, c, alpha, beta, gamma = Cell(cell).cellpar().tolist()
+    number = None if found is None else int(found.number)
+    return (a, b, c, alpha, beta, gamma), number

@@ -47,8 +47,8 @@ def notices(result: ScreenResult) -> tuple[str, ...]:
     mixed = sum(one.is_disordered for one in result.ranked)
     if mixed:
         found.append(
-            f"{counted(mixed, 'structure')} with partial occupancies: features are"
-            " means over ordered examples."
+            f"{counted(mixed, 'structure')} with partial occupancies: features of atoms"
+            " are means over ordered examples."
         )
     for one in result.left_out:
         name, detail = one.examples[0] if one.examples else ("", "")
