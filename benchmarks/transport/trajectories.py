@@ -66,7 +66,7 @@ MOTION = {
     "atoms": 400,
     "cell": "pressure",
 }
-"""Of all materials; --time and --settle shorten a trial."""
+"""Of all materials; --time, --settle and --atoms shorten a trial."""
 
 RADII = {
     "Li": 0.76,
@@ -477,6 +477,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", help="names of materials, with commas between")
     parser.add_argument("--time", type=float, help="ps, in place of 100")
     parser.add_argument("--settle", type=float, help="ps, in place of 10")
+    parser.add_argument("--atoms", type=int, help="about, in place of 400")
     parser.add_argument("--stage", type=float, default=STAGE, help="ps, of glasses")
     return parser.parse_args()
 
@@ -487,7 +488,7 @@ def main() -> None:
     if asked.step == "build":
         build(asked.out, only=asked.only, stage=asked.stage)
     elif asked.step == "run":
-        given = {"time": asked.time, "settle": asked.settle}
+        given = {"time": asked.time, "settle": asked.settle, "atoms": asked.atoms}
         settings = {key: one for key, one in given.items() if one is not None}
         run(asked.out, asked.part, settings, asked.workers)
     else:
