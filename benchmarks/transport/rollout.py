@@ -63,7 +63,10 @@ def paths_of(runs: Path) -> list[dict[str, Any]]:
         row, material = read
         document = json.loads(cell.read_text())["outcome"]["document"]
         run = read_run(
-            cell.parent / document["path"], row["ion"], row["temperature"], None
+            cell.parent / document["path"],
+            row["ion"],
+            row["temperature"],
+            is_unwrapped=True,
         )
         path = run.motion.of(row["ion"])
         found.append(row | {"path": path - path[0], "material": material})

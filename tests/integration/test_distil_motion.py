@@ -21,6 +21,7 @@ from atomgraft.label.labelling.record import (
 )
 from atomgraft.transport.distil.materials import collected
 from atomgraft.transport.distil.spec import DistilSpec
+from atomgraft.transport.distil.trajectories import read_run
 from atomgraft.transport.distil.work import weights_of
 from atomgraft.transport.features.motion import COLUMNS
 
@@ -126,6 +127,29 @@ def test_a_folder_of_runs_is_read(runs):
     # a material at two temperatures counts once, and is never divided
     assert weights_of(found.known).tolist() == [0.5] * 22 + [1.0]
     assert first.keys == found.known[1].keys
+
+
+def test_ions_of_labelled_runs_may_cross_cells_at_once(tmp_path):
+    # engines write unwrapped positions: a long step is no wrapped one
+    atoms = crystal(0)
+    path = tmp_path / "run.extxyz.gz"
+    larger = atoms * (2, 1, 1)
+    positions = np.repeat(larger.positions[None], N_FRAMES, axis=0)
+    is_ion = larger.symbols == "Li"
+    positions[40:, is_ion] += [0.0, 0.6 * atoms.cell[1, 1], 0.0]
+    write_trajectory(
+        path,
+        larger,
+        positions,
+        energies=np.zeros(N_FRAMES),
+        frame_every=100,
+        timestep=2.0,
+    )
+    found = read_run(path, "Li", 600.0, is_unwrapped=True)
+    msd = float(found.measured("msd"))
+    assert msd == pytest.approx((0.6 * atoms.cell[1, 1]) ** 2)
+    with pytest.raises(BadInputError, match="half the cell"):
+        read_run(path, "Li", 600.0)
 
 
 def test_properties_are_measured_in_runs(runs):

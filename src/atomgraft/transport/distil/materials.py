@@ -279,7 +279,14 @@ def _run(
     if path is None or temperature is None:
         return None
     try:
-        return read_run(path, mobile, temperature, spec.step)
+        return read_run(
+            path,
+            mobile,
+            temperature,
+            step=spec.step,
+            # engines of atomgraft label follow atoms across boundaries
+            is_unwrapped=spec.unwrapped or JOB_FILE in row,
+        )
     except BadInputError as error:
         raise _LeftOutError(error.came.rstrip(".")) from error
 

@@ -59,6 +59,9 @@ class DistilSpec(BaseModel):
     was not simulated."""
     step: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """fs between frames of trajectories; none takes it from the frames."""
+    unwrapped: bool = False
+    """Positions in trajectories follow atoms across the boundaries of the cell already;
+    those of atomgraft label are known to."""
     motion: MotionChoice = "all"
     """What of the motion of ions a teacher sees."""
     privileged: tuple[str, ...] = ()

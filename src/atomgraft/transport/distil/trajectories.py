@@ -98,7 +98,14 @@ class Run:
         return "" if found.limit is None else f"<{found.limit:.10g}"
 
 
-def read_run(path: Path, mobile: str, temperature: float, step: float | None) -> Run:
+def read_run(
+    path: Path,
+    mobile: str,
+    temperature: float,
+    *,
+    step: float | None = None,
+    is_unwrapped: bool = False,
+) -> Run:
     """Read a trajectory.
 
     Parameters
@@ -111,6 +118,8 @@ def read_run(path: Path, mobile: str, temperature: float, step: float | None) ->
         K
     step
         fs between frames; none takes it from them.
+    is_unwrapped
+        Positions follow atoms across the boundaries of the cell already.
 
     Raises
     ------
@@ -123,6 +132,7 @@ def read_run(path: Path, mobile: str, temperature: float, step: float | None) ->
         mobile=(mobile,),
         temperature=(temperature,),
         step=() if step is None else (step,),
+        unwrapped=is_unwrapped,
     )
     found = Run(motion=read_motion(spec, 0), spec=spec, mobile=mobile)
     if found.displacements().is_molten(spec.melt_limit):
