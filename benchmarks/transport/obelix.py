@@ -29,7 +29,10 @@ STRUCTURE = (*FORMULA, "packing", "sites", "pathways")
 MODEL = "7net-0"
 
 SETTINGS: dict[str, dict] = {
-    "all rows, formula and cell": {"features": FORMULA},
+    "all rows, formula and cell": {
+        "features": FORMULA,
+        "methods": ("kernel ridge",),  # trees are among the controls
+    },
     "all rows, structures where known": {"features": STRUCTURE, "is_structured": True},
     "rows with a structure": {
         "features": STRUCTURE,
@@ -117,6 +120,7 @@ def run(out: Path) -> None:
             space_group="Space group #",
             structures="cifs/{ID}.cif" if setting.get("is_structured") else "",
             features=setting["features"],
+            methods=setting.get("methods", ()),
             model=setting.get("model", ""),
             folds=5,
             cache=str(out / "features"),
@@ -136,10 +140,14 @@ def table(out: Path) -> None:
         " room temperature, mean absolute errors of the decimal logarithm with 95 %"
         " intervals over groups: rows of one paper or of one formula stay together."
         " Methods are"
-        " chosen in validation; the test rows are those of the data set.",
+        " chosen in validation; the test rows are those of the data set. The first"
+        " setting is that of the predictor that ships (`scripts/ready_predictor.py`).",
     ]
     kept = {}
     for name in SETTINGS:
+        if not (out / slug(name) / DISTIL.file).is_file():
+            lines += ["", f"## {name.capitalize()}", "", "Not measured yet."]
+            continue
         result = DISTIL.read(out / slug(name))
         n_test = sum(one.is_test for one in result.predictions)
         about = (
