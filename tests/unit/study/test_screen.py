@@ -336,6 +336,14 @@ def test_a_line_says_what_how_far_how_long_and_what_is_left():
     )
 
 
+def test_a_line_says_how_far_a_stream_is_whose_end_nobody_knows():
+    gauge = Gauge(paper(), "reading")
+    assert gauge.line() == "reading, 0 s so far"
+    gauge.show("structures", 1280, 0)
+    gauge.begin -= 90
+    assert gauge.line() == "structures: 1280, 1 min 30 s so far"
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_line_comes_also_where_nothing_moves_on():
     screen = paper()
