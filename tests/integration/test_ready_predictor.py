@@ -72,6 +72,8 @@ def test_a_folder_is_ranked_without_naming_a_predictor(tmp_path, capsys):
     out = tmp_path / "out"
     assert run(f"screen {salts(tmp_path / 'salts')} --workers 1 --out {out}") == 0
     said = " ".join(capsys.readouterr().err.split())
+    assert "No predictor was named." in said
+    assert "conductivity of lithium ions at room temperature" in said
     assert "OBELiX" in said
     assert "decades" in said
     result = SCREEN.read(out)

@@ -3,6 +3,9 @@
 from atomgraft.page.wording import counted, number_text
 from atomgraft.transport.screening.record import Ranked, ScreenResult
 
+READY = "of the conductivity of lithium, which ships with atomgraft"
+"""What stands in place of the folder of a predictor."""
+
 FAR = 1.0
 """Novelty beyond which predictions are told to be extrapolations."""
 
@@ -32,7 +35,13 @@ def is_near(one: Ranked) -> bool:
 
 def notices(result: ScreenResult) -> tuple[str, ...]:
     """Return what must be known of the list."""
-    found = [f"Of the predictor: {result.expected}"]
+    found: list[str] = []
+    if result.predictor == READY:
+        found.append(
+            "No predictor was named. The one that ships is for the conductivity of"
+            " lithium ions at room temperature, in powers of ten of S/cm."
+        )
+    found.append(f"Of the predictor: {result.expected}")
     if result.learned_ions and result.mobile not in result.learned_ions:
         found.append(
             f"The predictor has learned from {', '.join(result.learned_ions)} and not"

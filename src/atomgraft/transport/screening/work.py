@@ -43,14 +43,11 @@ from atomgraft.transport.screening.record import (
 )
 from atomgraft.transport.screening.spec import ScreenSpec
 from atomgraft.transport.screening.tables import table_text
-from atomgraft.transport.screening.wording import headline, notices
+from atomgraft.transport.screening.wording import READY, headline, notices
 
 LIST = "screen.csv"
 CACHE = "features"
 """Folder of features within the output folder."""
-
-READY = "of the conductivity of lithium, which ships with atomgraft"
-"""What stands in place of a folder."""
 
 AT_ONCE = 64
 """Structures that are predicted in one call, at most."""
