@@ -56,7 +56,7 @@ def screen(
     predictor: str | Path | Distilled = "",
     *,
     out: str | Path = "screen",
-    workers: int | None = None,
+    workers: int | None = 1,
     progress: bool = True,
     **options: Any,  # noqa: ANN401 - validated by the spec
 ) -> Screened:
@@ -72,7 +72,8 @@ def screen(
     out
         Folder of the result and of features.
     workers
-        Processes that compute features; none takes one for each core.
+        Processes that compute features; none takes one for each core. With more than
+        one, a script needs ``if __name__ == "__main__":``, as workers import it.
     progress
         Show how far it is.
     options
