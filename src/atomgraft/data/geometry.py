@@ -4,6 +4,7 @@ import numpy as np
 from ase import Atoms
 from jaxtyping import Bool, Float
 from matscipy.neighbours import neighbour_list
+from scipy.spatial import KDTree
 
 from atomgraft.core.errors import BadInputError
 
@@ -86,11 +87,50 @@ def check_crystal(atoms: Atoms, place: str) -> None:
     i, j, d = neighbour_list("ijd", crystal, SAME_SITE)
     if len(d):
         k = int(d.argmin())
-        raise BadInputError(
-            f"{place}: atoms {i[k]} and {j[k]} are {d[k]:.2g} Å apart.",
-            f"Expected atoms at least {SAME_SITE} Å apart.",
-            "Remove one of the two; look for a coordinate that was lost.",
-        )
+        _refuse_pair(int(i[k]), int(j[k]), float(d[k]), place)
+
+
+def check_apart(atoms: Atoms, place: str) -> None:
+    """Refuse a structure in which two atoms stand on one site.
+
+    As in :func:`check_crystal`, and fast enough for every frame of a trajectory: no two
+    fractional coordinates differ by more than the distance over the height of the cell.
+
+    Parameters
+    ----------
+    atoms
+        Periodic in all directions, of sound geometry.
+    place
+        Where it came from, for messages.
+
+    Raises
+    ------
+    BadInputError
+        Two atoms are less than `SAME_SITE` apart.
+
+    Examples
+    --------
+    >>> check_apart(Atoms("H2", [[0, 0, 0], [0, 0, 1]], cell=[4, 4, 4], pbc=True), "H2")
+    """
+    fractions = np.linalg.solve(atoms.cell.array.T, atoms.positions.T).T % 1.0
+    fractions[fractions >= 1.0] = 0.0  # what rounding has left there
+    inverse_heights = np.linalg.norm(atoms.cell.reciprocal().array, axis=1)
+    near = SAME_SITE * float(np.linalg.norm(inverse_heights))
+    pairs = KDTree(fractions, boxsize=1.0).query_pairs(near, output_type="ndarray")
+    apart = fractions[pairs[:, 0]] - fractions[pairs[:, 1]]
+    lengths = np.linalg.norm((apart - np.round(apart)) @ atoms.cell.array, axis=1)
+    if len(lengths) and lengths.min() < SAME_SITE:
+        k = int(lengths.argmin())
+        i, j = pairs[k].tolist()
+        _refuse_pair(i, j, float(lengths[k]), place)
+
+
+def _refuse_pair(i: int, j: int, distance: float, place: str) -> None:
+    raise BadInputError(
+        f"{place}: atoms {i} and {j} are {distance:.2g} Å apart.",
+        f"Expected atoms at least {SAME_SITE} Å apart.",
+        "Remove one of the two; look for a coordinate that was lost.",
+    )
 
 
 def _check_volume(atoms: Atoms, place: str, least: float, most: float) -> None:

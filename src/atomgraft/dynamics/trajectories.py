@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.reading import expanded, format_suffix, plain_name, read_lines
+from atomgraft.data.geometry import check_geometry
 
 FORMATS = {
     ".extxyz": "extxyz",
@@ -50,7 +51,9 @@ def read_trajectory(
     Raises
     ------
     BadInputError
-        The file cannot be read, or its frames are of different systems.
+        The file cannot be read, its frames are of different systems, a frame has
+        numbers that are not finite or a cell that does not span its periodic
+        directions, or a dump does not number its atoms.
 
     Examples
     --------
@@ -64,7 +67,8 @@ def read_trajectory(
     path = Path(path)
     name = format_of(path)
     frames = _read(path, name)
-    if name == "lammps-dump-text" and not _names_elements(path):
+    columns = _columns_of(path) if name == "lammps-dump-text" else frozenset()
+    if name == "lammps-dump-text" and columns.isdisjoint({"element", "mass"}):
         frames = [_with_elements(one, elements, path, spelling) for one in frames]
     elif elements is not None:
         raise BadInputError(
@@ -121,12 +125,27 @@ def _read(path: Path, name: str) -> list[Atoms]:
     return frames
 
 
-def _names_elements(path: Path) -> bool:
-    """Tell whether a dump has a column from which ASE knows the elements."""
-    columns = next(
-        (one for one in read_lines(path) if one.startswith("ITEM: ATOMS")), ""
-    )
-    return not {"element", "mass"}.isdisjoint(columns.split())
+def _columns_of(path: Path) -> frozenset[str]:
+    """Return what every frame of a dump says of its atoms; refuse one without numbers.
+
+    LAMMPS writes atoms in any order, which changes in a run: only ``id`` tells which
+    atom is which.
+    """
+    found: frozenset[str] | None = None
+    for line in read_lines(path):
+        if not line.startswith("ITEM: ATOMS"):
+            continue
+        columns = frozenset(line.split()[2:])
+        if "id" not in columns:
+            raise BadInputError(
+                f"The atoms of {path} have no column id.",
+                "Rows of a dump are in any order, and only id tells which atom is "
+                "which.",
+                "Write it: dump 1 all custom 10 md.dump id type x y z, and read the "
+                "new file.",
+            )
+        found = columns if found is None else found & columns
+    return found or frozenset()
 
 
 def _with_elements(
@@ -142,7 +161,20 @@ def _with_elements(
             f"Give them in the order of the types: {spelling}",
         )
     table = [atomic_numbers.get(one, 0) for one in elements]
-    if numbers.min() < 1 or numbers.max() > len(table) or 0 in table:
+    if 0 in table:
+        raise BadInputError(
+            f"{elements[table.index(0)]} is no chemical symbol; the elements given are "
+            f"{list(elements)}.",
+            "Expected one chemical symbol for each type.",
+            f"Give them in the order of the types: {spelling}",
+        )
+    if numbers.min() < 1:
+        raise BadInputError(
+            f"{path} has an atom of type {numbers.min()}.",
+            "LAMMPS numbers its atom types from 1.",
+            "Check the file, and the order of its columns.",
+        )
+    if numbers.max() > len(table):
         raise BadInputError(
             f"{path} has atom types up to {numbers.max()}; the elements given are "
             f"{list(elements)}.",
@@ -157,14 +189,22 @@ def _with_elements(
 
 
 def check_same_system(frames: Sequence[Atoms], place: str) -> None:
-    """Refuse frames that are not of one system.
+    """Refuse frames that are not of one system, or that no potential could see.
 
     Raises
     ------
     BadInputError
-        Elements or periodic directions differ between frames.
+        Elements or periodic directions differ between frames; a position, a cell or a
+        momentum is not finite; or a cell does not span its periodic directions.
     """
     for i, one in enumerate(frames):
+        check_geometry(one, f"Frame {i} of {place}")
+        if not np.isfinite(one.arrays.get("momenta", 0.0)).all():
+            raise BadInputError(
+                f"Frame {i} of {place} has momenta that are not finite.",
+                "Expected numbers.",
+                "Repair the frame, or leave its momenta out of the file.",
+            )
         same = np.array_equal(one.numbers, frames[0].numbers)
         if not same or (one.pbc != frames[0].pbc).any():
             raise BadInputError(

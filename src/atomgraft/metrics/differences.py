@@ -31,13 +31,16 @@ def overlap_error(
     """Return the part of two densities that does not overlap, %.
 
     Half of the integral of |p - q|, the total variation distance: 0 for the same, 100
-    for densities apart. Densities at equal distances, normalised here.
+    for densities apart, nan for what is no number. Densities at equal distances,
+    normalised here.
 
     Examples
     --------
     >>> overlap_error(np.array([1.0, 1.0]), np.array([1.0, 3.0]))
     25.0
     """
+    if not np.isfinite(one.sum() + other.sum()):
+        return float(np.nan)
     if not (one.sum() > 0 and other.sum() > 0):
         return 0.0 if one.sum() == other.sum() else PERCENT
     return PERCENT * 0.5 * float(np.abs(one / one.sum() - other / other.sum()).sum())

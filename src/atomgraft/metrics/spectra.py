@@ -102,7 +102,8 @@ def as_density(
 ) -> Float[np.ndarray, "*more kinds frequencies"]:
     """Return spectra as densities of states, 1/THz.
 
-    The integral of the sum over kinds is 1, so that each kind has its share.
+    The integral of the sum over kinds is 1, so that each kind has its share; spectra
+    that are zero stay zero, and those that are not finite stay nan.
 
     Parameters
     ----------
@@ -117,7 +118,7 @@ def as_density(
     [[0.5, 0.0], [0.0, 1.5]]
     """
     total = spectra.sum(axis=(-2, -1), keepdims=True) * spacing
-    return np.divide(spectra, total, out=np.zeros_like(spectra), where=total > 0)
+    return np.divide(spectra, total, out=np.zeros_like(spectra), where=total != 0)
 
 
 def moment(

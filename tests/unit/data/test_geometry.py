@@ -12,6 +12,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.data import geometry
 from atomgraft.data.geometry import (
     MAX_PAIRS,
+    check_apart,
     check_crystal,
     check_geometry,
     check_neighbours,
@@ -160,3 +161,16 @@ def test_a_frame_of_many_atoms_is_let_through(pbc):
     atoms.pbc = pbc
     check_geometry(atoms, "here")
     check_neighbours(atoms, 6.0)
+
+
+def test_two_atoms_on_one_site_are_found_across_the_boundary():
+    slanted = bulk("Si", a=5.43) * 3
+    check_apart(slanted, "a crystal")
+    slanted.rattle(0.1, seed=0)
+    check_apart(slanted, "a hot crystal")
+    near = slanted.copy()
+    near.positions[5] = near.positions[0] + near.cell.array[1] + [0.0, 0.05, 0.1]
+    with pytest.raises(BadInputError, match=r"atoms 0 and 5 are 0\.11 Å apart"):
+        check_apart(near, "a frame")
+    near.positions[5] += [0.0, 0.0, 0.2]
+    check_apart(near, "a frame")

@@ -114,7 +114,19 @@ def test_open_directions_have_no_images():
         ("XDATCAR", "rubbish", None, "holds no frames"),
         ("run.dump", dump(drifting(2)[0], "type"), None, "names no elements"),
         ("run.dump", dump(drifting(2)[0], "type"), ["Na"], "atom types up to 2"),
-        ("run.dump", dump(drifting(2)[0], "type"), ["Na", "Xx"], "chemical symbol"),
+        ("run.dump", dump(drifting(2)[0], "type"), ["Na", "Xx"], "Xx is no chemical"),
+        (
+            "run.dump",
+            dump(drifting(2)[0], "type").replace("\n1 1 ", "\n1 0 "),
+            ["Na", "Cl"],
+            "an atom of type 0",
+        ),
+        (
+            "run.dump",
+            dump(drifting(2)[0], "type").replace("ATOMS id", "ATOMS mol"),
+            ["Na", "Cl"],
+            "no column id",
+        ),
         ("run.extxyz", "1\n\nH 0 0 0\n", ["H"], "contains its elements"),
         ("run.extxyz", "1\n\nH 0 0 0\n1\n\nO 0 0 0\n", None, "Frame 1 of"),
     ],
@@ -123,3 +135,38 @@ def test_bad_input_is_told(name, text, elements, said, tmp_path):
     (tmp_path / name).write_text(text)
     with pytest.raises(BadInputError, match=said):
         read_trajectory(tmp_path / name, elements=elements)
+
+
+def broken(frames, what):
+    """Return the frames with one that no potential could see."""
+    found = [one.copy() for one in frames]
+    if what == "nan":
+        found[7].positions[3] = np.nan
+    elif what == "far":
+        found[7].positions[3] = [1e12, 0, 0]
+    elif what == "no cell":
+        found[7].set_cell(np.zeros((3, 3)))
+    elif what == "flat":
+        found[7].set_cell([[5.6, 0, 0], [5.6, 0, 0], [0, 0, 5.6]])
+    elif what == "momenta":
+        found[7].set_momenta(np.full((8, 3), np.nan))
+    return found
+
+
+BROKEN = {
+    "nan": "Frame 7 of .*: position 3 is",
+    "far": "Frame 7 of .*: position 3 is",
+    "no cell": "Frame 7 of .* has no cell",
+    "flat": "Frame 7 of .* has a singular cell",
+    "momenta": "Frame 7 of .* has momenta that are not finite",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_frame_is_named(what, tmp_path):
+    frames = broken(drifting()[0], what)
+    write(tmp_path / "run.traj", frames)
+    with pytest.raises(BadInputError, match=BROKEN[what]):
+        read_trajectory(tmp_path / "run.traj")
+    with pytest.raises(BadInputError, match=BROKEN[what]):
+        unwrapped(frames)

@@ -130,3 +130,8 @@ def test_many_runs_are_not_split_in_all_ways():
     assert found.noise == pytest.approx(
         own_noise(runs(rng, 12), overlap_error), rel=0.3
     )
+
+
+def test_overlap_with_what_is_no_number_is_none():
+    assert np.isnan(overlap_error(np.array([np.nan, 1.0]), np.ones(2)))
+    assert overlap_error(np.zeros(2), np.ones(2)) == 100.0

@@ -90,3 +90,9 @@ def test_velocity_verlet_is_as_fast_as_said(timestep):
     crossings = np.flatnonzero(np.diff(np.sign(xs)))
     seen = (len(crossings) - 1) / (2e-3 * timestep * (crossings[-1] - crossings[0]))
     assert verlet_shift(seen, timestep) == pytest.approx(seen / 20 - 1, abs=2e-4)
+
+
+def test_what_is_no_number_stays_none():
+    broken = np.array([[1.0, np.nan]])
+    assert np.isnan(as_density(broken, 1.0)).all()
+    assert (as_density(np.zeros((1, 2)), 1.0) == 0).all()

@@ -213,6 +213,13 @@ class _Judged:
                 f"{capital(who)} did not melt at {self.plan.melt:g} K; nothing is "
                 f"compared in {self.place}. Raise motion.melt or motion.melt_time."
             )
+        if self._is_warm(trial) and trial.is_read:
+            return (
+                f"Velocities of {who} are those of {trial.temperatures.mean():.0f} K, "
+                f"and its frames are said to be at {T:g} K; nothing is compared there. "
+                "Correct their temperature (or motion.reference_temperature), or leave "
+                "out frames that are not settled, or momenta where bonds were held."
+            )
         if self._is_warm(trial):
             return (
                 f"{capital(who)} is at {trial.temperatures.mean():.0f} K where {T:g} K "
@@ -279,19 +286,21 @@ class _Judged:
                 f"{100 * shift:.2g} %. Give a shorter one: --set "
                 f"motion.timestep={self.plan.timestep / 2:g}"
             )
+        yield from self._unchecked(self.trials[self.against])
         if self.trials[self.against].has_gaps:
             yield (
                 f"Vibrations and displacements of {self.place} are not compared: the "
                 f"frames of {self.said} at {self.condition.temperature:g} K do not "
-                "follow each other in the file. Give a trajectory that stays at each "
-                "temperature."
+                "follow each other in the file, or atoms change places between two. "
+                "Give a trajectory that stays at each temperature, with its atoms in "
+                "one order and frames close in time."
             )
         elif self.trials[self.against].spectra is None:
             yield (
                 f"Vibrations of {self.place} are not compared: frames of {self.said} "
-                "need momenta, equal times (time=FEMTOSECONDS, or --set "
-                "motion.reference_interval=FS), and a whole window (motion.window) in "
-                f"each of {self.plan.n_replicas} blocks."
+                "need momenta that are not zero, equal times (time=FEMTOSECONDS, or "
+                "--set motion.reference_interval=FS), and a whole window "
+                f"(motion.window) in each of {self.plan.n_replicas} blocks."
             )
         elif self._is_folded():
             yield (
@@ -300,6 +309,23 @@ class _Judged:
                 f"{self.trials[self.against].highest:.3g} THz can be told, and the "
                 f"base has them up to {top:.3g} THz. Give frames that are closer in "
                 "time."
+            )
+
+    def _unchecked(self, trial: Trial) -> Iterator[str]:
+        """Yield what could not be checked of a trajectory that is the reference."""
+        if not trial.is_read:
+            return
+        if len(trial.temperatures) == 0:
+            yield (
+                f"The temperature of {self.said} in {self.place} is taken as it is "
+                "said: its frames have no momenta, and it was not checked."
+            )
+        if len(trial.intact) == 0:
+            asked = "molten" if self.condition.is_melt else "crystalline"
+            yield (
+                f"That {self.said} is {asked} in {self.place} was not checked: its "
+                "first frame at this temperature has not the atoms of the crystal at "
+                "their sites, in their order and cell."
             )
 
     def _top(self) -> float | None:

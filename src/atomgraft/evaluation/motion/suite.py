@@ -54,6 +54,7 @@ class MotionSuite(AbstractSuite):
             is_trajectory,
             read_reference,
             refuse_options_of_frames,
+            refuse_selection,
         )
         from atomgraft.evaluation.moving import crystal_of, frames_of, named_reference
         from atomgraft.lattice.forces import require_known
@@ -62,6 +63,7 @@ class MotionSuite(AbstractSuite):
         engine_named(own.engine)  # refused before anything is computed
         has_trajectory = is_trajectory(own.reference)
         if not has_trajectory:
+            refuse_selection(own.reference)
             refuse_options_of_frames(own)
         frames = [] if own.structure else frames_of(subject, SUITE)
         crystal = crystal_of(own.structure, frames, SUITE)

@@ -10,11 +10,12 @@ from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.reading import format_suffix, plain_name
+from atomgraft.data.geometry import check_apart
 from atomgraft.dynamics.trajectories import FORMATS, read_trajectory, unwrapped
 from atomgraft.evaluation.motion.setup import Plan, half_height, kinds_of
 from atomgraft.evaluation.motion.spec import MotionOptions
 from atomgraft.evaluation.motion.trials import Trial
-from atomgraft.evaluation.systems import SAME_VOLUME
+from atomgraft.evaluation.systems import SAME_VOLUME, intact_share
 from atomgraft.metrics.spectra import THZ, frequencies, mean_power_spectrum
 
 SAME_TEMPERATURE = 0.01
@@ -26,6 +27,14 @@ FEWEST_FRAMES = 4
 SAME_INTERVAL = 1e-3
 """Relative difference up to which frames are at equal times."""
 
+FARTHEST_MOVE = 0.2
+"""Root mean square over all atoms and directions, of a cell vector: where atoms change
+places between two frames it is 0.29, that of random numbers between -1/2 and 1/2."""
+
+AT_SITES = 0.25
+"""Of the neighbour distance: root mean square distance up to which atoms of a frame are
+at the sites of the crystal, in its order. Crystals melt near 0.1 (Lindemann)."""
+
 OPTIONS_OF_FRAMES = ("reference_temperature", "reference_interval", "types")
 """What a trajectory does not say itself."""
 
@@ -34,6 +43,13 @@ TYPES = "--set motion.types=Si --set motion.types=O ..."
 
 TEMPERATURE, TIME = "temperature", "time"
 """Keys of frames, K and fs."""
+
+
+def _number(value: object) -> float | None:
+    """Return a number that a frame says; none for what is none, and for yes and no."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        return None
+    return float(value)
 
 
 def is_trajectory(reference: str) -> bool:
@@ -81,6 +97,24 @@ def conversion_of(reference: str) -> str:
     )
 
 
+def refuse_selection(reference: str) -> None:
+    """Check that a reference names no part of a trajectory, and no folder.
+
+    Raises
+    ------
+    BadInputError
+        It does: all frames of a temperature are taken.
+    """
+    name, at, _ = reference.rpartition("@")
+    if at and not Path(reference).exists() and is_trajectory(name):
+        raise BadInputError(
+            f"motion.reference={reference} selects frames of a trajectory.",
+            "All frames at a temperature are taken; a reference takes no selection.",
+            f"Write the frames to a file: ase convert {shlex.quote(reference)} "
+            "part.extxyz",
+        )
+
+
 def read_reference(options: MotionOptions, plan: Plan) -> list[Trial]:
     """Return a trajectory as a model would have run it, for each condition.
 
@@ -124,6 +158,8 @@ def _refuse_others(frames: Sequence[Atoms], plan: Plan, place: str) -> None:
             "Give the trajectory of this material, or its crystal: --set "
             "motion.structure=FILE",
         )
+    for i, one in enumerate(frames):
+        check_apart(one, f"Frame {i} of {place}")
     mean = float(np.mean([one.cell.volume for one in frames]))
     volumes = mean / len(first), crystal.cell.volume / len(crystal)
     if abs(volumes[0] / volumes[1] - 1) > SAME_VOLUME:
@@ -148,11 +184,8 @@ def _temperatures(frames: Sequence[Atoms], options: MotionOptions) -> list[float
     """Return the temperature of each frame, K."""
     if options.reference_temperature is not None:
         return [options.reference_temperature] * len(frames)
-    found = [one.info.get(TEMPERATURE) for one in frames]
-    try:
-        known = [float(one) for one in found if one is not None]
-    except (TypeError, ValueError):
-        known = []
+    found = [_number(one.info.get(TEMPERATURE)) for one in frames]
+    known = [one for one in found if one is not None and 0 < one < np.inf]
     if len(known) < len(frames):
         raise BadInputError(
             f"{len(frames) - len(known)} of {len(frames)} frames of "
@@ -191,10 +224,11 @@ def _trial(
 ) -> Trial:
     """Return blocks of the frames of one temperature; `kept`: places in the file."""
     size = len(frames) // plan.n_replicas
+    paths = unwrapped(frames)
     has_gaps = bool((_steps(kept, size, plan) != 1).any())
+    has_gaps = has_gaps or _has_jumps(frames, paths, size, plan)
     interval = None if has_gaps else _interval(frames, size, options, plan)
     starts = [size * i for i in range(plan.n_replicas)]
-    paths = unwrapped(frames)
     moved = [one.copy() for one in frames]
     for one, positions in zip(moved, paths, strict=True):
         one.positions = positions
@@ -203,11 +237,90 @@ def _trial(
         frames=tuple(tuple(moved[start : start + size]) for start in starts),
         interval=interval,
         spectra=_spectra(frames, size, interval, plan),
-        temperatures=np.zeros(0),
-        intact=np.zeros(0),
+        temperatures=_kinetic_temperatures(frames, size, plan),
+        intact=_intact(frames, paths, size, plan),
         has_gaps=has_gaps,
+        is_read=True,
         highest=np.inf if interval is None else THZ / (2 * interval),
     )
+
+
+def _has_jumps(
+    frames: Sequence[Atoms],
+    paths: Float[np.ndarray, "frames atoms 3"],
+    size: int,
+    plan: Plan,
+) -> bool:
+    """Tell whether atoms change places between two frames of a block.
+
+    So do frames whose atoms are in another order each, and those of a liquid that are
+    too far apart in time: paths cannot be followed.
+    """
+    cells = np.array([one.cell.array for one in frames])
+    moves = np.diff(paths, axis=0) @ np.linalg.inv(cells[1:])
+    far = np.sqrt((moves**2).mean(axis=(1, 2))) > FARTHEST_MOVE
+    ends = np.arange(size - 1, len(far), size)  # from one block to the next
+    far[ends] = False
+    return bool(far[: size * plan.n_replicas - 1].any())
+
+
+def _have_velocities(frames: Sequence[Atoms]) -> bool:
+    """Tell whether frames have momenta; all zero are those of a program without."""
+    return all("momenta" in one.arrays for one in frames) and any(
+        one.arrays["momenta"].any() for one in frames
+    )
+
+
+def _kinetic_temperatures(
+    frames: Sequence[Atoms], size: int, plan: Plan
+) -> Float[np.ndarray, " known"]:
+    """Return 2 E / (3 (N - 1) k) of each block, K; E: relative to the centre of mass.
+
+    Programs differ in whether the centre of mass moves; this does not depend on it.
+    """
+    if not _have_velocities(frames) or len(frames[0]) < 2:
+        return np.zeros(0)
+    velocities = np.array([one.get_velocities() for one in frames])
+    masses = frames[0].get_masses()
+    relative = (
+        velocities - np.einsum("tax,a->tx", velocities, masses / masses.sum())[:, None]
+    )
+    energies = 0.5 * np.einsum("tax,a->t", relative**2, masses)
+    heat = energies / (1.5 * (len(masses) - 1) * units.kB)
+    return heat[: size * plan.n_replicas].reshape(plan.n_replicas, size).mean(axis=1)
+
+
+def _intact(
+    frames: Sequence[Atoms],
+    paths: Float[np.ndarray, "frames atoms 3"],
+    size: int,
+    plan: Plan,
+) -> Float[np.ndarray, " watched"]:
+    """Return the share of the crystal's bonds that are intact, of each block.
+
+    Its atoms are those of the crystal where the first frame has them at its sites, in
+    its order and in its cell; otherwise nothing is known.
+    """
+    crystal, first = plan.system.atoms, frames[0]
+    if not np.array_equal(first.numbers, crystal.numbers):
+        return np.zeros(0)
+    if not np.allclose(first.cell.cellpar(), crystal.cell.cellpar(), rtol=SAME_VOLUME):
+        return np.zeros(0)
+    apart = first.get_scaled_positions(wrap=False) - crystal.get_scaled_positions()
+    apart -= apart[0]  # no further than half a cell from one atom's own site
+    apart -= np.round(apart)
+    apart = (apart - apart.mean(axis=0)) @ crystal.cell.array
+    farthest = AT_SITES * plan.system.neighbour
+    if np.sqrt((apart**2).sum(axis=1).mean()) > farthest:
+        return np.zeros(0)
+    cells = np.array([one.cell.array for one in frames])
+    fractions = paths @ np.linalg.inv(cells)
+    moved = (fractions - fractions[0]) @ crystal.cell.array
+    shares = [
+        intact_share(plan.system, crystal.positions + apart + one) for one in moved
+    ]
+    whole = np.array(shares[: size * plan.n_replicas])
+    return whole.reshape(plan.n_replicas, size).mean(axis=1)
 
 
 def _steps(
@@ -223,11 +336,17 @@ def _interval(
 ) -> float | None:
     """Return the time between frames, fs; none where it is not known or not equal."""
     given = options.reference_interval
-    times = [one.info.get(TIME) for one in frames]
-    known = [float(one) for one in times if isinstance(one, int | float | np.number)]
+    times = [_number(one.info.get(TIME)) for one in frames]
+    known = [one for one in times if one is not None]
     if len(known) < len(times):
         return given
     steps = _steps(known, size, plan)
+    if not np.isfinite(known).all() or steps.min() <= 0:
+        raise BadInputError(
+            f"{TIME} of frames of {options.reference} does not rise, or is no number.",
+            "The frames of one run are in the order of their times, in fs.",
+            f"Give the frames of one run in order, or leave {TIME} out of them.",
+        )
     typical = float(np.median(steps)) if given is None else given
     is_even = bool((np.abs(steps - typical) <= SAME_INTERVAL * abs(typical)).all())
     if given is not None and not is_even:
@@ -244,7 +363,7 @@ def _spectra(
     frames: Sequence[Atoms], size: int, interval: float | None, plan: Plan
 ) -> np.ndarray | None:
     """Return spectra on the plan's frequencies; none where they cannot be told."""
-    if interval is None or not all("momenta" in one.arrays for one in frames):
+    if interval is None or not _have_velocities(frames):
         return None
     n_window = 2 * round(plan.n_window * plan.interval / interval / 2)
     if n_window < 4 or size < n_window:

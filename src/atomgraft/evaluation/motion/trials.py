@@ -69,14 +69,17 @@ class Trial:
         Mean kinetic temperature of each of these runs, K; empty likewise.
     intact
         Share of the crystal's bonds that are intact, mean over configurations; empty
-        for a trajectory.
+        for a trajectory whose atoms cannot be told to be those of the crystal.
     failures
         Why the other runs failed.
     highest
         Frequency that the velocities can tell, THz; higher ones would be folded.
     has_gaps
-        Frames of a trajectory do not follow each other in its file: others are between
-        them, so that the time between two is not the same.
+        Frames of a trajectory do not follow each other: others are between them in its
+        file, so that the time between two is not the same, or atoms move by half a cell
+        between two.
+    is_read
+        It is a trajectory of a file.
     """
 
     seeds: tuple[int, ...]
@@ -88,6 +91,7 @@ class Trial:
     failures: tuple[str, ...] = ()
     highest: float = np.inf
     has_gaps: bool = False
+    is_read: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,11 @@ from ase import Atoms
 from jaxtyping import Float, Int
 
 from atomgraft.core.errors import BadInputError
-from atomgraft.dynamics.trajectories import read_trajectory, unwrapped
+from atomgraft.dynamics.trajectories import (
+    check_same_system,
+    read_trajectory,
+    unwrapped,
+)
 from atomgraft.transport.diffusivity.spec import DiffusivitySpec
 
 FEWEST_FRAMES = 50
@@ -219,17 +223,12 @@ def _fractions(
 ) -> Float[np.ndarray, "frames atoms 3"]:
     """Return unwrapped fractional coordinates; refuse frames that are too far apart."""
     if spec.unwrapped:
+        check_same_system(frames, place)
         positions = np.array([one.positions for one in frames])
     else:
         positions = unwrapped(frames)
     fractions = np.einsum("tax,txy->tay", positions, np.linalg.inv(cells))
     moves = np.abs(np.diff(fractions, axis=0))
-    if not np.isfinite(fractions).all():
-        raise BadInputError(
-            f"{place} has positions that are not finite.",
-            "Expected numbers.",
-            "Check the run: atoms may have overlapped.",
-        )
     if not spec.unwrapped:
         _check_moves(moves, place)
     return fractions

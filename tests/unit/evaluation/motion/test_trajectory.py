@@ -10,6 +10,7 @@ from ase.io import write
 from atomgraft.core.errors import BadInputError
 from atomgraft.dynamics.replicas import heated
 from atomgraft.dynamics.trajectories import read_trajectory
+from atomgraft.evaluation.motion.answers import Standard, answers
 from atomgraft.evaluation.motion.setup import plan_of
 from atomgraft.evaluation.motion.spec import MotionOptions
 from atomgraft.evaluation.motion.suite import MotionSuite
@@ -17,7 +18,7 @@ from atomgraft.evaluation.motion.trajectory import read_reference
 from atomgraft.evaluation.motion.trials import run_trial
 from atomgraft.evaluation.suite import Subject
 from atomgraft.models.pair import PRESETS
-from tests.unit.evaluation.motion.runs import PLAN, SILICON
+from tests.unit.evaluation.motion.runs import PLAN, SILICON, trembling
 
 ONE = dataclasses.replace(PLAN, conditions=PLAN.conditions[:1])
 
@@ -43,7 +44,8 @@ def test_blocks_of_frames_stand_for_runs(tmp_path):
     assert [len(one) for one in trial.frames] == [4] * 5
     assert trial.interval == 4.0
     assert trial.spectra is None, "four frames are no window"
-    assert len(trial.temperatures) == 0
+    assert trial.temperatures == pytest.approx(np.full(5, 300.0), rel=0.2)
+    assert (trial.intact == 1).all()
 
 
 def test_its_own_run_read_from_a_file_has_the_same_spectra(tmp_path):
@@ -65,6 +67,11 @@ def test_its_own_run_read_from_a_file_has_the_same_spectra(tmp_path):
     assert theirs.spectra == pytest.approx(own.spectra, rel=1e-4, abs=1e-9)
 
 
+def _with_two_on_a_site(atoms):
+    atoms.positions[9] = atoms.positions[0] + [1e-9, 0, 0]
+    return atoms
+
+
 BAD = {
     "another material": (frames(atoms=bulk("Ge", cubic=True) * 2), "is of Ge"),
     "no temperature": (
@@ -79,6 +86,14 @@ BAD = {
         "Å³/atom",
     ),
     "a small cell": (frames(atoms=SILICON), "motion.r_max=2.7"),
+    "yes for a temperature": (frames(temperature=True), "do not say their temperature"),
+    "times that are none": (frames(time=np.nan), "does not rise"),
+    "times that stand": (frames(time=3.0), "does not rise"),
+    "times that fall": (frames()[::-1], "does not rise"),
+    "two atoms on one site": (
+        [_with_two_on_a_site(one) for one in frames()],
+        "atoms 0 and 9 are",
+    ),
 }
 
 
@@ -212,3 +227,80 @@ def test_what_describes_frames_is_refused_beside_a_model(given, reference):
     with pytest.raises(BadInputError, match=f"motion.{key} is given, and the") as error:
         MotionSuite(subject, options)
     assert "motion.reference=aimd.extxyz" in str(error.value)
+
+
+def altered(change):
+    found = frames(40)
+    for k, one in enumerate(found):
+        change(one, np.random.default_rng(k))
+    return found
+
+
+def test_without_momenta_that_move_there_are_no_velocities(tmp_path):
+    still = altered(lambda one, rng: one.set_momenta(np.zeros((64, 3))))
+    [trial] = read_reference(written(tmp_path, still), ONE)
+    assert trial.spectra is None
+    assert len(trial.temperatures) == 0
+
+
+def _shuffle(one, rng):
+    one.positions = one.positions[rng.permutation(64)]
+
+
+def test_atoms_that_change_places_have_no_paths(tmp_path):
+    [trial] = read_reference(written(tmp_path, altered(_shuffle)), ONE)
+    assert (trial.interval, trial.has_gaps) == (None, True)
+    assert len(trial.intact) == 0, "its first frame is in another order"
+
+
+def test_whether_the_reference_melts_is_seen_from_its_own_atoms(tmp_path):
+    shifted = [one.copy() for one in frames()]
+    for k, one in enumerate(shifted):
+        one.positions += [1.0, 2.0, 0.5]  # another origin
+        if k > 3:
+            one.positions += np.random.default_rng(0).normal(0, 0.8, (64, 3))
+    [trial] = read_reference(written(tmp_path, shifted), ONE)
+    assert trial.intact[0] == 1
+    assert (trial.intact[1:] < 0.75).all()
+    primitive = [bulk("Si") * 4 for _ in range(20)]
+    for one in primitive:
+        one.info.update({"temperature": 300.0})
+    [trial] = read_reference(written(tmp_path, primitive), ONE)
+    assert len(trial.intact) == 0
+
+
+def test_a_reference_that_is_off_its_temperature_or_melts_compares_nothing(tmp_path):
+    one = dataclasses.replace(PLAN, conditions=PLAN.conditions[:1])
+    hot = altered(lambda one, rng: one.set_momenta(3 * one.get_momenta()))
+    [trial] = read_reference(written(tmp_path, hot), one)
+    models = {"base": [trembling(0)], "adapted": [trembling(1)]}
+    found = answers(one, models, Standard(said="aimd.extxyz", trials=[trial]))
+    [said] = found.unanswered
+    assert "Velocities of the reference (aimd.extxyz) are those of 2" in said
+    assert "motion.reference_temperature" in said
+    molten = dataclasses.replace(trial, intact=np.full(5, 0.3))
+    found = answers(one, models, Standard(said="aimd.extxyz", trials=[molten]))
+    assert "melts at 300 K" in found.unanswered[0]
+
+
+def test_what_could_not_be_checked_is_said(tmp_path):
+    bare = altered(_shuffle)
+    for one in bare:
+        del one.arrays["momenta"]
+    [trial] = read_reference(written(tmp_path, bare), ONE)
+    models = {"base": [trembling(0)], "adapted": [trembling(1)]}
+    found = answers(ONE, models, Standard(said="aimd.extxyz", trials=[trial]))
+    text = " ".join(found.unanswered)
+    assert "was not checked" in text
+    assert "its frames have no momenta" in text
+    assert "crystalline in the crystal at 300 K was not checked" in text
+    assert "atoms change places between two" in text
+
+
+def test_a_reference_takes_no_selection(tmp_path):
+    path = written(tmp_path, frames()).reference
+    subject = Subject(
+        files=(), structures=(SILICON,), elements={14}, base=PRESETS["pair:sw-si"]()
+    )
+    with pytest.raises(BadInputError, match="takes no selection"):
+        MotionSuite(subject, MotionOptions(reference=f"{path}@0:20"))

@@ -165,7 +165,7 @@ REFUSED = {
     "no mobile ion": (lambda: crystal(100, ion="Na"), "has no Li"),
     "changing cell": (growing, "volume of run changes"),
     "no cell": (open_frames, "no cell that is periodic"),
-    "not finite": (broken, "not finite"),
+    "not finite": (broken, "position 3 is [nan, nan, nan]"),
     "changing atoms": (
         lambda: [*crystal(60), *crystal(60, n_ions=29)],
         "Frame 60",
