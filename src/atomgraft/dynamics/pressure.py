@@ -1,6 +1,7 @@
 """Constant pressure, one replica at a time, by ASE's integrator."""
 
 import dataclasses
+import math
 import warnings
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ from ase import Atoms, units
 from atomgraft.core.errors import BadInputError, MissingExtraError
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.units import EV_PER_A3_IN_GPA
-from atomgraft.dynamics.replicas import Replica
+from atomgraft.dynamics.replicas import Replica, check_replicas
 from atomgraft.lattice.forces import require_known
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.calculator import GraftCalculator
@@ -32,6 +33,16 @@ class Barostat:
     pressure: float = 0.0
     time: float = 1000.0
     keeps_shape: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number."""
+        if not (math.isfinite(self.pressure) and 0 < self.time < math.inf):
+            raise BadInputError(
+                f"The barostat has a pressure of {self.pressure} GPa and a time of "
+                f"{self.time} fs.",
+                "Expected finite numbers, and a time above zero.",
+                "Use Barostat(pressure=0.0, time=1000.0), for example.",
+            )
 
 
 def at_pressure(
@@ -66,10 +77,19 @@ def at_pressure(
     Raises
     ------
     BadInputError
-        The replica has no temperature or no cell, or the potential does not know it.
+        The replica has no temperature or no cell, atoms of it are held fixed, a number
+        is not positive, or the potential does not know it.
     MissingExtraError
         This ASE has no such integrator.
     """
+    check_replicas([replica])
+    if not 0 < timestep < math.inf or min(n_steps, frame_every) < 1:
+        raise BadInputError(
+            f"The timestep is {timestep} fs, with {n_steps} steps and a frame every "
+            f"{frame_every}.",
+            "Expected positive numbers.",
+            "Use timestep=2.0, n_steps=1000 and frame_every=10, for example.",
+        )
     require_known(potential, [replica.atoms])
     if replica.temperature is None or not replica.atoms.pbc.all():
         raise BadInputError(

@@ -113,6 +113,11 @@ def heated(atoms: Atoms, temperature: float, seed: int) -> Atoms:
     seed
         Of the draw.
 
+    Raises
+    ------
+    BadInputError
+        The temperature is no number, or negative.
+
     Examples
     --------
     >>> from ase.build import bulk
@@ -120,6 +125,12 @@ def heated(atoms: Atoms, temperature: float, seed: int) -> Atoms:
     >>> bool(np.allclose(hot.get_momenta().sum(axis=0), 0))
     True
     """
+    if not (np.isfinite(temperature) and temperature >= 0):
+        raise BadInputError(
+            f"Velocities were asked for at {temperature} K.",
+            "Expected a number that is not negative.",
+            "Give the temperature in K.",
+        )
     hot = atoms.copy()
     noise = numpy_generator(seed, "velocities").standard_normal((len(atoms), 3))
     masses = atoms.get_masses()[:, None]
@@ -189,13 +200,22 @@ def check_replicas(replicas: Sequence[Replica]) -> None:
     Raises
     ------
     BadInputError
-        There is none, or a temperature or a friction is no positive number.
+        There is none, a temperature or a friction is no positive number, or atoms are
+        held fixed: all atoms move here.
     """
     if not replicas:
         raise BadInputError(
             "No replica was given.", "Expected at least one.", "Add a structure."
         )
     for i, one in enumerate(replicas):
+        if one.atoms.constraints:
+            kinds = sorted({type(each).__name__ for each in one.atoms.constraints})
+            raise BadInputError(
+                f"Replica {i} has constraints ({', '.join(kinds)}).",
+                "All atoms move here; none can be held fixed.",
+                "Take them off (atoms.set_constraint()) if all atoms may move, or run "
+                "it with ASE and the calculator of the model.",
+            )
         given = {"temperature": one.temperature or 0.0, "friction": one.friction}
         for name, value in given.items():
             if not (np.isfinite(value) and value >= 0):

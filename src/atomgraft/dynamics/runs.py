@@ -46,7 +46,8 @@ class Schedule:
     Raises
     ------
     BadInputError
-        A number is not positive, or one interval does not fit into another.
+        A number is not positive or not whole, or one interval does not fit into
+        another.
     """
 
     n_steps: int
@@ -56,13 +57,19 @@ class Schedule:
 
     def __post_init__(self) -> None:
         numbers = dataclasses.asdict(self)
-        if min(numbers.values()) < 1 or any(
-            numbers[name] % self.look_every for name in ("frame_every", "save_every")
+        are_whole = all(type(one) is int for one in numbers.values())
+        if (
+            not are_whole
+            or min(numbers.values()) < 1
+            or any(
+                numbers[name] % self.look_every
+                for name in ("frame_every", "save_every")
+            )
         ):
             raise BadInputError(
                 f"The schedule of a run is {numbers}.",
-                "Positive numbers of steps are needed; frame_every and save_every are "
-                "multiples of look_every.",
+                "Positive whole numbers of steps are needed; frame_every and "
+                "save_every are multiples of look_every.",
                 "Correct the intervals.",
             )
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from ase import Atoms, units
+from ase.constraints import FixAtoms
 from ase.md.langevinbaoab import LangevinBAOAB
 from ase.md.verlet import VelocityVerlet
 
@@ -17,6 +18,7 @@ from atomgraft.dynamics.replicas import (
     places_of,
     temperatures,
 )
+from atomgraft.dynamics.runs import Schedule
 from atomgraft.models.calculator import GraftCalculator
 from atomgraft.models.pair import PRESETS
 from tests.unit.dynamics.crystals import SILICON, hot, mover_of
@@ -167,6 +169,27 @@ def test_a_start_that_is_not_finite_stops_there():
 def test_bad_input_is_told(replicas, timestep, said):
     with pytest.raises(BadInputError, match=said):
         BatchedMover(replicas, PRESETS["pair:sw-si"](), timestep=timestep)
+
+
+def test_atoms_that_are_held_fixed_are_refused():
+    held = hot()
+    held.atoms.set_constraint(FixAtoms([0, 1]))
+    with pytest.raises(BadInputError, match=r"Replica 1 has constraints \(FixAtoms\)"):
+        BatchedMover([hot(), held], PRESETS["pair:sw-si"](), timestep=1.0)
+
+
+@pytest.mark.parametrize("temperature", [float("nan"), float("inf"), -300.0])
+def test_velocities_have_a_temperature(temperature):
+    with pytest.raises(BadInputError, match="Velocities were asked for at"):
+        heated(SILICON, temperature, 0)
+
+
+@pytest.mark.parametrize(
+    "given", [{"n_steps": 10.5}, {"n_steps": 10, "save_every": 20.0}, {"n_steps": True}]
+)
+def test_schedules_are_of_whole_steps(given):
+    with pytest.raises(BadInputError, match="whole numbers of steps"):
+        Schedule(**{"look_every": 5, "frame_every": 5, "save_every": 5} | given)
 
 
 def test_momenta_come_from_the_structure_and_return_in_frames():

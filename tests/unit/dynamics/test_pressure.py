@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.constraints import FixAtoms
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.dynamics.pressure import Barostat, at_pressure
@@ -49,4 +50,32 @@ def test_bad_input_is_told(replica):
         replica, PRESETS["pair:sw-si"](), Barostat(), timestep=1.0, n_steps=10
     )
     with pytest.raises(BadInputError, match="at constant pressure"):
+        next(run)
+
+
+def test_atoms_that_are_held_fixed_are_refused():
+    held = hot()
+    held.atoms.set_constraint(FixAtoms([0]))
+    run = at_pressure(
+        held, PRESETS["pair:sw-si"](), Barostat(), timestep=1.0, n_steps=10
+    )
+    with pytest.raises(BadInputError, match="has constraints"):
+        next(run)
+
+
+@pytest.mark.parametrize(
+    "given", [{"pressure": float("nan")}, {"time": 0.0}, {"time": float("inf")}]
+)
+def test_a_barostat_has_finite_numbers(given):
+    with pytest.raises(BadInputError, match="The barostat has"):
+        Barostat(**given)
+
+
+@pytest.mark.parametrize(
+    "given", [{"timestep": float("nan")}, {"n_steps": 0}, {"frame_every": 0}]
+)
+def test_a_run_has_positive_numbers(given):
+    asked = {"timestep": 2.0, "n_steps": 10, "frame_every": 10} | given
+    run = at_pressure(hot(), PRESETS["pair:sw-si"](), Barostat(), **asked)
+    with pytest.raises(BadInputError, match="Expected positive numbers"):
         next(run)

@@ -35,12 +35,15 @@ class Material:
         Numbers, positions and cell alone.
     reason
         Why it cannot be used; none if it can.
+    has_fixed
+        Its file holds atoms fixed, which no engine does.
     """
 
     name: str
     file: str
     atoms: Atoms
     reason: str | None = None
+    has_fixed: bool = False
 
 
 def read_materials(sources: Sequence[str], representatives: int = 0) -> list[Material]:
@@ -105,6 +108,7 @@ def _of_file(source: Source, representatives: int) -> Iterator[Material]:
             file=f"{source.path.name}{f'@{i}' if number else ''}",
             atoms=atoms,
             reason=disorder_in(one) or _broken(atoms, place),
+            has_fixed=bool(one.constraints),
         )
 
 

@@ -139,6 +139,11 @@ def _judged(material: Material, engine: AbstractEngine, spec: LabelSpec) -> Mate
     reason = engine.refusal(material.atoms)
     if reason is None and spec.md is not None and not material.atoms.pbc.all():
         reason = "it is not periodic in three directions"
+    if reason is None and spec.md is not None and material.has_fixed:
+        reason = (
+            "its file holds atoms fixed (selective dynamics, constraints), and in "
+            "molecular dynamics all move"
+        )
     return dataclasses.replace(material, reason=reason)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from ase.build import bulk
+from ase.constraints import FixAtoms
 from ase.io import write
 
 from atomgraft.core.errors import BadInputError
@@ -139,3 +140,12 @@ def test_a_plug_in_is_an_engine(folder, monkeypatch):
     assert len(planned(folder, "still").jobs) == 1
     with pytest.raises(BadInputError, match="does not move atoms"):
         planned(folder, "still", md=MOTION)
+
+
+def test_a_file_that_holds_atoms_fixed_is_not_moved(folder):
+    held = bulk("Si", cubic=True)
+    held.set_constraint(FixAtoms([0, 1]))
+    write(folder / "held.extxyz", held, columns=["symbols", "positions", "move_mask"])
+    with pytest.raises(BadInputError, match="holds atoms fixed"):
+        planned(folder, structures=("held.extxyz",), md=MOTION)
+    assert len(planned(folder, structures=("held.extxyz",)).jobs) == 1
