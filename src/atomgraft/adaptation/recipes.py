@@ -1,6 +1,8 @@
 """Named recipes: one point on each axis, and a learning rate."""
 
-from pydantic import ConfigDict, NonNegativeInt, PositiveFloat
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 
 from atomgraft.adaptation.axes import (
@@ -35,7 +37,7 @@ class Recipe:
 
     summary: str
     axes: Axes
-    learning_rate: PositiveFloat
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     steps: NonNegativeInt | None = None
 
 

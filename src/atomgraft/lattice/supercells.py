@@ -72,12 +72,23 @@ def supercell_by_length(
     length
         Smallest distance between opposite faces, Å.
 
+    Raises
+    ------
+    BadInputError
+        The length is no positive number.
+
     Examples
     --------
     >>> from ase.build import bulk
     >>> supercell_by_length(bulk("Si", cubic=True), 10.0).diagonal().tolist()
     [2, 2, 2]
     """
+    if not 0 < length < math.inf:
+        raise BadInputError(
+            f"A supercell of {length} Å was asked for.",
+            "Expected a positive number.",
+            f"Give the distance between opposite faces in Å, such as {LENGTH:g}.",
+        )
     heights = 1 / np.linalg.norm(unitcell.cell.reciprocal().array, axis=1)
     return np.diag([max(1, math.ceil(length / one - 1e-9)) for one in heights])
 

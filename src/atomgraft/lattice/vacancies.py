@@ -1,5 +1,7 @@
 """The energy that it takes to remove one atom from a crystal of one element."""
 
+import math
+
 import numpy as np
 from ase import Atoms
 
@@ -61,7 +63,8 @@ def vacancy_energies(
     Raises
     ------
     BadInputError
-        The crystal has several elements.
+        The crystal has several elements, the length is no positive number, or the
+        relaxation would not fit in memory.
     AtomgraftError
         A relaxation does not end, or the crystal falls apart.
 
@@ -81,8 +84,10 @@ def vacancy_energies(
     """
     refuse_compound(crystal)
     [whole] = predict_structures(potential, [crystal])
-    supercell = crystal.repeat(supercell_by_length(crystal, length).diagonal().tolist())
-    _refuse_large(potential, supercell)
+    repeats: list[int] = supercell_by_length(crystal, length).diagonal().tolist()
+    _refuse_large(len(crystal) * math.prod(repeats))
+    supercell = crystal.repeat(repeats)
+    require_room(potential, supercell)
     per_atom = whole.energy / len(crystal)
     rng = numpy_generator(seed, "vacancies")
     found: list[float] = []
@@ -95,17 +100,16 @@ def vacancy_energies(
     return tuple(found)
 
 
-def _refuse_large(potential: AbstractPotential, supercell: Atoms) -> None:
+def _refuse_large(n_atoms: int) -> None:
     """Check that a relaxation fits in memory: the optimiser keeps second derivatives.
 
     Their matrix has (3 N)² numbers, and it is diagonalised in a copy.
     """
     require_memory(
-        N_MATRICES * 8 * (3 * len(supercell)) ** 2,
-        f"The relaxation of a vacancy in {len(supercell)} atoms",
+        N_MATRICES * 8 * (3 * n_atoms) ** 2,
+        f"The relaxation of a vacancy in {n_atoms} atoms",
         "Bring the images of the vacancy nearer: --set bulk.vacancy_length=10",
     )
-    require_room(potential, supercell)
 
 
 def _without(supercell: Atoms, site: int) -> Atoms:

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, cast, final
+from typing import Annotated, Literal, cast, final
 
 import pydantic
 import safetensors
@@ -43,6 +43,10 @@ CARD = "atomgraft.pair"
 """Where the card lies in the metadata of an exported file."""
 
 
+Length = Annotated[float, pydantic.Field(gt=0, allow_inf_nan=False)]
+"""Å"""
+
+
 class PairCard(pydantic.BaseModel):
     """Description in an exported file.
 
@@ -68,8 +72,8 @@ class PairCard(pydantic.BaseModel):
     licence: str
     kind: Literal["lennard_jones", "stillinger_weber"]
     elements: tuple[str, ...]
-    cutoff: pydantic.PositiveFloat
-    onset: pydantic.PositiveFloat | None
+    cutoff: Length
+    onset: Length | None
 
 
 @final

@@ -120,7 +120,7 @@ class RunSpec(BaseModel):
     """Order of six stress components where it is not xx yy zz yz xz xy."""
     accept: tuple[str, ...] = ()
     """Codes of warnings about the data that do not stop the run."""
-    targets: dict[Property, Annotated[float, Field(gt=0)]] = {}
+    targets: dict[Property, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = {}
     """Largest error that is good enough, by quantity: ``energy`` in meV/atom (best
     shift per element taken out), ``forces`` in meV/Å, ``stress`` in GPa."""
     heads: dict[str, HeadSpec] = {}

@@ -103,7 +103,7 @@ class Plan(BaseModel):
     """Share of the steps over which the learning rate rises."""
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Of AdamW; weights that no label touches (absent elements) are not shrunk."""
-    clip: Annotated[float, Field(gt=0)] | None = 10.0
+    clip: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 10.0
     """Largest norm of the gradient; none clips nothing."""
     average: Annotated[float, Field(ge=0, lt=1)] = 0.98
     """Decay of the running mean of weights (EMA); zero keeps the last weights."""

@@ -64,3 +64,9 @@ def test_ten_validations_a_run_unless_told():
 def test_what_is_no_plan_is_refused(change):
     with pytest.raises(ValidationError):
         Plan(**change)
+
+
+@pytest.mark.parametrize("clip", [float("inf"), float("nan"), 0.0])
+def test_the_largest_gradient_is_a_number(clip):
+    with pytest.raises(ValidationError):
+        Plan(clip=clip)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import AfterValidator, Field
 
 from atomgraft.evaluation.suite import SuiteOptions
 
@@ -10,7 +10,18 @@ Kind = Literal["eos", "elastic", "vacancy", "surfaces"]
 
 KINDS: tuple[Kind, ...] = ("eos", "elastic", "vacancy", "surfaces")
 
-Plane = Annotated[str, Field(pattern=r"^(-?[0-9]){3}$")]
+
+def _of_a_plane(indices: str) -> str:
+    """Refuse three zeros, which are no plane."""
+    if not set(indices) - {"0", "-"}:
+        raise ValueError("a plane has at least one index that is not zero")
+    return indices
+
+
+Plane = Annotated[str, Field(pattern=r"^(-?[0-9]){3}$"), AfterValidator(_of_a_plane)]
+
+Length = Annotated[float, Field(gt=0, le=200)]
+"""Å; a supercell or slab of 200 Å has more atoms than can be relaxed."""
 
 
 class BulkOptions(SuiteOptions):
@@ -26,7 +37,7 @@ class BulkOptions(SuiteOptions):
     surfaces: tuple[Plane, ...] = ()
     """Planes of the conventional cell, as ``110`` or ``1-10``; none: 100, 110 and 111
     of a cubic crystal, 001, 100 and 110 of others."""
-    vacancy_length: PositiveFloat = 10.0
+    vacancy_length: Length = 10.0
     """Å; smallest distance between a vacancy and its image."""
-    slab_thickness: PositiveFloat = 12.0
+    slab_thickness: Length = 12.0
     """Å"""

@@ -6,6 +6,7 @@ import ase.io
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from pydantic import ValidationError
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.evaluation.bulk import work
@@ -292,3 +293,19 @@ def test_planes_are_three_indices():
     for wrong in ("11", "1100", "abc"):
         with pytest.raises(ValueError, match="surfaces"):
             BulkOptions(surfaces=(wrong,))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"surfaces": ["000"]},
+        {"surfaces": ["-0-00"]},
+        {"vacancy_length": float("inf")},
+        {"vacancy_length": 1e5},
+        {"slab_thickness": float("inf")},
+    ],
+)
+def test_planes_and_lengths_that_are_none_are_refused(given):
+    with pytest.raises(ValidationError):
+        BulkOptions.model_validate(given)
+    assert BulkOptions.model_validate({"surfaces": ["1-10", "001"]}).surfaces
