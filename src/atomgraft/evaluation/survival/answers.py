@@ -145,17 +145,25 @@ def _limits_of_run(
             f"{T:g} K; nothing is judged there. Give a shorter one: --set "
             f"md.timestep={plan.timestep / 2:g}"
         ]
+    doubts: list[str] = []
+    if len(reference.drifts) == 0:
+        doubts.append(
+            f"Whether a timestep of {plan.timestep:g} fs heats the reference {name} at "
+            f"{T:g} K was not measured: there are no runs at constant energy "
+            "(md.drift_time=0)."
+        )
     limits = limits_of_run(reference)
     if limits is None:
         said = f"The reference {name} fails itself at {T:g} K; nothing is judged there."
-        return None, [said]
+        return None, [*doubts, said]
     if not limits.is_solid:
         return limits, [
+            *doubts,
             f"The reference {name} melts at {T:g} K, so that lost coordination does "
-            "not count as a failure there."
+            "not count as a failure there.",
         ]
     is_solid = options.melting is None or options.melting > T
-    return dataclasses.replace(limits, is_solid=is_solid), []
+    return dataclasses.replace(limits, is_solid=is_solid), doubts
 
 
 def _judged(

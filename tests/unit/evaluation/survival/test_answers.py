@@ -243,3 +243,12 @@ def test_the_time_of_all_runs_is_told_first():
     [(what, _, _)] = heard
     assert what.startswith("md: 20 runs of 64 atoms under each of 3 models, at most ")
     tell_cost("md", models, plan.system.atoms, steps)
+
+
+def test_without_runs_at_constant_energy_heating_was_not_measured():
+    still = [dataclasses.replace(quiet(k), drifts=np.zeros(0)) for k in (3, 4)]
+    found = told(quiet(5), quiet(6), reference=still)
+    said = [one for one in found.unanswered if "md.drift_time=0" in one]
+    assert len(said) == len(PLAN.temperatures)
+    assert "was not measured" in said[0]
+    assert not any("drift_time" in one for one in told(quiet(5), quiet(6)).unanswered)
