@@ -10,9 +10,11 @@ from ase import Atoms
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.progress import Count, Progress, counting, part
 from atomgraft.core.seeding import derived_seed
+from atomgraft.core.storage import is_file
 from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import parse_source
 from atomgraft.data.structure_files import read_structure
+from atomgraft.dynamics.recording import STATE
 from atomgraft.evaluation.suite import BASE_ITSELF, Contestants, Subject
 from atomgraft.evaluation.systems import common_crystal
 from atomgraft.lattice.forces import forces_of_supercells, require_known
@@ -23,6 +25,9 @@ from atomgraft.page.wording import duration_text
 from atomgraft.records.scores import ModelName
 
 FS_PER_PS = 1000.0
+
+TRAJECTORIES = "[0-9]*.extxyz"
+"""Names of what replicas write."""
 
 TIMESTEPS = ((3.0, 0.5), (20.0, 1.0))
 """Largest mass of the lightest element, u, and the timestep that goes with it, fs."""
@@ -147,6 +152,9 @@ def run_all(
         seed = derived_seed(contestants.seed, "reference")
         runs.insert(0, ("reference", reference, seed))
     tell_cost(suite, [model for _, model, _ in runs], *cost, progress)
+    if contestants.folder is not None:
+        own = contestants.folder / suite
+        check_folders(own, [name for name, _, _ in runs], len(cost[0]))
     found: dict[str, Result] = {}
     for k, (name, model, seed) in enumerate(runs):
         tell = counting(part(progress, k, len(runs)), f"{suite}: {name}")
@@ -154,6 +162,53 @@ def run_all(
         folder = None if place is None else place / suite / name
         found[name] = trial(model, seed, folder, tell)
     return {name: found[name] for name in contestants.models}, found.get("reference")
+
+
+def check_folders(whole: Path, names: Sequence[str], n_atoms: int) -> None:
+    """Check where runs will be written, before the first of them begins.
+
+    A trajectory without a state beside it is left by a run that was killed before its
+    first state: it begins with a frame of as many atoms, at the first step.
+
+    Parameters
+    ----------
+    whole
+        Of the suite.
+    names
+        Of the folders in it.
+    n_atoms
+        That move in each run.
+
+    Raises
+    ------
+    BadInputError
+        A folder is a link or a file, or holds a trajectory of something else.
+    """
+    for folder in (whole, *(whole / name for name in names)):
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            kind = "link" if folder.is_symlink() else "file"
+            raise BadInputError(
+                f"{folder} is a {kind}.",
+                "Trajectories are written to a plain folder of this name.",
+                "Move it elsewhere.",
+            )
+        if folder == whole:
+            continue
+        for path in sorted(folder.rglob(TRAJECTORIES)):
+            is_begun = is_file(path.with_name(STATE))
+            if not is_begun and not _begins_a_run(path, n_atoms):
+                raise BadInputError(
+                    f"{path} exists, and is not of this run.",
+                    "Expected a folder for this run alone.",
+                    "Move the file elsewhere.",
+                )
+
+
+def _begins_a_run(path: Path, n_atoms: int) -> bool:
+    """Tell whether a file is empty, or begins with the first frame of a run."""
+    with path.open("rb") as stream:
+        count, about = stream.readline(), stream.readline()
+    return not about or (count.strip() == b"%d" % n_atoms and b" step=0 " in about)
 
 
 def reference_for(
@@ -209,6 +264,14 @@ def named_reference(
     except OtherFileError as error:
         further = f"{error.remedy} {remedy}"
         raise OtherFileError(error.came, error.needed, further) from error
+    except BadInputError as error:
+        if not Path(name).is_dir():
+            raise
+        raise BadInputError(
+            f"{name} is a folder, and no run that can be the reference: {error.came}",
+            "A reference is a model: a name, a file, or the folder of a finished run.",
+            f"Check the path. {remedy}",
+        ) from error
     require_known(found, [atoms])
     return found
 
