@@ -1,6 +1,7 @@
 """Specs of the four axes: what is trained, pulls, replay and start."""
 
 import math
+import re
 from typing import Annotated, Any, Literal
 
 from ase.data import atomic_numbers
@@ -9,6 +10,8 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -188,6 +191,22 @@ class ElementMap(_Spec):
     energy: EnergyScale | Literal["fit"] = 1.0
     """Interaction energies in units of the donor's."""
 
+    @field_validator("length", "energy", mode="before")
+    @classmethod
+    def _scale(cls, given: object, info: ValidationInfo) -> object:
+        """Refuse in one sentence what neither of the two kinds of a scale takes."""
+        if given == FIT:
+            return given
+        scale = str(info.field_name)
+        low, high = SCALES[scale]
+        number = _number(given)
+        if not low <= number <= high:
+            raise ValueError(
+                f"the {scale} scale {given!r} is neither a number from {low:g} to "
+                f"{high:g} nor fit"
+            )
+        return number
+
     @model_validator(mode="before")
     @classmethod
     def _from_words(cls, given: Any) -> Any:  # noqa: ANN401 - before validation
@@ -253,23 +272,20 @@ def _parsed(words: str) -> dict[str, Any]:
                 " an element has one donor"
             )
         elements[element] = donor
-    named = dict(zip(SCALES, scales, strict=False))
-    for scale, word in named.items():
-        low, high = SCALES[scale]
-        if word != "fit" and not low <= _number(word) <= high:
-            raise ValueError(
-                f"the {scale} scale '{word}' is neither a number from {low:g} to "
-                f"{high:g} nor fit"
-            )
-    return {"elements": elements, **named}
+    return {"elements": elements, **dict(zip(SCALES, scales, strict=False))}
 
 
-def _number(word: str) -> float:
-    """Return the number that a word says; NaN if it says none."""
-    try:
-        return float(word)
-    except ValueError:
-        return math.nan
+def _number(given: object) -> float:
+    """Return the number that is given, or that a word says; NaN where there is none."""
+    if isinstance(given, str):
+        return float(given) if _DECIMAL.fullmatch(given) else math.nan
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return float(given)
+    return math.nan
+
+
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
+"""Python would also read 0.9_5, and digits of other scripts."""
 
 
 def map_named(words: str) -> ElementMap:

@@ -176,7 +176,8 @@ def read_card(path: Path) -> GraftCard:
         raise BadInputError(
             f"{path} is not a graft: {reason_of(error)}.",
             f"Expected a safetensors file with a card of format 1 to {FORMAT}.",
-            "Use a graft.safetensors written by this version of atomgraft.",
+            "Use a graft.safetensors written by this version of atomgraft. If it is "
+            "damaged, delete it and continue its run: atomgraft adapt FOLDER",
         ) from error
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from atomgraft.adaptation.axes import SourceData
-from atomgraft.adaptation.graft import GRAFT
+from atomgraft.adaptation.graft import GRAFT, read_card
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_file
 from atomgraft.records.documents import Provenance
@@ -89,7 +89,8 @@ def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | Non
     Raises
     ------
     BadInputError
-        The folder holds another run, or files behind it have changed since.
+        The folder holds another run, its graft is damaged, or files behind it have
+        changed since.
     """
     refuse_other_spec(folder, spec)
     if not (folder / RESULT.file).exists():
@@ -97,6 +98,7 @@ def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | Non
     result = RESULT.read(folder)
     if not result.finished or not is_file(folder / GRAFT):
         return None
+    _refuse_damaged(folder / GRAFT)
     trained = _fingerprints(result.data)
     today = _fingerprints(data_cards(spec, inputs))
     is_alike = trained == today and result.differences == inputs.differences
@@ -108,6 +110,19 @@ def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | Non
             "Choose another folder with --out, or use --fresh to delete the old run.",
         )
     return result
+
+
+def _refuse_damaged(graft: Path) -> None:
+    """Check that the graft of a finished run can be read."""
+    try:
+        read_card(graft)
+    except BadInputError as error:
+        raise BadInputError(
+            error.came,
+            "A finished run has an undamaged graft.",
+            f"Delete {graft.parent} (it is trained again), or {graft.name} in it alone "
+            "(its last checkpoint gives it again), and give the same command again.",
+        ) from error
 
 
 def _fingerprints(cards: Sequence[DataCard]) -> list[str]:

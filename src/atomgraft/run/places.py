@@ -115,12 +115,33 @@ def refuse_other_runs(
     Raises
     ------
     BadInputError
-        A folder holds something else, or an input lies in it.
+        A folder holds something else, an input lies in it, or a run would start from
+        itself.
     """
-    for one, place in reversed(runs_of(spec, folder)):
+    runs = runs_of(spec, folder)
+    for one, _ in runs:
+        _refuse_itself(one, [place for _, place in runs])
+    for one, place in reversed(runs):
         examine(place, "adapt", inputs=read(one), fresh=fresh)
         if not fresh:
             refuse_other_spec(place, one)
+
+
+def _refuse_itself(spec: RunSpec, places: Sequence[Path]) -> None:
+    """Check that the base of a run is none of the folders that are written."""
+    if not isinstance(spec.base, str):
+        return
+    if Path(spec.base).resolve() not in {one.resolve() for one in places}:
+        return
+    from atomgraft.models.loading import is_known_name
+
+    if not is_known_name(spec.base):
+        raise BadInputError(
+            f"The run would start from {spec.base}, which is the folder that it is "
+            "written to: it names itself as its base.",
+            "A run starts from another model.",
+            "Name another base, or another folder with --out.",
+        )
 
 
 def base_name(spec: RunSpec, folder: Path) -> str:

@@ -40,6 +40,9 @@ from atomgraft.training.streams import Stream
 
 MAX_ATOMS = 256
 
+LARGEST_ENERGY = 1e7
+"""eV/atom; with all its electrons the heaviest atom has less."""
+
 MEV_PER_ATOM = PROPERTIES[Property.ENERGY].report_factor
 
 
@@ -117,6 +120,13 @@ def _refit_record(fit: ReferenceFit, rounding: float) -> ReferenceRefit:
         note += (
             f"; kept in float64 beside the weights: float32 would round energies to "
             f"{rounding * MEV_PER_ATOM:.2g} meV/atom"
+        )
+    largest = max(map(abs, fit.shifts.values()), default=0.0)
+    if largest > LARGEST_ENERGY:
+        note += (
+            f"; shifts of {largest:.0e} eV/atom are those of a model whose energies "
+            "mean nothing, and so will its errors: of a law (pair:) fresh weights are "
+            "random lengths, so start from its own"
         )
     return ReferenceRefit(
         was_refitted=True,

@@ -3,7 +3,13 @@
 import pytest
 from pydantic import ValidationError
 
-from atomgraft.adaptation.axes import Axes, LowRankDeltas, WholeWeights, map_named
+from atomgraft.adaptation.axes import (
+    Axes,
+    ElementMap,
+    LowRankDeltas,
+    WholeWeights,
+    map_named,
+)
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 
@@ -94,3 +100,24 @@ def test_an_element_map_in_words_is_refused_in_a_paragraph(words, told):
 @pytest.mark.parametrize("words", ["Si:Ge", "Si:Ge,C:Sn@1.04@fit", "auto:Ge@fit"])
 def test_an_element_map_in_words_is_read(words):
     assert map_named(words).words == words
+
+
+@pytest.mark.parametrize("scale", ["\uff10.9", "\u0661", "0.9_5", "1,04", "0x1", "nan"])
+def test_scales_are_written_in_plain_digits(scale):
+    with pytest.raises(BadInputError, match=r"is neither a number from 0\.5"):
+        map_named(f"Si:Ge@{scale}")
+
+
+@pytest.mark.parametrize("scale", [True, float("nan"), [1.0], "x", None])
+def test_a_scale_of_a_document_is_refused_in_one_sentence(scale):
+    with pytest.raises(ValidationError) as error:
+        ElementMap.model_validate({"elements": {"Ge": "Si"}, "length": scale})
+    [problem] = error.value.errors()
+    assert "is neither a number from 0.5 to 2 nor fit" in problem["msg"]
+    assert problem["loc"] == ("length",)
+
+
+def test_scales_are_numbers_and_words():
+    found = ElementMap.model_validate({"length": "1.04", "energy": 1})
+    assert (found.length, found.energy) == (1.04, 1.0)
+    assert map_named("Si:Ge@1e0@.95").energy == 0.95

@@ -79,3 +79,16 @@ def test_without_energies_nothing_is_fitted():
     shifts, record = refit_references(base, frames, wanted=True)
     assert shifts == {}
     assert "no structure has an energy" in record.note
+
+
+def test_energies_that_mean_nothing_are_told():
+    """As those of fresh weights, which are random lengths where the model is a law."""
+    base = loaded("pair:sw-sige")
+    absurd = shifted_labels(base, {14: 1e9, 32: -1e9})
+    _, record = refit_references(base, absurd, wanted=True)
+    assert "shifts of 1e+09 eV/atom are those of a model whose energies mean" in (
+        record.note
+    )
+    heavy = shifted_labels(base, {14: -7.9e3, 32: -5.7e4})  # with all electrons
+    _, record = refit_references(base, heavy, wanted=True)
+    assert "mean nothing" not in record.note
