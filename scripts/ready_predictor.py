@@ -3,18 +3,19 @@
 Measured conductivities of OBELiX (its training rows with a number), formulas, cells and
 space groups are learned by ``atomgraft distil``, which chooses the method in validation
 with whole groups held out; the test rows of the data set are predicted once. The folder
-of the package gets settings, numbers that describe the materials, and conductivities:
-no structures and no table. Needs the data folder (``$ATOMGRAFT_DATA`` or
-``../shared/data``)::
+of the package gets settings, trees, and numbers that describe the materials: no
+structures, no conductivities and no table. Needs the data folder
+(``$ATOMGRAFT_DATA`` or ``../shared/data``)::
 
     python scripts/ready_predictor.py --work runs/ready
 """
 
 import argparse
 import json
-import shutil
 import sys
 from pathlib import Path
+
+from safetensors.numpy import load_file, save_file
 
 ROOT = Path(__file__).parent.parent
 READY = ROOT / "src" / "atomgraft" / "transport" / "ready"
@@ -58,7 +59,9 @@ def main(work: Path) -> None:
     card = json.loads((work / "predictor" / "predictor.json").read_text())
     card |= {"source": SOURCE}
     (READY / "predictor.json").write_text(json.dumps(card, indent=1) + "\n")
-    shutil.copy(work / "predictor" / "predictor.safetensors", READY)
+    arrays = load_file(work / "predictor" / "predictor.safetensors")
+    del arrays["targets"]  # trees are stored as they are, and need none
+    save_file(arrays, READY / "predictor.safetensors")
     print(found.result.headline, *found.result.notices, sep="\n")
 
 

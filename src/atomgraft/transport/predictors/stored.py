@@ -1,7 +1,8 @@
-"""A predictor on disk: the examples, the settings, and a check; no code, no pickle.
+"""A predictor on disk: numbers, settings and a check; no code, no pickle.
 
-Loading fits the method again, which takes seconds, and compares what it predicts with
-what was predicted when it was stored.
+Trees and networks are stored as they are. Other methods are fitted again to their
+examples, which takes seconds. What is predicted is compared with what was predicted
+when it was stored.
 """
 
 import dataclasses
@@ -24,10 +25,14 @@ from atomgraft.records.documents import Record, RecordFile
 from atomgraft.transport.features.ions import IonTable
 from atomgraft.transport.features.table import FeatureTable
 from atomgraft.transport.predictors.choice import Examples, Fitted, fit
+from atomgraft.transport.predictors.forests import Forest
 from atomgraft.transport.predictors.methods import METHODS, preparation
 from atomgraft.transport.predictors.scales import Scale
 
 EXAMPLES = "predictor.safetensors"
+NETWORK, TREES = "network.", "trees."
+"""Before the names of arrays of methods that are stored as they are."""
+
 N_CHECKED = 20
 """Examples whose predictions are stored."""
 
@@ -155,6 +160,9 @@ def save_predictor(
     ions = checked.table.ions if fitted.method.sees_ions else None
     if ions is not None:
         arrays |= _network_arrays(fitted, ions)
+    if hasattr(fitted.model, "estimators_") and fitted.method.takes_raw:
+        of_trees = Forest.of(fitted.model).arrays()
+        arrays |= {f"{TREES}{name}": one for name, one in of_trees.items()}
     write_atomically(folder / EXAMPLES, save(arrays))
     card = PredictorCard(
         method=fitted.method.name,
@@ -192,7 +200,7 @@ def load_predictor(folder: Path) -> Predictor:
         raise unknown("method", card.method, [*METHODS])
     examples = _examples(folder, card)
     try:
-        fitted = _network(folder, card) if card.ions else _fitted(card, examples)
+        fitted = _stored(folder, card) or _fitted(card, examples)
         told = fitted.predict(examples.take(np.arange(len(card.checks))).table)
     except (ValueError, TypeError, IndexError, KeyError) as error:
         raise BadInputError(
@@ -202,7 +210,7 @@ def load_predictor(folder: Path) -> Predictor:
             "Copy them again, or make the predictor again: atomgraft distil",
         ) from error
     apart = float(np.abs(told - card.checks).max(initial=0.0))
-    spread = float(np.std(examples.targets)) or 1.0
+    spread = float(np.std(card.checks)) or 1.0
     if apart > CLOSE * spread:
         raise BadInputError(
             f"The predictor in {folder} predicts other numbers here than where it was "
@@ -231,7 +239,7 @@ IONS = ("rows", "owner", "share", "temperature")
 
 def _network_arrays(fitted: Fitted, ions: IonTable) -> dict[str, np.ndarray]:
     """Return weights, and ions of the examples that are checked."""
-    found = {f"network.{name}": one for name, one in fitted.model.arrays().items()}
+    found = {f"{NETWORK}{name}": one for name, one in fitted.model.arrays().items()}
     found |= {f"ions.{name}": getattr(ions, name) for name in IONS}
     return {name: np.ascontiguousarray(one) for name, one in found.items()}
 
@@ -245,18 +253,26 @@ def _checked_ions(arrays: Mapping[str, np.ndarray], card: PredictorCard) -> IonT
     return IonTable(**given, columns=card.ions, motion=motion)
 
 
-def _network(folder: Path, card: PredictorCard) -> Fitted:
+def _stored(folder: Path, card: PredictorCard) -> Fitted | None:
+    """Return a method that was stored as it is; none where it has to be fitted."""
     method = METHODS[card.method]
     arrays = load_file(folder / EXAMPLES)
-    student: Any = method.make({}, card.seed)
+
+    def part(start: str) -> dict[str, np.ndarray]:
+        return {
+            name.removeprefix(start): one
+            for name, one in arrays.items()
+            if name.startswith(start)
+        }
+
     try:
-        student.restored(
-            {
-                name.removeprefix("network."): one
-                for name, one in arrays.items()
-                if name.startswith("network.")
-            }
-        )
+        if card.ions:
+            model: Any = method.make({}, card.seed)
+            model.restored(part(NETWORK))
+        elif part(TREES):
+            model = Forest.restored(part(TREES))
+        else:
+            return None
     except KeyError as error:
         raise BadInputError(
             f"{folder / EXAMPLES} lacks weights: {error}.",
@@ -268,7 +284,7 @@ def _network(folder: Path, card: PredictorCard) -> Fitted:
         settings=card.settings,
         scale=card.scale,
         ready=preparation(method, 1),
-        model=student,
+        model=model,
     )
 
 
@@ -289,7 +305,7 @@ def _examples(folder: Path, card: PredictorCard) -> Examples:
                 blocks=_slices(card.columns),
                 ions=_checked_ions(arrays, card) if card.ions else None,
             ),
-            targets=arrays["targets"],
+            targets=_targets(arrays, card),
             groups=arrays["groups"],
             weights=arrays["weights"],
             is_limit=arrays["is_limit"].astype(bool),
@@ -313,6 +329,16 @@ def _examples(folder: Path, card: PredictorCard) -> Examples:
             "Copy both files of one predictor.",
         )
     return found
+
+
+def _targets(
+    arrays: Mapping[str, np.ndarray], card: PredictorCard
+) -> Float[np.ndarray, " rows"]:
+    """Return targets; those of stored trees may be left out."""
+    has_trees = any(name.startswith(TREES) for name in arrays)
+    if "targets" in arrays or not has_trees:
+        return arrays["targets"]
+    return np.full(card.n_examples, np.nan)
 
 
 def _slices(columns: Mapping[str, Sequence[str]]) -> dict[str, slice]:
