@@ -10,7 +10,7 @@ from ase import Atoms, units
 from atomgraft.core.errors import BadInputError, MissingExtraError
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.units import EV_PER_A3_IN_GPA
-from atomgraft.dynamics.replicas import Replica, check_replicas
+from atomgraft.dynamics.replicas import FRICTION, Replica, check_replicas
 from atomgraft.lattice.forces import require_known
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.calculator import GraftCalculator
@@ -62,7 +62,7 @@ def at_pressure(
     Parameters
     ----------
     replica
-        With a temperature, and periodic in all directions.
+        With a temperature and a friction above zero, and periodic in all directions.
     potential
         In float64, so that stresses are smooth.
     barostat
@@ -72,13 +72,14 @@ def at_pressure(
     n_steps
         In all.
     frame_every
-        Steps between two frames; the first frame comes before the first step.
+        Steps between two frames; the first frame comes before the first step. All
+        have ``step`` and ``time``, fs, in ``info``.
 
     Raises
     ------
     BadInputError
-        The replica has no temperature or no cell, atoms of it are held fixed, a number
-        is not positive, or the potential does not know it.
+        The replica has no temperature, no friction or no cell, atoms of it are held
+        fixed, a number is not positive, or the potential does not know it.
     MissingExtraError
         This ASE has no such integrator.
     """
@@ -97,6 +98,15 @@ def at_pressure(
             "periodic in all directions.",
             "Both are needed at constant pressure.",
             "Give the replica a temperature, and a crystal or a liquid in a cell.",
+        )
+    if replica.friction == 0:
+        raise BadInputError(
+            f"{replica.atoms.get_chemical_formula()} has a temperature, and a friction "
+            "of 0 couples it to no thermostat.",
+            "Expected a friction above 0: runs at constant pressure are at constant "
+            "temperature.",
+            f"Leave it out for {FRICTION:g} / fs. For constant energy, use "
+            "atomgraft.dynamics.mover.BatchedMover at constant volume.",
         )
     try:
         from ase.md.langevinbaoab import LangevinBAOAB
@@ -120,9 +130,9 @@ def at_pressure(
             P_tau=barostat.time * units.fs,
             rng=numpy_generator(replica.seed, "barostat"),
         )
-    yield atoms.copy()
-    for done in range(frame_every, n_steps + 1, frame_every):
-        integrator.run(frame_every)
+    for done in range(0, n_steps + 1, frame_every):
+        if done:
+            integrator.run(frame_every)
         now = atoms.copy()
         now.info |= {"step": done, "time": done * timestep}
         yield now

@@ -1,5 +1,7 @@
 """Cells follow the pressure, by ASE's integrator."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -34,6 +36,19 @@ def test_the_shape_is_kept_where_it_is_to_be():
     lengths = last.cell.lengths()
     assert np.ptp(lengths) < 1e-9
     assert lengths[0] != pytest.approx(hot().atoms.cell.lengths()[0], abs=1e-4)
+
+
+def test_all_frames_say_their_step_and_time():
+    frames = at_pressure(
+        hot(),
+        PRESETS["pair:sw-si"](),
+        Barostat(),
+        timestep=2.0,
+        n_steps=10,
+        frame_every=5,
+    )
+    told = [(one.info["step"], one.info["time"]) for one in frames]
+    assert told == [(0, 0.0), (5, 10.0), (10, 20.0)]
 
 
 def test_seeds_repeat():
@@ -78,4 +93,21 @@ def test_a_run_has_positive_numbers(given):
     asked = {"timestep": 2.0, "n_steps": 10, "frame_every": 10} | given
     run = at_pressure(hot(), PRESETS["pair:sw-si"](), Barostat(), **asked)
     with pytest.raises(BadInputError, match="Expected positive numbers"):
+        next(run)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"friction": 0.0}, "friction of 0 couples it to no thermostat"),
+        ({"friction": -0.01}, "friction of replica 0 is -0.01"),
+        ({"temperature": float("nan")}, "temperature of replica 0 is nan"),
+    ],
+)
+def test_a_thermostat_is_needed(changes, word):
+    replica = dataclasses.replace(hot(), **changes)
+    run = at_pressure(
+        replica, PRESETS["pair:sw-si"](), Barostat(), timestep=1.0, n_steps=10
+    )
+    with pytest.raises(BadInputError, match=word):
         next(run)
