@@ -118,6 +118,10 @@ def _limits_of_frames(
 ) -> tuple[Limits, list[str]]:
     """Return the limits that training frames set, and what they cannot tell."""
     limits = limits_of_frames(frames, plan.system)
+    if options.melting is not None and options.melting <= T:
+        return _without_crystal(
+            limits, options.melting, T, "limits are those of frames"
+        )
     doubts: list[str] = []
     if limits.departure is None:
         doubts.append(
@@ -130,8 +134,23 @@ def _limits_of_frames(
             f"Whether the crystal melts at {T:g} K is not known without a reference "
             "model or --set md.melting=K; lost coordination counts as a failure there."
         )
-    is_solid = options.melting is None or options.melting > T
-    return dataclasses.replace(limits, is_solid=is_solid), doubts
+    return limits, doubts
+
+
+def _without_crystal(
+    limits: Limits, melting: float, T: float, whose: str
+) -> tuple[Limits, list[str]]:
+    """Return limits above the melting point: those of a crystal would judge melting.
+
+    Where limits come from the crystal, a melt departs from them in structure as well
+    as in coordination.
+    """
+    said = (
+        f"At {T:g} K, above the melting point ({melting:g} K), {whose}: neither "
+        "structure nor lost coordination is judged there, for a model may melt. What "
+        "is not finite, too hot or too close counts."
+    )
+    return dataclasses.replace(limits, departure=None, is_solid=False), [said]
 
 
 def _limits_of_run(
@@ -162,8 +181,11 @@ def _limits_of_run(
             f"The reference {name} melts at {T:g} K, so that lost coordination does "
             "not count as a failure there.",
         ]
-    is_solid = options.melting is None or options.melting > T
-    return dataclasses.replace(limits, is_solid=is_solid), doubts
+    if options.melting is not None and options.melting <= T:
+        whose = f"the reference {name} is still a crystal"
+        limits, said = _without_crystal(limits, options.melting, T, whose)
+        return limits, [*doubts, *said]
+    return limits, doubts
 
 
 def _judged(

@@ -26,7 +26,9 @@ class SurvivalOptions(MovingOptions):
     drift_time: float = Field(default=1.0, ge=0, le=1e5)
     """Length of the runs at constant energy, ps; zero for none."""
     melting: Kelvin | None = None
-    """K; from there on lost coordination does not count. None: a reference tells."""
+    """K; from there on melting is no failure: lost coordination does not count, nor
+    does another structure where limits are those of a crystal. None: a reference that
+    melts tells."""
 
     @model_validator(mode="after")
     def _refuse_short_runs(self) -> "SurvivalOptions":

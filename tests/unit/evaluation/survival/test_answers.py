@@ -19,6 +19,7 @@ from atomgraft.evaluation.survival.record import (
     AGAINST_SCRATCH,
     DRIFT,
     MEAN,
+    SHARE,
     record_of,
 )
 from atomgraft.evaluation.survival.setup import plan_of
@@ -46,6 +47,14 @@ def told(base, adapted, *, options=REFERENCE, reference=None):
     trials = {"base": [quiet(1), base], "adapted": [quiet(2), adapted]}
     own = reference or [quiet(3), quiet(4)]
     return answers(options, PLAN, [], trials, own if options.reference else None)
+
+
+def rattled(n):
+    """Return silicon crystals with displacements so large that frames set limits."""
+    frames = [PLAN.system.atoms.copy() for _ in range(n)]
+    for seed, one in enumerate(frames):
+        one.rattle(0.25, seed=seed)
+    return frames
 
 
 def test_means_curves_and_the_test_are_told():
@@ -121,6 +130,44 @@ def test_a_reference_that_fails_or_melts_is_told():
     found = told(quiet(5), quiet(6), reference=[quiet(3), melting])
     assert "melts at 900 K" in found.unanswered[0]
     assert {one.group for one in found.scores} >= {"temperature:900 K"}
+
+
+def test_melting_above_the_melting_point_is_no_failure():
+    """The reference is superheated; the adapted model melts, the base comes apart."""
+    other = quiet(6)
+    melts = dataclasses.replace(other, structure=other.structure[:, :, ::-1] + 1.0)
+    melts = changed(melts, intact={(0, 1): 0.3, (1, 2): 0.2})
+    options = SurvivalOptions(reference="pair:sw-si", melting=900.0)
+    found = told(failing([100] * 5), melts, options=options)
+    hot = "temperature:900 K"
+    assert find(found.scores, "survival", SHARE, hot, "adapted").value == 100
+    assert find(found.scores, "survival", SHARE, hot, "base").value == 0
+    [said] = found.unanswered
+    assert "At 900 K, above the melting point (900 K), the reference pair:sw-si" in said
+    assert "neither structure nor lost coordination" in said
+    cold, above = record_of(found.details).conditions
+    assert (cold.departure is None, cold.is_solid) == (False, True)
+    assert (above.departure, above.is_solid) == (None, False)
+
+
+def test_melting_is_a_failure_below_the_melting_point():
+    melts = changed(quiet(6), intact={(0, 1): 0.3})
+    options = SurvivalOptions(reference="pair:sw-si", melting=901.0)
+    found = told(quiet(5), melts, options=options)
+    hot = "temperature:900 K"
+    assert find(found.scores, "survival", SHARE, hot, "adapted").value == 80
+    assert found.unanswered == ()
+
+
+def test_frames_of_a_crystal_do_not_judge_a_melt():
+    options = SurvivalOptions(melting=600.0)
+    trials = {"base": [quiet(1), quiet(5)], "adapted": [quiet(2), quiet(6)]}
+    found = answers(options, PLAN, rattled(8), trials, None)
+    cold, above = record_of(found.details).conditions
+    assert cold.departure is not None
+    assert above.departure is None
+    [said] = found.unanswered
+    assert "At 900 K, above the melting point (600 K)" in said
 
 
 def test_without_a_reference_the_doubts_are_told():
