@@ -4,7 +4,8 @@ Models are those of the learning curves (``learning_curves.py``): trained on 1, 
 germanium frames with the rates chosen there, from silicon with both scales fitted, or
 from fresh weights with five times the steps. The suite ``md`` judges them at four
 temperatures; its limits come from runs of a model that was trained on all germanium
-frames of the pool, which is the reference::
+frames of the pool, which is the reference. Above the melting point of germanium a model
+may melt, so neither structure nor coordination is judged there::
 
     python benchmarks/elements/hot_md.py reference --out runs/hot
     python benchmarks/elements/hot_md.py run --out runs/hot
@@ -32,6 +33,12 @@ RESULT = RESULTS / "element_survival.json"
 SIZES = (1, 2, 5)
 DRAWS = (0, 1)
 ATOMS = (64, 216)
+MELTING = 1211.0
+"""K, of germanium (CRC Handbook of Chemistry and Physics)."""
+MELTED = ("other structure", "coordination lost")
+"""Reasons that are no failure from there on. Cells without ``melting`` counted them,
+and kept no trajectories: whether such a run failed later is unknown."""
+UNKNOWN = "melted, then unknown"
 TIMESTEP = 4.0
 """fs: a 28th of the shortest period of germanium."""
 REPLICAS = 5
@@ -160,6 +167,7 @@ def one_cell(bench: Bench, out: Path, key: dict) -> dict:
         timestep=TIMESTEP,
         replicas=REPLICAS,
         atoms=key["atoms"],
+        melting=MELTING,
     )
     subject = Subject(
         files=(data("ge-train.extxyz"),),
@@ -169,11 +177,13 @@ def one_cell(bench: Bench, out: Path, key: dict) -> dict:
     )
     place = out / f"{key['plan']}-{key['atoms']}"  # the reference moves once
     place.mkdir(parents=True, exist_ok=True)
+    # One seed for all draws: the reference moves once, and velocities are shared.
     contestants = Contestants(models=models, reference_shifts={}, seed=0, folder=place)
     answers = SurvivalSuite(subject, options).ask(contestants, show)
     for name in plan.models:  # others may take their places
         (place / "md" / name).rename(place / "md" / f"{name}-{key['n']}-{key['draw']}")
     return {
+        "melting": MELTING,
         "scores": [one.model_dump(mode="json") for one in answers.scores],
         "details": answers.details,
         "unanswered": list(answers.unanswered),
@@ -218,27 +228,43 @@ Condition = tuple[int, int, float, float]
 def endings(document: dict, condition: Condition, model: str) -> list[dict]:
     """Return how all replicas of all draws ended.
 
-    The reference moves again in cells of ``foundation``, and counts once.
+    The reference is the same in all cells, and counts once.
     """
     n_atoms, n, T, time = condition
-    return [
-        ending
+    found = [
+        [judged(ending, cell, T) for ending in motion["endings"]]
         for cell in document["cells"]
         if (cell["atoms"], cell["n"]) == (n_atoms, n)
         and PLANS[cell["plan"]].time == time
-        and (model != "base" or cell["plan"] != "foundation")
         for one in cell["details"]["conditions"]
         if one["temperature"] == T
         for motion in one["motions"]
         if motion["model"] == model
-        for ending in motion["endings"]
     ]
+    counted = found[:1] if model == "base" else found
+    return [ending for one in counted for ending in one]
 
 
-def runs_of(rows: list[dict]) -> Runs:
-    """Return times, and whether they are failures."""
+def judged(ending: dict, cell: dict, T: float) -> dict:
+    """Return an ending that says where a melt was counted as a failure by mistake."""
+    is_wrong = "melting" not in cell and T >= MELTING and ending["reason"] in MELTED
+    return {**ending, "reason": UNKNOWN} if is_wrong else ending
+
+
+def n_unknown(rows: list[dict]) -> int:
+    """Return how many runs melted, and may or may not have failed later."""
+    return sum(one["reason"] == UNKNOWN for one in rows)
+
+
+def runs_of(rows: list[dict], horizon: float) -> Runs:
+    """Return times, and whether they are failures.
+
+    What is unknown counts as a survivor: means are then the most that they can be.
+    """
+    unknown = np.array([one["reason"] == UNKNOWN for one in rows], dtype=bool)
     times = np.array([one["time"] for one in rows], dtype=float)
-    return times, np.array([bool(one["reason"]) for one in rows], dtype=bool)
+    failed = np.array([bool(one["reason"]) for one in rows], dtype=bool)
+    return np.where(unknown, horizon, times), failed & ~unknown
 
 
 def conditions(document: dict) -> list[Condition]:
@@ -268,12 +294,18 @@ def table(document: dict) -> str:
         "# Germanium in molecular dynamics: survival by number of germanium frames",
         "",
         "Made by `python benchmarks/elements/hot_md.py`. Langevin dynamics in steps of"
-        f" {TIMESTEP:g} fs, {REPLICAS} replicas of each draw of the training frames;"
-        " times are whole windows, those of runs at most. Mean: restricted mean"
-        " survival time over all replicas with its 95 % interval."
-        " Replicas of one draw share a model: intervals and p values are those of these"
-        " models. The reference was trained from silicon with both scales on all frames"
-        f" of the pool; its own runs set the limits. 7net-0 adapted: `{RECIPE}`,"
+        f" {TIMESTEP:g} fs, {REPLICAS} replicas of each draw of the training frames."
+        " Mean: restricted mean survival time over all replicas with its 95 % interval;"
+        " another structure and lost coordination are seen at the end of a window of"
+        " 0.5 ps, other failures when they happen. Replicas of one draw share a model,"
+        " and all draws share the velocities at the start: intervals and p values are"
+        " those of these models and velocities. The reference was trained from silicon"
+        " with both scales on all frames of the pool; its own runs set the limits, and"
+        f" count once. From {MELTING:g} K on, the melting point, to melt is no failure."
+        " Older runs stopped counting where they melted (melted, then unknown):"
+        " survivors and mean are the most that they can be (≤), ratios the least (≥),"
+        " without interval and p."
+        f" 7net-0 adapted: `{RECIPE}`,"
         f" {STEPS} steps. Ratio: to the mean of fresh weights; at least so large where"
         " models outlive the run.",
         "",
@@ -299,25 +331,29 @@ def row(
 
     from atomgraft.metrics.survival import log_rank, restricted_mean
 
-    runs = {key: runs_of(rows) for key, rows in found.items() if rows}
+    runs = {key: runs_of(rows, horizon) for key, rows in found.items() if rows}
     means = {key: restricted_mean(*one, horizon) for key, one in runs.items()}
-    ends = means[name].interval
+    unknown = {key: n_unknown(rows) for key, rows in found.items()}
+    ends = None if unknown[name] else means[name].interval
     spread = f" [{ends[0]:.2f}, {ends[1]:.2f}]" if ends else ""
     p = ratio = None
-    if name in {"adapted", "foundation"}:
-        p = log_rank(runs[name], runs["scratch"])
+    if name in {"adapted", "foundation"} and not unknown[name]:
+        if not unknown["scratch"]:
+            p = log_rank(runs[name], runs["scratch"])
         if runs["scratch"][1].any():
             ratio = means[name].value / means["scratch"].value
+    most = "≤ " if unknown[name] else ""
+    least = "≥ " if unknown["scratch"] else ""
     why = Counter(one["reason"] for one in found[name] if one["reason"])
     n_alive = int((~runs[name][1]).sum())
     n_atoms, n, T, _ = condition
     cells = (
         *(f"{one:g}" for one in (horizon, n_atoms, n, T)),
         NAMES[name],
-        str(len(found[name]) // REPLICAS),
-        f"{n_alive} of {len(found[name])}",
-        f"{means[name].value:.2f}{spread}",
-        "" if ratio is None else f"{ratio:.1f}",
+        "" if name == "base" else str(len(found[name]) // REPLICAS),
+        f"{most}{n_alive} of {len(found[name])}",
+        f"{most}{means[name].value:.2f}{spread}",
+        "" if ratio is None else f"{least}{ratio:.1f}",
         "" if p is None else f"{p:.2g}",
         ", ".join(f"{count} {one}" for one, count in why.items()),
     )

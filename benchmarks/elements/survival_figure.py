@@ -1,6 +1,6 @@
 """The Kaplan-Meier curves of hot germanium: a panel for each size and temperature."""
 
-from hot_md import NAMES, PLANS, endings, horizon_of, runs_of
+from hot_md import NAMES, PLANS, endings, horizon_of, n_unknown, runs_of
 
 WIDTH, HEIGHT, LEFT, TOP, GAP = 150, 90, 60, 40, 26
 COLOURS = {
@@ -63,7 +63,8 @@ def panel(
         rows = endings(document, (N_ATOMS, n, T, PLANS["short"].time), name)
         if not rows:
             continue
-        curve = kaplan_meier(*runs_of(rows))
+        dashes = ' stroke-dasharray="4 3"' if n_unknown(rows) else ""
+        curve = kaplan_meier(*runs_of(rows, horizon))
         points, level = [], 1.0
         for time, share in zip(curve.times, curve.survival, strict=True):
             at = x + WIDTH * min(float(time) / horizon, 1.0)
@@ -73,7 +74,7 @@ def panel(
         path = " ".join(f"{a:.1f},{y + HEIGHT * (1 - b):.1f}" for a, b in points)
         parts.append(
             f'<polyline points="{path}" fill="none" stroke="{colour}"'
-            ' stroke-width="1.6"/>'
+            f' stroke-width="1.6"{dashes}/>'
         )
     return parts
 
@@ -84,4 +85,8 @@ def legend(y: int) -> list[str]:
     for name, colour in COLOURS.items():
         parts.append(f'<text x="{x}" y="{y}" fill="{colour}">{NAMES[name]}</text>')
         x += 12 + 6 * len(NAMES[name])
-    return [*parts, f'<text x="4" y="{TOP - 22}">Share of runs that survive</text>']
+    return [
+        *parts,
+        f'<text x="4" y="{TOP - 22}">Share of runs that survive; dashed: at most,'
+        " because runs that melted were not followed</text>",
+    ]
