@@ -48,13 +48,16 @@ def errors_table(rows: Sequence[dict]) -> list[str]:
 
 
 def complete(rows: Sequence[dict]) -> list[dict]:
-    """Return the rows of draws that every arm has finished."""
-    trained = [row for row in rows if row["n"]]
-    arms = {row["arm"] for row in trained}
-    found: dict[tuple[int, int], set[str]] = {}
-    for row in trained:
-        found.setdefault((row["n"], row["draw"]), set()).add(row["arm"])
-    return [row for row in trained if found[row["n"], row["draw"]] == arms]
+    """Return the rows of draws and seeds that every arm has finished."""
+    arms = {row["arm"] for row in rows}
+    found: dict[tuple[int, int, int], set[str]] = {}
+    for row in rows:
+        found.setdefault(_model(row), set()).add(row["arm"])
+    return [row for row in rows if found[_model(row)] == arms]
+
+
+def _model(row: dict) -> tuple[int, int, int]:
+    return row["n"], row["draw"], row["seed"]
 
 
 def ratio_table(rows: Sequence[dict], *, is_by_pair: bool = False) -> list[str]:
@@ -69,20 +72,22 @@ def ratio_table(rows: Sequence[dict], *, is_by_pair: bool = False) -> list[str]:
         that all arms have finished.
     """
     lines = [
-        "Force error of a rival over that of *map and scales*, on the same draws: the"
-        " geometric mean with its interval, and of how many models the rival is worse.",
+        "Force error of a rival over that of *map and scales*, on the same draws and"
+        " seeds: the geometric mean with its interval, and of how many models the rival"
+        " is worse.",
         "",
         "| frames | rival | ratio | worse |",
         "|---|---|---|---|",
     ]
-    arms = dict.fromkeys(row["arm"] for row in rows if row["n"])
-    finished = complete(rows)
+    trained = [row for row in rows if row["n"]]
+    arms = dict.fromkeys(row["arm"] for row in trained)
+    finished = complete(trained)
     for arm in arms:
         if arm == TRANSFERRED:
             continue
         if is_by_pair:
             pair = {arm, TRANSFERRED}
-            finished = complete([row for row in rows if row["arm"] in pair])
+            finished = complete([row for row in trained if row["arm"] in pair])
         lines += ratio_lines(finished, arm)
     if not is_by_pair:
         lines += ["", caught_up(finished)]
@@ -119,14 +124,18 @@ def caught_up(rows: Sequence[dict]) -> str:
     sizes = sorted({row["n"] for row in rows if row["arm"] == FRESH})
     if not sizes:
         return "No draw is finished."
+    draws = [{row["draw"] for row in of(rows, FRESH, n)} for n in sizes]
+    whole = set.intersection(*draws)
+    if not whole:
+        return "No draw is finished at all numbers of frames."
+    kept = [row for row in rows if row["draw"] in whole]
     errors = [
-        [by_draw(of(rows, arm, n), "all") for n in sizes]
+        [by_draw(of(kept, arm, n), "all") for n in sizes]
         for arm in (TRANSFERRED, FRESH)
     ]
-    n_draws = min(len(one) for one in errors[1])
     points = [
-        catches_up(sizes, *([one[draw] for one in arm] for arm in errors))
-        for draw in range(n_draws)
+        catches_up(sizes, *([one[i] for one in arm] for arm in errors))
+        for i in range(len(whole))
     ]
     middle = np.median(points)
     caught = f"{middle:.0f}" if np.isfinite(middle) else f"more than {sizes[-1]}"

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from curve_tables import by_draw, of, with_interval
+from curve_tables import by_draw, complete, of, with_interval
 from learning_curves import errors, is_there
 from starts import RESULTS
 
@@ -102,8 +102,9 @@ def table(document: dict) -> str:
         f" {KEPT} | {LOST} |",
         "|---" * 6 + "|",
     ]
+    rows_of_both = complete(document["rows"])
     for n in SIZES:
-        kept, lost = (of(document["rows"], arm, n) for arm in MAPS)
+        kept, lost = (of(rows_of_both, arm, n) for arm in MAPS)
         if not (kept and lost):
             continue
         forces = [by_draw(rows, "all") for rows in (kept, lost)]

@@ -47,8 +47,8 @@ def test_arms_on_request_have_names_of_their_own():
     assert len(ARMS.BY_NAME) == len(ARMS.ARMS) + len(ARMS.MORE_ARMS)
 
 
-def row(arm, n, draw, error):
-    return {"arm": arm, "n": n, "draw": draw, "seed": 0, "errors": {"all": error}}
+def row(arm, n, draw, error, seed=0):
+    return {"arm": arm, "n": n, "draw": draw, "seed": seed, "errors": {"all": error}}
 
 
 def ratios(lines):
@@ -67,6 +67,32 @@ def test_pairs_are_compared_on_the_draws_that_they_share():
     ]
     whole = ratios(TABLES.ratio_table(rows))  # draw 1 alone is finished
     assert whole[0] == "| 5 | fresh weights | 2.00 | 1 of 1 |"
+
+
+def test_arms_are_compared_on_the_seeds_that_they_share():
+    """The second seed of fresh weights is not run yet, and is a bad one."""
+    base = [row(ARMS.TRANSFERRED, 5, draw, 1.0) for draw in (0, 1)]
+    more = [row(ARMS.TRANSFERRED, 5, draw, 9.0, seed=1) for draw in (0, 1)]
+    fresh = [row(ARMS.FRESH, 5, draw, 2.0) for draw in (0, 1)]
+    [found] = ratios(TABLES.ratio_table([*base, *more, *fresh]))
+    assert found == "| 5 | fresh weights | 2.00 | 2 of 2 |"
+
+
+def test_crossings_are_those_of_draws_with_all_numbers_of_frames():
+    """At one frame both draws are finished, at ten the second alone."""
+    errors = {ARMS.TRANSFERRED: {1: 1.0, 10: 0.5}, ARMS.FRESH: {1: 4.0, 10: 0.1}}
+    rows = [
+        row(arm, n, draw, (50.0 if arm == ARMS.FRESH and not draw else 1.0) * error)
+        for arm, own in errors.items()
+        for n, error in own.items()
+        for draw in (0, 1)
+        if (n, draw) != (10, 0)
+    ]
+    one = TABLES.caught_up(rows)
+    assert "over 1 draws" in one
+    assert one == TABLES.caught_up([each for each in rows if each["draw"] == 1])
+    none = [each for each in rows if (each["n"], each["draw"]) != (1, 1)]
+    assert TABLES.caught_up(none) == "No draw is finished at all numbers of frames."
 
 
 @pytest.mark.parametrize("reason", CURVES.NOT_FITTED)
