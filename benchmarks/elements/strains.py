@@ -3,7 +3,8 @@
 The strained germanium cells of the data folder have one Green-Lagrange strain η each:
 along an axis (uniaxial) or between two (shear), atoms not relaxed. The energy over the
 volume of the cubic cell is τ η + C11 η² / 2 + ... under a uniaxial strain, and
-2 C44 η² + ... under a shear, where only even orders occur. C44 is that of clamped
+2 C44 η² + ... under a shear, where only even orders occur: energies at η and -η are
+equal by symmetry, and count as one. C44 is that of clamped
 atoms; how fast forces rise with the shear is its own property. Uniaxial strains alone
 determine neither C12 nor the bulk modulus.
 """
@@ -15,6 +16,7 @@ import numpy as np
 from ase import Atoms
 
 from atomgraft.core.units import EV_PER_A3_IN_GPA
+from atomgraft.metrics.intervals import student_quantile
 
 GROUP = "Elastic"
 """Of the frames that are strained crystals."""
@@ -27,9 +29,6 @@ LIMIT, ORDER = 0.06, 4
 
 OTHER_FIT = (0.08, 6)
 """Its distance is the least uncertainty of a fit."""
-
-STUDENT = 4.30
-"""97.5 % quantile for the two degrees of freedom that the uniaxial fit leaves."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,14 +79,23 @@ def strained_frames(
 def fitted(
     strains: np.ndarray, energies: np.ndarray, powers: Sequence[int], power: int
 ) -> tuple[float, float]:
-    """Return one coefficient of a polynomial, and its standard error."""
+    """Return one coefficient of a polynomial, and half of its 95 % interval."""
     matrix = np.stack([strains**p for p in powers], axis=1)
     found, *_ = np.linalg.lstsq(matrix, energies, rcond=None)
-    n_free = max(1, len(strains) - len(powers))
+    n_free = len(strains) - len(powers)
     variance = ((energies - matrix @ found) ** 2).sum() / n_free
     errors = np.sqrt(np.diag(np.linalg.inv(matrix.T @ matrix)) * variance)
     k = list(powers).index(power)
-    return float(found[k]), float(errors[k])
+    return float(found[k]), student_quantile(n_free) * float(errors[k])
+
+
+def without_signs(
+    strains: np.ndarray, energies: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return sizes of strains, and the mean energy of each."""
+    sizes = np.abs(strains).round(5)
+    distinct = np.unique(sizes)
+    return distinct, np.array([energies[sizes == one].mean() for one in distinct])
 
 
 def constants(
@@ -97,7 +105,7 @@ def constants(
     volume: float,
     order: int = ORDER,
 ) -> dict[str, tuple[float, float]]:
-    """Return constants with their standard errors.
+    """Return constants with half of their 95 % intervals.
 
     Parameters
     ----------
@@ -116,7 +124,8 @@ def constants(
     -------
     :
         ``stress`` (of the cube, along an axis), ``C11`` and ``C44_clamped`` in GPa;
-        ``shear_force``: force on an atom over the smallest tensor shear, eV/Å.
+        ``shear_force``: force on an atom over the smallest tensor shear, eV/Å; without
+        an interval, for both signs are one measurement.
     """
     unit = EV_PER_A3_IN_GPA / volume
     eta = np.array([one.strain for one in frames])
@@ -127,6 +136,7 @@ def constants(
     along, across = ~is_shear, is_shear | is_cube
     powers = range(order + 1)
     even = range(0, order + 1, 2)
+    shears = without_signs(eta[across], E[across])
     smallest = np.abs(eta[is_shear]).min()
     sizes = [
         np.linalg.norm(force, axis=1).mean() / smallest
@@ -140,8 +150,8 @@ def constants(
     return {
         "stress": scaled(fitted(eta[along], E[along], powers, 1), 1),
         "C11": scaled(fitted(eta[along], E[along], powers, 2), 2),
-        "C44_clamped": scaled(fitted(eta[across], E[across], even, 2), 0.5),
-        "shear_force": (float(np.mean(sizes)), float(np.ptp(sizes))),
+        "C44_clamped": scaled(fitted(*shears, even, 2), 0.5),
+        "shear_force": (float(np.mean(sizes)), 0.0),
     }
 
 
@@ -163,6 +173,6 @@ def of_labels(frames: Sequence[Atoms]) -> dict[str, tuple[float, float]]:
 
     own, other = one(LIMIT, ORDER), one(*OTHER_FIT)
     return {
-        name: (value, max(STUDENT * error, abs(other[name][0] - value)))
-        for name, (value, error) in own.items()
+        name: (value, max(half, abs(other[name][0] - value)))
+        for name, (value, half) in own.items()
     }

@@ -65,6 +65,31 @@ def test_constants_are_those_of_the_stress(silicon):
     assert abs(found["stress"][0]) < 0.2  # the crystal is at rest
 
 
+def test_shears_of_opposite_sign_are_one_measurement(silicon):
+    """Their energies are equal by symmetry: four points, three coefficients."""
+    frames = labelled(silicon)
+    for atoms in frames:
+        strain = STRAINS.green(atoms, 5.431)[0, 1]
+        if abs(abs(strain) - 0.04) < 1e-3:  # an error that both signs share
+            atoms.info["REF_energy"] += 0.01
+    value, half = STRAINS.of_labels(frames)["C44_clamped"]
+    C44 = from_stress(silicon, is_shear=True)
+    eta = np.array([0.0, 0.02, 0.04, 0.06])
+    matrix = np.stack([eta**power for power in (0, 2, 4)], axis=1)
+    noise = np.array([0.0, 0.0, 0.01, 0.0])
+    found, *_ = np.linalg.lstsq(matrix, noise, rcond=None)
+    rest = ((noise - matrix @ found) ** 2).sum()  # over one degree of freedom
+    error = np.sqrt(np.linalg.inv(matrix.T @ matrix)[1, 1] * rest)
+    unit = 0.5 * EV_PER_A3_IN_GPA / 5.431**3
+    assert value == pytest.approx(C44 + unit * found[1], rel=WITHIN)
+    assert half >= 0.95 * unit * 12.71 * error
+    assert abs(value - C44) < half
+
+
+def test_a_force_of_one_pair_of_shears_has_no_interval(silicon):
+    assert STRAINS.of_labels(labelled(silicon))["shear_force"][1] == 0.0
+
+
 def test_a_fit_of_second_order_is_worse(silicon):
     """Negative control: anharmonic terms are seen, and have to be fitted."""
     kept, edge = STRAINS.strained_frames(labelled(silicon))
