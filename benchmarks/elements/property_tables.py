@@ -3,7 +3,8 @@
 Every error is in % of the reference, so that all can be compared: of a number the
 relative error, of frequencies the mean absolute error over the mean frequency, of
 distributions their distance (``atomgraft.metrics.differences``). Errors that differ by
-less than one are alike.
+less than one are alike. A model with a run that failed has no error: those of its other
+runs would be the error of survivors. It is worse than one without failures.
 """
 
 import dataclasses
@@ -25,8 +26,6 @@ from properties import (
 
 SHOWN = (FRESH, TRANSFERRED, FOUNDATION, ADAPTED)
 RIVALS = (FRESH, ADAPTED)
-FAILED = 100.0
-"""% error where a model has no run that came to its end."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +77,13 @@ OF_REFERENCE = (
 
 
 def values_of(rows: Sequence[dict], one: Property, model: str) -> list:
-    """Return what each draw of a model has of a property; none: failed."""
+    """Return what each draw of a model has of a property; none: a run failed."""
     found = [row for row in rows if (row["model"], row["part"]) == (model, one.part)]
     found.sort(key=lambda row: row["draw"] or 0)
-    return [row["values"].get(one.key) for row in found]
+    return [
+        None if row["values"].get("failures") else row["values"].get(one.key)
+        for row in found
+    ]
 
 
 def references(rows: Sequence[dict], one: Property, source: str) -> tuple:
@@ -113,12 +115,12 @@ def lattice_constant(rows: Sequence[dict]) -> tuple[float | None, float | None]:
     return edge * (1 + strain), 0.2 * abs(edge * strain)
 
 
-def error_of(one: Property, value, reference) -> float:  # noqa: ANN001
-    """Return an error in % of the reference."""
+def error_of(one: Property, value, reference) -> float | None:  # noqa: ANN001
+    """Return an error in % of the reference; none: failed."""
     from atomgraft.metrics.differences import overlap_error, radial_error
 
     if value is None:
-        return FAILED
+        return None
     if one.kind == "number":
         return 100 * abs(value / reference - 1)
     if one.kind == "frequencies":
@@ -139,15 +141,37 @@ def noise_of(one: Property, reference) -> float | None:  # noqa: ANN001
     return own_noise(np.array(reference), distance)
 
 
-def cell(one: Property, values: list, errors: list[float]) -> str:
-    """Return values and errors of a model, means over draws."""
+def cell(one: Property, values: list, errors: Sequence[float | None]) -> str:
+    """Return values and errors of a model, means over draws without failures."""
     if not values:
         return ""
-    error = f"{np.mean(errors):.1f} %"
     known = [value for value in values if value is not None]
-    if one.kind != "number" or not known:
-        return error
-    return f"{np.mean(known):.{one.digits}f} ({error})"
+    n_failed = len(values) - len(known)
+    if not known:
+        return "failed"
+    error = f"{np.mean([one for one in errors if one is not None]):.1f} %"
+    told = error
+    if one.kind == "number":
+        told = f"{np.mean(known):.{one.digits}f} ({error})"
+    return f"{told}, {n_failed} of {len(values)} failed" if n_failed else told
+
+
+def effect(rival: Sequence[float | None], own: Sequence[float | None]) -> str:
+    """Return whether errors are better than those of a rival.
+
+    Fewer failures are better, whatever the errors of the other draws are. Where both
+    failed alike, nothing is known.
+    """
+    from atomgraft.evaluation.bulk.record import effect_of
+
+    shares = [
+        sum(one is None for one in errors) / len(errors) for errors in (rival, own)
+    ]
+    if shares[0] != shares[1]:
+        return "better" if shares[1] < shares[0] else "worse"
+    if shares[0]:
+        return "unclear"
+    return effect_of(float(np.mean(rival)), float(np.mean(own)))
 
 
 def said(one: Property, reference, half: float | None) -> str:  # noqa: ANN001
@@ -171,8 +195,6 @@ def table(
     rows: Sequence[dict], properties: Sequence[Property], source: str, effects: Effects
 ) -> list[str]:
     """Return the lines of a table, and add what transfer does to the effects."""
-    from atomgraft.evaluation.bulk.record import effect_of
-
     lines = [
         f"| property | reference | {' | '.join(SHOWN)} | against {FRESH}"
         f" | against {ADAPTED} |",
@@ -192,8 +214,7 @@ def table(
         for rival in RIVALS:
             word = ""
             if errors[rival] and errors[TRANSFERRED]:
-                pair = np.mean(errors[rival]), np.mean(errors[TRANSFERRED])
-                word = effect_of(float(pair[0]), float(pair[1]))
+                word = effect(errors[rival], errors[TRANSFERRED])
                 effects[source, rival].append(word)
             line.append(word)
         lines.append(f"| {' | '.join(line)} |")
@@ -227,7 +248,8 @@ def tables(document: dict) -> str:
         " Errors in % of the reference: of numbers relative, of frequencies their mean"
         " absolute error over the mean frequency, of distributions their distance."
         " Better or worse: error of map and scales beside that of the rival; unclear:"
-        " they differ by less than 1 %.",
+        " they differ by less than 1 %. A model of which a run failed has no error, and"
+        " is worse than one without failures; where both have failures it is unclear.",
         "",
         "## References from DFT labels",
         "",
@@ -261,17 +283,16 @@ def tables(document: dict) -> str:
 
 
 def count(effects: Effects, rival: str) -> str:
-    """Return how many properties are better and worse, in all and by the labels."""
+    """Return how many properties are better and worse, by source of the reference."""
 
     def counted(words: Sequence[str]) -> str:
         kinds = ("better", "worse", "unclear")
         return ", ".join(f"{list(words).count(kind)} {kind}" for kind in kinds)
 
-    of_labels = effects[LABELS, rival]
-    every = [*of_labels, *effects[REFERENCE, rival]]
     return (
-        f"- *{TRANSFERRED}* against *{rival}*: {counted(every)}; by the labels alone:"
-        f" {counted(of_labels)}"
+        f"- *{TRANSFERRED}* against *{rival}*, by DFT labels:"
+        f" {counted(effects[LABELS, rival])}; beside the model that was trained on all"
+        f" frames, which is no DFT: {counted(effects[REFERENCE, rival])}"
     )
 
 
@@ -282,5 +303,8 @@ def own_errors(rows: Sequence[dict]) -> list[str]:
         reference, _ = references(rows, one, LABELS)
         own = values_of(rows, one, REFERENCE)
         if reference is not None and own:
-            told.append(f"{one.title} {error_of(one, own[0], reference):.1f} %")
+            error = error_of(one, own[0], reference)
+            told.append(
+                f"{one.title} {'failed' if error is None else f'{error:.1f} %'}"
+            )
     return [f"Its own errors against the labels: {'; '.join(told)}.", ""]

@@ -36,16 +36,68 @@ def document(transferred):
 )
 def test_effects_are_counted(values, against_fresh, against_adapted):
     found = TABLES.tables(document(values)).split("\n")
-    assert any(f"against *{TABLES.FRESH}*: {against_fresh}" in one for one in found)
-    adapted = f"against *{TABLES.ADAPTED}*: {against_adapted}"
+    assert any(
+        f"against *{TABLES.FRESH}*, by DFT labels: {against_fresh}" in one
+        for one in found
+    )
+    adapted = f"against *{TABLES.ADAPTED}*, by DFT labels: {against_adapted}"
     assert any(adapted in one for one in found)
 
 
-def test_a_model_without_a_run_has_the_largest_error():
-    """Negative control: a failure is no missing number."""
-    [one] = [p for p in TABLES.OF_LABELS if p.title == "g(r), 300 K"]
-    assert TABLES.error_of(one, None, [[1.0]]) == TABLES.FAILED
-    assert TABLES.error_of(one, [[1.0]], [[1.0]]) == 0.0
+def melts(**failures):
+    """Return runs of a melt that all agree with the labels, some of which failed."""
+    key = "radial_distribution"
+    models = (TABLES.FRESH, TABLES.TRANSFERRED)
+    good = {"radial_distribution": [[1.0, 2.0]] * 2}
+    rows = [row(TABLES.LABELS, "melt", radial_distribution=[[1.0, 2.0]] * 5)]
+    for model, name in zip(models, ("fresh", "transferred"), strict=True):
+        ended = ["not finite"] * failures.get(name, 0)
+        rows.append(row(model, "melt", 0, **good, failures=ended))
+    effects = {(TABLES.LABELS, one): [] for one in TABLES.RIVALS}
+    [one] = [p for p in TABLES.OF_LABELS if (p.part, p.key) == ("melt", key)]
+    lines = TABLES.table(rows, [one], TABLES.LABELS, effects)
+    return lines[2], effects[TABLES.LABELS, TABLES.FRESH]
+
+
+@pytest.mark.parametrize(
+    ("failures", "word"),
+    [
+        ({}, "unclear"),
+        ({"fresh": 3}, "better"),  # its two survivors are as good as all
+        ({"transferred": 1}, "worse"),
+        ({"fresh": 3, "transferred": 1}, "unclear"),
+    ],
+)
+def test_survivors_of_a_model_that_failed_have_no_distance(failures, word):
+    line, effects = melts(**failures)
+    assert effects == [word]
+    assert line.count("failed") == len(failures)
+    assert line.count("0.0 %") == 3 - len(failures), "and the noise"
+
+
+def test_a_number_that_was_not_computed_is_a_failure():
+    [one] = [p for p in TABLES.OF_REFERENCE if p.key == "vacancy"]
+    assert TABLES.error_of(one, None, 2.0) is None
+    assert TABLES.effect([None], [1.0]) == "better"
+    assert TABLES.effect([3.0, None], [2.0, 2.0]) == "better"
+    assert TABLES.effect([3.0], [2.5]) == "unclear"
+
+
+def test_the_count_by_labels_comes_first():
+    """What is compared with a model that started as one of both is counted apart."""
+    rows = [
+        *document([(0, 105.0)])["rows"],
+        row(TABLES.REFERENCE, "crystal", C12=60.0),
+        row(TABLES.FRESH, "crystal", 0, C12=30.0),
+        row(TABLES.TRANSFERRED, "crystal", 0, C12=60.0),
+    ]
+    found = TABLES.tables({"rows": rows})
+    assert (
+        f"- *{TABLES.TRANSFERRED}* against *{TABLES.FRESH}*, by DFT labels: 1 better, 0"
+        " worse, 0 unclear; beside the model that was trained on all frames, which is"
+        " no DFT: 1 better, 0 worse, 0 unclear" in found
+    )
+    assert "2 better" not in found
 
 
 def test_a_compressed_cell_comes_to_rest_larger():
