@@ -273,6 +273,8 @@ def run(n_seeds: int) -> None:
             if key in done:
                 continue
             began = time.perf_counter()
+            if size >= len({cards[i]["name"] for i in train}):
+                continue  # there are no more
             part = some_of(train, cards, size, seed)
             row: dict[str, Any] = dict(zip(KEY, key, strict=True))
             row |= {"n_train": len({cards[i]["name"] for i in part})}
