@@ -166,6 +166,17 @@ def test_a_structure_with_partial_occupancies_stands_for_several(tmp_path):
     assert one.material.amounts == {"Li": 1.0, "Cl": 0.25, "Br": 0.75}
 
 
+def test_an_ion_that_is_rounded_away_leaves_the_formula(tmp_path):
+    pytest.importorskip("gemmi", reason="needs the extra transport")
+    (tmp_path / "cifs").mkdir()
+    rows = ("Li1 Li 0 0 0 0.002", "Na1 Na 0 0 0 0.998", "Cl1 Cl 0.5 0.5 0.5 1")
+    (tmp_path / "cifs" / "m0.cif").write_text(rock_salt_cif(rows, a=5.6))
+    path = table(tmp_path / "t.csv", row(0, composition="Li0.002Na0.998Cl"))
+    found = read(path, structures="cifs/{name}.cif")
+    assert found.known[0].material.structures == ()
+    assert found.bare == {"m0": "in whole numbers of atoms, no Li is left"}
+
+
 def test_a_structure_that_cannot_be_read_leaves_the_formula(tmp_path):
     pytest.importorskip("gemmi", reason="needs the extra transport")
     (tmp_path / "cifs").mkdir()

@@ -111,7 +111,7 @@ def collected(files: Sequence[str], spec: DistilSpec) -> Collection:
     for file in files:
         for name, row, structures in _rows(file, spec, bare, left_out):
             try:
-                known.append(_known(name, row, structures, spec))
+                known.append(_known(name, row, structures, spec, bare))
             except _LeftOutError as reason:
                 left_out[name] = str(reason)
     if not known:
@@ -225,12 +225,19 @@ def representatives(
 
 
 def _known(
-    name: str, row: Row, structures: tuple[Atoms, ...], spec: DistilSpec
+    name: str,
+    row: Row,
+    structures: tuple[Atoms, ...],
+    spec: DistilSpec,
+    bare: dict[str, str],
 ) -> Known:
     amounts = _amounts(row, structures, spec)
     mobile = str(row.get(spec.mobile, spec.mobile))
     if mobile not in amounts:
         raise _LeftOutError(f"it has no {mobile}")
+    if any(mobile not in one.get_chemical_symbols() for one in structures):
+        bare[name] = f"in whole numbers of atoms, no {mobile} is left"
+        structures = ()
     temperature = _temperature(row, spec)
     run = _run(row, spec, mobile, temperature)
     given = row.get(spec.target)
