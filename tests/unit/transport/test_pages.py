@@ -179,6 +179,11 @@ def test_what_was_left_out_is_said_with_an_example():
     assert "1 structure with partial occupancies" in said
 
 
+def test_a_known_structure_has_no_novelty_whatever_rounding_left():
+    found = screened(ranked=(ranked(0, novelty=1.3e-16), ranked(1, novelty=12.346)))
+    assert [one[5] for one in rows_of(found, 2)] == ["0.00", "12.35"]
+
+
 @pytest.mark.parametrize(("novelty", "word"), [(0.1, "Ranked"), (3.0, "Mostly new")])
 def test_the_mark_says_whether_the_predictor_knows_such_structures(novelty, word):
     rows = tuple(ranked(k, novelty=novelty) for k in range(4))

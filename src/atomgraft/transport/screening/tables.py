@@ -43,7 +43,7 @@ def rows_of(result: ScreenResult, n: int) -> list[tuple[str, ...]]:
             one.formula,
             f"{number_text(one.predicted)} {result.unit}".strip(),
             interval_text(one, result) if is_near(one) else MISSING,
-            number_text(one.novelty, digits=2),
+            f"{one.novelty:.2f}",
             remarks(one),
         )
         for rank, one in enumerate(result.ranked[:n], start=1)
