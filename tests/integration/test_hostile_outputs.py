@@ -216,7 +216,7 @@ def test_a_folder_of_another_verb_is_no_place_either(verb, project, capsys):
 def test_a_run_is_not_written_over_what_it_starts_from(project, capsys):
     command = FOLDER_VERBS["adapt a run"]
     said = refused(f"{command} --out run --fresh", capsys)
-    assert "is an input" in said
+    assert "names itself as its base" in said
     with_parent = f"{command.replace('--base run', '--base next')} --out run --fresh"
     shutil.copytree(project / "run", project / "next")
     try:

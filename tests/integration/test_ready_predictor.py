@@ -68,7 +68,7 @@ def test_its_card_says_what_it_is_and_where_it_is_from(ready):
 def described(amounts, cell, space_group):
     one = Material(
         name="x",
-        amounts=amounts,
+        amounts={one: float(n) for one, n in amounts.items()},
         mobile="Li",
         cell=(*cell, 90.0, 90.0, 90.0),
         space_group=space_group,

@@ -139,7 +139,11 @@ def disorder_in(atoms: Atoms) -> str | None:
     """
     occupancy = atoms.info.get("occupancy", {})
     for site in occupancy.values():
-        if len(site) > 1 or not np.isclose(sum(site.values()), 1.0, atol=WHOLE):
+        try:
+            total = sum(float(share) for share in site.values())
+        except (TypeError, ValueError):
+            return "its occupancies are no numbers"
+        if len(site) > 1 or not np.isclose(total, 1.0, atol=WHOLE):
             return "it has partial occupancies"
     return None
 

@@ -192,7 +192,7 @@ class Recording:
                 there = stream.read(len(texts[0]))
             if not texts[0].startswith(there):
                 raise BadInputError(
-                    f"{path} exists, and is not of this run.",
+                    f"{path} exists, and atomgraft did not write it for this run.",
                     "Expected a folder for this run alone.",
                     "Give another folder, or move the file.",
                 )

@@ -198,7 +198,7 @@ def check_folders(whole: Path, names: Sequence[str], n_atoms: int) -> None:
             is_begun = is_file(path.with_name(STATE))
             if not is_begun and not _begins_a_run(path, n_atoms):
                 raise BadInputError(
-                    f"{path} exists, and is not of this run.",
+                    f"{path} exists, and atomgraft did not write it for this run.",
                     "Expected a folder for this run alone.",
                     "Move the file elsewhere.",
                 )

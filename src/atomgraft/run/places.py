@@ -131,7 +131,8 @@ def _refuse_itself(spec: RunSpec, places: Sequence[Path]) -> None:
     """Check that the base of a run is none of the folders that are written."""
     if not isinstance(spec.base, str):
         return
-    if Path(spec.base).resolve() not in {one.resolve() for one in places}:
+    # not Path.resolve, which raises where links run in a circle
+    if os.path.realpath(spec.base) not in {os.path.realpath(one) for one in places}:
         return
     from atomgraft.models.loading import is_known_name
 

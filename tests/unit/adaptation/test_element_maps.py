@@ -37,8 +37,14 @@ def decided(base="pair:sw-si", structures=(), **wanted):
         ({"elements": {"Ge": "Si", "Sn": "Ge"}}, "Ge would be given away"),
         ({"elements": {"Si": "Si"}}, "Si would start from itself, which"),
         ({}, "names no element and no scale"),
-        ({"elements": {"Ge": "Si"}, "length": 3}, "less than or equal to 2"),
-        ({"elements": {"Ge": "Si"}, "length": -1}, "greater than or equal to 0.5"),
+        (
+            {"elements": {"Ge": "Si"}, "length": 3},
+            "neither a number from 0.5 to 2",
+        ),
+        (
+            {"elements": {"Ge": "Si"}, "length": -1},
+            "neither a number from 0.5 to 2",
+        ),
         ({"elements": {"Ge": "Si"}, "length": "fitted"}, "fit"),
     ],
 )

@@ -1,12 +1,13 @@
 """Is one crystal read from a file, and everything that is none refused?"""
 
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.sources import parse_source
-from atomgraft.data.structure_files import read_structure
+from atomgraft.data.structure_files import disorder_in, read_structure
 from tests.mixed_salts import rock_salt_cif
 
 
@@ -29,6 +30,11 @@ def test_partial_occupancies_are_refused(tmp_path, rows):
     path.write_text(rock_salt_cif(rows))
     with pytest.raises(BadInputError, match="it has partial occupancies"):
         read_structure(parse_source(str(path)))
+
+
+def test_occupancies_that_are_no_numbers_are_refused():
+    odd = Atoms("Li", info={"occupancy": {"0": {"Li": 1, "O": "?"}}})
+    assert disorder_in(odd) == "its occupancies are no numbers"
 
 
 def test_full_occupancies_are_no_disorder(tmp_path):

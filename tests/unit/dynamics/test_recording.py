@@ -227,7 +227,7 @@ def test_a_card_that_is_none_is_damaged(tmp_path):
 
 def test_files_of_others_are_refused_before_anything_runs(tmp_path):
     (tmp_path / trajectory_name(1)).write_text("MY OWN DATA")
-    with pytest.raises(BadInputError, match="is not of this run"):
+    with pytest.raises(BadInputError, match="did not write it for this run"):
         done(tmp_path)
     assert (tmp_path / trajectory_name(1)).read_text() == "MY OWN DATA"
     assert not (tmp_path / trajectory_name(0)).exists()

@@ -310,8 +310,8 @@ def transferred(
     Examples
     --------
     >>> x = torch.eye(3, dtype=torch.float64)
-    >>> transferred(x, 2 * x, torch.ones(3, dtype=torch.float64), 1.0)[0, 0].item()
-    1.0
+    >>> transferred(x, 2 * x, torch.ones(3, dtype=torch.float64), 1.0)[0, 0]
+    tensor(1.0000, dtype=torch.float64)
     """
     x, h, weight = (one.double() for one in (x, h, weight))
     weighted = x * weight[:, None]
