@@ -35,7 +35,7 @@ def test_a_new_folder_and_runs_that_were_begun_are_right(whole, tmp_path):
 @pytest.mark.parametrize("place", ["base", "adapted/measure"])
 def test_a_file_of_somebody_else_is_found_first(whole, place, text):
     (whole / place / "005.extxyz").write_text(text)
-    with pytest.raises(BadInputError, match=r"005\.extxyz exists, and is not of this"):
+    with pytest.raises(BadInputError, match=r"005\.extxyz exists, and atomgraft did"):
         check_folders(whole, NAMES, 8)
 
 
