@@ -24,6 +24,19 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent.parent / "results"
 TARGET = "Ionic conductivity (S cm-1)"
+
+COLUMNS = {
+    "decades": True,
+    "unit": "decades",
+    "name": "ID",
+    "group": ["DOI", "Reduced Composition"],
+    "composition": "True Composition",
+    "lattice": ["a", "b", "c", "alpha", "beta", "gamma"],
+    "space_group": "Space group #",
+    "folds": 5,
+}
+"""How `distil` reads the tables, and divides them."""
+
 FORMULA = ("composition", "lattice")
 STRUCTURE = (*FORMULA, "packing", "sites", "pathways")
 MODEL = "7net-0"
@@ -111,18 +124,11 @@ def run(out: Path) -> None:
             TARGET,
             "Li",
             test=[str(test)],
-            decades=True,
-            unit="decades",
-            name="ID",
-            group=["DOI", "Reduced Composition"],
-            composition="True Composition",
-            lattice=["a", "b", "c", "alpha", "beta", "gamma"],
-            space_group="Space group #",
+            **COLUMNS,
             structures="cifs/{ID}.cif" if setting.get("is_structured") else "",
             features=setting["features"],
             methods=setting.get("methods", ()),
             model=setting.get("model", ""),
-            folds=5,
             cache=str(out / "features"),
             out=out / slug(name),
         )

@@ -15,30 +15,15 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.screening.record import SCREEN
 from atomgraft.transport.screening.work import formula_of
+from tests.mixed_salts import rock_salt_cif
 
 pytest.importorskip("pymatgen", reason="needs the extra transport")
 pytest.importorskip("sklearn", reason="needs the extra transport")
 pytest.importorskip("gemmi", reason="needs the extra transport")
 
-HALF = """data_half
-_cell_length_a 5.2
-_cell_length_b 5.2
-_cell_length_c 5.2
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_space_group_name_H-M_alt 'F m -3 m'
-loop_
-_atom_site_label
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-_atom_site_occupancy
-Li1 Li 0 0 0 1
-Cl1 Cl 0.5 0.5 0.5 0.5
-Br1 Br 0.5 0.5 0.5 0.5
-"""
+HALF = rock_salt_cif(
+    ("Li1 Li 0 0 0 1", "Cl1 Cl 0.5 0.5 0.5 0.5", "Br1 Br 0.5 0.5 0.5 0.5"), a=5.2
+)
 
 
 def salt(ion, other, a):

@@ -15,36 +15,19 @@ from safetensors.numpy import load_file, save_file
 import atomgraft as ag
 from atomgraft.cli import main
 from atomgraft.core.errors import BadInputError
+from tests.mixed_salts import rock_salt_cif
 
 pytest.importorskip("pymatgen", reason="needs the extra transport")
 pytest.importorskip("sklearn", reason="needs the extra transport")
 pytest.importorskip("gemmi", reason="needs the extra transport")
-
-CIF = """data_one
-_cell_length_a {a}
-_cell_length_b {a}
-_cell_length_c {a}
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_space_group_name_H-M_alt 'F m -3 m'
-loop_
-_atom_site_label
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-_atom_site_occupancy
-{ion}1 {ion} 0 0 0 {share}
-Cl1 Cl 0.5 0.5 0.5 1
-"""
 
 HUGE = 129 * 1024**2
 """Bytes; more than are read of a CIF."""
 
 
 def cif(ion="Li", a=5.1, share=1.0):
-    return CIF.format(ion=ion, a=a, share=share)
+    rows = (f"{ion}1 {ion} 0 0 0 {share}", "Cl1 Cl 0.5 0.5 0.5 1")
+    return rock_salt_cif(rows, a=a)
 
 
 @pytest.fixture(scope="module")

@@ -166,6 +166,12 @@ def test_a_structure_with_partial_occupancies_stands_for_several(tmp_path):
     assert one.material.amounts == {"Li": 1.0, "Cl": 0.25, "Br": 0.75}
 
 
+def test_a_file_without_frames_is_said_to_hold_none(tmp_path):
+    (tmp_path / "notes.md").write_text("# Public data\n\nFacts.\n")
+    with pytest.raises(BadInputError, match=r"notes\.md can be used: it holds none\."):
+        read(tmp_path / "notes.md")
+
+
 def test_an_ion_that_is_rounded_away_leaves_the_formula(tmp_path):
     pytest.importorskip("gemmi", reason="needs the extra transport")
     (tmp_path / "cifs").mkdir()

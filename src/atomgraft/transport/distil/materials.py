@@ -115,9 +115,10 @@ def collected(files: Sequence[str], spec: DistilSpec) -> Collection:
             except _LeftOutError as reason:
                 left_out[name] = str(reason)
     if not known:
-        first = next(iter(left_out.items()), ("", "there are no rows"))
+        first = [": ".join(one) for one in left_out.items()]
         raise BadInputError(
-            f"No material of {', '.join(files)} can be used: {': '.join(first)}.",
+            f"No material of {', '.join(files)} can be used: "
+            f"{[*first, 'it holds none'][0]}.",
             f"Expected a number under {spec.target!r} and a structure or a formula.",
             "Check the names of columns or keys.",
         )
