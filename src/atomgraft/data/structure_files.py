@@ -1,5 +1,6 @@
 """A crystal from a file of any format that ASE reads."""
 
+import shlex
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,19 +88,22 @@ def _of_ase(frames: Iterator[Any]) -> Iterator[Any]:
         yield found
 
 
-def read_structure(source: Source) -> Atoms:
+def read_structure(source: Source, *, moves_as: str = "") -> Atoms:
     """Read one crystal, without labels and constraints.
 
     Parameters
     ----------
     source
         A file, and which of its frames where there are several.
+    moves_as
+        The option that names a crystal all of whose atoms will move, for messages: a
+        file that holds some fixed is refused. Empty drops what holds them.
 
     Raises
     ------
     BadInputError
         The file cannot be read, or holds several structures, no crystal or partial
-        occupancies.
+        occupancies, or fixed atoms that will move.
     """
     path = source.path
     structures = read_frames(path, source.frames)
@@ -121,10 +125,33 @@ def read_structure(source: Source) -> Atoms:
             " of the documentation (reference/data).",
         )
     check_crystal(found, str(path))
+    if moves_as and (kinds := constraints_in(found)):
+        raise BadInputError(
+            f"{path} holds atoms fixed (selective dynamics; ASE: {', '.join(kinds)}).",
+            "In molecular dynamics all atoms move; none can be held fixed.",
+            "If all may move, give a file without it: "
+            f"ase convert {shlex.quote(str(path))} free.cif, then --set "
+            f"{moves_as}=free.cif",
+        )
     atoms = Atoms(found.numbers, found.positions, cell=found.cell, pbc=found.pbc)
     if found.has("initial_magmoms"):
         atoms.set_initial_magnetic_moments(found.get_initial_magnetic_moments())
     return atoms
+
+
+def constraints_in(atoms: Atoms) -> list[str]:
+    """Return the kinds of constraints of ASE that keep atoms from moving freely.
+
+    A fixed centre of mass keeps none from it.
+
+    Examples
+    --------
+    >>> from ase.constraints import FixAtoms
+    >>> constraints_in(Atoms("LiO", constraint=FixAtoms([0])))
+    ['FixAtoms']
+    """
+    kinds = {type(one).__name__ for one in atoms.constraints}
+    return sorted(kinds - {"FixCom"})
 
 
 def disorder_in(atoms: Atoms) -> str | None:

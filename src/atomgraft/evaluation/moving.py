@@ -11,6 +11,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.progress import Count, Progress, counting, part
 from atomgraft.core.seeding import derived_seed
 from atomgraft.core.storage import is_file
+from atomgraft.data.canonical import CONSTRAINED
 from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import parse_source
 from atomgraft.data.structure_files import read_structure
@@ -86,17 +87,26 @@ def crystal_of(structure: str, frames: list[Atoms], suite: str) -> Atoms:
     Raises
     ------
     BadInputError
-        The file cannot be read, or there is no crystal among the frames.
+        The file cannot be read, there is no crystal among the frames, or atoms of the
+        crystal are held fixed.
     """
+    option = f"{suite}.structure"
     if structure:
-        return read_structure(parse_source(structure))
+        return read_structure(parse_source(structure), moves_as=option)
     found = common_crystal(frames)
     if found is None:
         raise BadInputError(
             f"The suite {suite} needs a crystal, and the run's training files hold "
             "none.",
             "A structure that is periodic in all directions is needed.",
-            f"Name a file: --set {suite}.structure=POSCAR",
+            f"Name a file: --set {option}=POSCAR",
+        )
+    if CONSTRAINED in found.info:
+        raise BadInputError(
+            f"Most training frames of {found.get_chemical_formula()}, the crystal of "
+            f"the suite {suite}, hold atoms fixed.",
+            "In molecular dynamics all atoms move; none can be held fixed.",
+            f"Name a file of a crystal that may move: --set {option}=POSCAR",
         )
     return found
 

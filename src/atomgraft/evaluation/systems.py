@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from matscipy.neighbours import neighbour_list
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.canonical import CONSTRAINED
 from atomgraft.data.similarity import group_kinds, patterns
 from atomgraft.data.space_groups import cell_of, searched
 from atomgraft.lattice.supercells import require_crystal, supercell_by_length
@@ -84,6 +85,11 @@ def common_crystal(structures: Sequence[Atoms]) -> Atoms | None:
     structures
         Of a run; not changed.
 
+    Returns
+    -------
+    :
+        Where most copies hold atoms fixed, `info` says so, by the key of the readers.
+
     Examples
     --------
     >>> from ase.build import bulk
@@ -107,7 +113,11 @@ def common_crystal(structures: Sequence[Atoms]) -> Atoms | None:
     mean.positions += moved.reshape(-1, 3)
     cell = kind.cells.mean(axis=0).reshape(3, 3)
     mean.set_cell(cell, scale_atoms=True)
-    return _conventional(mean)
+    crystal = _conventional(mean)
+    is_held = [CONSTRAINED in periodic[k].info for k in kind.members]
+    if np.mean(is_held) > 0.5:
+        crystal.info[CONSTRAINED] = True
+    return crystal
 
 
 def _conventional(mean: Atoms) -> Atoms:

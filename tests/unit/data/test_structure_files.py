@@ -3,6 +3,7 @@
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.constraints import FixAtoms, FixCom, FixScaled
 from ase.io import write
 
 from atomgraft.core.errors import BadInputError
@@ -51,3 +52,41 @@ def test_several_frames_need_a_choice(tmp_path):
     with pytest.raises(BadInputError, match="holds 2 structures"):
         read_structure(parse_source(str(path)))
     assert read_structure(parse_source(f"{path}@1")).symbols[0] == "Ge"
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("held.vasp", FixScaled([1], mask=[1, 0, 0])),
+        ("held.traj", FixAtoms([0])),
+        ("held.extxyz", FixAtoms([0])),
+    ],
+)
+def test_fixed_atoms_are_refused_where_all_will_move(tmp_path, name, held):
+    atoms = bulk("Si", cubic=True)
+    atoms.set_constraint(held)
+    path = tmp_path / name
+    columns = {"columns": ["symbols", "positions", "move_mask"]}
+    write(path, atoms, **(columns if name.endswith("xyz") else {}))
+    source = parse_source(str(path))
+    assert not read_structure(source).constraints
+    with pytest.raises(BadInputError, match="holds atoms fixed") as error:
+        read_structure(source, moves_as="md.structure")
+    assert f"ase convert {path} free.cif" in str(error.value)
+    assert "--set md.structure=free.cif" in str(error.value)
+
+
+def test_atoms_that_may_all_move_are_read(tmp_path):
+    atoms = bulk("Si", cubic=True)
+    path = tmp_path / "POSCAR"
+    write(path, atoms, format="vasp", direct=True)
+    lines = path.read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("Direct"))
+    free = [f"{line} T T T" for line in lines[start + 1 :]]
+    lines = [*lines[:start], "Selective dynamics", lines[start], *free]
+    path.write_text("\n".join(lines))
+    assert len(read_structure(parse_source(path), moves_as="md.structure")) == 8
+    atoms.set_constraint(FixCom())
+    write(tmp_path / "md.traj", atoms)
+    source = parse_source(tmp_path / "md.traj")
+    assert len(read_structure(source, moves_as="md.structure")) == 8

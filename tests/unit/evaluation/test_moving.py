@@ -2,10 +2,13 @@
 
 import pytest
 from ase.build import bulk
+from ase.constraints import FixAtoms
+from ase.io import write
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.canonical import CONSTRAINED
 from atomgraft.dynamics.recording import STATE
-from atomgraft.evaluation.moving import check_folders, named_reference
+from atomgraft.evaluation.moving import check_folders, crystal_of, named_reference
 from atomgraft.evaluation.suite import Subject
 from atomgraft.models.pair import PRESETS
 
@@ -62,3 +65,30 @@ def test_a_folder_without_a_run_is_no_reference(tmp_path):
     with pytest.raises(BadInputError, match="is a folder, and no run") as error:
         named_reference(str(tmp_path), subject, silicon, remedy="Or so.")
     assert "the folder of a finished run" in str(error.value)
+
+
+def rattled(n, atoms, **info):
+    found = [atoms.copy() for _ in range(n)]
+    for seed, one in enumerate(found):
+        one.rattle(0.05, seed=seed)
+        one.info.update(info)
+    return found
+
+
+@pytest.mark.parametrize("suite", ["md", "motion"])
+def test_a_crystal_with_fixed_atoms_is_refused(suite, tmp_path):
+    atoms = bulk("Si", cubic=True)
+    atoms.set_constraint(FixAtoms([0]))
+    write(tmp_path / "POSCAR", atoms, format="vasp")
+    with pytest.raises(BadInputError, match=rf"--set {suite}\.structure=free\.cif"):
+        crystal_of(str(tmp_path / "POSCAR"), [], suite)
+
+
+def test_a_crystal_that_most_training_frames_hold_is_refused():
+    silicon = bulk("Si", cubic=True)
+    held = rattled(5, silicon, **{CONSTRAINED: [0]})
+    with pytest.raises(BadInputError, match="of Si8, the crystal of the suite md"):
+        crystal_of("", [*held, *rattled(4, silicon)], "md")
+    found = crystal_of("", [*held[:3], *rattled(4, silicon)], "md")
+    assert str(found.symbols) == "Si8"
+    assert CONSTRAINED not in found.info

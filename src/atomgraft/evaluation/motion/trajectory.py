@@ -11,6 +11,7 @@ from jaxtyping import Float
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.reading import format_suffix, plain_name
 from atomgraft.data.geometry import check_apart
+from atomgraft.data.structure_files import constraints_in
 from atomgraft.dynamics.trajectories import FORMATS, read_trajectory, unwrapped
 from atomgraft.evaluation.motion.setup import Plan, half_height, kinds_of
 from atomgraft.evaluation.motion.spec import MotionOptions
@@ -40,6 +41,9 @@ OPTIONS_OF_FRAMES = ("reference_temperature", "reference_interval", "types")
 
 TYPES = "--set motion.types=Si --set motion.types=O ..."
 """How types get their elements, for messages."""
+
+RIGID = frozenset({"FixBondLengths", "FixInternals", "FixLinearTriatomic"})
+"""Constraints of ASE within molecules, which may move as a whole."""
 
 TEMPERATURE, TIME = "temperature", "time"
 """Keys of frames, K and fs."""
@@ -160,6 +164,7 @@ def _refuse_others(frames: Sequence[Atoms], plan: Plan, place: str) -> None:
         )
     for i, one in enumerate(frames):
         check_apart(one, f"Frame {i} of {place}")
+    _refuse_fixed(frames, place)
     mean = float(np.mean([one.cell.volume for one in frames]))
     volumes = mean / len(first), crystal.cell.volume / len(crystal)
     if abs(volumes[0] / volumes[1] - 1) > SAME_VOLUME:
@@ -177,6 +182,20 @@ def _refuse_others(frames: Sequence[Atoms], plan: Plan, place: str) -> None:
             f"measured up to {plan.reach:.3g} Å.",
             "Farther away, an atom would be paired with its own periodic images.",
             f"Shorten it: --set motion.r_max={int(thinnest * 10) / 10:g}",
+        )
+
+
+def _refuse_fixed(frames: Sequence[Atoms], place: str) -> None:
+    """Check that all atoms moved; many formats do not say which ones were fixed."""
+    positions = np.array([one.positions for one in frames])
+    is_still = (np.ptp(positions, axis=0) == 0).all(axis=1)
+    kinds = sorted({kind for one in frames for kind in constraints_in(one)} - RIGID)
+    said = f"ASE: {', '.join(kinds)}" if kinds else f"{is_still.sum()} never move"
+    if kinds or (is_still.any() and not is_still.all()):
+        raise BadInputError(
+            f"{place} holds atoms fixed ({said}).",
+            "Under the models all atoms move, and so they must in the reference.",
+            "Give a trajectory in which all atoms moved.",
         )
 
 

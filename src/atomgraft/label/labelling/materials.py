@@ -16,7 +16,7 @@ from atomgraft.data.disorder.cif_files import iterate_cif
 from atomgraft.data.disorder.ordering import ordered
 from atomgraft.data.geometry import check_crystal, check_geometry
 from atomgraft.data.sources import Source, parse_source
-from atomgraft.data.structure_files import disorder_in, read_frames
+from atomgraft.data.structure_files import constraints_in, disorder_in, read_frames
 
 _STRANGE = re.compile(r"[^\w.+-]+")
 
@@ -108,7 +108,7 @@ def _of_file(source: Source, representatives: int) -> Iterator[Material]:
             file=f"{source.path.name}{f'@{i}' if number else ''}",
             atoms=atoms,
             reason=disorder_in(one) or _broken(atoms, place),
-            has_fixed=bool(one.constraints),
+            has_fixed=bool(constraints_in(one)),
         )
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.constraints import FixAtoms, FixBondLengths
 from ase.io import write
 
 from atomgraft.core.errors import BadInputError
@@ -67,6 +68,19 @@ def test_its_own_run_read_from_a_file_has_the_same_spectra(tmp_path):
     assert theirs.spectra == pytest.approx(own.spectra, rel=1e-4, abs=1e-9)
 
 
+def _held(constraint):
+    found = frames()
+    for one in found:
+        one.set_constraint(constraint)
+    return found
+
+
+def _never_moving(found):
+    for one in found:
+        one.positions[3] = found[0].positions[3]
+    return found
+
+
 def _with_two_on_a_site(atoms):
     atoms.positions[9] = atoms.positions[0] + [1e-9, 0, 0]
     return atoms
@@ -90,6 +104,11 @@ BAD = {
     "times that are none": (frames(time=np.nan), "does not rise"),
     "times that stand": (frames(time=3.0), "does not rise"),
     "times that fall": (frames()[::-1], "does not rise"),
+    "fixed atoms": (_held(FixAtoms([0, 1])), "holds atoms fixed (ASE: FixAtoms)"),
+    "atoms that never move": (
+        _never_moving(frames()),
+        "holds atoms fixed (1 never move)",
+    ),
     "two atoms on one site": (
         [_with_two_on_a_site(one) for one in frames()],
         "atoms 0 and 9 are",
@@ -304,3 +323,10 @@ def test_a_reference_takes_no_selection(tmp_path):
     )
     with pytest.raises(BadInputError, match="takes no selection"):
         MotionSuite(subject, MotionOptions(reference=f"{path}@0:20"))
+
+
+def test_rigid_molecules_may_be_the_reference(tmp_path):
+    path = tmp_path / "rigid.traj"
+    write(path, _held(FixBondLengths([[0, 1]])))
+    [trial] = read_reference(MotionOptions(reference=str(path)), ONE)
+    assert [len(one) for one in trial.frames] == [4] * 5
