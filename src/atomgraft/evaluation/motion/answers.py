@@ -203,8 +203,9 @@ class _Judged:
                 f"there. Give a lower temperature or a shorter timestep: {shorter}"
             )
         if self._has_molten(trial):
+            seen = "melts" if len(trial.intact) else f"is molten ({_near(trial)})"
             return (
-                f"{capital(who)} melts at {T:g} K, where a crystal was asked; nothing "
+                f"{capital(who)} {seen} at {T:g} K, where a crystal was asked; nothing "
                 "is compared there. Give a lower temperature, or ask for the melt: "
                 "--set motion.melt=K"
             )
@@ -244,7 +245,7 @@ class _Judged:
 
     def _has_molten(self, trial: Trial) -> bool:
         intact = trial.intact
-        is_lost = len(intact) > 0 and float(intact.mean()) < INTACT
+        is_lost = float(intact.mean()) < INTACT if len(intact) else _flows(trial)
         return is_lost and not self.condition.is_melt
 
     def _has_stayed(self, trial: Trial) -> bool:
@@ -320,12 +321,12 @@ class _Judged:
                 f"The temperature of {self.said} in {self.place} is taken as it is "
                 "said: its frames have no momenta, and it was not checked."
             )
-        if len(trial.intact) == 0:
+        if len(trial.intact) == 0 and not _flows(trial):
             asked = "molten" if self.condition.is_melt else "crystalline"
             yield (
                 f"That {self.said} is {asked} in {self.place} was not checked: its "
                 "first frame at this temperature has not the atoms of the crystal at "
-                "their sites, in their order and cell."
+                f"their sites, in their order and cell, and {_near(trial)}."
             )
 
     def _top(self) -> float | None:
@@ -425,6 +426,19 @@ def _curves(found: Mapping[Name, Measured], plan: Plan) -> Iterator[Curve]:
             mean = one.displacements.mean(axis=0)
             values = _at_lags(mean, one.lag, _lags(plan))
             yield Curve(model=name, quantity="displacement", values=values)
+
+
+def _flows(trial: Trial) -> bool:
+    """Tell whether atoms of a trajectory leave their neighbours, as in a melt alone."""
+    return trial.still_near is not None and trial.still_near < INTACT
+
+
+def _near(trial: Trial) -> str:
+    """Say how many neighbours stay neighbours, which all crystals and glasses do."""
+    if trial.still_near is None:
+        return "its atoms cannot be followed"
+    share = f"{100 * trial.still_near:.0f} %"
+    return f"{share} of the neighbours in its first frame are neighbours at its end"
 
 
 def _lags(plan: Plan) -> Float[np.ndarray, " lags"]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms, units
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from matscipy.neighbours import neighbour_list
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.reading import format_suffix, plain_name
@@ -244,8 +245,9 @@ def _trial(
     """Return blocks of the frames of one temperature; `kept`: places in the file."""
     size = len(frames) // plan.n_replicas
     paths = unwrapped(frames)
+    is_far = _far_moves(frames, paths)
     has_gaps = bool((_steps(kept, size, plan) != 1).any())
-    has_gaps = has_gaps or _has_jumps(frames, paths, size, plan)
+    has_gaps = has_gaps or _has_jumps(is_far, size, plan)
     interval = None if has_gaps else _interval(frames, size, options, plan)
     starts = [size * i for i in range(plan.n_replicas)]
     moved = [one.copy() for one in frames]
@@ -258,29 +260,52 @@ def _trial(
         spectra=_spectra(frames, size, interval, plan),
         temperatures=_kinetic_temperatures(frames, size, plan),
         intact=_intact(frames, paths, size, plan),
+        still_near=None if is_far.any() else _still_near(frames, size, plan),
         has_gaps=has_gaps,
         is_read=True,
         highest=np.inf if interval is None else THZ / (2 * interval),
     )
 
 
-def _has_jumps(
-    frames: Sequence[Atoms],
-    paths: Float[np.ndarray, "frames atoms 3"],
-    size: int,
-    plan: Plan,
-) -> bool:
-    """Tell whether atoms change places between two frames of a block.
+def _far_moves(
+    frames: Sequence[Atoms], paths: Float[np.ndarray, "frames atoms 3"]
+) -> Bool[np.ndarray, " moves"]:
+    """Tell whether atoms change places between each two frames.
 
     So do frames whose atoms are in another order each, and those of a liquid that are
     too far apart in time: paths cannot be followed.
     """
     cells = np.array([one.cell.array for one in frames])
     moves = np.diff(paths, axis=0) @ np.linalg.inv(cells[1:])
-    far = np.sqrt((moves**2).mean(axis=(1, 2))) > FARTHEST_MOVE
-    ends = np.arange(size - 1, len(far), size)  # from one block to the next
-    far[ends] = False
-    return bool(far[: size * plan.n_replicas - 1].any())
+    return np.sqrt((moves**2).mean(axis=(1, 2))) > FARTHEST_MOVE
+
+
+def _has_jumps(is_far: Bool[np.ndarray, " moves"], size: int, plan: Plan) -> bool:
+    """Tell whether atoms change places between two frames of a block."""
+    within = is_far.copy()
+    within[np.arange(size - 1, len(within), size)] = False  # to the next block
+    return bool(within[: size * plan.n_replicas - 1].any())
+
+
+def _still_near(frames: Sequence[Atoms], size: int, plan: Plan) -> float | None:
+    """Return the share of the first neighbours that are neighbours in the last block.
+
+    It tells of any structure whether it flows, and needs neither the sites of the
+    crystal nor its order of atoms.
+    """
+    reach = plan.system.intact
+    first = frames[0].copy()
+    first.wrap()
+    one, other = neighbour_list("ij", first, reach)
+    if len(one) == 0 or reach > min(half_height(each) for each in frames):
+        return None
+    shares: list[float] = []
+    for each in frames[size * (plan.n_replicas - 1) : size * plan.n_replicas]:
+        fractions = each.get_scaled_positions(wrap=False)
+        apart = fractions[other] - fractions[one]
+        vectors = (apart - np.round(apart)) @ each.cell.array
+        shares.append(float((np.linalg.norm(vectors, axis=1) < reach).mean()))
+    return float(np.mean(shares))
 
 
 def _have_velocities(frames: Sequence[Atoms]) -> bool:

@@ -70,6 +70,9 @@ class Trial:
     intact
         Share of the crystal's bonds that are intact, mean over configurations; empty
         for a trajectory whose atoms cannot be told to be those of the crystal.
+    still_near
+        Share of the neighbours in the first frame of a trajectory that are neighbours
+        in its last block; none where its atoms cannot be followed.
     failures
         Why the other runs failed.
     highest
@@ -88,6 +91,7 @@ class Trial:
     spectra: Float[np.ndarray, "runs kinds frequencies"] | None
     temperatures: Float[np.ndarray, " known"]
     intact: Float[np.ndarray, " watched"]
+    still_near: float | None = None
     failures: tuple[str, ...] = ()
     highest: float = np.inf
     has_gaps: bool = False

@@ -288,6 +288,66 @@ def test_whether_the_reference_melts_is_seen_from_its_own_atoms(tmp_path):
     assert len(trial.intact) == 0
 
 
+def flowing():
+    """Return frames of atoms that are disordered from the first on, and diffuse."""
+    rng = np.random.default_rng(9)  # no two atoms come closer than 0.3 Å
+    found = frames()
+    positions = (SILICON * 2).positions + rng.normal(0, 0.6, (64, 3))
+    for one in found:
+        one.positions = positions
+        positions = positions + rng.normal(0, 0.4, (64, 3))
+        one.wrap()
+    return found
+
+
+def compared(trial, plan=ONE):
+    models = {"base": [trembling(0)], "adapted": [trembling(1)]}
+    return answers(plan, models, Standard(said="aimd.extxyz", trials=[trial]))
+
+
+def test_a_reference_that_is_molten_from_its_first_frame_compares_nothing(tmp_path):
+    [trial] = read_reference(written(tmp_path, flowing()), ONE)
+    assert len(trial.intact) == 0
+    assert trial.still_near < 0.5
+    found = compared(trial)
+    assert "is molten (" in found.unanswered[0]
+    assert (
+        "of the neighbours in its first frame are neighbours at its end) at 300"
+        in (found.unanswered[0])
+    )
+    assert not [one for one in found.scores if one.quantity != "runs"]
+
+
+def test_a_melt_that_flows_is_checked(tmp_path):
+    melt = dataclasses.replace(PLAN, conditions=PLAN.conditions[1:])
+    [trial] = read_reference(written(tmp_path, flowing()), melt)
+    assert not [one for one in compared(trial, melt).unanswered if "molten" in one]
+    [trial] = read_reference(written(tmp_path, _reordered()), melt)
+    [said] = [one for one in compared(trial, melt).unanswered if "molten" in one]
+    assert "is molten in the melt at 300 K was not checked" in said
+    assert "100 % of the neighbours in its first frame" in said
+
+
+def _reordered():
+    found = frames(40)
+    order = np.random.default_rng(1).permutation(64)
+    for one in found:
+        one.positions = one.positions[order]
+        one.wrap()
+    return found
+
+
+def test_a_crystal_in_another_order_is_not_called_molten(tmp_path):
+    [trial] = read_reference(written(tmp_path, _reordered()), ONE)
+    assert len(trial.intact) == 0
+    assert trial.still_near == 1
+    found = compared(trial)
+    [said] = [one for one in found.unanswered if "crystalline" in one]
+    assert "was not checked" in said
+    assert "100 % of the neighbours" in said
+    assert [one for one in found.scores if one.quantity != "runs"]
+
+
 def test_a_reference_that_is_off_its_temperature_or_melts_compares_nothing(tmp_path):
     one = dataclasses.replace(PLAN, conditions=PLAN.conditions[:1])
     hot = altered(lambda one, rng: one.set_momenta(3 * one.get_momenta()))
@@ -313,6 +373,7 @@ def test_what_could_not_be_checked_is_said(tmp_path):
     assert "was not checked" in text
     assert "its frames have no momenta" in text
     assert "crystalline in the crystal at 300 K was not checked" in text
+    assert "its atoms cannot be followed" in text
     assert "atoms change places between two" in text
 
 
