@@ -4,9 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.label.labelling.framework import displacements
 from atomgraft.transport.diffusivity.conduction import (
     charge_of,
     collective_path,
@@ -71,6 +73,8 @@ def framework_of(motion: Motion, spec: DiffusivitySpec) -> Framework:
         Which elements are mobile, and when the others are molten.
     """
     parts: list[FrameworkMotion] = []
+    atoms = Atoms([*motion.symbols])
+    shifts = displacements(atoms, motion.positions, spec.mobile).by_element
     own = spec.model_copy(update={"start": None, "estimator": "overlapping"})
     for element in sorted(set(motion.symbols) - set(spec.mobile)):
         data = displacements_of([motion.of(element)], motion.step)
@@ -80,6 +84,7 @@ def framework_of(motion: Motion, spec: DiffusivitySpec) -> Framework:
                 element=element,
                 msd=float(data.mean[-1]),
                 diffuses=found.is_diffusive,
+                shift=shifts[element],
             )
         )
     return Framework(parts=tuple(parts))

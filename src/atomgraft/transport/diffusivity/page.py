@@ -172,7 +172,8 @@ def _trajectory_table(result: DiffusivityResult) -> Table | None:
         caption=(
             "Each trajectory alone. Drift is that of the reference and was subtracted; "
             "the framework's MSD is that of the longest window, and a framework that "
-            "diffuses is molten."
+            "diffuses is molten. Moved: it does not diffuse, and ends elsewhere than "
+            "it began."
         ),
         columns=(
             "File",
@@ -185,14 +186,20 @@ def _trajectory_table(result: DiffusivityResult) -> Table | None:
             "State",
             *(f"D* of {one}, cm²/s" for one in mobile),
         ),
-        rows=tuple(_trajectory_row(one, mobile) for one in result.trajectories),
+        rows=tuple(
+            _trajectory_row(one, mobile, result.settings.melt_limit)
+            for one in result.trajectories
+        ),
         is_text=(True, *(False,) * 5, True, True, *(False,) * len(mobile)),
     )
 
 
-def _trajectory_row(one: TrajectoryRecord, mobile: tuple[str, ...]) -> tuple[str, ...]:
+def _trajectory_row(
+    one: TrajectoryRecord, mobile: tuple[str, ...], limit: float
+) -> tuple[str, ...]:
     parts = ", ".join(f"{part.element} {part.msd:.2g}" for part in one.framework)
-    state = "molten" if one.is_molten else "solid"
+    has_moved = any(part.has_moved(limit) for part in one.framework)
+    state = "molten" if one.is_molten else "moved" if has_moved else "solid"
     return (
         one.file,
         f"{one.temperature:g}",

@@ -68,6 +68,19 @@ class FrameworkMotion(Record):
     msd: float
     """Å²; at the longest window."""
     diffuses: bool
+    shift: float | None = None
+    """Å²; mean square displacement between the mean positions in the first and in the
+    last fifth of the trajectory. None in files from before it was measured."""
+
+    def has_moved(self, limit: float) -> bool:
+        """Tell whether it ends elsewhere than it began, and does not diffuse.
+
+        Parameters
+        ----------
+        limit
+            Å²
+        """
+        return not self.diffuses and self.shift is not None and self.shift > limit
 
 
 class TrajectoryRecord(Record):

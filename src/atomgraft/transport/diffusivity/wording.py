@@ -1,7 +1,7 @@
 """What a result says in sentences, and its table."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from atomgraft.core.units import BOLTZMANN_EV
 from atomgraft.page.blocks import Table
@@ -96,6 +96,21 @@ def notices_of(result: DiffusivityResult) -> tuple[str, ...]:
     )
 
 
+def _moved_notices(result: DiffusivityResult) -> Iterator[str]:
+    """Yield which frameworks ended elsewhere than they began, and do not diffuse."""
+    limit = result.settings.melt_limit
+    for one in result.trajectories:
+        moved = [part for part in one.framework if part.has_moved(limit)]
+        if moved and not one.is_molten:
+            told = ", ".join(f"{part.element} {part.shift:.3g} Å²" for part in moved)
+            yield (
+                f"The framework of {one.file} does not diffuse, and has moved by more "
+                f"than {limit:g} Å² from the first to the last fifth of the trajectory "
+                f"({told}): it melts late, changes its structure, or groups of atoms "
+                "turn. It is analysed as a solid. Look at the last frames."
+            )
+
+
 def _run_notices(result: DiffusivityResult) -> list[str]:
     notices = [text for one in result.trajectories for text in one.notes]
     molten = [one for one in result.trajectories if one.is_molten]
@@ -109,6 +124,7 @@ def _run_notices(result: DiffusivityResult) -> list[str]:
             f"molten framework and {'is' if len(molten) == 1 else 'are'} {fate}: "
             f"{names}."
         )
+    notices += _moved_notices(result)
     changing = [one for one in result.trajectories if one.volume_change > 0.1]
     if changing:
         largest = max(one.volume_change for one in changing)

@@ -138,6 +138,51 @@ def test_a_solid_framework_vibrates_and_a_molten_one_diffuses():
     assert not framework_of(run(seed=9, melting=0.2), spec_of(melt_limit=500)).is_molten
 
 
+@pytest.mark.parametrize("is_disordered", [False, True])
+def test_a_framework_is_judged_by_its_motion_alone(is_disordered):
+    """A melt is one from its first frame on, and a glass is none."""
+    start = np.random.default_rng(2).normal(0, is_disordered, size=(125, 3))
+    for melting in (0.0, 0.2):
+        frames = crystal(rate=RATE, seed=9, melting=melting, is_wrapped=False)
+        for one in frames:
+            one.positions[30:] += start
+        spec = spec_of(unwrapped=True)
+        motion = motion_of(frames, spec, step=STEP, temperature=600.0, place="run")
+        assert framework_of(motion, spec).is_molten == (melting > 0)
+
+
+def melting_late(frames, begin=0.8, step=0.4):
+    """Let the oxygen of frames diffuse in the last part."""
+    rng = np.random.default_rng(4)
+    walk = np.zeros((len(frames[0]) - 30, 3))
+    for i, one in enumerate(frames):
+        walk += (i > begin * len(frames)) * rng.normal(0, step, walk.shape)
+        one.positions[30:] += walk
+    return frames
+
+
+def test_a_framework_that_melts_late_has_moved():
+    """The MSD of all windows hides it."""
+    spec = spec_of(unwrapped=True)
+    frames = melting_late(crystal(rate=RATE, seed=9, is_wrapped=False))
+    motion = motion_of(frames, spec, step=STEP, temperature=600.0, place="run")
+    found = framework_of(motion, spec)
+    assert not found.is_molten
+    [oxygen] = found.parts
+    assert oxygen.shift > 5.0
+    assert oxygen.has_moved(spec.melt_limit)
+    assert not oxygen.has_moved(100.0)
+
+
+def test_a_solid_that_vibrates_far_has_not_moved():
+    [oxygen] = framework_of(run(seed=9, vibration=0.9), spec_of()).parts
+    assert oxygen.msd > 2.0
+    assert oxygen.shift < 0.2
+    assert not oxygen.has_moved(2.0)
+    [molten] = framework_of(run(seed=9, melting=0.2), spec_of()).parts
+    assert not molten.has_moved(2.0), "it diffuses"
+
+
 def test_runs_that_differ_widen_the_interval_and_are_told_of():
     runs = [run(seed=i, rate=rate) for i, rate in enumerate((0.01, 0.01, 0.03))]
     [ion] = temperature_of(runs, spec_of()).ions

@@ -14,6 +14,7 @@ from atomgraft.transport.diffusivity.figures import (
     posterior_figure,
 )
 from atomgraft.transport.diffusivity.page import page_text
+from atomgraft.transport.diffusivity.record import FrameworkMotion
 from atomgraft.transport.diffusivity.screen import print_record
 from atomgraft.transport.diffusivity.wording import (
     axes_table,
@@ -40,6 +41,12 @@ def still(**changes):
         arrhenius=(),
         **changes,
     )
+
+
+def test_a_framework_that_moved_is_not_called_solid():
+    cell = re.compile(r">\s*moved\s*</td>")
+    assert cell.search(page_text(lithium(trajectories=(MOVED,))))
+    assert not cell.search(page_text(lithium()))
 
 
 def test_a_limit_has_its_sign_and_nothing_a_dash():
@@ -75,7 +82,18 @@ def test_axes_have_a_table_of_their_own():
     assert len({one[3] for one in table.rows[6:]}) == 1
 
 
+MOVED = trajectory(
+    600.0,
+    1e-6,
+    framework=(
+        FrameworkMotion(element="O", msd=5.1, diffuses=False, shift=8.42),
+        FrameworkMotion(element="P", msd=0.3, diffuses=False, shift=0.1),
+    ),
+)
+
 NOTICES = {
+    "moved": (lithium(trajectories=(MOVED,)), "more than 2 Å² from the first to"),
+    "which": (lithium(trajectories=(MOVED,)), "(O 8.42 Å²): it melts late"),
     "molten": (lithium(), "1 of 4 trajectories has a molten framework and is left out"),
     "caged": (lithium(), "Li at 600 K is not diffusive: the MSD grows as time"),
     "warning": (lithium(), "Nernst-Einstein conductivities assume"),
