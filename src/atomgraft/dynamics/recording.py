@@ -36,6 +36,12 @@ FIELDS = ("positions", "velocities", "forces", "energies", "stopped")
 NAME = re.compile(r"\d{3,}\.extxyz", re.ASCII)
 """Of trajectories; a state that names other files is not ours."""
 
+LINE = 4096
+"""Bytes of a line of a frame that are read, at most."""
+
+FIRST_STEP = b" step=0 "
+"""In the second line of the first frame of a run."""
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -175,9 +181,6 @@ class Recording:
     def refuse_others(self) -> None:
         """Refuse files in the place of trajectories that this run has not begun.
 
-        What a run wrote that was killed before its first state begins as this run
-        does.
-
         Raises
         ------
         BadInputError
@@ -185,17 +188,48 @@ class Recording:
         """
         for name, texts in self._waiting.items():
             path = self.folder / name
-            _refuse_link(path)
-            if name in self._lengths or name in self._stale or not is_file(path):
-                continue
-            with path.open("rb") as stream:
-                there = stream.read(len(texts[0]))
-            if not texts[0].startswith(there):
-                raise BadInputError(
-                    f"{path} exists, and atomgraft did not write it for this run.",
-                    "Expected a folder for this run alone.",
-                    "Give another folder, or move the file.",
-                )
+            if name in self._lengths or name in self._stale:
+                _refuse_link(path)
+            else:
+                refuse_others_file(path, texts[0])
+
+
+def refuse_others_file(path: Path, first: bytes | int) -> None:
+    """Refuse a file in the place of a trajectory that no state beside it names.
+
+    A run that was killed before its first state leaves one. It begins as this run
+    does.
+
+    Parameters
+    ----------
+    path
+        Of the trajectory; nothing need be there.
+    first
+        The first frame of this run as it is written, or the number of its atoms where
+        it is not yet computed.
+
+    Raises
+    ------
+    BadInputError
+        The file begins otherwise, or is a link.
+    """
+    _refuse_link(path)
+    if not is_file(path):
+        return
+    with path.open("rb") as stream:
+        if isinstance(first, bytes):
+            is_own = first.startswith(stream.read(len(first)))
+        else:
+            count, about = stream.readline(LINE), stream.readline(LINE)
+            line = b"%d\n" % first
+            is_own = line == count if about else line.startswith(count)
+            is_own = is_own and (not about or FIRST_STEP in about)
+    if not is_own:
+        raise BadInputError(
+            f"{path} exists, and atomgraft did not write it for this run.",
+            "Expected a folder for this run alone.",
+            "Give another folder, or move the file.",
+        )
 
 
 DAMAGE = (

@@ -15,7 +15,7 @@ from atomgraft.data.canonical import CONSTRAINED
 from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import parse_source
 from atomgraft.data.structure_files import read_structure
-from atomgraft.dynamics.recording import STATE
+from atomgraft.dynamics.recording import STATE, refuse_others_file
 from atomgraft.evaluation.suite import BASE_ITSELF, Contestants, Subject
 from atomgraft.evaluation.systems import common_crystal
 from atomgraft.lattice.forces import forces_of_supercells, require_known
@@ -177,9 +177,6 @@ def run_all(
 def check_folders(whole: Path, names: Sequence[str], n_atoms: int) -> None:
     """Check where runs will be written, before the first of them begins.
 
-    A trajectory without a state beside it is left by a run that was killed before its
-    first state: it begins with a frame of as many atoms, at the first step.
-
     Parameters
     ----------
     whole
@@ -205,20 +202,8 @@ def check_folders(whole: Path, names: Sequence[str], n_atoms: int) -> None:
         if folder == whole:
             continue
         for path in sorted(folder.rglob(TRAJECTORIES)):
-            is_begun = is_file(path.with_name(STATE))
-            if not is_begun and not _begins_a_run(path, n_atoms):
-                raise BadInputError(
-                    f"{path} exists, and atomgraft did not write it for this run.",
-                    "Expected a folder for this run alone.",
-                    "Move the file elsewhere.",
-                )
-
-
-def _begins_a_run(path: Path, n_atoms: int) -> bool:
-    """Tell whether a file is empty, or begins with the first frame of a run."""
-    with path.open("rb") as stream:
-        count, about = stream.readline(), stream.readline()
-    return not about or (count.strip() == b"%d" % n_atoms and b" step=0 " in about)
+            if not is_file(path.with_name(STATE)):
+                refuse_others_file(path, n_atoms)
 
 
 def reference_for(

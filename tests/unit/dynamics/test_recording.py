@@ -12,7 +12,12 @@ from ase.io import read
 from atomgraft.core.errors import BadInputError
 from atomgraft.dynamics import recording
 from atomgraft.dynamics.mover import OWN_ENGINE, Baoab, Engine
-from atomgraft.dynamics.recording import STATE, Recording, trajectory_name
+from atomgraft.dynamics.recording import (
+    STATE,
+    Recording,
+    refuse_others_file,
+    trajectory_name,
+)
 from atomgraft.dynamics.replicas import temperatures
 from atomgraft.dynamics.runs import AbstractObserver, Schedule, run
 from tests.unit.dynamics.crystals import hot, mover_of
@@ -231,6 +236,28 @@ def test_files_of_others_are_refused_before_anything_runs(tmp_path):
         done(tmp_path)
     assert (tmp_path / trajectory_name(1)).read_text() == "MY OWN DATA"
     assert not (tmp_path / trajectory_name(0)).exists()
+
+
+def test_the_beginning_of_a_run_is_known_before_and_after_its_first_frame(tmp_path):
+    done(tmp_path)
+    path = tmp_path / trajectory_name(0)
+    whole = path.read_bytes()
+    count, about, *_ = whole.splitlines(keepends=True)
+    first = whole[: whole.index(count, len(count))]
+    for left in (b"", count, first[:-9], whole):
+        path.write_bytes(left)
+        refuse_others_file(path, first)
+        refuse_others_file(path, int(count))
+    another = first.replace(b"step=0", b"step=5")
+    for left in (b"MINE", count + b"mine\n", another):
+        path.write_bytes(left)
+        for known in (first, int(count)):
+            with pytest.raises(BadInputError, match="did not write it for this run"):
+                refuse_others_file(path, known)
+    path.write_bytes(count + about + b"Ge 0.0 0.0 0.0\n")
+    refuse_others_file(path, int(count))
+    with pytest.raises(BadInputError, match="did not write it for this run"):
+        refuse_others_file(path, first)
 
 
 @pytest.mark.parametrize("name", [STATE, trajectory_name(0)])

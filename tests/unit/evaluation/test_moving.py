@@ -28,13 +28,16 @@ def test_a_new_folder_and_runs_that_were_begun_are_right(whole, tmp_path):
     check_folders(tmp_path / "new", NAMES, 8)
     (whole / "base" / "000.extxyz").write_text(BEGUN)
     (whole / "base" / "001.extxyz").write_text("")
+    (whole / "base" / "002.extxyz").write_text("8\n")
     (whole / "adapted" / "000.extxyz").write_text("whatever its state says")
     (whole / "adapted" / STATE).write_bytes(b"")
     (whole / "base" / "notes.txt").write_text("mine")
     check_folders(whole, NAMES, 8)
 
 
-@pytest.mark.parametrize("text", ["MINE\n8\n", BEGUN.replace("8", "9", 1), "8\n\n"])
+@pytest.mark.parametrize(
+    "text", ["MINE\n8\n", "one line of mine", BEGUN.replace("8", "9", 1), "8\n\n"]
+)
 @pytest.mark.parametrize("place", ["base", "adapted/measure"])
 def test_a_file_of_somebody_else_is_found_first(whole, place, text):
     (whole / place / "005.extxyz").write_text(text)
