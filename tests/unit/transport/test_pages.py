@@ -15,14 +15,14 @@ from atomgraft.transport.screening.elements import element_table
 from atomgraft.transport.screening.screen import SHOWN
 from atomgraft.transport.screening.screen import print_record as print_screened
 from atomgraft.transport.screening.tables import (
-    COLUMNS,
     TABLE,
+    columns_of,
     remarks,
     rows_of,
     table_text,
     values_of,
 )
-from atomgraft.transport.screening.wording import is_near
+from atomgraft.transport.screening.wording import is_near, property_of
 from tests.predictors import barriers, error, method, ranked, screened
 
 
@@ -168,8 +168,57 @@ def test_a_long_list_is_cut_on_the_page_and_not_in_the_file():
 
 def test_the_headline_counts_what_is_similar():
     said = screened().headline
-    assert said.startswith("6 structures ranked by log10 of conductivity. First is")
+    assert said.startswith(
+        "6 structures ranked by conductivity. First is cifs/0.cif (Li3PO4): "
+        "1.0 × 10⁻³ (68 %: 6.3 × 10⁻⁵ to 1.6 × 10⁻²)."
+    )
     assert "4 of them are similar" in said
+
+
+MEASURED = {"target": "log10 of Ionic conductivity (S cm-1)", "unit": "decades"}
+
+
+def test_a_logarithm_is_shown_as_the_property_itself():
+    result = screened(**MEASURED)
+    assert property_of(result) == ("Ionic conductivity", "S\u00a0cm⁻¹")
+    assert columns_of(result)[3] == "predicted, S\u00a0cm⁻¹"
+    assert [one[3] for one in rows_of(result, 2)] == ["1.0 × 10⁻³", "3.2 × 10⁻⁴"]
+    page = screening_page.page_text(result)
+    assert "Ionic conductivity of 6 structures" in page
+    assert "decades" not in page
+    assert "a factor of 16" in page
+    assert '"type": "log"' in page or '"type":"log"' in page
+    assert [one[3] for one in values_of(result, 2)] == [-3.0, -3.5], "sorted as before"
+    assert table_text(result).splitlines()[1].split(",")[3] == "-3"
+
+
+def test_other_properties_keep_their_unit():
+    result = screened(target="barrier (eV)", unit="eV", half_widths=(0.1, 0.3))
+    assert property_of(result) == ("barrier (eV)", "eV")
+    assert columns_of(result)[3] == "predicted, eV"
+    assert rows_of(result, 1)[0][3:5] == ("−3.00", "−3.10 to −2.90")
+    assert "± 0.100 eV" in screening_page.page_text(result)
+    bare = screened(target="log10 of msd", unit="decades")
+    assert property_of(bare) == ("msd", "")
+    assert columns_of(bare)[3] == "predicted"
+
+
+def test_a_first_structure_that_is_new_has_no_interval():
+    said = screened(ranked=(ranked(0, novelty=2.0),), **MEASURED).headline
+    assert "1.0 × 10⁻³ S\u00a0cm⁻¹, without an interval." in said
+
+
+@pytest.mark.parametrize("value", [-4000.0, 4000.0, float("-inf")])
+def test_logarithms_beyond_all_numbers_have_a_page(value):
+    rows = (ranked(0), ranked(1, predicted=value))
+    assert screening_page.page_text(screened(ranked=rows, **MEASURED))
+
+
+def test_axes_of_logarithms_have_no_unit_of_errors():
+    text = distil_page.page_text(barriers(target="log10 of rate", unit="decades"))
+    assert "known log10 of rate" in text
+    assert "known log10 of rate, decades" not in text
+    assert "known barrier, eV" in distil_page.page_text(barriers())
 
 
 def test_what_was_left_out_is_said_with_an_example():
@@ -194,12 +243,12 @@ def test_rows_are_sorted_by_numbers_and_not_by_their_text():
     rows = (ranked(0), ranked(9, novelty=12.0), ranked(1, unseen=("Xe",)))
     result = screened(ranked=rows)
     values = values_of(result, 10)
-    assert [len(one) for one in values] == [len(COLUMNS)] * 3
+    assert [len(one) for one in values] == [len(columns_of(result))] * 3
     assert [one[3] for one in values] == [-3.0, -7.5, -3.5]
     assert [one[4] for one in values] == [-4.2, None, None]
     assert [one[5] for one in values] == [0.0, 12.0, 0.3]
     shown = rows_of(result, 10)
-    assert shown[0][4] == "−4.20 to −1.80"
+    assert shown[0][4] == "6.3 × 10⁻⁵ to 1.6 × 10⁻²"
     assert shown[1][4] == "–"
 
 
@@ -223,7 +272,12 @@ def test_the_map_shows_elements_of_the_best_and_outlines_what_is_known():
     assert not found["Xe"].is_trained
     assert "not known to the predictor" in found["Xe"].spoken
     assert best.scale == ("0", "5", "10")
-    assert mean.label == "Mean of log10 of conductivity"
+    assert mean.label == "Mean log10 of conductivity"
+    assert not any("decades" in one for one in mean.scale)
+    barrier = {"target": "barrier", "unit": "eV"}
+    table = element_table(screened(ranked=tuple(rows), **barrier))
+    assert table.maps[1].label == "Mean of barrier"
+    assert table.maps[1].scale[2].endswith("eV")
     assert {one.symbol: one.text for one in every.cells}["Li"] == "40"
     assert table.table.rows[0][0] == "Li"
     assert len(table.table.rows) == 5

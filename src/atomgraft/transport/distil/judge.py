@@ -11,6 +11,7 @@ from scipy.stats import spearmanr
 from atomgraft.metrics.intervals import mean_interval
 from atomgraft.transport.distil.materials import Collection
 from atomgraft.transport.distil.record import (
+    LOGARITHM,
     Answer,
     DistilResult,
     ErrorRecord,
@@ -104,7 +105,7 @@ def judged(
         n_motion=n_motion,
         motion=_answer(wrong, examples) if n_motion else None,
         unmet=_unmet(spec, told),
-        target=f"log10 of {spec.target}" if spec.decades else spec.target,
+        target=f"{LOGARITHM}{spec.target}" if spec.decades else spec.target,
         unit=spec.unit,
         mobile=tuple(sorted({one.material.mobile for one in train.known})),
         n_materials=len(examples),

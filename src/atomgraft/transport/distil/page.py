@@ -23,7 +23,7 @@ from atomgraft.page.blocks import (
 from atomgraft.page.document import PAGE, Cover, Mark, document_text, page_writer
 from atomgraft.page.wording import MISSING, counted, duration_text, number_text
 from atomgraft.run.page.record import session_blocks, written_text
-from atomgraft.transport.distil.record import DistilResult, PredictionRecord
+from atomgraft.transport.distil.record import LOGARITHM, DistilResult, PredictionRecord
 from atomgraft.transport.distil.tables import columns_of, error_text, rows_of
 from atomgraft.transport.distil.wording import with_unit
 
@@ -154,7 +154,8 @@ def _plot(result: DistilResult) -> PlotlyFigure:
         "line": {"color": "@rule-strong", "width": 1},
     }
     points = [_points(result, key) for key in KINDS]
-    unit = f", {result.unit}" if result.unit else ""
+    is_plain = not result.target.startswith(LOGARITHM)  # its unit is that of errors
+    unit = f", {result.unit}" if result.unit and is_plain else ""
     plan = layout(
         460,
         xaxis=axis(f"known {plain_text(result.target)}{unit}"),

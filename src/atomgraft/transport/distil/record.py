@@ -8,6 +8,9 @@ from atomgraft.records.documents import Provenance, Record, RecordFile
 
 DISTIL_VERSION = 1
 
+LOGARITHM = "log10 of "
+"""Before the name of a property whose decimal logarithm is learned."""
+
 Interval = tuple[float, float]
 
 Answer = Literal["yes", "no", "unresolved"]

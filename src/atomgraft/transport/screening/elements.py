@@ -10,6 +10,7 @@ from atomgraft.page.blocks import ElementCell, ElementMap, PeriodicTable, Table
 from atomgraft.page.elements import PLACES, drawn
 from atomgraft.page.wording import MISSING, counted, number_text
 from atomgraft.transport.screening.record import Ranked, ScreenResult
+from atomgraft.transport.screening.wording import is_logarithm, property_of
 
 LEAST_BEST, MOST_BEST = 10, 100
 """Structures that count as the best: a tenth of the list within these bounds."""
@@ -51,7 +52,8 @@ def element_table(result: ScreenResult) -> PeriodicTable:
     n = n_best(len(result.ranked))
     best, every = counts(result.ranked[:n]), counts(result.ranked)
     means = _means(result)
-    first, mean = f"Among the first {n}", f"Mean of {result.target}"
+    first, (name, _) = f"Among the first {n}", property_of(result)
+    mean = f"Mean log10 of {name}" if is_logarithm(result) else f"Mean of {name}"
     every_spoken = {one: counted(k, "structure") for one, k in every.items()}
     maps = (
         _map(result, "best", first, {one: float(best[one]) for one in every}, str_of),
@@ -111,7 +113,8 @@ def _map(
 ) -> ElementMap:
     shown = {one: value for one, value in values.items() if one in PLACES}
     low, high = min(shown.values()), max(shown.values())
-    unit = result.unit if quantity == "mean" else ""
+    is_plain = quantity == "mean" and not is_logarithm(result)
+    unit = result.unit if is_plain else ""
     known = set(result.elements)
     cells = tuple(
         ElementCell(

@@ -14,7 +14,7 @@ from atomgraft.transport.extra import require_transport
 from atomgraft.transport.screening.page import PAGE, write_page
 from atomgraft.transport.screening.record import ScreenResult
 from atomgraft.transport.screening.spec import ScreenSpec
-from atomgraft.transport.screening.tables import COLUMNS, rows_of
+from atomgraft.transport.screening.tables import columns_of, rows_of
 
 OPTIONS = frozenset(ScreenSpec.model_fields) - {"structures", "predictor"}
 SHOWN = 10
@@ -48,7 +48,7 @@ class Screened:
     def _repr_html_(self) -> str:
         found = self.result
         said = (*found.notices, f"Page: {self.page}")
-        return card(found.headline, said, COLUMNS, rows_of(found, SHOWN))
+        return card(found.headline, said, columns_of(found), rows_of(found, SHOWN))
 
 
 def screen(

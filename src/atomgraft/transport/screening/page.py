@@ -9,6 +9,7 @@ from atomgraft.page.axes import (
     kind_points,
     kinds_legend,
     layout,
+    log_axis,
     plain_text,
 )
 from atomgraft.page.blocks import (
@@ -20,18 +21,29 @@ from atomgraft.page.blocks import (
     section,
 )
 from atomgraft.page.document import PAGE, Cover, Mark, document_text, page_writer
-from atomgraft.page.wording import counted, duration_text, number_text
+from atomgraft.page.wording import counted, duration_text
 from atomgraft.run.page.record import session_blocks, written_text
 from atomgraft.transport.screening.elements import element_table
 from atomgraft.transport.screening.record import Ranked, ScreenResult
-from atomgraft.transport.screening.tables import COLUMNS, rows_of, values_of
-from atomgraft.transport.screening.wording import is_near, with_unit
+from atomgraft.transport.screening.tables import columns_of, rows_of, values_of
+from atomgraft.transport.screening.wording import (
+    is_logarithm,
+    is_near,
+    predicted_text,
+    property_of,
+    value_text,
+    width_text,
+    with_unit,
+)
 
 SHOWN = 200
 """Structures in the table of the page; all are in screen.csv."""
 
 DRAWN = 5000
 """Structures in the figure."""
+
+FARTHEST = 199.0
+"""Powers of ten that a logarithmic axis holds, up and down."""
 
 RANKED = Mark(name="took", word="Ranked")
 NEW = Mark(name="open", word="Mostly new to the predictor")
@@ -63,7 +75,7 @@ write_page = page_writer(page_text, PAGE)
 def _cover(result: ScreenResult) -> Cover:
     near = sum(is_near(one) for one in result.ranked)
     return Cover(
-        title=f"{result.target} of {counted(len(result.ranked), 'structure')}",
+        title=f"{property_of(result)[0]} of {counted(len(result.ranked), 'structure')}",
         label="Result",
         mark=RANKED if 2 * near >= len(result.ranked) else NEW,
         headline=result.headline,
@@ -74,7 +86,7 @@ def _cover(result: ScreenResult) -> Cover:
             ("Similar ones known", str(near)),
             ("Left out", str(sum(one.n for one in result.left_out))),
             ("First", result.ranked[0].formula),
-            ("Its prediction", with_unit(result.ranked[0], result)),
+            ("Its prediction", value_text(result.ranked[0], result)),
             ("Predictor", f"{result.method}, {result.n_examples} materials"),
             ("Mobile ion", result.mobile),
             ("Time", duration_text(sum(one.seconds for one in result.provenance))),
@@ -94,7 +106,7 @@ def _list(result: ScreenResult) -> Table:
             " to the predictor: with elements it has not learned from, or a novelty"
             f" above 1.{rest}"
         ),
-        columns=COLUMNS,
+        columns=columns_of(result),
         rows=tuple(rows_of(result, SHOWN)),
         is_text=(False, True, True, False, False, False, True),
         values=tuple(values_of(result, SHOWN)),
@@ -116,8 +128,9 @@ def _figure(result: ScreenResult) -> Figure:
                 name="novelty",
                 title="",
                 description=(
-                    f"Predictions from {number_text(min(values))} to"
-                    f" {number_text(max(values))} {result.unit}".rstrip()
+                    f"Predictions from {predicted_text(min(values), result)} to"
+                    f" {predicted_text(max(values), result)}"
+                    f" {property_of(result)[1]}".rstrip()
                     + "."
                 ),
                 figure=_plot(result),
@@ -133,14 +146,19 @@ def _kind(one: Ranked) -> str:
 
 def _plot(result: ScreenResult) -> PlotlyFigure:
     traces = [_points(result, key) for key in KINDS]
-    unit = f", {result.unit}" if result.unit else ""
-    plan = layout(
-        460,
-        xaxis=axis("novelty"),
-        yaxis=axis(f"predicted {plain_text(result.target)}{unit}"),
-        hovermode="closest",
-    )
+    name, unit = property_of(result)
+    title = f"predicted {plain_text(name)}{f', {plain_text(unit)}' if unit else ''}"
+    drawn = [_height(one, result) for one in result.ranked[:DRAWN]]
+    upright = log_axis(title, drawn) if is_logarithm(result) else axis(title)
+    plan = layout(460, xaxis=axis("novelty"), yaxis=upright, hovermode="closest")
     return figure([one for one in traces if one["x"]], plan)
+
+
+def _height(one: Ranked, result: ScreenResult) -> float:
+    """Return where a structure is drawn; what no axis holds stays at its ends."""
+    if not is_logarithm(result):
+        return one.predicted
+    return 10.0 ** min(max(one.predicted, -FARTHEST), FARTHEST)
 
 
 def _points(result: ScreenResult, key: str) -> dict[str, Any]:
@@ -148,10 +166,14 @@ def _points(result: ScreenResult, key: str) -> dict[str, Any]:
     return kind_points(
         key,
         KINDS[key],
-        [(one.novelty, one.predicted) for one in rows],
-        [plain_text(f"{one.name}, {one.formula}") for one in rows],
-        hovertemplate="%{text}<br>%{y}<extra></extra>",
+        [(one.novelty, _height(one, result)) for one in rows],
+        [plain_text(_told(one, result)) for one in rows],
+        hovertemplate="%{text}<extra></extra>",
     )
+
+
+def _told(one: Ranked, result: ScreenResult) -> str:
+    return f"{one.name}, {one.formula}: {with_unit(one, result)}"
 
 
 def _left_out(result: ScreenResult) -> Table | None:
@@ -169,13 +191,13 @@ def _left_out(result: ScreenResult) -> Table | None:
 
 
 def _settings(result: ScreenResult) -> Facts:
-    low, high = (number_text(one) for one in result.half_widths)
+    low, high = (width_text(one, result) for one in result.half_widths)
     return Facts(
         pairs=(
             ("Predictor", result.predictor),
             ("Method", result.method),
-            ("68 % of new groups within", f"± {low} {result.unit}".rstrip()),
-            ("95 % of new groups within", f"± {high} {result.unit}".rstrip()),
+            ("68 % of new groups within", low),
+            ("95 % of new groups within", high),
             ("First", "highest" if result.is_highest_best else "lowest"),
             ("Features taken from earlier calls", str(result.n_from_cache)),
         )

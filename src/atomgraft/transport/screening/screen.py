@@ -5,7 +5,7 @@ from rich.table import Table
 
 from atomgraft.study.screen import print_notice
 from atomgraft.transport.screening.record import ScreenResult
-from atomgraft.transport.screening.tables import COLUMNS, rows_of
+from atomgraft.transport.screening.tables import columns_of, rows_of
 
 SHOWN = 20
 """Structures in the terminal."""
@@ -22,7 +22,7 @@ def print_record(screen: Console, result: ScreenResult) -> None:
         The list.
     """
     table = Table()
-    for name in COLUMNS:
+    for name in columns_of(result):
         table.add_column(name)
     for row in rows_of(result, SHOWN):
         table.add_row(*row)

@@ -5,7 +5,12 @@ import io
 
 from atomgraft.page.wording import MISSING, number_text
 from atomgraft.transport.screening.record import Ranked, ScreenResult
-from atomgraft.transport.screening.wording import is_near
+from atomgraft.transport.screening.wording import (
+    interval_text,
+    is_near,
+    predicted_text,
+    property_of,
+)
 
 TABLE = (
     "rank",
@@ -20,15 +25,13 @@ TABLE = (
 )
 """Columns of screen.csv."""
 
-COLUMNS = (
-    "rank",
-    "structure",
-    "formula",
-    "predicted",
-    "68 % interval",
-    "novelty",
-    "remarks",
-)
+
+def columns_of(result: ScreenResult) -> tuple[str, ...]:
+    """Return the heads of the list on pages and in the terminal."""
+    _, unit = property_of(result)
+    predicted = f"predicted, {unit}" if unit else "predicted"
+    interval = "68 % interval"
+    return ("rank", "structure", "formula", predicted, interval, "novelty", "remarks")
 
 
 def rows_of(result: ScreenResult, n: int) -> list[tuple[str, ...]]:
@@ -41,7 +44,7 @@ def rows_of(result: ScreenResult, n: int) -> list[tuple[str, ...]]:
             str(rank),
             one.name,
             one.formula,
-            f"{number_text(one.predicted)} {result.unit}".strip(),
+            predicted_text(one.predicted, result),
             interval_text(one, result) if is_near(one) else MISSING,
             f"{one.novelty:.2f}",
             remarks(one),
@@ -51,7 +54,7 @@ def rows_of(result: ScreenResult, n: int) -> list[tuple[str, ...]]:
 
 
 def values_of(result: ScreenResult, n: int) -> list[tuple[float | str | None, ...]]:
-    """Return what the first rows are sorted by, in the order of COLUMNS."""
+    """Return what the first rows are sorted by, in the order of `columns_of`."""
     low, _ = result.half_widths
     return [
         (
@@ -65,13 +68,6 @@ def values_of(result: ScreenResult, n: int) -> list[tuple[float | str | None, ..
         )
         for rank, one in enumerate(result.ranked[:n], start=1)
     ]
-
-
-def interval_text(one: Ranked, result: ScreenResult) -> str:
-    """Return the interval that holds 68 % of materials of new groups."""
-    low, _ = result.half_widths
-    ends = (one.predicted - low, one.predicted + low)
-    return "{} to {}".format(*(number_text(end) for end in ends))
 
 
 def remarks(one: Ranked) -> str:
