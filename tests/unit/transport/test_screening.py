@@ -8,6 +8,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.neighborlist import neighbor_list
+from safetensors.numpy import save
 
 pytest.importorskip("pymatgen", reason="needs the extra transport")
 pytest.importorskip("sklearn", reason="needs the extra transport")
@@ -17,12 +18,14 @@ from atomgraft.data.disorder.average import Occupant, average_of
 from atomgraft.data.disorder.ordering import ordered
 from atomgraft.data.structure_streams import Exclusions, Named
 from atomgraft.study.streams import Lost
+from atomgraft.transport.features import cache
 from atomgraft.transport.features.cache import FeatureCache
 from atomgraft.transport.features.images import images_of
 from atomgraft.transport.features.pathways import LARGEST_GRID, SPACING, grid_of
 from atomgraft.transport.predictors.stored import Predictor, PredictorCard
 from atomgraft.transport.screening import work
 from atomgraft.transport.screening.describing import (
+    NO_FEATURES,
     TOO_LARGE,
     Describer,
     Reason,
@@ -182,17 +185,24 @@ def test_the_standard_cell_does_not_depend_on_the_one_that_is_given():
         assert number == 225
 
 
-def test_occupants_decide_the_symmetry():
+def mixed_salt(share=0.5):
+    """Return a salt whose lithium shares its sites with sodium."""
     average = average_of(salt(), "")
+    both = Occupant("Li", share), Occupant("Na", 1 - share)
     shared = [
-        dataclasses.replace(site, occupants=(Occupant("Li", 0.5), Occupant("Na", 0.5)))
+        dataclasses.replace(site, occupants=both)
         if site.occupants[0].symbol == "Li"
         else site
         for site in average.sites
     ]
-    mixed = dataclasses.replace(average, sites=tuple(shared))
+    return dataclasses.replace(average, sites=tuple(shared))
+
+
+def test_occupants_decide_the_symmetry():
+    mixed, average = mixed_salt(), average_of(salt(), "")
     assert standard_setting(mixed)[1] == 225
-    one_apart = dataclasses.replace(average, sites=(shared[0], *average.sites[1:]))
+    sites = (mixed.sites[0], *average.sites[1:])
+    one_apart = dataclasses.replace(average, sites=sites)
     assert standard_setting(one_apart)[1] != 225
 
 
@@ -204,3 +214,71 @@ def test_formula_and_cell_need_no_ordered_example(monkeypatch):
     described = Describer(ion="Li", blocks=("composition", "lattice"))
     row = described(average_of(salt(), ""))
     assert row[-2:].tolist() == [225, 6]  # space group and crystal system
+
+
+CANNOT = Reason("cannot be ordered within the limits of atoms and sites", "")
+
+
+def test_what_cannot_be_ordered_is_not_tried_again(tmp_path):
+    named = [Named("mixed", mixed_salt()), Named("small", average_of(salt(), ""))]
+    first = screening(tmp_path, max_atoms=3)
+    [chunk] = first.chunks(iter(named[:1]))
+    describer = Describer(ion="Li", blocks=("packing",), max_atoms=3)
+    found = [describer(one) for one in chunk.items]
+    assert [one.kind for one in found] == [CANNOT.kind]
+    first.take(chunk.kept, found)
+    first.cache.flush()
+    again = screening(tmp_path, max_atoms=3)
+    [chunk] = again.chunks(iter(named))
+    assert len(chunk.items) == 1, "the other one alone"
+    assert chunk.kept[0].reason == found[0]
+    again.take(chunk.kept[:1], [])
+    assert again.left_out.counts == first.left_out.counts
+    assert again.left_out.examples == first.left_out.examples
+    other = screening(tmp_path, max_atoms=4)
+    [chunk] = other.chunks(iter(named[:1]))
+    assert len(chunk.items) == 1, "other limits are another question"
+
+
+def test_failures_of_a_moment_are_tried_again(tmp_path):
+    known = screening(tmp_path)
+    named = [Named("one", average_of(salt(), ""))]
+    for found in (Lost(), Reason(NO_FEATURES, "no memory"), Reason(TOO_LARGE, "")):
+        [chunk] = known.chunks(iter(named))
+        assert len(chunk.items) == 1
+        known.take(chunk.kept, [found])
+
+
+def test_failures_are_of_one_version_and_of_whole_files(tmp_path, monkeypatch):
+    kept = FeatureCache(tmp_path)
+    kept.keep_failure("a", ("kind", "detail"))
+    kept.keep("b", np.arange(3.0))
+    kept.flush()
+    kept.keep_failure("c", ("kind", ""))
+    kept.flush()
+    assert len([*tmp_path.iterdir()]) == 2
+    again = FeatureCache(tmp_path)
+    assert again.failure("a") == ("kind", "detail")
+    assert again.failure("c") == ("kind", "")
+    assert again.failure("b") is None
+    assert again.get("a") is None
+    assert again.get("b").tolist() == [0.0, 1.0, 2.0]
+    again.flush()
+    assert len([*tmp_path.iterdir()]) == 2, "nothing is new"
+    monkeypatch.setattr(cache, "VERSION", "another")
+    assert FeatureCache(tmp_path).failure("a") is None
+    assert FeatureCache(tmp_path).get("b") is None
+
+
+@pytest.mark.parametrize("told", ["[]", "{", '{"a": 1}', '{"a": ["b"]}'])
+def test_failures_that_are_none_are_not_used(told, tmp_path):
+    about = {"keys": "[]", "version": cache.VERSION, "failures": told}
+    (tmp_path / "a.safetensors").write_bytes(save({}, metadata=about))
+    assert FeatureCache(tmp_path).failure("a") is None
+
+
+def test_a_file_without_failures_is_read_as_before(tmp_path):
+    about = {"keys": '["a"]', "version": cache.VERSION}
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(save({"0": np.arange(2.0)}, metadata=about))
+    assert FeatureCache(tmp_path).get("a").tolist() == [0.0, 1.0]

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.core.trust import Trust
 from atomgraft.data.disorder.average import AverageStructure
-from atomgraft.data.disorder.ordering import ordered
+from atomgraft.data.disorder.ordering import Exclusion, ordered
 from atomgraft.data.space_groups import searched
 from atomgraft.run.inputs import load_base
 from atomgraft.transport.features.invariants import Invariants
@@ -44,6 +44,11 @@ class Reason:
 
     kind: str
     detail: str
+
+    @property
+    def is_of_ordering(self) -> bool:
+        """Whether another try ends in the same: no ordered example contains the ion."""
+        return self.kind in {*Exclusion, ROUNDED_AWAY}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -80,6 +80,8 @@ class Entry(NamedTuple):
         Of its features where they are kept.
     row
         Features, where they were kept.
+    reason
+        Why it has none, where that was kept.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Entry(NamedTuple):
     is_disordered: bool
     key: str
     row: Float[np.ndarray, " features"] | None
+    reason: Reason | None = None
 
 
 Chunk = Group[tuple[Entry, ...], AverageStructure]
@@ -290,7 +293,7 @@ class _Screening:
                 continue
             entry = self._entry(name, structure)
             entries.append(entry)
-            if entry.row is None:
+            if entry.row is None and entry.reason is None:
                 unknown.append(structure)
             if len(entries) == AT_ONCE or len(unknown) == TOGETHER:
                 yield Chunk(tuple(entries), tuple(unknown))
@@ -301,12 +304,14 @@ class _Screening:
     def _entry(self, name: str, structure: AverageStructure) -> Entry:
         content = repr((structure.cell.round(6).tolist(), structure.sites))
         key = fingerprint([self.about, content.encode()])
+        failure = self.cache.failure(key)
         return Entry(
             name=name,
             amounts=structure.composition,
             is_disordered=not structure.is_ordered,
             key=key,
             row=self.cache.get(key),
+            reason=None if failure is None else Reason(*failure),
         )
 
     def take(
@@ -314,7 +319,7 @@ class _Screening:
         entries: Sequence[Entry],
         found: Sequence[Float[np.ndarray, " features"] | Reason | Lost],
     ) -> None:
-        """Keep new features, and predict."""
+        """Keep new features, or why there are none, and predict."""
         new = iter(found)
         known: list[tuple[Entry, np.ndarray]] = []
         for one in entries:
@@ -322,11 +327,13 @@ class _Screening:
                 self.n_known += 1
                 known.append((one, one.row))
                 continue
-            row = next(new)
+            row = next(new) if one.reason is None else one.reason
             if isinstance(row, Lost):
                 row = LOST
             if isinstance(row, Reason):
                 self.left_out.add(row.kind, one.name, row.detail)
+                if row.is_of_ordering and one.reason is None:
+                    self.cache.keep_failure(one.key, (row.kind, row.detail))
             else:
                 self.cache.keep(one.key, row)
                 known.append((one, row))
