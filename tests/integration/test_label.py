@@ -6,7 +6,8 @@ import time
 import numpy as np
 import psutil
 import pytest
-from ase.build import bulk
+from ase import Atoms
+from ase.build import bulk, molecule
 from ase.io import write
 
 import atomgraft as ag
@@ -217,3 +218,36 @@ def test_bad_input_is_one_paragraph(tmp_path, arguments, what, capsys, monkeypat
     said = " ".join(capsys.readouterr().err.split())
     assert what in said
     assert not (tmp_path / "out").exists()
+
+
+def test_molecules_from_two_engines_one_of_them_without_forces(tmp_path):
+    pytest.importorskip("tblite")
+    pytest.importorskip("pyscf")
+    frames = [molecule("H2O"), molecule("OH"), Atoms("O"), Atoms("Og")]
+    frames[2].info["multiplicity"] = 3
+    out = tmp_path / "xtb"
+    cheap = ag.label(frames, "xtb", out=out, **QUICK)
+    reasons = [one.reason for one in cheap.result.materials]
+    assert "9 electrons, and no multiplicity" in reasons[1]
+    assert "beyond radon" in reasons[3]
+    assert [one.status for one in cheap.result.jobs] == ["done"] * 2
+    assert all(one.cpu_seconds > 0 for one in cheap.result.jobs)
+    water, oxygen = cheap.structures()
+    assert water.info["engine"] == "xtb:GFN2"
+    assert np.isfinite(forces_of(water)).all()
+    assert oxygen.info["multiplicity"] == 3
+    dear = ag.label(frames[:1], "pyscf:CCSD(T)/STO-3G", out=tmp_path / "cc", **QUICK)
+    [single] = dear.structures()
+    assert forces_of(single) is None
+    assert energy_of(single) < -2000
+
+
+def test_a_calculation_that_fails_leaves_the_others(tmp_path):
+    pytest.importorskip("pyscf")
+    frames = [Atoms("He"), Atoms("Og")]
+    asked = {"out": tmp_path / "out", **QUICK}
+    found = ag.label(frames, "pyscf:HF/STO-3G", **asked)
+    assert [one.status for one in found.result.jobs] == ["done", "failed"]
+    assert "BasisNotFoundError" in found.result.jobs[1].reason
+    assert found.result.finished
+    assert len(found.structures()) == 1

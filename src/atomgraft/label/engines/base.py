@@ -5,15 +5,17 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from ase import Atoms
 from jaxtyping import Float
+from pydantic import BaseModel, ValidationError
 
 from atomgraft.core.errors import AtomgraftError, BadInputError
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.registry import Plugins, Registry
+from atomgraft.core.specs import problems_of
 from atomgraft.core.trust import NO_TRUST, Trust
 
 CellTreatment = Literal["fixed", "relax", "pressure"]
@@ -23,8 +25,76 @@ and then a run at zero pressure and the temperature asked, whose mean cell is ta
 TRAJECTORY = "trajectory"
 """Name, without its ending, of the file or folder of a run."""
 
+MULTIPLICITY = "multiplicity"
+"""Key of a structure's ``info``: 2S + 1."""
+
 Tell = Callable[[str, int, int], None]
 """Called with the stage of a job, steps done and steps in all."""
+
+
+Document = dict[str, Any]
+
+
+def document_of(atoms: Atoms) -> Document:
+    """Return a structure as JSON holds it, every digit kept; for ``Atoms(**...)``.
+
+    Examples
+    --------
+    >>> document_of(Atoms("O", info={"multiplicity": 3, "note": 1}))["info"]
+    {'multiplicity': 3}
+    """
+    document: Document = {
+        "numbers": atoms.numbers.tolist(),
+        "positions": atoms.positions.tolist(),
+        "cell": atoms.cell.array.tolist(),
+        "pbc": atoms.pbc.tolist(),
+    }
+    if MULTIPLICITY in atoms.info:
+        document["info"] = {MULTIPLICITY: int(atoms.info[MULTIPLICITY])}
+    return document
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Electrons:
+    """Charge and spin of all structures.
+
+    Parameters
+    ----------
+    charge
+        e
+    multiplicity
+        2S + 1; none is that of each structure (`MULTIPLICITY` in its ``info``), or the
+        singlet.
+    """
+
+    charge: int = 0
+    multiplicity: int | None = None
+
+    def multiplicity_of(self, atoms: Atoms) -> int:
+        """Return 2S + 1 of a structure."""
+        return self.multiplicity or atoms.info.get(MULTIPLICITY, 1)
+
+    def problem(self, atoms: Atoms) -> str | None:
+        """Return why electrons and spin do not go together; none if they do.
+
+        Examples
+        --------
+        >>> Electrons().problem(Atoms("OH"))
+        'it has 9 electrons, and no multiplicity was given'
+        >>> Electrons(charge=-1).problem(Atoms("OH")) is None
+        True
+        >>> Electrons().problem(Atoms("OH", info={"multiplicity": 2})) is None
+        True
+        """
+        n_electrons = int(atoms.numbers.sum()) - self.charge
+        n_unpaired = self.multiplicity_of(atoms) - 1
+        if n_electrons < max(1, n_unpaired):
+            return f"it has {n_electrons} electrons"
+        if (n_electrons - n_unpaired) % 2 == 0:
+            return None
+        if self.multiplicity is None and MULTIPLICITY not in atoms.info:
+            return f"it has {n_electrons} electrons, and no multiplicity was given"
+        return f"{n_electrons} electrons cannot have the multiplicity {n_unpaired + 1}"
 
 
 class EngineFailureError(AtomgraftError):
@@ -59,14 +129,18 @@ class Labelled:
     energy
         eV, on the engine's own zero.
     forces
-        eV/Å
+        eV/Å; none where the engine gives none.
     stress
         eV/Å³, tensile-positive, Voigt order; none where the engine gives none.
+    seconds, cpu_seconds
+        s, where another process has computed it that goes on; none otherwise.
     """
 
     energy: float
-    forces: Float[np.ndarray, "atoms 3"]
+    forces: Float[np.ndarray, "atoms 3"] | None
     stress: Float[np.ndarray, "6"] | None = None
+    seconds: float | None = None
+    cpu_seconds: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -152,18 +226,30 @@ class AbstractEngine(abc.ABC):
         Everything that changes numbers, as JSON would hold it.
     treatments
         Of the cell that a run may ask for; empty: the engine does not move atoms.
+    electrons
+        Charge and spin; none where the engine does not know of electrons.
     """
 
     name: str
     version: str
     settings: Mapping[str, Any]
     treatments: frozenset[CellTreatment] = frozenset()
+    electrons: Electrons | None = None
 
     @property
     def identity(self) -> str:
         """Hash of all that changes numbers of this engine."""
         parts = (self.name, self.version, json.dumps(self.settings, sort_keys=True))
         return fingerprint(one.encode() for one in parts)
+
+    def try_out(self) -> None:  # noqa: B027 - most engines have nothing to try
+        """Check once, before jobs are made, that the program takes the settings.
+
+        Raises
+        ------
+        BadInputError
+            It does not.
+        """
 
     @abc.abstractmethod
     def refusal(self, atoms: Atoms) -> str | None:
@@ -230,6 +316,9 @@ ENGINES = Registry[EngineMaker](
 ENGINES.add_place("model", "atomgraft.label.engines.potentials:model_engine")
 ENGINES.add_place("lammps", "atomgraft.label.engines.lammps:lammps_engine")
 ENGINES.add_place("pmmcs", "atomgraft.label.engines.pmmcs:pmmcs_engine")
+ENGINES.add_place("ase", "atomgraft.label.engines.calculators:ase_engine")
+ENGINES.add_place("xtb", "atomgraft.label.engines.calculators:xtb_engine")
+ENGINES.add_place("pyscf", "atomgraft.label.engines.molecules:pyscf_engine")
 
 
 def make_engine(
@@ -261,6 +350,39 @@ def make_engine(
     kind, _, argument = name.partition(":")
     maker = ENGINES[kind]
     return maker(Request(argument=argument, settings=settings, trust=trust))
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
+
+def checked_settings(
+    kind: type[SettingsT], name: str, given: Mapping[str, Any]
+) -> SettingsT:
+    """Return the settings of an engine.
+
+    Parameters
+    ----------
+    kind
+        Of the settings.
+    name
+        Of the engine.
+    given
+        Keys and values.
+
+    Raises
+    ------
+    BadInputError
+        A key or a value cannot be used.
+    """
+    try:
+        return kind.model_validate(dict(given))
+    except ValidationError as error:
+        raise BadInputError(
+            f"The settings of the engine {name} cannot be used: "
+            f"{problems_of(error, kind)}.",
+            f"Known keys: {', '.join(kind.model_fields)}.",
+            "Correct 'settings' in the spec file.",
+        ) from error
 
 
 def refuse_settings(name: str, given: Mapping[str, Any], known: frozenset[str]) -> None:

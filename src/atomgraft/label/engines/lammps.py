@@ -126,13 +126,14 @@ class LammpsEngine(AbstractEngine):
         with self._job(atoms, setup, wall_time) as job:
             log = job.run(label_script(setup))
             [_, energy, *pressures] = thermo_rows(log)[-1]
-            [forces] = dump_blocks(job.folder / DUMP, len(atoms))
+            [turned_forces] = dump_blocks(job.folder / DUMP, len(atoms))
+        forces = turned_forces @ turned.rotation
         found = Labelled(
             energy=energy,
-            forces=forces @ turned.rotation,
+            forces=forces,
             stress=stress_of_pressures(pressures, turned),
         )
-        if not (np.isfinite(found.forces).all() and np.isfinite(energy)):
+        if not (np.isfinite(forces).all() and np.isfinite(energy)):
             raise EngineFailureError(
                 f"The labels of {atoms.get_chemical_formula()} are not finite.",
                 "Expected finite energies and forces.",

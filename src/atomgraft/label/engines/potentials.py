@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from ase import Atoms
 from ase.data import chemical_symbols
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from atomgraft import __version__
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.kernels import Kernels
 from atomgraft.core.seeding import derived_seed
-from atomgraft.core.specs import problems_of
 from atomgraft.dynamics.mover import BatchedMover
 from atomgraft.dynamics.recording import Recording, trajectory_name
 from atomgraft.dynamics.replicas import (
@@ -43,6 +42,7 @@ from atomgraft.label.engines.base import (
     Request,
     Tell,
     blown_up,
+    checked_settings,
     took_too_long,
 )
 from atomgraft.lattice.relaxation import relax
@@ -101,15 +101,7 @@ def model_engine(request: Request) -> AbstractEngine:
             "Expected a name, a file or a run folder behind the colon.",
             "For example: --engine model:7net-0",
         )
-    try:
-        settings = ModelSettings.model_validate(dict(request.settings))
-    except ValidationError as error:
-        raise BadInputError(
-            "The settings of the engine model cannot be used: "
-            f"{problems_of(error, ModelSettings)}.",
-            f"Known keys: {', '.join(ModelSettings.model_fields)}.",
-            "Correct 'settings' in the spec file.",
-        ) from error
+    settings = checked_settings(ModelSettings, "model", request.settings)
     trust = json.dumps(dict(request.trust), sort_keys=True)
     return _loaded(request.argument, settings.model_dump_json(), trust)
 

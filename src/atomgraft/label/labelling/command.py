@@ -28,7 +28,10 @@ def command(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="Engine: model:NAME, pmmcs, lammps or one of a plug-in."),
+        typer.Option(
+            help="Engine: model:NAME, xtb, pyscf:METHOD/BASIS, ase:MODULE.CLASS, "
+            "pmmcs, lammps, or one of a plug-in."
+        ),
     ] = None,
     representatives: Annotated[
         int | None,

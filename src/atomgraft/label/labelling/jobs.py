@@ -5,7 +5,6 @@ import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -14,15 +13,13 @@ from atomgraft.core.errors import LostProcessError
 from atomgraft.core.storage import append_line, write_atomically
 from atomgraft.data.exact_files import raw_text
 from atomgraft.data.labels import set_labels
-from atomgraft.label.engines.base import AbstractEngine, Motion, make_engine
+from atomgraft.label.engines.base import AbstractEngine, Document, Motion, make_engine
 from atomgraft.label.labelling.framework import density_of, displacements
 
 LABELLED = "labelled.extxyz"
 """The structure of a job with its labels, every digit written."""
 
 JOB_LOG = "job.log"
-
-Document = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,16 +55,6 @@ class Payload:
     wall_time: float | None = None
 
 
-def document_of(atoms: Atoms) -> Document:
-    """Return a structure as JSON holds it, every digit kept."""
-    return {
-        "numbers": atoms.numbers.tolist(),
-        "positions": atoms.positions.tolist(),
-        "cell": atoms.cell.array.tolist(),
-        "pbc": atoms.pbc.tolist(),
-    }
-
-
 def do_job(folder: Path, payload: Document) -> Document:
     """Do one job in its folder, and return what is to be remembered.
 
@@ -97,7 +84,8 @@ def do_job(folder: Path, payload: Document) -> Document:
         found = _label(engine, atoms, folder, told, clock)
     else:
         found = _move(engine, atoms, folder, told, log)
-    seconds, cpu = clock.seconds, clock.cpu_seconds
+    seconds = clock.seconds
+    cpu = clock.cpu_seconds + found.pop("outside_cpu", 0.0)
     log(f"done in {seconds:.1f} s, {cpu:.1f} s of CPU time")
     times = {"seconds": seconds, "cpu_seconds": cpu}
     return {**found, **times, **_provenance(engine)}
@@ -146,10 +134,15 @@ def _label(
 ) -> Document:
     found = engine.label(atoms, told.wall_time)
     set_labels(atoms, energy=found.energy, forces=found.forces, stress=found.stress)
-    seconds = {"engine_seconds": clock.seconds}
+    seconds = {"engine_seconds": found.seconds or clock.seconds}
     atoms.info |= {"config_type": told.material, **_provenance(engine), **seconds}
     write_atomically(folder / LABELLED, raw_text([atoms]))
-    return {"path": LABELLED, "n_atoms": len(atoms), "energy": found.energy}
+    return {
+        "path": LABELLED,
+        "n_atoms": len(atoms),
+        "energy": found.energy,
+        "outside_cpu": found.cpu_seconds or 0.0,
+    }
 
 
 def _move(

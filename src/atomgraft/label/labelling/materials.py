@@ -4,7 +4,9 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -17,6 +19,12 @@ from atomgraft.data.disorder.ordering import ordered
 from atomgraft.data.geometry import check_crystal, check_geometry
 from atomgraft.data.sources import Source, parse_source
 from atomgraft.data.structure_files import constraints_in, disorder_in, read_frames
+from atomgraft.label.engines.base import MULTIPLICITY
+
+CHARGE = ("charge", "total_charge")
+SPIN = (MULTIPLICITY, "spin_multiplicity", "spin")
+"""Keys of extended XYZ; ``spin`` is 2S + 1, as in the sets of molecules of the field
+(OMol25)."""
 
 _STRANGE = re.compile(r"[^\w.+-]+")
 
@@ -32,11 +40,13 @@ class Material:
     file
         Its name, with the frame where there are several.
     atoms
-        Numbers, positions and cell alone.
+        Numbers, positions and cell alone, and 2S + 1 where its file gives it.
     reason
         Why it cannot be used; none if it can.
     has_fixed
         Its file holds atoms fixed, which no engine does.
+    charge
+        e, as its file gives it; none if it does not.
     """
 
     name: str
@@ -44,6 +54,7 @@ class Material:
     atoms: Atoms
     reason: str | None = None
     has_fixed: bool = False
+    charge: float | None = None
 
 
 def read_materials(sources: Sequence[str], representatives: int = 0) -> list[Material]:
@@ -102,6 +113,8 @@ def _of_file(source: Source, representatives: int) -> Iterator[Material]:
     for i, one in enumerate(frames):
         number = f"-{i}" if len(frames) > 1 else ""
         atoms = Atoms(one.numbers, one.positions, cell=one.cell, pbc=one.pbc)
+        if (multiplicity := _number(one.info, SPIN)) is not None:
+            atoms.info[MULTIPLICITY] = int(multiplicity)
         place = f"{source.path}{f'@{i}' if number else ''}"
         yield Material(
             name=_name(source.path) + number,
@@ -109,7 +122,14 @@ def _of_file(source: Source, representatives: int) -> Iterator[Material]:
             atoms=atoms,
             reason=disorder_in(one) or _broken(atoms, place),
             has_fixed=bool(constraints_in(one)),
+            charge=_number(one.info, CHARGE),
         )
+
+
+def _number(info: dict[str, Any], keys: Sequence[str]) -> float | None:
+    """Return the first of some numbers that a frame holds; none without any."""
+    found = (info[key] for key in keys if isinstance(info.get(key), Real))
+    return next((float(one) for one in found), None)
 
 
 def _examples(source: Source, n: int) -> Iterator[Material]:

@@ -15,8 +15,14 @@ from atomgraft.core.provenance import fingerprint
 from atomgraft.core.storage import is_file, is_folder
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.labels import structures_fingerprint
-from atomgraft.label.engines.base import AbstractEngine, Motion, make_engine
-from atomgraft.label.labelling.jobs import Payload, document_of
+from atomgraft.label.engines.base import (
+    MULTIPLICITY,
+    AbstractEngine,
+    Motion,
+    document_of,
+    make_engine,
+)
+from atomgraft.label.labelling.jobs import Payload
 from atomgraft.label.labelling.materials import (
     Material,
     read_materials,
@@ -103,6 +109,7 @@ def plan_labelling(spec: LabelSpec, *, trust: Trust = NO_TRUST) -> LabelPlan:
     read = read_materials(spec.structures, spec.representatives)
     materials = [_judged(one, engine, spec) for one in read]
     known = [one for one in materials if one.reason is None]
+    engine.try_out()
     if not known:
         raise BadInputError(
             f"None of the {len(materials)} structures can be computed by "
@@ -136,7 +143,7 @@ def plan_labelling(spec: LabelSpec, *, trust: Trust = NO_TRUST) -> LabelPlan:
 def _judged(material: Material, engine: AbstractEngine, spec: LabelSpec) -> Material:
     if material.reason is not None:
         return material
-    reason = engine.refusal(material.atoms)
+    reason = _other_electrons(material, engine) or engine.refusal(material.atoms)
     if reason is None and spec.md is not None and not material.atoms.pbc.all():
         reason = "it is not periodic in three directions"
     if reason is None and spec.md is not None and material.has_fixed:
@@ -145,6 +152,23 @@ def _judged(material: Material, engine: AbstractEngine, spec: LabelSpec) -> Mate
             "molecular dynamics all move"
         )
     return dataclasses.replace(material, reason=reason)
+
+
+def _other_electrons(material: Material, engine: AbstractEngine) -> str | None:
+    """Return in what charge or spin of a file differ from the settings; or none."""
+    electrons = engine.electrons
+    if electrons is None:
+        return None
+    asked = electrons.multiplicity
+    given = material.atoms.info.get(MULTIPLICITY, asked)
+    pairs = (
+        ("charge", material.charge, electrons.charge),
+        ("multiplicity", given, given if asked is None else asked),
+    )
+    for what, own, wanted in pairs:
+        if own is not None and own != wanted:
+            return f"its file gives the {what} {own:g}, and the settings {wanted}"
+    return None
 
 
 def _reasons(materials: Sequence[Material]) -> str:
@@ -259,6 +283,7 @@ class _Maker:
             structures_fingerprint([atoms]),
             json.dumps(kept, sort_keys=True),
             ",".join(mobile),
+            *(f"multiplicity {atoms.info[one]}" for one in atoms.info),
         )
         return fingerprint(one.encode() for one in parts)
 

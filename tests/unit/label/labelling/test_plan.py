@@ -1,7 +1,7 @@
 """Are jobs pinned to all that changes their numbers, and to nothing else?"""
 
 import pytest
-from ase.build import bulk
+from ase.build import bulk, molecule
 from ase.constraints import FixAtoms
 from ase.io import write
 
@@ -9,6 +9,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.label.engines.base import (
     ENGINES,
     AbstractEngine,
+    Electrons,
     Labelled,
     make_engine,
 )
@@ -140,6 +141,67 @@ def test_a_plug_in_is_an_engine(folder, monkeypatch):
     assert len(planned(folder, "still").jobs) == 1
     with pytest.raises(BadInputError, match="does not move atoms"):
         planned(folder, "still", md=MOTION)
+
+
+class Charged(Still):
+    name, electrons = "charged", Electrons(charge=1, multiplicity=2)
+
+
+class Flexible(Still):
+    name, electrons = "flexible", Electrons()
+
+
+@pytest.mark.parametrize(
+    ("info", "engine", "why"),
+    [
+        ({"charge": 1}, "charged", None),
+        ({"total_charge": 1.0, "spin": 2}, "charged", None),
+        ({"charge": 0}, "charged", "the charge 0, and the settings 1"),
+        ({"multiplicity": 1}, "charged", "the multiplicity 1, and the settings"),
+        ({"charge": -1, "spin": 3}, "still", None),
+        ({"charge": -1}, "flexible", "the charge -1, and the settings 0"),
+        ({"spin": 3}, "flexible", None),
+        ({"spin": "up"}, "flexible", None),
+    ],
+)
+def test_structures_of_another_charge_or_spin_are_left_out(
+    info, engine, why, tmp_path, monkeypatch
+):
+    for kind in (Still, Charged, Flexible):
+        monkeypatch.setitem(ENGINES._entries, kind.name, lambda _, kind=kind: kind())
+    atoms = molecule("H2O")
+    atoms.info |= info
+    write(tmp_path / "a.extxyz", atoms)
+    if why is None:
+        assert len(planned(tmp_path, engine, ["a.extxyz"]).jobs) == 1
+        return
+    with pytest.raises(BadInputError, match=why):
+        planned(tmp_path, engine, ["a.extxyz"])
+
+
+def test_the_spin_of_a_structure_is_part_of_its_job(tmp_path, monkeypatch):
+    monkeypatch.setitem(ENGINES._entries, "flexible", lambda _: Flexible())
+    atoms = molecule("O2")
+    found = []
+    for info in ({}, {"spin": 3}, {"spin": 1}):
+        atoms.info = info
+        write(tmp_path / "a.extxyz", atoms)
+        found += planned(tmp_path, "flexible", ["a.extxyz"]).jobs
+    assert len({job.cell.identity for job in found}) == 3
+    assert found[1].cell.payload["atoms"]["info"] == {"multiplicity": 3}
+
+
+class Refusing(Still):
+    name = "refusing"
+
+    def try_out(self):
+        raise BadInputError("No such method.", "Another.", "Correct it.")
+
+
+def test_an_engine_is_tried_out_before_jobs_are_made(folder, monkeypatch):
+    monkeypatch.setitem(ENGINES._entries, "refusing", lambda request: Refusing())
+    with pytest.raises(BadInputError, match="No such method"):
+        planned(folder, "refusing")
 
 
 def test_a_file_that_holds_atoms_fixed_is_not_moved(folder):

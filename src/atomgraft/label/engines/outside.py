@@ -1,0 +1,309 @@
+"""Engines whose program runs in a process of its own, one for each worker.
+
+The process stays from one structure to the next, so the program is imported once. It
+has one thread and a temporary folder, is killed when a job exceeds its wall time, and
+ends with its worker, however that one ends.
+"""
+
+import contextlib
+import functools
+import importlib.metadata
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any, NoReturn, final
+
+import numpy as np
+from ase import Atoms
+
+from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.label.engines import child
+from atomgraft.label.engines.base import (
+    AbstractEngine,
+    Electrons,
+    EngineFailureError,
+    Labelled,
+    Motion,
+    Moved,
+    Tell,
+    document_of,
+    took_too_long,
+)
+
+N_LAST = 300
+"""Characters of what a program prints that a message repeats."""
+
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)
+"""Exit codes of a process that another one has ended."""
+
+N_TRIES = 2
+"""Of a job whose process is killed."""
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@final
+class OutsideEngine(AbstractEngine):
+    """Structures under a program in a process of its own; it does not move atoms.
+
+    Parameters
+    ----------
+    name
+        In the registry, with the argument.
+    version
+        Of the program.
+    settings
+        Everything that changes numbers.
+    maker
+        ``module:function`` of a ``ComputeMaker``, which gets the settings.
+    refuse
+        Tells why a structure is not taken.
+    electrons
+        Charge and spin; none where the program is not told.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        version: str,
+        settings: Mapping[str, Any],
+        maker: str,
+        refuse: Callable[[Atoms], str | None],
+        electrons: Electrons | None = None,
+    ) -> None:
+        self.name, self.version, self.settings = name, version, settings
+        self.electrons = electrons
+        self._maker, self._refuse = maker, refuse
+
+    def refusal(self, atoms: Atoms) -> str | None:
+        """Return why a structure cannot be computed, in words; none if it can."""
+        return self._refuse(atoms)
+
+    def label(self, atoms: Atoms, wall_time: float | None = None) -> Labelled:
+        """Return energy, forces and stress of a structure."""
+        what = atoms.get_chemical_formula()
+        for _ in range(N_TRIES):
+            try:
+                found = self._process().label(atoms, wall_time)
+            except _KilledError:
+                continue
+            _check_finite(found, what)
+            return found
+        raise EngineFailureError(
+            f"The process of {self.name} was killed {N_TRIES} times at {what}.",
+            "Expected enough memory; a process that needs too much is killed.",
+            "Use fewer --workers, or a smaller basis; then --retry-failed.",
+        )
+
+    def move(self, atoms: Atoms, motion: Motion, folder: Path, tell: Tell) -> Moved:
+        """Refuse: see `treatments`."""
+        raise NotImplementedError
+
+    def try_out(self) -> None:
+        """Start the program with the settings once, and end it."""
+        process = _Process(self._maker, self._document)
+        try:
+            process.start()
+        except EngineFailureError as error:
+            raise BadInputError(error.came, error.needed, error.remedy) from error
+        finally:
+            process.close()
+
+    def _process(self) -> "_Process":
+        return _started(self._maker, self._document)
+
+    @property
+    def _document(self) -> str:
+        return json.dumps(self.settings, sort_keys=True)
+
+
+def _check_finite(found: Labelled, what: str) -> None:
+    forces = 0.0 if found.forces is None else found.forces
+    if not (np.isfinite(forces).all() and np.isfinite(found.energy)):
+        raise EngineFailureError(
+            f"The labels of {what} are not finite.",
+            "Expected finite energies and forces.",
+            "Check the structure: atoms may be too close.",
+        )
+
+
+class _KilledError(Exception):
+    """The process was killed by another one."""
+
+
+@functools.lru_cache(maxsize=1)
+def _started(maker: str, settings: str) -> "_Process":
+    """Start a process once for all jobs of a worker."""
+    return _Process(maker, settings)
+
+
+class _Process:
+    """A process of ``child.py``.
+
+    Parameters
+    ----------
+    maker
+        Of its function.
+    settings
+        JSON.
+    """
+
+    def __init__(self, maker: str, settings: str) -> None:
+        self._maker, self._settings = maker, settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end = weakref.finalize(self, _nothing)
+        self._rest = b""
+
+    def label(self, atoms: Atoms, wall_time: float | None) -> Labelled:
+        """Ask about a structure; the process is started where there is none."""
+        if self._process is None:
+            self.start()
+        until = None if wall_time is None else time.monotonic() + wall_time
+        question = json.dumps(document_of(atoms)) + "\n"
+        try:
+            self._ask(question)
+            answer = self._answer(until)
+        except TimeoutError:
+            self.close()
+            what = atoms.get_chemical_formula()
+            raise took_too_long(what, wall_time or 0.0) from None
+        return child.labelled_of(answer)
+
+    def start(self) -> None:
+        """Start the program; raises EngineFailureError where it refuses settings."""
+        place = tempfile.TemporaryDirectory(prefix="atomgraft-engine-")
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - of the process, and closed with it
+        self._process = subprocess.Popen(
+            (sys.executable, "-m", child.__name__, self._maker, place.name),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            cwd=place.name,
+            env=_variables(),
+            start_new_session=True,  # signals of a terminal are for the worker
+        )
+        self._end = weakref.finalize(self, _end, self._process, place, self._log)
+        self._rest = b""
+        self._ask(self._settings + "\n")
+        answer = self._answer(None)
+        if answer != child.READY:
+            self.close()
+            child.labelled_of(answer)
+
+    def _ask(self, line: str) -> None:
+        pipe = _pipe(self._process, "stdin")
+        try:
+            pipe.write(line.encode())
+            pipe.flush()
+        except BrokenPipeError:
+            self._raise_ended()
+
+    def _answer(self, until: float | None) -> dict[str, Any]:
+        descriptor = _pipe(self._process, "stdout").fileno()
+        while b"\n" not in self._rest:
+            left = None if until is None else max(0.0, until - time.monotonic())
+            if not select.select([descriptor], [], [], left)[0]:
+                raise TimeoutError
+            part = os.read(descriptor, 1 << 16)
+            if not part:
+                self._raise_ended()
+            self._rest += part
+        line, _, self._rest = self._rest.partition(b"\n")
+        return json.loads(line)
+
+    def _raise_ended(self) -> NoReturn:
+        assert self._process is not None
+        code = self._process.wait()
+        last = _last_words(self._log)
+        self.close()
+        if code in KILLED:
+            raise _KilledError
+        raise EngineFailureError(
+            f"The program ended with code {code}: {last or 'it printed nothing'}.",
+            "Expected an answer.",
+            "Check the structure and the settings of the engine; then --retry-failed.",
+        )
+
+    def close(self) -> None:
+        """End the process; the next structure starts another."""
+        self._end()
+        self._process = None
+
+
+def _pipe(process: "subprocess.Popen[bytes] | None", name: str) -> Any:  # noqa: ANN401 - of either direction
+    assert process is not None  # it was started
+    return getattr(process, name)
+
+
+def _nothing() -> None:
+    """Do nothing, before there is a process."""
+
+
+def _last_words(log: IO[bytes]) -> str:
+    """Return the end of what a program has printed, in one line."""
+    log.seek(0)
+    return " ".join(log.read().decode(errors="replace").split())[-N_LAST:]
+
+
+def _end(
+    process: "subprocess.Popen[bytes]",
+    place: "tempfile.TemporaryDirectory[str]",
+    log: IO[bytes],
+) -> None:
+    """Kill a process, and remove its folder and log."""
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):  # what was not read is lost
+                pipe.close()
+    process.wait()
+    log.close()
+    place.cleanup()
+
+
+def version_of(distribution: str, extra: str) -> str:
+    """Return name and version of an installed package, which is not imported.
+
+    Parameters
+    ----------
+    distribution
+        Its name at PyPI.
+    extra
+        Of atomgraft, which installs it.
+
+    Raises
+    ------
+    MissingExtraError
+        It is not installed.
+
+    Examples
+    --------
+    >>> version_of("ase", "none").partition(" ")[0]
+    'ase'
+    """
+    try:
+        return f"{distribution} {importlib.metadata.version(distribution)}"
+    except importlib.metadata.PackageNotFoundError as error:
+        raise MissingExtraError(
+            f"This engine needs {distribution}, which is not installed here.",
+            "It is an extra of atomgraft.",
+            f"Run: pip install 'atomgraft[{extra}]'",
+        ) from error
+
+
+def _variables() -> dict[str, str]:
+    """Return the environment: one thread, and the modules that this process finds."""
+    found = [str(Path(one or ".").resolve()) for one in sys.path]
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(found),
+        **dict.fromkeys(THREADS, "1"),
+    }

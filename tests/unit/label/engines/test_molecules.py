@@ -1,0 +1,149 @@
+"""Are PySCF's energies and forces one, with and without a frozen core?"""
+
+import numpy as np
+import pytest
+from ase import Atoms, units
+from ase.build import bulk, molecule
+
+from atomgraft.core.errors import BadInputError
+from atomgraft.label.engines.base import EngineFailureError, make_engine
+
+pytest.importorskip("pyscf")
+
+STEP = 2e-3
+"""Å, of finite differences."""
+
+FORCE_TOLERANCE = 5e-4
+"""eV/Å; the integration grid of a functional moves with the atoms."""
+
+
+def water():
+    atoms = molecule("H2O")
+    atoms.rattle(0.05, seed=1)
+    return atoms
+
+
+def slope_of(engine, atoms):
+    """Return the force on the last coordinate from energies."""
+    energies = []
+    for sign in (1, -1):
+        moved = atoms.copy()
+        moved.positions[-1, -1] += sign * STEP
+        energies.append(engine.label(moved).energy)
+    return -(energies[0] - energies[1]) / (2 * STEP)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("HF", {}),
+        ("PBE", {}),
+        ("MP2", {}),
+        ("MP2", {"frozen_core": False}),
+        ("CCSD", {}),
+        ("CCSD(T)", {"forces": True}),
+        ("CCSD(T)", {"forces": True, "frozen_core": False}),
+    ],
+)
+def test_forces_are_slopes_of_the_energy(method, settings):
+    engine = make_engine(f"pyscf:{method}/STO-3G", settings)
+    atoms = water()
+    found = engine.label(atoms)
+    slope = slope_of(engine, atoms)
+    assert found.forces[-1, -1] == pytest.approx(slope, abs=FORCE_TOLERANCE)
+
+
+@pytest.mark.parametrize("method", ["HF", "PBE", "MP2", "CCSD"])
+def test_open_shells_have_forces_too(method):
+    engine = make_engine(f"pyscf:{method}/STO-3G", {"multiplicity": 2})
+    atoms = Atoms("OH", [[0, 0, 0], [0.1, 0, 1.0]])
+    found = engine.label(atoms)
+    slope = slope_of(engine, atoms)
+    assert found.forces[-1, -1] == pytest.approx(slope, abs=FORCE_TOLERANCE)
+
+
+def test_energies_are_those_of_pyscf():
+    from pyscf import cc, gto, scf
+
+    atoms = water()
+    rows = list(zip(atoms.symbols, atoms.positions, strict=True))
+    field = scf.RHF(gto.M(atom=rows, basis="STO-3G", verbose=0)).run()
+    solver = cc.CCSD(field, frozen=1).run()  # 1s of oxygen
+    expected = (solver.e_tot + solver.ccsd_t()) * units.Hartree
+    found = make_engine("pyscf:CCSD(T)/STO-3G", {}).label(atoms)
+    assert found.energy == pytest.approx(expected, abs=1e-5)
+    assert found.forces is None
+    full = make_engine("pyscf:CCSD(T)/STO-3G", {"frozen_core": False}).label(atoms)
+    assert abs(full.energy - expected) > 1e-5
+
+
+def test_a_cycle_that_does_not_converge_is_a_failure():
+    stretched = Atoms("N2", [[0, 0, 0], [0, 0, 4.0]])
+    engine = make_engine("pyscf:PBE/STO-3G", {"max_iterations": 1})
+    with pytest.raises(EngineFailureError, match="did not converge in 1 iterations"):
+        engine.label(stretched)
+
+
+def test_an_element_without_a_basis_fails_alone():
+    engine = make_engine("pyscf:HF/STO-3G", {})
+    with pytest.raises(EngineFailureError, match="has no labels: BasisNotFoundError"):
+        engine.label(Atoms("Og"))
+    assert np.isfinite(engine.label(Atoms("He")).energy)
+
+
+@pytest.mark.parametrize(
+    ("atoms", "settings", "why"),
+    [
+        (bulk("Si"), {}, "it is periodic, and pyscf computes molecules"),
+        (molecule("OH"), {}, "no multiplicity was given"),
+        (molecule("OH"), {"charge": -1}, None),
+        (molecule("O2"), {"multiplicity": 3}, None),
+        (molecule("H2O"), {"multiplicity": 2}, "cannot have the multiplicity 2"),
+    ],
+)
+def test_what_it_cannot_take_is_left_out(atoms, settings, why):
+    reason = make_engine("pyscf:HF/STO-3G", settings).refusal(atoms)
+    assert reason == why if why is None else why in reason
+
+
+@pytest.mark.parametrize(
+    ("engine", "settings", "what"),
+    [
+        ("pyscf", {}, "without a method and a basis set"),
+        ("pyscf:PBE", {}, "without a method and a basis set"),
+        ("pyscf:PEB/def2-SVP", {}, "knows no method 'PEB'"),
+        ("pyscf:PBE/def2-SPV", {}, "knows no basis set 'def2-SPV'"),
+        ("pyscf:PBE/STO-3G", {"gridd": 3}, "did you mean 'grid'"),
+    ],
+)
+def test_what_pyscf_does_not_know_is_refused_before_jobs_run(engine, settings, what):
+    with pytest.raises(BadInputError, match=what):
+        make_engine(engine, settings).try_out()
+
+
+@pytest.mark.parametrize("given", ["settings", "structure"])
+def test_forces_that_pyscf_computes_wrongly_are_left_out(given):
+    atoms, settings = molecule("OH"), {"forces": True}
+    if given == "settings":
+        settings["multiplicity"] = 2
+    else:
+        atoms.info["multiplicity"] = 2
+    engine = make_engine("pyscf:CCSD(T)/STO-3G", settings)
+    assert "wrong forces of CCSD(T)" in engine.refusal(atoms)
+    without = make_engine("pyscf:CCSD(T)/STO-3G", settings | {"forces": False})
+    assert without.refusal(atoms) is None
+
+
+@pytest.mark.parametrize("engine", ["pyscf:HF/STO-3G"])
+def test_a_structure_may_have_a_spin_of_its_own(engine):
+    atoms = Atoms("O", info={"multiplicity": 3})
+    own = make_engine(engine, {}).label(atoms).energy
+    del atoms.info["multiplicity"]
+    assert make_engine(engine, {"multiplicity": 3}).label(atoms).energy == own
+    assert make_engine(engine, {}).label(atoms).energy > own + 1
+
+
+def test_names_of_methods_are_written_in_one_way():
+    one = make_engine("pyscf:ccsd(t)/cc-pVDZ", {})
+    assert one.name == "pyscf:CCSD(T)/cc-pVDZ"
+    assert one.identity == make_engine("pyscf:CCSD(T)/cc-pVDZ", {}).identity
