@@ -259,6 +259,7 @@ class _Window:
 
     def __init__(self, client: "Client", job: _Job, stop: threading.Event) -> None:
         self.client, self.job, self.stop = client, job, stop
+        self.has_ended = threading.Event()
         self.under_way: dict[Future, Cell] = {}
 
     def run(self, cells: Sequence[Cell]) -> Generator[tuple[str, Outcome]]:
@@ -271,7 +272,8 @@ class _Window:
                     self._submit(waiting.pop(0))
             except OSError as error:  # of the connection; work happens elsewhere
                 raise _lost_scheduler() from error
-            self.stop.wait(POLL)
+            self.has_ended.wait(POLL)  # short cells are not to wait for the next look
+            self.has_ended.clear()
             ended = {"finished", "error"}
             for future in [one for one in self.under_way if one.status in ended]:
                 cell = self.under_way.pop(future)
@@ -279,6 +281,7 @@ class _Window:
 
     def _submit(self, cell: Cell) -> None:
         future = self.client.submit(self.job, cell, key=cell.name, pure=False)
+        future.add_done_callback(lambda _: self.has_ended.set())
         self.under_way[future] = cell
 
     def _n_slots(self) -> int:

@@ -287,9 +287,9 @@ def test_a_lost_scheduler_is_told(status, tmp_path):
 class WaitsForLoss(threading.Event):
     """Has the window look at the very moment when an answer is lost, then go on."""
 
-    def __init__(self, seen):
+    def __init__(self, seen, window):
         super().__init__()
-        self.seen, self.window, self.n_waits = seen, None, 0
+        self.seen, self.window, self.n_waits = seen, window, 0
 
     def wait(self, timeout=None):
         self.n_waits += 1
@@ -303,10 +303,10 @@ class WaitsForLoss(threading.Event):
 def test_an_answer_lost_with_its_worker_is_no_lost_scheduler(tmp_path):
     """The scheduler is there, and has it done again."""
     job = campaign._Job(folder=tmp_path, work=work_and_die, n_threads=None)
-    stop = WaitsForLoss(tmp_path / "seen")
     with opened(ClusterPlan(), n_workers=2) as client:
-        stop.window = campaign._Window(client, job, stop)
-        found = dict(stop.window.run(cells(2)))
+        window = campaign._Window(client, job, threading.Event())
+        window.has_ended = WaitsForLoss(tmp_path / "seen", window)
+        found = dict(window.run(cells(2)))
     assert not psutil.pid_exists(int((tmp_path / "c0" / "worker").read_text()))
     assert [found[name].document["square"] for name in ("c0", "c1")] == [0, 1]
 
@@ -326,6 +326,9 @@ def test_no_more_cells_are_under_way_than_threads(tmp_path):
 
     class Future:
         status = "pending"
+
+        def add_done_callback(self, _):
+            """Never ends."""
 
     class Client:
         status = "running"
