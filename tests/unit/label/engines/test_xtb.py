@@ -86,7 +86,7 @@ def test_what_it_cannot_take_is_left_out(atoms, settings, why):
     ("engine", "settings", "what"),
     [
         ("xtb:GFN3", {}, "'method'"),
-        ("xtb", {"methodd": "GFN1-xTB"}, "did you mean 'method'"),
+        ("xtb", {"method_": "GFN1-xTB"}, "did you mean 'method'"),
         ("xtb", {"multiplicity": 0}, "multiplicity"),
     ],
 )
