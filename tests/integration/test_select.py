@@ -123,7 +123,7 @@ REFUSED = {
     "displacement of nothing": f"{SELECT} --displacement nan --out out",
     "huge amplitude": f"{SELECT} --amplitude 50 --kinds rattle --supercell 2 --out out",
     "unknown program": f"{SELECT} --inputs abinit --out out",
-    "unknown functional": f"{SELECT} --functional LDA --out out",
+    "unknown functional": f"{SELECT} --functional HSE --out out",
     "cutoff of zero": f"{SELECT} --cutoff 0 --out out",
     "unknown rule": f"{SELECT} --by luck --out out",
     "disagreement of one": f"{SELECT} --by disagreement --out out",

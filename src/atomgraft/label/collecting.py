@@ -12,6 +12,7 @@ from jaxtyping import Int
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_file
+from atomgraft.data.canonical import UNCONVERGED
 from atomgraft.data.labels import energy_of, forces_of, set_labels, stress_of
 from atomgraft.data.readers import read_structures
 from atomgraft.label.dft_inputs import FOLDER
@@ -27,6 +28,10 @@ SAME_PLACE = 0.01
 """Å by which a labelled atom may differ from the proposed one: what formats round."""
 
 
+class UnconvergedOutputError(BadInputError):
+    """The electrons of a calculation did not converge."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Collected:
     """What was read back.
@@ -39,11 +44,14 @@ class Collected:
         Numbers of the structures without a finished output; the first is 1.
     program
         Which program labelled them.
+    unconverged
+        Numbers of the structures whose electrons did not converge, with the reasons.
     """
 
     structures: tuple[Atoms, ...]
     missing: tuple[int, ...]
     program: str
+    unconverged: dict[int, str] = dataclasses.field(default_factory=dict)
 
 
 def collect(folder: Path, proposals: Sequence[Atoms]) -> Collected:
@@ -70,11 +78,20 @@ def collect(folder: Path, proposals: Sequence[Atoms]) -> Collected:
     programs = sorted({program for program, _ in found.values()})
     if len(programs) != 1:
         raise _not_one_program(folder, programs)
-    structures = [
-        _labelled(proposals[i - 1], path) for i, (_, path) in sorted(found.items())
-    ]
+    structures: list[Atoms] = []
+    unconverged: dict[int, str] = {}
+    for i, (_, path) in sorted(found.items()):
+        try:
+            structures.append(labelled_by(proposals[i - 1], path))
+        except UnconvergedOutputError as error:
+            unconverged[i] = error.came
     missing = tuple(i for i in range(1, len(proposals) + 1) if i not in found)
-    return Collected(structures=tuple(structures), missing=missing, program=programs[0])
+    return Collected(
+        structures=tuple(structures),
+        missing=missing,
+        program=programs[0],
+        unconverged=unconverged,
+    )
 
 
 def _output(place: Path) -> tuple[str, Path] | None:
@@ -97,8 +114,22 @@ def _output(place: Path) -> tuple[str, Path] | None:
     return there[0] if there else None
 
 
-def _labelled(proposal: Atoms, path: Path) -> Atoms:
-    """Return the proposal with the labels of a file, atoms in its own order."""
+def labelled_by(proposal: Atoms, path: Path) -> Atoms:
+    """Return a structure with the labels of an output, atoms in its own order.
+
+    Parameters
+    ----------
+    proposal
+        The structure.
+    path
+        Output of a static calculation of it.
+
+    Raises
+    ------
+    BadInputError
+        It cannot be read, belongs to another structure, or its electrons did not
+        converge.
+    """
     frames = read_structures([path])
     if len(frames) != 1:
         raise BadInputError(
@@ -107,6 +138,12 @@ def _labelled(proposal: Atoms, path: Path) -> Atoms:
             "Run it with the inputs that were written (no relaxation).",
         )
     [frame] = frames
+    if UNCONVERGED in frame.info:
+        raise UnconvergedOutputError(
+            f"The electrons of {path} did not converge: {frame.info[UNCONVERGED]}.",
+            "Expected a converged energy; forces of others may be far off.",
+            "Run it again with more steps or another mixing, or move the output away.",
+        )
     order = _order(proposal, frame, path)
     atoms = proposal.copy()
     forces = forces_of(frame)

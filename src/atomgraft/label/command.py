@@ -92,7 +92,9 @@ def command(
     inputs: Annotated[
         str, typer.Option(help="Programs to write DFT inputs for, or none.")
     ] = "vasp,espresso,gpaw",
-    functional: Annotated[str, typer.Option(help="Functional: PBE or PBEsol.")] = "PBE",
+    functional: Annotated[
+        str, typer.Option(help="Functional: PBE, PBEsol or LDA.")
+    ] = "PBE",
     cutoff: Annotated[float, typer.Option(help="Plane-wave cutoff, eV.")] = 520.0,
     k_spacing: Annotated[
         float, typer.Option(help="Spacing of k-points, 1/Å, including 2π.")
@@ -207,12 +209,15 @@ def _print_collected(
     if missing:
         names = ", ".join(f"{i:03d}" for i in missing)
         screen.print(f"Not finished: {names}")
+    for reason in collected.unconverged.values():
+        screen.print(f"Left out: {reason}", highlight=False)
     if as_json:
         document = {
             "file": str(target),
             "n_labelled": n,
             "missing": missing,
             "program": collected.program,
+            "unconverged": list(collected.unconverged),
         }
         print_json(json.dumps(document, indent=1))
 

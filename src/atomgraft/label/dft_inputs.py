@@ -42,7 +42,13 @@ FOLDER = "label"
 STRUCTURE = "structure.extxyz"
 """The structure beside the script of GPAW."""
 
-FUNCTIONALS = ("PBE", "PBEsol")
+FUNCTIONALS = ("PBE", "PBEsol", "LDA")
+
+SSSP = ("PBE", "PBEsol")
+"""Functionals with a library of pseudopotentials at materialscloud.org."""
+
+PSEUDO = "../../../pseudo"
+"""Folder of pseudopotentials, as seen from an input of Quantum ESPRESSO."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,7 +58,7 @@ class DftSettings:
     Parameters
     ----------
     functional
-        ``PBE`` or ``PBEsol``.
+        ``PBE``, ``PBEsol`` or ``LDA``.
     cutoff
         Of plane waves, eV.
     k_spacing
@@ -65,6 +71,8 @@ class DftSettings:
         Whether +U is used, as in the Materials Project; none does as the base's data.
     level
         Level of theory of the base's data; none is unknown.
+    pseudo
+        Folder of the pseudopotentials of Quantum ESPRESSO.
     """
 
     functional: str = "PBE"
@@ -74,6 +82,7 @@ class DftSettings:
     spin: bool | None = None
     hubbard: bool | None = None
     level: LevelOfTheory | None = None
+    pseudo: str = PSEUDO
 
     def __post_init__(self) -> None:
         numbers = (self.cutoff, self.k_spacing, self.width)
@@ -190,7 +199,7 @@ def _vasp(folder: Path, atoms: Atoms, settings: DftSettings, shells: OpenShells)
     grid = " ".join(map(str, k_grid(atoms, settings.k_spacing)))
     incar = VASP_INCAR.format(
         cutoff=settings.cutoff,
-        functional={"PBE": "PE", "PBEsol": "PS"}[settings.functional],
+        functional={"PBE": "PE", "PBEsol": "PS", "LDA": "CA"}[settings.functional],
         width=settings.width,
     )
     incar += _vasp_shells(atoms[order], shells, order)
@@ -237,7 +246,6 @@ def _espresso(
 ) -> str:
     symbols = sorted(set(atoms.get_chemical_symbols()))
     cutoff = settings.cutoff / RYDBERG_IN_EV
-    library = f"SSSP_{settings.functional}_efficiency"
     polarised = _with_fractions(atoms, shells)
     hubbard = [
         f"U {label}-{quantum_number(symbol)}d {shells.hubbard[symbol]:g}"
@@ -254,7 +262,7 @@ def _espresso(
             "calculation": "scf",
             "tprnfor": True,
             "tstress": True,
-            "pseudo_dir": "../../../pseudo",
+            "pseudo_dir": settings.pseudo,
             "outdir": "out",
             "ecutwfc": round(cutoff, 1),
             "ecutrho": round(8 * cutoff, 1),
@@ -264,14 +272,17 @@ def _espresso(
             "conv_thr": 1e-10,
             **({} if shells.moments is None else {"nspin": 2}),
         },
-        pseudopotentials={one: f"{one}.{library}.upf" for one in symbols},
+        pseudopotentials={one: pseudo_name(one, settings) for one in symbols},
         kpts=k_grid(atoms, settings.k_spacing),
     )
-    names = ", ".join(f"{one}.{library}.upf" for one in symbols)
+    names = ", ".join(pseudo_name(one, settings) for one in symbols)
+    stand = "the files of SSSP (materialscloud.org)"
+    if settings.functional not in SSSP:
+        stand = f"pseudopotentials of {settings.functional}"
     return (
-        f"Quantum ESPRESSO: {names} stand for the files of SSSP (materialscloud.org):"
+        f"Quantum ESPRESSO: {names} stand for {stand}:"
         " put them under these names into the folder 'pseudo', raise the cutoffs to"
-        " what SSSP asks for, and run 'pw.x -in pw.in > pw.out'."
+        " what they ask for, and run 'pw.x -in pw.in > pw.out'."
         + (
             " The card HUBBARD needs version 7.1 or newer; its U are those of VASP's"
             " projectors."
@@ -279,6 +290,19 @@ def _espresso(
             else ""
         )
     )
+
+
+def pseudo_name(symbol: str, settings: DftSettings) -> str:
+    """Return the file of a pseudopotential of Quantum ESPRESSO.
+
+    Examples
+    --------
+    >>> pseudo_name("Si", DftSettings())
+    'Si.SSSP_PBE_efficiency.upf'
+    """
+    has_library = settings.functional in SSSP
+    library = f"SSSP_{settings.functional}_efficiency" if has_library else "LDA"
+    return f"{symbol}.{library}.upf"
 
 
 def _with_fractions(atoms: Atoms, shells: OpenShells) -> Atoms:

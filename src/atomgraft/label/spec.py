@@ -58,7 +58,7 @@ class SelectSpec(BaseModel):
     inputs: tuple[str, ...] = tuple(PROGRAMS)
     """Programs to write inputs for."""
     functional: str = DftSettings.functional
-    """PBE or PBEsol."""
+    """PBE, PBEsol or LDA."""
     cutoff: float = DftSettings.cutoff
     """eV; of plane waves."""
     k_spacing: float = DftSettings.k_spacing

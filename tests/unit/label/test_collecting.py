@@ -149,3 +149,20 @@ def test_two_levels_of_theory_are_not_mixed(tmp_path):
         (place / name).write_text(text)
     with pytest.raises(BadInputError, match="espresso and vasp"):
         collect(tmp_path, [silicon_alone()])
+
+
+def test_what_did_not_converge_is_left_out_and_said(tmp_path):
+    chosen = [Atoms("H", cell=[4, 4, 4], pbc=True)] * 2
+    write_inputs(tmp_path, chosen, ["vasp"], DftSettings())
+    steps = "<scstep></scstep>" * 60
+    head = '<parameters><separator name="electronic"><i type="int" name="NELM">60</i>'
+    bad = VASPRUN.replace("<kpoints>", f"{head}</separator></parameters><kpoints>")
+    bad = bad.replace("<calculation>", f"<calculation>{steps}")
+    for number, text in (("001", VASPRUN), ("002", bad)):
+        (tmp_path / "label" / number / "vasp" / "vasprun.xml").write_text(text)
+    found = collect(tmp_path, chosen)
+    assert len(found.structures) == 1
+    assert found.missing == ()
+    [(number, reason)] = found.unconverged.items()
+    assert number == 2
+    assert "did not converge" in reason

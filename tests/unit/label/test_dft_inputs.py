@@ -100,7 +100,7 @@ def test_an_unknown_program_is_answered(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"functional": "LDA"}, {"cutoff": 0.0}, {"k_spacing": float("nan")}]
+    "wrong", [{"functional": "HSE"}, {"cutoff": 0.0}, {"k_spacing": float("nan")}]
 )
 def test_settings_are_sane(wrong):
     with pytest.raises(BadInputError, match=r", and positive numbers\."):

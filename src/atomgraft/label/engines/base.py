@@ -318,6 +318,9 @@ ENGINES.add_place("lammps", "atomgraft.label.engines.lammps:lammps_engine")
 ENGINES.add_place("pmmcs", "atomgraft.label.engines.pmmcs:pmmcs_engine")
 ENGINES.add_place("ase", "atomgraft.label.engines.calculators:ase_engine")
 ENGINES.add_place("xtb", "atomgraft.label.engines.calculators:xtb_engine")
+ENGINES.add_place("gpaw", "atomgraft.label.engines.dft:gpaw_engine")
+ENGINES.add_place("vasp", "atomgraft.label.engines.dft:vasp_engine")
+ENGINES.add_place("espresso", "atomgraft.label.engines.dft:espresso_engine")
 ENGINES.add_place("pyscf", "atomgraft.label.engines.molecules:pyscf_engine")
 
 

@@ -9,10 +9,8 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, final
@@ -29,7 +27,6 @@ from atomgraft.core.errors import (
 from atomgraft.core.provenance import file_fingerprint
 from atomgraft.core.specs import problems_of
 from atomgraft.core.storage import is_file, write_atomically
-from atomgraft.label.engines import leash
 from atomgraft.label.engines.base import (
     TRAJECTORY,
     AbstractEngine,
@@ -41,7 +38,6 @@ from atomgraft.label.engines.base import (
     Request,
     Tell,
     blown_up,
-    took_too_long,
 )
 from atomgraft.label.engines.lammps_scripts import (
     DATA,
@@ -61,6 +57,7 @@ from atomgraft.label.engines.lammps_scripts import (
     stress_of_pressures,
     thermo_rows,
 )
+from atomgraft.label.engines.programs import run_program
 from atomgraft.label.engines.trajectory_files import write_trajectory
 
 TREATMENTS: Final[frozenset[CellTreatment]] = frozenset({"fixed", "relax", "pressure"})
@@ -70,12 +67,6 @@ ALLOWED = ("pair_style", "pair_coeff", "pair_modify", "kspace_style", "kspace_mo
 
 FORBIDDEN = frozenset("$&\"'`#\n\r")
 """Characters by which a line could be more than what it seems."""
-
-POLL = 0.2
-"""s, between two looks at a running process."""
-
-LOUD = 5.0
-"""s, between two lines of progress."""
 
 
 @final
@@ -229,39 +220,15 @@ class _Job:
         """Run a script to its end, and return the log."""
         write_atomically(self.folder / DATA, self.data)
         write_atomically(self.folder / INPUT, script)
-        lammps = (*self.command, "-in", INPUT, "-log", LOG, "-screen", "none")
-        command = (sys.executable, "-I", leash.__file__, str(self.folder), *lammps)
-        with subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=_variables(),
-        ) as process:
-            assert process.stdin is not None  # as it was asked for
-            self._wait(process, tell, n_steps)
-            process.stdin.close()
-        return self._checked(process.returncode)
-
-    def _wait(
-        self, process: subprocess.Popen[bytes], tell: Tell | None, n_steps: int
-    ) -> None:
-        started = told = time.monotonic()
-        while True:
-            try:
-                process.wait(POLL)
-            except subprocess.TimeoutExpired:
-                now = time.monotonic()
-            else:
-                return
-            if self.wall_time is not None and now - started > self.wall_time:
-                assert process.stdin is not None
-                process.stdin.close()  # the leash kills it
-                process.wait()
-                raise took_too_long(self.what, self.wall_time)
-            if tell is not None and now - told > LOUD:
-                told = now
-                self._tell(tell, n_steps)
+        ended = run_program(
+            (*self.command, "-in", INPUT, "-log", LOG, "-screen", "none"),
+            self.folder,
+            self.what,
+            variables=_variables(),
+            wall_time=self.wall_time,
+            watch=None if tell is None else lambda: self._tell(tell, n_steps),
+        )
+        return self._checked(ended.code)
 
     def _tell(self, tell: Tell, n_steps: int) -> None:
         log = self._log()

@@ -29,8 +29,8 @@ def command(
     engine: Annotated[
         str | None,
         typer.Option(
-            help="Engine: model:NAME, xtb, pyscf:METHOD/BASIS, ase:MODULE.CLASS, "
-            "pmmcs, lammps, or one of a plug-in."
+            help="Engine: model:NAME, xtb, pyscf:METHOD/BASIS, gpaw, vasp, espresso, "
+            "ase:MODULE.CLASS, pmmcs, lammps, or one of a plug-in."
         ),
     ] = None,
     representatives: Annotated[

@@ -87,8 +87,8 @@ class LabelSpec(BaseModel):
     """Ordered structures drawn for one with partial occupancies (CIF; needs gemmi);
     zero leaves it out."""
     engine: str
-    """``model:NAME``, ``xtb``, ``pyscf:METHOD/BASIS``, ``ase:MODULE.CLASS``, ``pmmcs``,
-    ``lammps``, or what a plug-in adds."""
+    """``model:NAME``, ``xtb``, ``pyscf:METHOD/BASIS``, ``gpaw``, ``vasp``,
+    ``espresso``, ``ase:MODULE.CLASS``, ``pmmcs``, ``lammps``, or what a plug-in adds."""
     settings: dict[str, Any] = {}
     """Of the engine."""
     md: MotionSpec | None = None
