@@ -18,28 +18,32 @@ from atomgraft.core.yaml_files import read_settings
 
 WIDTH = 88
 
-EXAMPLES: dict[str, Any] = {
-    "base": "7net-0",
-    "train": ["train.extxyz"],
-    "test": ["test.extxyz"],
-    "recipe": "lora",
-    "folder": "crystals",
-    "crystal": "POSCAR",
-    "structure": "POSCAR",
-    "model": "7net-0",
-    "models": ["7net-0"],
-    "files": ["run.extxyz"],
-    "mobile": ["Li"],
-    "DistilSpec.mobile": "Li",
-    "temperature": [600.0],
-    "materials": ["known.csv"],
-    "target": "conductivity",
-    "structures": ["cifs"],
-    "predictor": "distil-conductivity",
-    "engine": "pmmcs",
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "RunSpec": {"base": "7net-0", "train": ["train.extxyz"], "recipe": "lora"},
+    "CompareSpec": {
+        "base": "7net-0",
+        "train": ["train.extxyz"],
+        "test": ["test.extxyz"],
+    },
+    "PhononCampaignSpec": {"folder": "crystals", "base": "7net-0"},
+    "SelectSpec": {"structure": "POSCAR", "model": "7net-0"},
+    "LabelSpec": {"structures": ["cifs"], "engine": "pmmcs"},
+    "PhononSpec": {"crystal": "POSCAR", "models": ["7net-0"]},
+    "StabiliseSpec": {"crystal": "POSCAR", "model": "7net-0"},
+    "DiffusivitySpec": {
+        "files": ["run.extxyz"],
+        "mobile": ["Li"],
+        "temperature": [600.0],
+    },
+    "DistilSpec": {
+        "materials": ["known.csv"],
+        "target": "conductivity",
+        "mobile": "Li",
+    },
+    "ScreenSpec": {"structures": ["cifs"]},
 }
-"""What stands in a starting file for keys without a default; of one spec where it is
-named."""
+"""What stands in a starting file for keys without a default, by spec and key: one key
+may mean something else in another spec."""
 
 
 def starting_text(spec: type[BaseModel], use: str) -> str:
@@ -55,11 +59,7 @@ def starting_text(spec: type[BaseModel], use: str) -> str:
     use
         The command that reads it.
     """
-    needed = {
-        name: EXAMPLES.get(f"{spec.__name__}.{name}", EXAMPLES.get(name))
-        for name, field in spec.model_fields.items()
-        if field.is_required() and name in EXAMPLES
-    }
+    needed = EXAMPLES[spec.__name__]
     filled = spec.model_validate(needed)
     head = (
         f"Read by: {use}",

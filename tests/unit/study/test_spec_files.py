@@ -6,7 +6,12 @@ import pytest
 import yaml
 
 from atomgraft.cli.kinds import KINDS
-from atomgraft.study.spec_files import meanings_of, schema_of, starting_text
+from atomgraft.study.spec_files import (
+    EXAMPLES,
+    meanings_of,
+    schema_of,
+    starting_text,
+)
 
 SETTING = re.compile(r"^#(?=\S|  )", re.M)
 """What makes a comment of a setting; explanations have one space after it."""
@@ -26,6 +31,18 @@ def test_it_reads_back_with_every_default(spec):
     whole = yaml.safe_load(SETTING.sub("", starting_text(spec, "this test")))
     assert set(whole) == set(spec.model_fields)
     assert spec.model_validate(whole) == found
+
+
+def test_examples_are_of_keys_without_a_default(spec):
+    """A key that has one, or that is gone, would stand there as if it were needed."""
+    needed = {name for name, one in spec.model_fields.items() if one.is_required()}
+    assert set(EXAMPLES[spec.__name__]) <= needed
+
+
+def test_every_spec_has_its_own_examples():
+    assert set(EXAMPLES) == {one.spec.__name__ for one in KINDS.values()}
+    assert EXAMPLES["DistilSpec"]["mobile"] == "Li"
+    assert EXAMPLES["DiffusivitySpec"]["mobile"] == ["Li"]
 
 
 def test_every_meaning_is_there(spec):
