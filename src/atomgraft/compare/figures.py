@@ -5,6 +5,7 @@ from typing import Any
 from atomgraft.compare.record import Comparison, Curve, FrontPoint, Interval
 from atomgraft.compare.tables import (
     base_score,
+    base_text,
     choosing_summary,
     curve_table,
     shown_interval,
@@ -237,8 +238,10 @@ def _base_lines(
         found = [(n, one) for n, one in scores if one is not None and one.value > 0]
         if not found:
             continue
+        texts = [f"{base_text(comparison, base, n)} {one.unit}" for n, one in found]
         if len({one.value for _, one in found}) == 1:
             found = [(end, found[0][1]) for end in span]
+            texts = texts[:1] * len(found)
         lines.append(
             {
                 "type": "scatter",
@@ -247,10 +250,7 @@ def _base_lines(
                 "meta": {"key": "base"},
                 "x": [x for x, _ in found],
                 "y": [one.value for _, one in found],
-                "text": [
-                    f"{value_text(one.value, one.interval)} {one.unit}"
-                    for _, one in found
-                ],
+                "text": texts,
                 "hovertemplate": f"base {plain_text(base)}: %{{text}}<extra></extra>",
                 "line": {"color": "@base", "width": 2, "dash": "dash"},
             }

@@ -103,14 +103,72 @@ def base_score(comparison: Comparison, base: str, n_labels: int) -> Score | None
     for baseline in comparison.baselines:
         is_asked = baseline.base == base and baseline.n_labels in {None, n_labels}
         for score in baseline.scores if is_asked else ():
-            if target is not None and (
-                score.suite,
-                score.quantity,
-                score.metric,
-                score.group,
-            ) == ("labels", target.quantity, target.metric, None):
+            asked = target and ("labels", target.quantity, target.metric, None)
+            if _question(score) == asked:
                 return score
     return None
+
+
+def base_range(comparison: Comparison, base: str, n_labels: int) -> Interval | None:
+    """Return the smallest and largest target error of a base whose scales are fitted.
+
+    There is none where all seeds have the same base, or there is one seed.
+
+    Parameters
+    ----------
+    comparison
+        With or without a target.
+    base
+        With its element map.
+    n_labels
+        To which its scales were fitted.
+    """
+    target = comparison.target
+    fitted = {
+        one.name
+        for one in comparison.contestants
+        if one.start == base and one.is_fitted
+    }
+    by_seed = {
+        cell.seed: score.value
+        for cell in comparison.cells
+        if cell.contestant in fitted
+        and (cell.n_labels, cell.status) == (n_labels, "done")
+        for score in cell.scores
+        if target is not None
+        and (score.model, *_question(score))
+        == ("base", "labels", target.quantity, target.metric, None)
+    }
+    if len(by_seed) < 2:
+        return None
+    return min(by_seed.values()), max(by_seed.values())
+
+
+def base_text(comparison: Comparison, base: str, n_labels: int) -> str:
+    """Return the target error of a base with its interval, or its range over seeds.
+
+    Parameters
+    ----------
+    comparison
+        With or without a target.
+    base
+        With its element map.
+    n_labels
+        To which its scales were fitted, where they were.
+    """
+    found = base_score(comparison, base, n_labels)
+    if found is None:
+        return MISSING
+    ends, interval = base_range(comparison, base, n_labels), found.interval
+    has_interval = interval is not None and is_informative(found.value, interval)
+    if ends is not None and not has_interval:
+        return range_text(found.value, ends)
+    over = found.independent or "structures"
+    return value_text(found.value, interval, over=over)
+
+
+def _question(score: Score) -> tuple[str, str, str, str | None]:
+    return score.suite, score.quantity, score.metric, score.group
 
 
 def size_rows(
@@ -126,20 +184,16 @@ def size_rows(
     heads = ("Recipe", *(counted(n, "label") for n in comparison.sizes))
     rows: list[tuple[str, ...]] = []
     for base in dict.fromkeys(one.start for one in comparison.contestants):
-        scores = (base_score(comparison, base, n) for n in comparison.sizes)
-        rows.append((f"base {base}", *map(_text, scores)))
+        texts = (base_text(comparison, base, n) for n in comparison.sizes)
+        rows.append((f"base {base}", *texts))
     for one in comparison.contestants:
         found = (target_summary(comparison, one.name, n) for n in comparison.sizes)
         rows.append((one.name, *map(_text, found)))
     return heads, rows
 
 
-def _text(row: Summary | Score | None) -> str:
-    if isinstance(row, Summary):
-        return summary_text(row)
-    if row is None:
-        return MISSING
-    return value_text(row.value, row.interval, over=row.independent or "structures")
+def _text(row: Summary | None) -> str:
+    return MISSING if row is None else summary_text(row)
 
 
 def summary_text(row: Summary) -> str:

@@ -12,7 +12,7 @@ from atomgraft.compare.seed_summaries import (
     summarise,
     target_of,
 )
-from atomgraft.compare.tables import size_rows, target_table
+from atomgraft.compare.tables import base_range, size_rows, target_table
 from tests.comparisons import cell, comparison_of, score
 
 SIZES = (1, 20)
@@ -133,6 +133,37 @@ def test_the_table_and_the_figure_show_a_base_for_each_size():
     [line] = [one for one in plot["data"] if one["meta"] == {"key": "base"}]
     assert line["x"] == [1, 20]
     assert line["y"] == pytest.approx([100.5, 60.3], abs=0.01)
+
+
+def test_each_size_shows_the_range_of_its_bases():
+    document = comparison(cells_with(), mapped())
+    assert base_range(document, "7net-0 Si:Ge@fit@fit", 20) == (60.0, 60.6)
+    _, rows = size_rows(document)
+    assert rows[0][1:] == ("100 (100 to 101)", "60.3 (60.0 to 60.6)")
+    plot = learning_figure(document).plots[0].figure
+    [line] = [one for one in plot["data"] if one["meta"] == {"key": "base"}]
+    assert line["text"][1] == "60.3 (60.0 to 60.6) meV/Å"
+
+
+def test_from_five_seeds_on_bases_have_an_interval_as_others_have():
+    document = comparison(cells_with(seeds=range(5)), mapped())
+    _, rows = size_rows(document)
+    assert rows[0][2] == "61.2 [60.0, 62.4]"
+    one_seed = comparison(cells_with(seeds=(0,)), mapped())
+    assert base_range(one_seed, "7net-0 Si:Ge@fit@fit", 20) is None
+    assert "to" not in size_rows(one_seed)[1][0][2]
+
+
+def test_open_cells_and_other_bases_are_in_no_range():
+    cells = cells_with(seeds=(0, 1, 2))
+    cells = [
+        one.model_copy(update={"status": "open"}) if one.seed == 2 else one
+        for one in cells
+    ]
+    document = comparison(cells, mapped())
+    assert base_range(document, "7net-0 Si:Ge@fit@fit", 1) == (100.0, 101.0)
+    assert base_range(document, "7net-0 Si:Ge", 1) is None
+    assert base_range(comparison(cells, mapped("")), "7net-0 Si:Ge", 1) is None
 
 
 def test_a_base_that_needs_no_labels_is_one_line_and_says_so():
