@@ -251,3 +251,19 @@ def test_a_calculation_that_fails_leaves_the_others(tmp_path):
     assert "BasisNotFoundError" in found.result.jobs[1].reason
     assert found.result.finished
     assert len(found.structures()) == 1
+
+
+def test_ions_say_their_charge_and_two_levels_are_not_mixed(tmp_path):
+    pytest.importorskip("tblite")
+    ion = molecule("OH")
+    ion.rattle(0.05, seed=1)
+    for method in ("GFN1", "GFN2"):
+        asked = {"settings": {"charge": -1}, "out": tmp_path / method, **QUICK}
+        found = ag.label(ion, f"xtb:{method}", **asked)
+        assert found.structures()[0].info["charge"] == -1
+    files = [tmp_path / method / "labels.extxyz" for method in ("GFN1", "GFN2")]
+    code, printed, _ = call("check", *files, "--json")
+    assert code == 0
+    found = {one["code"]: one["message"] for one in json.loads(printed)["findings"]}
+    assert "xtb:GFN1 in 1, xtb:GFN2 in 1" in found["several-engines"]
+    assert "-1 e in 2" in found["charged-frames"]

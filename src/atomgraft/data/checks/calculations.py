@@ -41,6 +41,10 @@ CONVERGED_KEYS = frozenset(
 )
 """Entries of ``info``, in lower case, that say whether the electrons converged."""
 
+ENGINE, ENGINE_SETTINGS = "engine", "engine_settings"
+"""Entries of ``info`` that ``atomgraft label`` writes: a name, and a hash of all that
+changes its numbers."""
+
 BONDED = 1.25
 """Of the sum of covalent radii, within which two atoms are bonded."""
 
@@ -53,6 +57,7 @@ def check_calculations(structures: Sequence[Atoms]) -> Iterator[Finding]:
     yield from _charged(structures)
     yield from _not_periodic(structures)
     yield from _unconverged(structures)
+    yield from _engines(structures)
 
 
 def _charged(structures: Sequence[Atoms]) -> Iterator[Finding]:
@@ -166,6 +171,39 @@ def _unconverged(structures: Sequence[Atoms]) -> Iterator[Finding]:
         remedy=_without(found, structures),
         frames=places(found),
         number=len(found),
+        unit="structures",
+    )
+
+
+def _engines(structures: Sequence[Atoms]) -> Iterator[Finding]:
+    """Find labels of several engines, or of one with several settings."""
+    by_settings: dict[str, list[Atoms]] = defaultdict(list)
+    for atoms in structures:
+        if ENGINE_SETTINGS in atoms.info:
+            by_settings[str(atoms.info[ENGINE_SETTINGS])].append(atoms)
+    if len(by_settings) < 2:
+        return
+    largest = max(by_settings.values(), key=len)
+    others = [
+        atoms
+        for found in by_settings.values()
+        for atoms in found
+        if found is not largest
+    ]
+    names = {str(found[0].info.get(ENGINE)) for found in by_settings.values()}
+    what = "versions or settings" if len(names) == 1 else "engines or settings"
+    text = ", ".join(
+        f"{found[0].info.get(ENGINE)} in {len(found)}" for found in by_settings.values()
+    )
+    yield Finding(
+        severity="warning",
+        code="several-engines",
+        message=f"The labels are of {len(by_settings)} {what} ({text}): their energies "
+        "and forces do not belong to one level of theory.",
+        remedy="Give each level a head of its own (heads: in the run file), or train "
+        "on one of them.",
+        frames=places(others),
+        number=len(others),
         unit="structures",
     )
 

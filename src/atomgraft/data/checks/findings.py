@@ -49,6 +49,7 @@ CHANGES_WHAT_IS_LEARNED = frozenset(
         "placeholder-energy",
         "placeholder-forces",
         "placeholder-stress",
+        "several-engines",
         "stress-disagrees",
         "unread-label",
         "zero-forces",

@@ -135,6 +135,8 @@ def _label(
     found = engine.label(atoms, told.wall_time)
     set_labels(atoms, energy=found.energy, forces=found.forces, stress=found.stress)
     seconds = {"engine_seconds": found.seconds or clock.seconds}
+    if engine.electrons is not None and engine.electrons.charge:
+        atoms.info["charge"] = engine.electrons.charge
     atoms.info |= {"config_type": told.material, **_provenance(engine), **seconds}
     write_atomically(folder / LABELLED, raw_text([atoms]))
     return {

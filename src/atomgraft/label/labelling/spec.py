@@ -88,7 +88,7 @@ class LabelSpec(BaseModel):
     zero leaves it out."""
     engine: str
     """``model:NAME``, ``xtb``, ``pyscf:METHOD/BASIS``, ``gpaw``, ``vasp``,
-    ``espresso``, ``ase:MODULE.CLASS``, ``pmmcs``, ``lammps``, or what a plug-in adds."""
+    ``espresso``, ``ase:MODULE.CLASS``, ``pmmcs``, ``lammps``, or that of a plug-in."""
     settings: dict[str, Any] = {}
     """Of the engine."""
     md: MotionSpec | None = None

@@ -147,6 +147,19 @@ def test_charged_frames_are_named(key):
     assert "0 e in 10, -1 e in 2" in found.message
 
 
+def test_labels_of_two_engines_or_settings_are_named():
+    structures, _ = told()
+    for atoms in structures[2:]:
+        atoms.info |= {"engine": "xtb:GFN2", "engine_settings": "a"}
+    assert "several-engines" not in codes(structures)
+    structures[3].info |= {"engine": "pyscf:PBE/def2-SVP", "engine_settings": "b"}
+    found = codes(structures)["several-engines"]
+    assert (found.severity, found.frames) == ("warning", sources((3,)))
+    assert "2 engines or settings" in found.message
+    structures[3].info["engine"] = "xtb:GFN2"
+    assert "2 versions or settings" in codes(structures)["several-engines"].message
+
+
 def test_open_boundaries_around_a_crystal_are_an_error():
     structures, _ = told()
     assert "not-periodic" not in codes(structures)
