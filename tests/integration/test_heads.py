@@ -280,3 +280,38 @@ def test_crystals_of_a_further_head_are_no_unrelated_materials(tmp_path):
     groups = {one.group for one in RESULT.read(made).scores}
     assert "near" in groups
     assert "far" not in groups
+
+
+def test_what_a_further_head_was_trained_on_is_no_test_structure(
+    finished, tmp_path, capsys
+):
+    """Matched by geometry: the labels and the files are others."""
+    frames = read_structures(["shipped:si-train@24:26", "shipped:si-test@:1"])
+    for number, frame in enumerate(frames):
+        write(tmp_path / f"{number}.extxyz", frame)
+    prove = f"prove {finished} --test"
+    before = (finished / "result.json").read_bytes()
+    assert run(f"{prove} {tmp_path / '0.extxyz'}") == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert "In the data of the head 'cheap': 1 structures are on both sides" in told
+    assert (finished / "result.json").read_bytes() == before
+    assert run(f"{prove} {tmp_path / '2.extxyz'}") == 0
+
+
+def test_validation_is_held_out_of_every_head(files, tmp_path, capsys):
+    given = document(files, validation="shipped:si-train@22:24")
+    told = " ".join(refused(given, tmp_path, capsys).split())
+    assert "In the data of the head 'cheap': 2 structures are on both sides" in told
+
+
+def test_data_of_a_head_that_are_gone_are_said(files, tmp_path, capsys):
+    gone = tmp_path / "cheap.extxyz"
+    gone.write_bytes((files / "cheap.extxyz").read_bytes())
+    given = document(tmp_path, training={"steps": 1})
+    path = write_run(tmp_path, given)
+    assert run(f"adapt {path} --out {tmp_path / 'run'}") == 0
+    gone.unlink()
+    capsys.readouterr()
+    assert run(f"prove {tmp_path / 'run'} --test shipped:si-test@:2") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Test structures are not compared with those of the head 'cheap'" in told

@@ -184,6 +184,17 @@ def test_what_the_base_was_trained_on_is_no_test(made, capsys):
     assert RESULT.read(made) == before
 
 
+def test_geometries_are_held_out_of_the_base_of_a_spec_as_well(made, place, capsys):
+    """Labels of another level make no other structure of it."""
+    [frame] = read_structures(["shipped:si-train@2:3"])
+    frame.info["REF_energy"] += 0.01
+    write("test.extxyz", frame)
+    before = RESULT.read(made)
+    assert run(f"prove {made} --test test.extxyz") == 2
+    assert "1 structures are on both sides of a split" in last_line(capsys)
+    assert RESULT.read(made) == before
+
+
 def test_what_a_named_base_was_trained_on_is_no_test(place, capsys):
     write("cheap.extxyz", read_structures(["shipped:si-train@:4"]))
     for base, train in {"pair:sw-si": "cheap.extxyz", "a": LADDER["train"]}.items():

@@ -21,7 +21,11 @@ from atomgraft.data.readers import read_structures
 from atomgraft.run.places import base_run, places_of, specs_today
 from atomgraft.run.record import RESULT, RunResult
 from atomgraft.run.spec import SPEC, RunSpec, read_spec
-from atomgraft.run.structures import read_files, without_lone_atoms
+from atomgraft.run.structures import (
+    across_levels,
+    read_files,
+    without_lone_atoms,
+)
 
 LEAKS = ("split-leak", "trajectory-leak")
 """Findings about structures that are related to trained ones."""
@@ -112,11 +116,22 @@ def read_held_out(
     across = check_repeats({"train": trained, "test": structures})
     findings = check_alone(Sets(train=structures, heads=tuple(spec.heads)))
     findings += tuple(one for one in across if one.code in LEAKS)
+    more, told = _compared_with_heads(spec, result, folder, structures)
+    findings, notes = findings + more, notes + told
     refuse_errors(findings)
     own = _Run(spec=spec, result=result, folder=folder)
     more, told = compared_with_base([base] if base else own.base_places(), structures)
+    if base_run(spec, folder) is not None:  # its data are another level of one run
+        more = tuple(map(_of_this_run, more))
+        refuse_errors(more)
     findings, notes = findings + more, notes + told
     return HeldOut(structures=structures, findings=findings, notes=tuple(notes))
+
+
+def _of_this_run(finding: Finding) -> Finding:
+    """Return a finding about the base of a run as one about the run itself."""
+    is_leak = finding.code == "split-leak"
+    return dataclasses.replace(finding, severity="error") if is_leak else finding
 
 
 def judging(spec: RunSpec, structures: Sequence[Atoms]) -> list[Atoms]:
@@ -299,6 +314,44 @@ def _read_again(spec: RunSpec, result: RunResult) -> list[Atoms]:
             "Restore the files, or make the run again.",
         )
     return trained
+
+
+def _compared_with_heads(
+    spec: RunSpec, result: RunResult, folder: Path, structures: Sequence[Atoms]
+) -> tuple[tuple[Finding, ...], list[str]]:
+    """Return what test structures share with the data of further heads.
+
+    Files that are gone cannot be read, which is said.
+    """
+    findings, notes = (), []
+    for name in spec.heads:
+        try:
+            trained = _trained_head(spec, result, folder, name)
+        except BadInputError as error:
+            notes.append(
+                "Test structures are not compared with those of the head "
+                f"{name!r}: {error.came}"
+            )
+        else:
+            findings += across_levels(structures, {name: trained})
+    return findings, notes
+
+
+def _trained_head(
+    spec: RunSpec, result: RunResult, folder: Path, name: str
+) -> list[Atoms]:
+    """Read what trained a head, wherever it is today."""
+    failures: list[BadInputError] = []
+    for one in specs_today(spec, result.made_in, folder):
+        head = one.heads[name]
+        try:
+            mixed = read_files(one, (*one.train, *one.validation))
+            own = read_files(one, (*head.train, *head.validation))
+        except BadInputError as error:
+            failures.append(error)
+        else:
+            return [atoms for atoms in mixed if atoms.info.get(HEAD) == name] + own
+    raise failures[0]
 
 
 def _refuse_trained(

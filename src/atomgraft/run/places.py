@@ -10,6 +10,7 @@ from atomgraft.run.spec import (
     BASE,
     SCRATCH,
     SPEC,
+    HeadSpec,
     RunSpec,
     read_spec,
     refuse_other_spec,
@@ -188,15 +189,28 @@ def specs_today(spec: RunSpec, made: Mapping[str, str], folder: Path) -> list[Ru
     made, folder
         As in :func:`places_of`.
     """
-    return [
-        spec.model_copy(
-            update={
-                "train": tuple(looked_for[one] for one in spec.train),
-                "validation": tuple(looked_for[one] for one in spec.validation),
-            }
-        )
-        for looked_for in _by_origin((*spec.train, *spec.validation), made, folder)
-    ]
+    heads = spec.heads.values()
+    of_heads = [one for head in heads for one in (*head.train, *head.validation)]
+    names = (*spec.train, *spec.validation, *of_heads)
+
+    def found(looked_for: dict[str, str]) -> RunSpec:
+        moved = {
+            name: head.model_copy(update=_moved(head, looked_for))
+            for name, head in spec.heads.items()
+        }
+        return spec.model_copy(update=_moved(spec, looked_for) | {"heads": moved})
+
+    return [found(looked_for) for looked_for in _by_origin(names, made, folder)]
+
+
+def _moved(
+    spec: RunSpec | HeadSpec, looked_for: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the files of a spec where they may be."""
+    return {
+        "train": tuple(looked_for[one] for one in spec.train),
+        "validation": tuple(looked_for[one] for one in spec.validation),
+    }
 
 
 def _by_origin(

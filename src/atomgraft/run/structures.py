@@ -19,6 +19,7 @@ from atomgraft.data.checks.findings import (
     refuse_unaccepted,
 )
 from atomgraft.data.checks.heads import HEAD
+from atomgraft.data.checks.repeats import TRAIN, check_repeats
 from atomgraft.data.checks.suite import Sets, check_alone
 from atomgraft.data.labels import count_labels
 from atomgraft.data.partners import (
@@ -157,13 +158,45 @@ def read_run_data(spec: RunSpec, *, asks: bool = True) -> RunData:
     )
     heads = {name: _read_head(spec, name, train, validation) for name in spec.heads}
     data = RunData(own=own, heads=heads, findings=(), asks=asks, base=base)
-    found = {name: check_alone(one) for name, one in data.sets(spec).items()}
+    sets = data.sets(spec)
+    found = {name: check_alone(one) for name, one in sets.items()}
     findings = tuple(
         _marked(one, name) for name, those in found.items() for one in those
+    )
+    findings += tuple(
+        finding
+        for name, one in sets.items()
+        for finding in across_levels(
+            one.validation,
+            {key: other.train for key, other in sets.items() if key != name},
+        )
     )
     data.refuse(findings, spec.accept)
     require_batch(spec, without_lone_atoms(list(own.train))[0])
     return dataclasses.replace(data, findings=found[None])
+
+
+def across_levels(
+    judging: Sequence[Atoms], trained: Mapping[str | None, Sequence[Atoms]]
+) -> tuple[Finding, ...]:
+    """Find structures that judge one level of theory and train another one.
+
+    Labels differ, so geometries are compared: a model that saw a structure at another
+    level has learned something of its answer.
+
+    Parameters
+    ----------
+    judging
+        To test or to validate on.
+    trained
+        By the name of the head; none is the run's own.
+    """
+    return tuple(
+        _marked(finding, head)
+        for head, structures in trained.items()
+        for finding in check_repeats({TRAIN: structures, "judging": judging})
+        if finding.code == "split-leak"
+    )
 
 
 def _marked(finding: Finding, head: str | None) -> Finding:
