@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -119,7 +120,7 @@ def _read_questions(questions: "queue.SimpleQueue[str]", folder: str) -> None:
         questions.put(line)
     with contextlib.suppress(StorageError):  # the program may write at this moment
         remove_folder(Path(folder))
-    os._exit(0)
+    os.killpg(os.getpid(), signal.SIGKILL)  # and those that the program has started
 
 
 def _own_channel() -> TextIO:

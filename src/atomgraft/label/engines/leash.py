@@ -6,8 +6,10 @@ the pipe is closed, the command is killed and the folder is removed, so that a k
 worker leaves neither a process nor files behind.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -23,13 +25,16 @@ def main(folder: str, *command: str) -> int:
     command
         The program and its arguments.
     """
-    process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, start_new_session=True
+    )
     is_left = threading.Event()
 
     def watch() -> None:
         os.read(0, 1)  # returns when the pipe is closed; sys.stdin has a lock
         is_left.set()
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it may end at this moment
+            os.killpg(process.pid, signal.SIGKILL)  # and those that it has started
         process.wait()
         shutil.rmtree(folder)
 

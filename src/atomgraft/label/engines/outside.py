@@ -176,6 +176,9 @@ class _Process:
             self.close()
             what = atoms.get_chemical_formula()
             raise took_too_long(what, wall_time or 0.0) from None
+        except BaseException:  # an answer that comes later would be that of the next
+            self.close()
+            raise
         return child.labelled_of(answer)
 
     def start(self) -> None:
@@ -259,8 +262,9 @@ def _end(
     place: "tempfile.TemporaryDirectory[str]",
     log: IO[bytes],
 ) -> None:
-    """Kill a process, and remove its folder and log."""
-    process.kill()
+    """Kill a process and those that it has started; remove its folder and log."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with contextlib.suppress(BrokenPipeError):  # what was not read is lost

@@ -153,6 +153,19 @@ def wait_for(condition, seconds=60.0):
         time.sleep(0.05)
 
 
+def test_an_answer_that_nobody_waited_for_is_not_the_next_one(odd, monkeypatch):
+    """An interrupted question leaves its answer in the pipe."""
+    engine = make_engine(EMT_ENGINE, {})
+    copper, nickel = bulk("Cu"), bulk("Ni")
+    expected = engine.label(nickel).energy
+    process = engine._process()
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "_answer", lambda _: (_ for _ in ()).throw(KeyError))
+        with pytest.raises(KeyError):
+            engine.label(copper)
+    assert engine.label(nickel).energy == expected
+
+
 @pytest.mark.parametrize("with_what", [signal.SIGKILL, signal.SIGTERM])
 def test_it_ends_with_its_worker_however_that_one_ends(odd, with_what):
     place = odd / "pid"

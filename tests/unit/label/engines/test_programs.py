@@ -42,6 +42,23 @@ def test_wall_time_kills_it(tmp_path):
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
 
+def test_what_the_program_has_started_is_killed_with_it(tmp_path):
+    (tmp_path / "job").mkdir()
+    text = (
+        "import pathlib, subprocess; "
+        "other = subprocess.Popen(['sleep', '60']); "
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(other.pid)); "
+        "other.wait()"
+    )
+    with pytest.raises(EngineFailureError, match="took longer than 4 s"):
+        python(tmp_path / "job", text, wall_time=4)
+    other = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(other):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_it_is_watched(tmp_path, monkeypatch):
     monkeypatch.setattr("atomgraft.label.engines.programs.LOUD", 0.0)
     seen = []
