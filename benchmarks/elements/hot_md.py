@@ -13,7 +13,7 @@ may melt, so neither structure nor coordination is judged there::
     python benchmarks/elements/hot_md.py run --out runs/hot --plan foundation
     python benchmarks/elements/hot_md.py table
 
-``long`` are runs of three times the length, for the ratio of times where models outlive
+``long`` are runs of twice the length, for the ratio of times where models outlive
 the short ones; ``foundation`` moves 7net-0 with ``lora`` on the same frames. Everything
 can be stopped and started: finished cells are in
 benchmarks/results/element_survival.json.
@@ -54,6 +54,9 @@ NAMES = {
 }
 """Names of models in the suite, and in tables."""
 
+SUITE_NAMES = {"foundation": "adapted"}
+"""In the suite, which knows a base, an adapted model and fresh weights."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -79,8 +82,8 @@ class Plan:
 
 PLANS = {
     "short": Plan(3.0, (300.0, 600.0, 900.0, 1500.0)),
-    "long": Plan(9.0, (600.0, 900.0, 1500.0), atoms=(64,)),
-    "foundation": Plan(3.0, (900.0, 1500.0), ("foundation",), atoms=(64,)),
+    "long": Plan(6.5, (600.0, 900.0), atoms=(64,)),
+    "foundation": Plan(3.0, (900.0,), ("foundation",), atoms=(64,)),
 }
 
 
@@ -178,13 +181,21 @@ def one_cell(bench: Bench, out: Path, key: dict) -> dict:
     place = out / f"{key['plan']}-{key['atoms']}"  # the reference moves once
     place.mkdir(parents=True, exist_ok=True)
     # One seed for all draws: the reference moves once, and velocities are shared.
+    models = {SUITE_NAMES.get(name, name): one for name, one in models.items()}
     contestants = Contestants(models=models, reference_shifts={}, seed=0, folder=place)
     answers = SurvivalSuite(subject, options).ask(contestants, show)
     for name in plan.models:  # others may take their places
-        (place / "md" / name).rename(place / "md" / f"{name}-{key['n']}-{key['draw']}")
+        own = place / "md" / SUITE_NAMES.get(name, name)
+        own.rename(place / "md" / f"{name}-{key['n']}-{key['draw']}")
+    scores = [one.model_dump(mode="json") for one in answers.scores]
+    motions = [row for one in answers.details["conditions"] for row in one["motions"]]
+    for name in plan.models:
+        for row in (*scores, *motions):
+            if row["model"] == SUITE_NAMES.get(name):
+                row["model"] = name
     return {
         "melting": MELTING,
-        "scores": [one.model_dump(mode="json") for one in answers.scores],
+        "scores": scores,
         "details": answers.details,
         "unanswered": list(answers.unanswered),
     }
