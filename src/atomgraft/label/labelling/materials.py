@@ -40,13 +40,15 @@ class Material:
     file
         Its name, with the frame where there are several.
     atoms
-        Numbers, positions and cell alone, and 2S + 1 where its file gives it.
+        Numbers, positions and cell alone.
     reason
         Why it cannot be used; none if it can.
     has_fixed
         Its file holds atoms fixed, which no engine does.
     charge
         e, as its file gives it; none if it does not.
+    multiplicity
+        2S + 1, as its file gives it; none if it does not.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Material:
     reason: str | None = None
     has_fixed: bool = False
     charge: float | None = None
+    multiplicity: float | None = None
 
 
 def read_materials(sources: Sequence[str], representatives: int = 0) -> list[Material]:
@@ -113,8 +116,6 @@ def _of_file(source: Source, representatives: int) -> Iterator[Material]:
     for i, one in enumerate(frames):
         number = f"-{i}" if len(frames) > 1 else ""
         atoms = Atoms(one.numbers, one.positions, cell=one.cell, pbc=one.pbc)
-        if (multiplicity := _number(one.info, SPIN)) is not None:
-            atoms.info[MULTIPLICITY] = int(multiplicity)
         place = f"{source.path}{f'@{i}' if number else ''}"
         yield Material(
             name=_name(source.path) + number,
@@ -123,6 +124,7 @@ def _of_file(source: Source, representatives: int) -> Iterator[Material]:
             reason=disorder_in(one) or _broken(atoms, place),
             has_fixed=bool(constraints_in(one)),
             charge=_number(one.info, CHARGE),
+            multiplicity=_number(one.info, SPIN),
         )
 
 

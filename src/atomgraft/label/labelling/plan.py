@@ -143,7 +143,8 @@ def plan_labelling(spec: LabelSpec, *, trust: Trust = NO_TRUST) -> LabelPlan:
 def _judged(material: Material, engine: AbstractEngine, spec: LabelSpec) -> Material:
     if material.reason is not None:
         return material
-    reason = _other_electrons(material, engine) or engine.refusal(material.atoms)
+    material = _with_electrons(material, engine)
+    reason = material.reason or engine.refusal(material.atoms)
     if reason is None and spec.md is not None and not material.atoms.pbc.all():
         reason = "it is not periodic in three directions"
     if reason is None and spec.md is not None and material.has_fixed:
@@ -154,21 +155,27 @@ def _judged(material: Material, engine: AbstractEngine, spec: LabelSpec) -> Mate
     return dataclasses.replace(material, reason=reason)
 
 
-def _other_electrons(material: Material, engine: AbstractEngine) -> str | None:
-    """Return in what charge or spin of a file differ from the settings; or none."""
+def _with_electrons(material: Material, engine: AbstractEngine) -> Material:
+    """Return a structure that knows its spin, or why its file and settings differ."""
     electrons = engine.electrons
     if electrons is None:
-        return None
-    asked = electrons.multiplicity
-    given = material.atoms.info.get(MULTIPLICITY, asked)
-    pairs = (
-        ("charge", material.charge, electrons.charge),
-        ("multiplicity", given, given if asked is None else asked),
-    )
-    for what, own, wanted in pairs:
-        if own is not None and own != wanted:
-            return f"its file gives the {what} {own:g}, and the settings {wanted}"
-    return None
+        return material
+    own, asked = material.multiplicity, electrons.multiplicity
+    reason = None
+    if material.charge not in {None, electrons.charge}:
+        reason = (
+            f"its file gives the charge {material.charge:g}, and the settings "
+            f"{electrons.charge}"
+        )
+    elif own is not None and (own < 1 or own != own // 1):
+        reason = f"its file gives the multiplicity {own:g}; expected 2S + 1, from 1 on"
+    elif own is not None and asked is not None and own != asked:
+        reason = f"its file gives the multiplicity {own:g}, and the settings {asked}"
+    if reason is not None or own is None:
+        return dataclasses.replace(material, reason=reason)
+    atoms = material.atoms.copy()
+    atoms.info[MULTIPLICITY] = int(own)
+    return dataclasses.replace(material, atoms=atoms)
 
 
 def _reasons(materials: Sequence[Material]) -> str:

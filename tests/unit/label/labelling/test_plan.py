@@ -1,6 +1,7 @@
 """Are jobs pinned to all that changes their numbers, and to nothing else?"""
 
 import pytest
+from ase import Atoms
 from ase.build import bulk, molecule
 from ase.constraints import FixAtoms
 from ase.io import write
@@ -162,6 +163,11 @@ class Flexible(Still):
         ({"charge": -1}, "flexible", "the charge -1, and the settings 0"),
         ({"spin": 3}, "flexible", None),
         ({"spin": "up"}, "flexible", None),
+        ({"spin": 0}, "flexible", "the multiplicity 0; expected 2S"),
+        ({"spin": 0.5}, "flexible", "the multiplicity 0.5; expected 2S"),
+        ({"spin": float("nan")}, "flexible", "the multiplicity nan"),
+        ({"charge": float("nan")}, "flexible", "the charge nan"),
+        ({"spin": 0}, "still", None),
     ],
 )
 def test_structures_of_another_charge_or_spin_are_left_out(
@@ -189,6 +195,10 @@ def test_the_spin_of_a_structure_is_part_of_its_job(tmp_path, monkeypatch):
         found += planned(tmp_path, "flexible", ["a.extxyz"]).jobs
     assert len({job.cell.identity for job in found}) == 3
     assert found[1].cell.payload["atoms"]["info"] == {"multiplicity": 3}
+    monkeypatch.setitem(ENGINES._entries, "still", lambda _: Still())
+    write(tmp_path / "a.extxyz", Atoms("O2", atoms.positions, info={"spin": 3}))
+    [job] = planned(tmp_path, "still", ["a.extxyz"]).jobs
+    assert "info" not in job.cell.payload["atoms"], "it knows no electrons"
 
 
 class Refusing(Still):
