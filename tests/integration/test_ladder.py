@@ -195,6 +195,15 @@ def test_geometries_are_held_out_of_the_base_of_a_spec_as_well(made, place, caps
     assert RESULT.read(made) == before
 
 
+def test_validation_is_held_out_of_the_base_of_a_spec(place, capsys):
+    given = LADDER | {"validation": "shipped:si-train@2:4"}
+    Path("leak.yaml").write_text(yaml.safe_dump(given))
+    assert run("adapt leak.yaml --out y") == 2
+    told = last_line(capsys)
+    assert "In the run that makes the base: 2 structures are on both sides" in told
+    assert not Path("y").exists()
+
+
 def test_what_a_named_base_was_trained_on_is_no_test(place, capsys):
     write("cheap.extxyz", read_structures(["shipped:si-train@:4"]))
     for base, train in {"pair:sw-si": "cheap.extxyz", "a": LADDER["train"]}.items():

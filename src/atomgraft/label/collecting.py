@@ -160,7 +160,7 @@ def _order(proposal: Atoms, frame: Atoms, path: Path) -> Int[np.ndarray, " atoms
     """Return which atom of a labelled frame each proposed atom is."""
     is_same = sorted(proposal.numbers) == sorted(frame.numbers)
     if is_same and np.allclose(proposal.cell.array, frame.cell.array, atol=SAME_PLACE):
-        pbc: Any = proposal.pbc  # one flag or three; ASE declares one
+        pbc: Any = proposal.cell.rank == 3  # programs wrap molecules in boxes, too
         vectors = frame.positions[None] - proposal.positions[:, None]
         flat, _ = find_mic(vectors.reshape(-1, 3), proposal.cell, pbc)
         distances = np.linalg.norm(flat, axis=1).reshape(len(proposal), -1)

@@ -47,6 +47,9 @@ FUNCTIONALS = ("PBE", "PBEsol", "LDA")
 SSSP = ("PBE", "PBEsol")
 """Functionals with a library of pseudopotentials at materialscloud.org."""
 
+INPUT_DFT = {"PBE": "pbe", "PBEsol": "pbesol", "LDA": "pz"}
+"""Of Quantum ESPRESSO, which otherwise takes that of the pseudopotentials."""
+
 PSEUDO = "../../../pseudo"
 """Folder of pseudopotentials, as seen from an input of Quantum ESPRESSO."""
 
@@ -264,6 +267,7 @@ def _espresso(
             "tstress": True,
             "pseudo_dir": settings.pseudo,
             "outdir": "out",
+            "input_dft": INPUT_DFT[settings.functional],
             "ecutwfc": round(cutoff, 1),
             "ecutrho": round(8 * cutoff, 1),
             "occupations": "smearing",

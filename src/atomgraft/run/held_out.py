@@ -120,12 +120,21 @@ def read_held_out(
     findings, notes = findings + more, notes + told
     refuse_errors(findings)
     own = _Run(spec=spec, result=result, folder=folder)
-    more, told = compared_with_base([base] if base else own.base_places(), structures)
-    if base_run(spec, folder) is not None:  # its data are another level of one run
-        more = tuple(map(_of_this_run, more))
-        refuse_errors(more)
+    places = [base] if base else own.base_places()
+    more, told = compared_with_base(places, structures, _own_bases(spec, folder))
+    refuse_errors(more)
     findings, notes = findings + more, notes + told
     return HeldOut(structures=structures, findings=findings, notes=tuple(notes))
+
+
+def _own_bases(spec: RunSpec, folder: Path) -> frozenset[Path]:
+    """Return the folders of the runs that a run file makes before its last one."""
+    found: set[Path] = set()
+    below = base_run(spec, folder)
+    while below is not None:
+        found.add(below[1].resolve())
+        below = base_run(*below)
+    return frozenset(found)
 
 
 def _of_this_run(finding: Finding) -> Finding:
@@ -161,7 +170,9 @@ def of_target(spec: RunSpec, structures: Sequence[Atoms]) -> list[Atoms]:
 
 
 def compared_with_base(
-    places: Sequence[str], structures: Sequence[Atoms]
+    places: Sequence[str],
+    structures: Sequence[Atoms],
+    own: frozenset[Path] = frozenset(),
 ) -> tuple[tuple[Finding, ...], list[str]]:
     """Compare test structures with what a base was trained on, run by run.
 
@@ -171,6 +182,9 @@ def compared_with_base(
         Where the base may be; what is no run folder was trained by others.
     structures
         To test on.
+    own
+        Folders of bases that the same run file makes: their data are other levels of
+        theory of one run, of which test structures are held out.
 
     Returns
     -------
@@ -185,6 +199,12 @@ def compared_with_base(
     findings, notes = (), []
     for one in _runs_in(places, frozenset()):
         more, told = one.compared_with(structures)
+        if one.folder.resolve() in own:
+            of_heads, about_heads = _compared_with_heads(
+                one.spec, one.result, one.folder, structures
+            )
+            more = (*map(_of_this_run, more), *of_heads)
+            told += about_heads
         findings, notes = findings + more, notes + told
     return findings, notes
 

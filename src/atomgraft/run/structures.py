@@ -5,7 +5,7 @@ Nothing here loads torch: what can be refused without a model is refused at once
 
 import contextlib
 import dataclasses
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Literal
 
 from ase import Atoms
@@ -65,6 +65,12 @@ class RunData:
     findings: tuple[Finding, ...]
     asks: bool = True
     base: "RunData | None" = None
+
+    @property
+    def trained(self) -> dict[str | None, tuple[Atoms, ...]]:
+        """Training structures by head; none is the run's own."""
+        heads = {name: one.train for name, one in self.heads.items()}
+        return {None: self.own.train, **heads}
 
     def refuse(self, findings: Sequence[Finding], accepted: Sequence[str]) -> None:
         """Raise a finding that stops the run.
@@ -171,9 +177,22 @@ def read_run_data(spec: RunSpec, *, asks: bool = True) -> RunData:
             {key: other.train for key, other in sets.items() if key != name},
         )
     )
+    findings += tuple(
+        dataclasses.replace(finding, message=f"{OF_BASE}{finding.message}")
+        for below in _bases(base)
+        for one in sets.values()
+        for finding in across_levels(one.validation, below.trained)
+    )
     data.refuse(findings, spec.accept)
     require_batch(spec, without_lone_atoms(list(own.train))[0])
     return dataclasses.replace(data, findings=found[None])
+
+
+def _bases(base: RunData | None) -> Iterator[RunData]:
+    """Yield the data of the run that makes the base, of that which makes its, ..."""
+    while base is not None:
+        yield base
+        base = base.base
 
 
 def across_levels(

@@ -41,6 +41,8 @@ CONVERGED_KEYS = frozenset(
 )
 """Entries of ``info``, in lower case, that say whether the electrons converged."""
 
+HEAD = "head"
+
 ENGINE, ENGINE_SETTINGS = "engine", "engine_settings"
 """Entries of ``info`` that ``atomgraft label`` writes: a name, and a hash of all that
 changes its numbers."""
@@ -177,10 +179,12 @@ def _unconverged(structures: Sequence[Atoms]) -> Iterator[Finding]:
 
 def _engines(structures: Sequence[Atoms]) -> Iterator[Finding]:
     """Find labels of several engines, or of one with several settings."""
-    by_settings: dict[str, list[Atoms]] = defaultdict(list)
+    heads: dict[object, dict[str, list[Atoms]]] = defaultdict(lambda: defaultdict(list))
     for atoms in structures:
         if ENGINE_SETTINGS in atoms.info:
-            by_settings[str(atoms.info[ENGINE_SETTINGS])].append(atoms)
+            settings = str(atoms.info[ENGINE_SETTINGS])
+            heads[atoms.info.get(HEAD)][settings].append(atoms)
+    by_settings = max(heads.values(), key=len, default={})
     if len(by_settings) < 2:
         return
     largest = max(by_settings.values(), key=len)

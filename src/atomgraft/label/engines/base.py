@@ -28,6 +28,9 @@ TRAJECTORY = "trajectory"
 MULTIPLICITY = "multiplicity"
 """Key of a structure's ``info``: 2S + 1."""
 
+MOMENTS = "initial_magmoms"
+"""ASE's name of magnetic moments, Bohr magnetons."""
+
 Tell = Callable[[str, int, int], None]
 """Called with the stage of a job, steps done and steps in all."""
 
@@ -49,6 +52,8 @@ def document_of(atoms: Atoms) -> Document:
         "cell": atoms.cell.array.tolist(),
         "pbc": atoms.pbc.tolist(),
     }
+    if atoms.has(MOMENTS):
+        document["magmoms"] = atoms.arrays[MOMENTS].tolist()
     if MULTIPLICITY in atoms.info:
         document["info"] = {MULTIPLICITY: int(atoms.info[MULTIPLICITY])}
     return document
@@ -65,14 +70,18 @@ class Electrons:
     multiplicity
         2S + 1; none is that of each structure (`MULTIPLICITY` in its ``info``), or the
         singlet.
+    has_spin
+        The engine is told the multiplicity of a structure.
     """
 
     charge: int = 0
     multiplicity: int | None = None
+    has_spin: bool = True
 
     def multiplicity_of(self, atoms: Atoms) -> int:
         """Return 2S + 1 of a structure."""
-        return self.multiplicity or atoms.info.get(MULTIPLICITY, 1)
+        own = atoms.info.get(MULTIPLICITY, 1)
+        return own if self.multiplicity is None else self.multiplicity
 
     def problem(self, atoms: Atoms) -> str | None:
         """Return why electrons and spin do not go together; none if they do.
@@ -88,6 +97,8 @@ class Electrons:
         """
         n_electrons = int(atoms.numbers.sum()) - self.charge
         n_unpaired = self.multiplicity_of(atoms) - 1
+        if n_unpaired < 0:
+            return f"the multiplicity {n_unpaired + 1} is none: 2S + 1 is 1, 2, 3 ..."
         if n_electrons < max(1, n_unpaired):
             return f"it has {n_electrons} electrons"
         if (n_electrons - n_unpaired) % 2 == 0:
@@ -228,6 +239,8 @@ class AbstractEngine(abc.ABC):
         Of the cell that a run may ask for; empty: the engine does not move atoms.
     electrons
         Charge and spin; none where the engine does not know of electrons.
+    takes_moments
+        Initial magnetic moments of a structure change its numbers.
     """
 
     name: str
@@ -235,6 +248,7 @@ class AbstractEngine(abc.ABC):
     settings: Mapping[str, Any]
     treatments: frozenset[CellTreatment] = frozenset()
     electrons: Electrons | None = None
+    takes_moments: bool = False
 
     @property
     def identity(self) -> str:
@@ -250,6 +264,16 @@ class AbstractEngine(abc.ABC):
         BadInputError
             It does not.
         """
+
+    def assumptions(self, atoms: Atoms) -> tuple[str, ...]:
+        """Return what is decided for a structure that a user should know of.
+
+        Parameters
+        ----------
+        atoms
+            Not refused.
+        """
+        return ()
 
     @abc.abstractmethod
     def refusal(self, atoms: Atoms) -> str | None:

@@ -122,9 +122,9 @@ def ase_engine(request: Request) -> AbstractEngine:
     if CALCULATOR in request.settings or not path.rpartition(".")[0]:
         raise _no_calculator(path, "it does not name a module and a class")
     charge, spin = (request.settings.get(one) for one in ("charge", MULTIPLICITY))
-    electrons = None
-    if isinstance(charge, int) or isinstance(spin, int):
-        electrons = Electrons(charge=charge or 0, multiplicity=spin or 1)
+    electrons = Electrons(
+        charge=_whole(charge) or 0, multiplicity=_whole(spin), has_spin=spin is not None
+    )
     return OutsideEngine(
         name=f"ase:{path}",
         version=_module_version(path),
@@ -132,7 +132,15 @@ def ase_engine(request: Request) -> AbstractEngine:
         maker=_MAKER,
         refuse=lambda _: None,
         electrons=electrons,
+        takes_moments=True,
     )
+
+
+def _whole(value: object) -> int | None:
+    """Return a number that is whole; none of anything else."""
+    if isinstance(value, int | float) and value == value // 1:
+        return int(value)
+    return None
 
 
 def _module_version(path: str) -> str:
@@ -141,8 +149,8 @@ def _module_version(path: str) -> str:
     top = module.partition(".")[0]
     try:
         spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError) as error:
-        raise _no_calculator(path, reason_of(error)) from error
+    except Exception as error:  # a package above it may raise anything
+        raise _no_calculator(path, reason_of(error, with_kind=True)) from error
     if spec is None:
         raise _no_calculator(path, f"there is no module {module}")
     names = importlib.metadata.packages_distributions().get(top, ())
@@ -163,9 +171,9 @@ class XtbSettings(BaseModel):
     """e, of every structure."""
     multiplicity: Annotated[int, Field(ge=1)] | None = None
     """2S + 1, of every structure; none is that of each structure, or the singlet."""
-    accuracy: Annotated[float, Field(gt=0)] = 1.0
+    accuracy: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """Thresholds of the self-consistent cycle are multiplied by it."""
-    electronic_temperature: Annotated[float, Field(gt=0)] = 300.0
+    electronic_temperature: Annotated[float, Field(gt=0, le=1e6)] = 300.0
     """K"""
     max_iterations: Annotated[int, Field(ge=1)] = 250
 

@@ -114,20 +114,27 @@ def _failure(atoms: Atoms, error: Exception) -> list[str]:
     ]
 
 
-def _read_questions(questions: "queue.SimpleQueue[str]", folder: str) -> None:
+def _read_questions(
+    channel: TextIO, questions: "queue.SimpleQueue[str]", folder: str
+) -> None:
     """Pass questions on, and end process and folder where there will be no more."""
-    for line in sys.stdin:
-        questions.put(line)
-    with contextlib.suppress(StorageError):  # the program may write at this moment
-        remove_folder(Path(folder))
-    os.killpg(os.getpid(), signal.SIGKILL)  # and those that the program has started
+    try:
+        for line in channel:
+            questions.put(line)
+        with contextlib.suppress(StorageError):  # the program may write now
+            remove_folder(Path(folder))
+    finally:
+        os.killpg(os.getpid(), signal.SIGKILL)  # and those that the program started
 
 
-def _own_channel() -> TextIO:
-    """Return what was standard output, which is the log from now on."""
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+def _own_channels() -> tuple[TextIO, TextIO]:
+    """Return what were standard input and output: nothing, and the log, from now on."""
+    asked = os.fdopen(os.dup(0), encoding="utf-8")
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
     os.dup2(2, 1)
-    return channel
+    return asked, told
 
 
 def _send(channel: TextIO, answer: Document) -> None:
@@ -146,10 +153,10 @@ def main(maker: str, folder: str) -> None:
     folder
         In which the program runs; removed when whoever asked is gone.
     """
-    channel = _own_channel()
-    settings = json.loads(sys.stdin.readline())
+    asked, channel = _own_channels()
+    settings = json.loads(asked.readline())
     questions: queue.SimpleQueue[str] = queue.SimpleQueue()
-    reader = (questions, folder)
+    reader = (asked, questions, folder)
     threading.Thread(target=_read_questions, args=reader, daemon=True).start()
     module, _, name = maker.partition(":")
     try:
@@ -166,7 +173,9 @@ def main(maker: str, folder: str) -> None:
         return
     _send(channel, READY)
     while True:
-        _send(channel, answered(compute, json.loads(questions.get())))
+        question = json.loads(questions.get())
+        answer = answered(compute, question["atoms"])
+        _send(channel, answer | {"number": question["number"]})
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Each structure is a calculation in a temporary folder: inputs are written, the c
 runs, and its output is read back and checked to be of this structure and converged.
 """
 
+import functools
 import os
 import shlex
 import shutil
@@ -16,7 +17,7 @@ from typing import Annotated, final
 from ase import Atoms
 from pydantic import BaseModel, ConfigDict, Field
 
-from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.errors import BadInputError, MissingExtraError, reason_of
 from atomgraft.core.provenance import file_fingerprint
 from atomgraft.core.reading import read_text
 from atomgraft.core.storage import is_file, write_atomically
@@ -25,6 +26,7 @@ from atomgraft.label.collecting import OUTPUTS, labelled_by
 from atomgraft.label.dft_inputs import PROGRAMS, DftSettings, pseudo_name
 from atomgraft.label.engines.base import (
     AbstractEngine,
+    Electrons,
     EngineFailureError,
     Labelled,
     Motion,
@@ -35,10 +37,13 @@ from atomgraft.label.engines.base import (
 )
 from atomgraft.label.engines.outside import THREADS, version_of
 from atomgraft.label.engines.programs import run_program
-from atomgraft.label.open_shells import open_shells
+from atomgraft.label.open_shells import OpenShells, open_shells
 
 COMMANDS = {"vasp": "vasp_std", "espresso": "pw.x -in pw.in", "gpaw": ""}
 """Where the settings give none; that of GPAW is this Python."""
+
+LAUNCHERS = frozenset({"mpirun", "mpiexec", "srun", "nice", "env", "time", "taskset"})
+"""Programs that start others, and change no number."""
 
 PRINTED = {"espresso": "pw.out"}
 """File that what a program prints is read from."""
@@ -68,7 +73,7 @@ class ProgramSettings(GpawSettings):
 
     command: str | None = None
     """Starts the program in its folder: vasp_std, mpirun -n 4 pw.x -in pw.in ..."""
-    potentials: dict[str, str]
+    potentials: Annotated[dict[str, str], Field(min_length=1)]
     """The POTCAR or pseudopotential file of each element."""
 
 
@@ -138,7 +143,7 @@ def espresso_engine(request: Request) -> AbstractEngine:
 def _program_engine(name: str, request: Request) -> AbstractEngine:
     _refuse_argument(name, request)
     chosen = checked_settings(ProgramSettings, name, request.settings)
-    command = tuple(shlex.split(chosen.command or COMMANDS[name]))
+    command = _words(chosen.command or COMMANDS[name])
     program = shutil.which(command[0]) if command else None
     if program is None:
         raise MissingExtraError(
@@ -148,11 +153,40 @@ def _program_engine(name: str, request: Request) -> AbstractEngine:
         )
     return DftEngine(
         program=name,
-        version=f"{name}: {shlex.join(command)}",
+        version=_programs_in(command),
         chosen=chosen,
         command=(program, *command[1:]),
         files=_checked_files(name, chosen.potentials),
     )
+
+
+def _words(command: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as error:
+        raise BadInputError(
+            f"The command {command!r} cannot be read: {reason_of(error)}.",
+            "Expected a program and its arguments.",
+            "Correct 'command' in the settings of the engine.",
+        ) from error
+
+
+def _programs_in(command: tuple[str, ...]) -> str:
+    """Return the programs of a command with hashes, without what only starts them."""
+    found: list[str] = []
+    for word in command:
+        path = shutil.which(word)
+        if path is not None and Path(word).name not in LAUNCHERS:
+            stamp = Path(path).stat()
+            digest = _hash_of(path, stamp.st_size, stamp.st_mtime_ns)
+            found.append(f"{Path(word).name} {digest[:12]}")
+    return ", ".join(found) or command[0]
+
+
+@functools.lru_cache
+def _hash_of(path: str, _: int, __: int) -> str:
+    """Return the hash of a program, computed once as long as it does not change."""
+    return file_fingerprint(Path(path))
 
 
 def _refuse_argument(name: str, request: Request) -> None:
@@ -195,6 +229,8 @@ class DftEngine(AbstractEngine):
         Potential of each element; empty where the program has its own.
     """
 
+    takes_moments = True
+
     def __init__(
         self,
         *,
@@ -205,6 +241,7 @@ class DftEngine(AbstractEngine):
         files: Mapping[str, Path],
     ) -> None:
         self.name, self.version = program, version
+        self.electrons = Electrons(has_spin=False)
         self._settings = DftSettings(
             functional=chosen.functional,
             cutoff=chosen.cutoff,
@@ -231,6 +268,17 @@ class DftEngine(AbstractEngine):
         if self._files and missing:
             return f"the settings name no potential of {', '.join(missing)}"
         return None
+
+    def assumptions(self, atoms: Atoms) -> tuple[str, ...]:
+        """Return what is assumed of spin and +U, where a structure asks for it."""
+        shells = self._shells(atoms)
+        return shells.words if shells.is_asked else ()
+
+    def _shells(self, atoms: Atoms) -> OpenShells:
+        settings = self._settings
+        return open_shells(
+            atoms, spin=settings.spin, hubbard=settings.hubbard, level=settings.level
+        )
 
     def label(self, atoms: Atoms, wall_time: float | None = None) -> Labelled:
         """Return energy, forces and stress of a structure."""
@@ -264,10 +312,7 @@ class DftEngine(AbstractEngine):
 
     def _write(self, folder: Path, atoms: Atoms) -> None:
         settings = self._settings
-        shells = open_shells(
-            atoms, spin=settings.spin, hubbard=settings.hubbard, level=settings.level
-        )
-        PROGRAMS[self.name](folder, atoms, settings, shells)
+        PROGRAMS[self.name](folder, atoms, settings, self._shells(atoms))
         symbols = sorted(set(atoms.get_chemical_symbols()))
         if self.name == "vasp":  # in the order of the POSCAR
             parts = [read_text(self._files[one]) for one in symbols]
@@ -292,4 +337,5 @@ def _labels_in(output: Path, atoms: Atoms, folder: Path) -> Labelled:
             "Expected a finished calculation.",
             "Check the settings of the engine; then --retry-failed.",
         )
-    return Labelled(energy=energy, forces=forces_of(found), stress=stress_of(found))
+    stress = stress_of(found) if atoms.pbc.all() else None
+    return Labelled(energy=energy, forces=forces_of(found), stress=stress)

@@ -14,6 +14,9 @@ import subprocess
 import sys
 import threading
 
+PATIENCE = 1.0
+"""s; a signal that killed the command may have killed the starter at this moment."""
+
 
 def main(folder: str, *command: str) -> int:
     """Run a command in a folder, and return its exit code.
@@ -30,19 +33,24 @@ def main(folder: str, *command: str) -> int:
     )
     is_left = threading.Event()
 
+    def kill() -> None:
+        with contextlib.suppress(ProcessLookupError):  # it may end at this moment
+            os.killpg(process.pid, signal.SIGKILL)  # and those that it has started
+
     def watch() -> None:
         os.read(0, 1)  # returns when the pipe is closed; sys.stdin has a lock
         is_left.set()
-        with contextlib.suppress(ProcessLookupError):  # it may end at this moment
-            os.killpg(process.pid, signal.SIGKILL)  # and those that it has started
+        kill()
         process.wait()
         shutil.rmtree(folder)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: kill())
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     code = process.wait()
-    if is_left.is_set():
-        watcher.join()
+    watcher.join(None if is_left.is_set() else PATIENCE * (code < 0))
     return code
 
 

@@ -7,6 +7,7 @@ they are asked for, and for closed shells alone: those of open shells are wrong 
 PySCF 2.14.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from ase import Atoms, units
 from pydantic import BaseModel, ConfigDict, Field
 
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, reason_of
 from atomgraft.label.engines.base import (
     AbstractEngine,
     Electrons,
@@ -32,6 +33,9 @@ CORRELATED = ("MP2", "CCSD", "CCSD(T)")
 WITH_TRIPLES = "CCSD(T)"
 """Its forces are computed on request only."""
 
+FUNCTIONALS = {"LDA": "lda,vwn"}
+"""PySCF's LDA has no correlation."""
+
 OPEN_SHELLS = "PySCF up to 2.14 has wrong forces of CCSD(T) where a shell is open"
 
 PROBES = ("H", "C", "O", "Si", "Fe")
@@ -45,9 +49,9 @@ class MoleculeSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: str
+    method: Annotated[str, Field(min_length=1)]
     """HF, MP2, CCSD, CCSD(T), or a functional by its name in PySCF (PBE, wB97X ...)."""
-    basis: str
+    basis: Annotated[str, Field(min_length=1)]
     """By its name in PySCF: def2-SVP, cc-pVDZ ..."""
     charge: int = 0
     """e, of every structure."""
@@ -59,7 +63,7 @@ class MoleculeSettings(BaseModel):
     """Of MP2 and coupled clusters."""
     grid: Annotated[int, Field(ge=0, le=9)] = 3
     """Level of the integration grid of a functional."""
-    tolerance: Annotated[float, Field(gt=0)] = 1e-9
+    tolerance: Annotated[float, Field(gt=0, lt=1)] = 1e-9
     """Hartree; of the energy in the self-consistent cycle."""
     max_iterations: Annotated[int, Field(ge=1)] = 100
 
@@ -142,9 +146,14 @@ def molecule_function(settings: Mapping[str, Any]) -> Compute:
 
     def compute(atoms: Atoms) -> Labelled:
         mean_field = _mean_field(_molecule(atoms, chosen), chosen)
-        solved, gradients = _SOLVERS.get(chosen.method, _plain)(mean_field, chosen)
+        solve = _SOLVERS.get(chosen.method, _plain)
+        if not _is_correlated(mean_field, chosen):
+            solve = _plain
+        solved, gradients = solve(mean_field, chosen)
         forces = None
-        if chosen.forces:
+        if chosen.forces and len(atoms) == 1:
+            forces = np.zeros((1, 3))
+        elif chosen.forces:
             gradient = np.asarray(gradients(), dtype=float)
             forces = -gradient * units.Hartree / units.Bohr
         return Labelled(energy=float(solved) * units.Hartree, forces=forces)
@@ -174,9 +183,13 @@ def _check_names(chosen: MoleculeSettings) -> None:
         return
     try:
         libxc.parse_xc(chosen.method)
-    except (KeyError, ValueError) as error:
+        if has("H"):  # an addition such as -D3 is missed by its name alone
+            compute_one = chosen.model_copy(update={"charge": 0, "multiplicity": None})
+            hydrogen = Atoms("H2", [[0, 0, 0], [0, 0, 0.74]])
+            _mean_field(_molecule(hydrogen, compute_one), compute_one)
+    except (KeyError, ValueError, NotImplementedError, RuntimeError) as error:
         raise BadInputError(
-            f"PySCF knows no method {chosen.method!r}.",
+            f"PySCF knows no method {chosen.method!r}: {reason_of(error)}.",
             f"Expected HF, {', '.join(CORRELATED)}, or a functional such as PBE or "
             "wB97X.",
             "For example: --engine pyscf:PBE/def2-SVP",
@@ -189,11 +202,29 @@ def _molecule(atoms: Atoms, chosen: MoleculeSettings) -> Any:  # noqa: ANN401 - 
     return gto.M(
         atom=list(zip(atoms.get_chemical_symbols(), atoms.positions, strict=True)),
         basis=chosen.basis,
+        ecp=_core_potentials(atoms, chosen.basis),
         charge=chosen.charge,
         spin=_electrons(chosen).multiplicity_of(atoms) - 1,
         unit="Angstrom",
         verbose=0,
     )
+
+
+def _core_potentials(atoms: Atoms, basis: str) -> dict[str, str]:
+    """Return which elements have an effective core potential with their basis set.
+
+    PySCF applies none by itself, and a basis set that was made for one describes no
+    core electrons.
+    """
+    from pyscf.gto.basis import load_ecp
+    from pyscf.lib.exceptions import BasisNotFoundError
+
+    found: dict[str, str] = {}
+    for symbol in set(atoms.get_chemical_symbols()):
+        with contextlib.suppress(BasisNotFoundError, KeyError, ValueError):
+            if load_ecp(basis, symbol):
+                found[symbol] = basis
+    return found
 
 
 def _mean_field(molecule: Any, chosen: MoleculeSettings) -> Any:  # noqa: ANN401
@@ -203,7 +234,9 @@ def _mean_field(molecule: Any, chosen: MoleculeSettings) -> Any:  # noqa: ANN401
     if chosen.method in {"HF", *CORRELATED}:
         field: Any = scf.HF(molecule)
     else:
-        field = dft.KS(molecule, xc=chosen.method)
+        field = dft.KS(
+            molecule, xc=FUNCTIONALS.get(chosen.method.upper(), chosen.method)
+        )
         field.grids.level = chosen.grid
     field.conv_tol, field.max_cycle = chosen.tolerance, chosen.max_iterations
     field.kernel()
@@ -231,6 +264,13 @@ def _frozen(mean_field: Any, chosen: MoleculeSettings) -> int | None:  # noqa: A
     from pyscf.data.elements import chemcore
 
     return chemcore(mean_field.mol) or None if chosen.frozen_core else None
+
+
+def _is_correlated(mean_field: Any, chosen: MoleculeSettings) -> bool:  # noqa: ANN401
+    """Tell whether two electrons, or more, have orbitals to go to."""
+    molecule = mean_field.mol
+    n_active = molecule.nelectron - 2 * (_frozen(mean_field, chosen) or 0)
+    return n_active > 1 and molecule.nao > min(molecule.nelec)
 
 
 def _plain(mean_field: Any, chosen: MoleculeSettings) -> Solved:  # noqa: ANN401

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
@@ -68,6 +69,8 @@ class OutsideEngine(AbstractEngine):
         Tells why a structure is not taken.
     electrons
         Charge and spin; none where the program is not told.
+    takes_moments
+        Initial magnetic moments of a structure change its numbers.
     """
 
     def __init__(
@@ -79,9 +82,10 @@ class OutsideEngine(AbstractEngine):
         maker: str,
         refuse: Callable[[Atoms], str | None],
         electrons: Electrons | None = None,
+        takes_moments: bool = False,
     ) -> None:
         self.name, self.version, self.settings = name, version, settings
-        self.electrons = electrons
+        self.electrons, self.takes_moments = electrons, takes_moments
         self._maker, self._refuse = maker, refuse
 
     def refusal(self, atoms: Atoms) -> str | None:
@@ -119,7 +123,7 @@ class OutsideEngine(AbstractEngine):
             process.close()
 
     def _process(self) -> "_Process":
-        return _started(self._maker, self._document)
+        return _started(os.getpid(), self._maker, self._document)
 
     @property
     def _document(self) -> str:
@@ -127,8 +131,9 @@ class OutsideEngine(AbstractEngine):
 
 
 def _check_finite(found: Labelled, what: str) -> None:
-    forces = 0.0 if found.forces is None else found.forces
-    if not (np.isfinite(forces).all() and np.isfinite(found.energy)):
+    arrays = [one for one in (found.forces, found.stress) if one is not None]
+    is_finite = all(np.isfinite(one).all() for one in arrays)
+    if not (is_finite and np.isfinite(found.energy)):
         raise EngineFailureError(
             f"The labels of {what} are not finite.",
             "Expected finite energies and forces.",
@@ -140,9 +145,13 @@ class _KilledError(Exception):
     """The process was killed by another one."""
 
 
+class _OtherAnswerError(Exception):
+    """The answer is not that of the question."""
+
+
 @functools.lru_cache(maxsize=1)
-def _started(maker: str, settings: str) -> "_Process":
-    """Start a process once for all jobs of a worker."""
+def _started(_: int, maker: str, settings: str) -> "_Process":
+    """Start a process once for all jobs of a worker; a fork has one of its own."""
     return _Process(maker, settings)
 
 
@@ -162,27 +171,45 @@ class _Process:
         self._process: subprocess.Popen[bytes] | None = None
         self._end = weakref.finalize(self, _nothing)
         self._rest = b""
+        self._lock = threading.Lock()
+        self._n_asked = 0
 
     def label(self, atoms: Atoms, wall_time: float | None) -> Labelled:
         """Ask about a structure; the process is started where there is none."""
-        if self._process is None:
-            self.start()
-        until = None if wall_time is None else time.monotonic() + wall_time
-        question = json.dumps(document_of(atoms)) + "\n"
-        try:
-            self._ask(question)
-            answer = self._answer(until)
-        except TimeoutError:
-            self.close()
-            what = atoms.get_chemical_formula()
-            raise took_too_long(what, wall_time or 0.0) from None
-        except BaseException:  # an answer that comes later would be that of the next
-            self.close()
-            raise
+        with self._lock:  # a worker may have several threads
+            until = None if wall_time is None else time.monotonic() + wall_time
+            try:
+                if self._process is None:
+                    self.start(until)
+                self._n_asked += 1
+                asked = {"number": self._n_asked, "atoms": document_of(atoms)}
+                self._ask(json.dumps(asked) + "\n")
+                answer = self._answer(until)
+                _check_number(answer, self._n_asked)
+            except TimeoutError:
+                self.close()
+                what = atoms.get_chemical_formula()
+                raise took_too_long(what, wall_time or 0.0) from None
+            except BaseException:  # an answer that comes later is that of another
+                self.close()
+                raise
         return child.labelled_of(answer)
 
-    def start(self) -> None:
-        """Start the program; raises EngineFailureError where it refuses settings."""
+    def start(self, until: float | None = None) -> None:
+        """Start the program.
+
+        Parameters
+        ----------
+        until
+            By the monotonic clock, s; then it is given up.
+
+        Raises
+        ------
+        EngineFailureError
+            It refuses the settings.
+        TimeoutError
+            It took too long.
+        """
         place = tempfile.TemporaryDirectory(prefix="atomgraft-engine-")
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - of the process, and closed with it
         self._process = subprocess.Popen(
@@ -191,13 +218,13 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=self._log,
             cwd=place.name,
-            env=_variables(),
+            env=_variables(place.name),
             start_new_session=True,  # signals of a terminal are for the worker
         )
         self._end = weakref.finalize(self, _end, self._process, place, self._log)
         self._rest = b""
         self._ask(self._settings + "\n")
-        answer = self._answer(None)
+        answer = self._answer(until)
         if answer != child.READY:
             self.close()
             child.labelled_of(answer)
@@ -240,6 +267,12 @@ class _Process:
         """End the process; the next structure starts another."""
         self._end()
         self._process = None
+
+
+def _check_number(answer: dict[str, Any], number: int) -> None:
+    """Check that an answer is that of a question; it always is."""
+    if answer["number"] != number:
+        raise _OtherAnswerError
 
 
 def _pipe(process: "subprocess.Popen[bytes] | None", name: str) -> Any:  # noqa: ANN401 - of either direction
@@ -304,10 +337,12 @@ def version_of(distribution: str, extra: str) -> str:
         ) from error
 
 
-def _variables() -> dict[str, str]:
-    """Return the environment: one thread, and the modules that this process finds."""
+def _variables(folder: str) -> dict[str, str]:
+    """Return the environment: one thread, its folder, and modules found here."""
     found = [str(Path(one or ".").resolve()) for one in sys.path]
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(found),
+        "TMPDIR": folder,
+        "PYSCF_TMPDIR": folder,
         **dict.fromkeys(THREADS, "1"),
     }

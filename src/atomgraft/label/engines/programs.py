@@ -81,6 +81,7 @@ def run_program(
             stdout=printed,
             stderr=printed,
             env=dict(variables),
+            start_new_session=True,  # signals of a terminal are for this process
         ) as process,
     ):
         assert process.stdin is not None  # as it was asked for

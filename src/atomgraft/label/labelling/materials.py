@@ -19,7 +19,7 @@ from atomgraft.data.disorder.ordering import ordered
 from atomgraft.data.geometry import check_crystal, check_geometry
 from atomgraft.data.sources import Source, parse_source
 from atomgraft.data.structure_files import constraints_in, disorder_in, read_frames
-from atomgraft.label.engines.base import MULTIPLICITY
+from atomgraft.label.engines.base import MOMENTS, MULTIPLICITY
 
 CHARGE = ("charge", "total_charge")
 SPIN = (MULTIPLICITY, "spin_multiplicity", "spin")
@@ -40,7 +40,7 @@ class Material:
     file
         Its name, with the frame where there are several.
     atoms
-        Numbers, positions and cell alone.
+        Numbers, positions, cell, and magnetic moments where its file gives them.
     reason
         Why it cannot be used; none if it can.
     has_fixed
@@ -116,6 +116,8 @@ def _of_file(source: Source, representatives: int) -> Iterator[Material]:
     for i, one in enumerate(frames):
         number = f"-{i}" if len(frames) > 1 else ""
         atoms = Atoms(one.numbers, one.positions, cell=one.cell, pbc=one.pbc)
+        if one.has(MOMENTS) and np.any(one.arrays[MOMENTS]):
+            atoms.arrays[MOMENTS] = one.arrays[MOMENTS].copy()
         place = f"{source.path}{f'@{i}' if number else ''}"
         yield Material(
             name=_name(source.path) + number,

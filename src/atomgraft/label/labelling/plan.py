@@ -16,6 +16,7 @@ from atomgraft.core.storage import is_file, is_folder
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.label.engines.base import (
+    MOMENTS,
     MULTIPLICITY,
     AbstractEngine,
     Motion,
@@ -121,6 +122,9 @@ def plan_labelling(spec: LabelSpec, *, trust: Trust = NO_TRUST) -> LabelPlan:
     jobs = [job for one in known for job in maker.jobs_of(one)]
     unique = {job.cell.identity: job for job in reversed(jobs)}
     notices: list[str] = []
+    notices += dict.fromkeys(
+        text for one in known for text in engine.assumptions(one.atoms)
+    )
     if len(known) < len(materials):
         n_out = len(materials) - len(known)
         notices.append(
@@ -143,7 +147,7 @@ def plan_labelling(spec: LabelSpec, *, trust: Trust = NO_TRUST) -> LabelPlan:
 def _judged(material: Material, engine: AbstractEngine, spec: LabelSpec) -> Material:
     if material.reason is not None:
         return material
-    material = _with_electrons(material, engine)
+    material = _with_electrons(_with_moments(material, engine), engine)
     reason = material.reason or engine.refusal(material.atoms)
     if reason is None and spec.md is not None and not material.atoms.pbc.all():
         reason = "it is not periodic in three directions"
@@ -153,6 +157,15 @@ def _judged(material: Material, engine: AbstractEngine, spec: LabelSpec) -> Mate
             "molecular dynamics all move"
         )
     return dataclasses.replace(material, reason=reason)
+
+
+def _with_moments(material: Material, engine: AbstractEngine) -> Material:
+    """Return a structure without moments, unless they change numbers of an engine."""
+    if engine.takes_moments or not material.atoms.has(MOMENTS):
+        return material
+    atoms = material.atoms.copy()
+    del atoms.arrays[MOMENTS]
+    return dataclasses.replace(material, atoms=atoms)
 
 
 def _with_electrons(material: Material, engine: AbstractEngine) -> Material:
@@ -169,9 +182,14 @@ def _with_electrons(material: Material, engine: AbstractEngine) -> Material:
         )
     elif own is not None and (own < 1 or own != own // 1):
         reason = f"its file gives the multiplicity {own:g}; expected 2S + 1, from 1 on"
+    elif own is not None and not electrons.has_spin and own != 1:
+        reason = (
+            f"its file gives the multiplicity {own:g}, of which {engine.name} is not "
+            "told: use moments, or a setting of the engine"
+        )
     elif own is not None and asked is not None and own != asked:
         reason = f"its file gives the multiplicity {own:g}, and the settings {asked}"
-    if reason is not None or own is None:
+    if reason is not None or own is None or not electrons.has_spin:
         return dataclasses.replace(material, reason=reason)
     atoms = material.atoms.copy()
     atoms.info[MULTIPLICITY] = int(own)
@@ -292,6 +310,8 @@ class _Maker:
             ",".join(mobile),
             *(f"multiplicity {atoms.info[one]}" for one in atoms.info),
         )
+        if atoms.has(MOMENTS):
+            parts += (f"moments {atoms.arrays[MOMENTS].tolist()}",)
         return fingerprint(one.encode() for one in parts)
 
 

@@ -158,6 +158,8 @@ def test_labels_of_two_engines_or_settings_are_named():
     assert "2 engines or settings" in found.message
     structures[3].info["engine"] = "xtb:GFN2"
     assert "2 versions or settings" in codes(structures)["several-engines"].message
+    structures[3].info["head"] = "b"
+    assert "several-engines" not in codes(structures)
 
 
 def test_open_boundaries_around_a_crystal_are_an_error():

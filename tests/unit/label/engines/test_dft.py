@@ -34,6 +34,7 @@ import sys
 from pathlib import Path
 text = Path(sys.argv[2]).read_text()
 assert "pseudo_dir       = '.'" in text, text
+assert "input_dft        = 'pbe'" in text, text
 assert Path("Si.SSSP_PBE_efficiency.upf").read_text() == "potential of Si\\n"
 print('''{output}''')
 """
@@ -67,6 +68,27 @@ def test_vasp_is_given_its_files_and_read_back(tmp_path):
     assert found.energy == -1.5
     np.testing.assert_allclose(found.forces, [[0.1, 0.2, 0.3]])
     assert found.stress[0] < 0  # kbar, of the other sign
+
+
+def test_the_order_of_moments_reaches_the_program(tmp_path):
+    """An antiferromagnet is not started as a ferromagnet."""
+    atoms = bulk("FeO", "rocksalt", a=4.3) * (2, 1, 1)
+    settings = {"potentials": potential(tmp_path, "Fe") | potential(tmp_path, "O")}
+    engine = make_engine("vasp", settings | {"command": "ls"})
+    atoms.set_initial_magnetic_moments([4, 0, -4, 0])
+    engine._write(tmp_path, atoms)
+    assert "MAGMOM = 4 -4 2*0" in (tmp_path / "INCAR").read_text()
+    assert engine.assumptions(atoms)
+    assert engine.assumptions(bulk("Si")) == ()
+
+
+def test_launchers_change_no_number(tmp_path):
+    command = program(tmp_path, VASP, gga="PE", output=VASPRUN, more="")
+    given = {"potentials": potential(tmp_path, "H")}
+    alone = make_engine("vasp", given | {"command": command})
+    many = make_engine("vasp", given | {"command": f"nice -n 5 {command}"})
+    assert alone.identity == many.identity
+    assert alone.version.startswith("program.py ")
 
 
 def test_another_functional_is_another_tag_and_identity(tmp_path):
@@ -159,10 +181,17 @@ def test_what_has_no_cell_or_no_potential_is_left_out(tmp_path):
     ("engine", "settings", "error", "what"),
     [
         ("vasp", {}, BadInputError, "'potentials' is missing"),
+        ("vasp", {"potentials": {}}, BadInputError, "'potentials'"),
+        (
+            "vasp",
+            {"potentials": {"H": "x"}, "command": "vasp 'x"},
+            BadInputError,
+            "cannot be read",
+        ),
         ("vasp:PBE", {"potentials": {}}, BadInputError, "behind a colon"),
         (
             "espresso",
-            {"potentials": {}, "command": "no-such-program -in pw.in"},
+            {"potentials": {"H": "x"}, "command": "no-such-program -in pw.in"},
             MissingExtraError,
             "finds no program 'no-such-program -in pw.in'",
         ),

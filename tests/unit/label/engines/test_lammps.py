@@ -1,5 +1,6 @@
 """Does LAMMPS run as a child of its own, and are its failures told apart?"""
 
+import signal
 import subprocess
 import sys
 import time
@@ -165,6 +166,21 @@ def test_the_command_ends_with_its_starter(tmp_path):
     _, alive = psutil.wait_procs([leashed, child], timeout=60)
     assert alive == []
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_leash_ends_the_command(number, tmp_path):
+    command = (sys.executable, "-I", leash.__file__, str(tmp_path), "sleep", "60")
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as leashed:
+        own = psutil.Process(leashed.pid)
+        deadline = time.monotonic() + 60
+        while not own.children() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        [sleeper] = own.children()
+        leashed.send_signal(number)
+        _, alive = psutil.wait_procs([sleeper], timeout=30)
+        assert alive == []
+        assert leashed.wait(30) != 0
 
 
 def test_the_exit_code_is_passed_on(tmp_path):

@@ -77,6 +77,39 @@ def test_energies_are_those_of_pyscf():
     assert abs(full.energy - expected) > 1e-5
 
 
+def test_heavy_elements_have_the_core_potential_of_their_basis_set():
+    """Without it a basis set of 25 valence electrons would hold 53."""
+    from pyscf import gto, scf
+
+    atoms = Atoms("HI", [[0, 0, 1.61], [0, 0, 0]])
+    rows = list(zip(atoms.symbols, atoms.positions, strict=True))
+    basis = "def2-SVP"
+    molecule_ = gto.M(atom=rows, basis=basis, ecp={"I": basis}, verbose=0)
+    expected = scf.RHF(molecule_).run(conv_tol=1e-9).e_tot * units.Hartree
+    found = make_engine(f"pyscf:HF/{basis}", {}).label(atoms)
+    assert found.energy == pytest.approx(expected, abs=1e-5)
+    assert np.abs(found.forces).max() < 1
+
+
+@pytest.mark.parametrize("method", ["HF", "MP2", "CCSD", "PBE"])
+@pytest.mark.parametrize(("symbol", "multiplicity"), [("H", 2), ("He", 1), ("O", 3)])
+def test_lone_atoms_have_energies(method, symbol, multiplicity):
+    engine = make_engine(f"pyscf:{method}/STO-3G", {})
+    found = engine.label(Atoms(symbol, info={"multiplicity": multiplicity}))
+    assert found.energy < -10
+    np.testing.assert_array_equal(found.forces, [[0, 0, 0]])
+
+
+def test_the_local_density_approximation_has_correlation():
+    lone = Atoms("He")
+    energies = [
+        make_engine(f"pyscf:{method}/def2-SVP", {}).label(lone).energy
+        for method in ("LDA", "lda,vwn", "lda,")
+    ]
+    assert energies[0] == pytest.approx(energies[1], abs=1e-7)
+    assert energies[0] < energies[2] - 1
+
+
 def test_a_cycle_that_does_not_converge_is_a_failure():
     stretched = Atoms("N2", [[0, 0, 0], [0, 0, 4.0]])
     engine = make_engine("pyscf:PBE/STO-3G", {"max_iterations": 1})
@@ -113,6 +146,9 @@ def test_what_it_cannot_take_is_left_out(atoms, settings, why):
         ("pyscf:PBE", {}, "without a method and a basis set"),
         ("pyscf:PEB/def2-SVP", {}, "knows no method 'PEB'"),
         ("pyscf:PBE/def2-SPV", {}, "knows no basis set 'def2-SPV'"),
+        ("pyscf:/STO-3G", {}, "'method'"),
+        ("pyscf:wB97X-D9/STO-3G", {}, "knows no method 'wB97X-D9'"),
+        ("pyscf:PBE/STO-3G", {"tolerance": float("inf")}, "tolerance"),
         ("pyscf:PBE/STO-3G", {"gridd": 3}, "did you mean 'grid'"),
     ],
 )

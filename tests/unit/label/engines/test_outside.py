@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,10 @@ class Odd(Calculator):
         how = self.parameters["how"]
         print("a program that talks")
         os.system("echo and its child")
+        if how == "reads":
+            import subprocess
+
+            subprocess.run(["head", "-c", "1"])
         if how == "raise":
             raise RuntimeError("no convergence")
         if how == "memory":
@@ -164,6 +169,41 @@ def test_an_answer_that_nobody_waited_for_is_not_the_next_one(odd, monkeypatch):
         with pytest.raises(KeyError):
             engine.label(copper)
     assert engine.label(nickel).energy == expected
+
+
+def test_threads_of_a_worker_get_their_own_labels():
+    engine = make_engine(EMT_ENGINE, {})
+    crystals = [bulk(symbol) for symbol in ("Cu", "Ni", "Au")] * 10
+    expected = [engine.label(one).energy for one in crystals[:3]] * 10
+    with ThreadPoolExecutor(3) as pool:
+        found = [one.energy for one in pool.map(engine.label, crystals)]
+    assert found == expected
+
+
+def test_an_interrupted_start_leaves_nothing(odd, monkeypatch):
+    engine = engine_that("fine", place="start")
+    process = engine._process()
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "_answer", lambda _: (_ for _ in ()).throw(KeyError))
+        with pytest.raises(KeyError):
+            engine.label(Atoms("H"))
+    assert engine.label(Atoms("H")).energy == 1.0
+
+
+def test_a_program_that_reads_finds_nothing_to_read(odd):
+    assert engine_that("reads").label(Atoms("H"), wall_time=60).energy == 1.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "charge", "multiplicity"),
+    [({}, 0, None), ({"charge": 1.0}, 1, None), ({"multiplicity": 3}, 0, 3)],
+)
+def test_calculators_are_told_charge_and_spin_by_settings(
+    odd, settings, charge, multiplicity
+):
+    electrons = engine_that("fine", **settings).electrons
+    assert (electrons.charge, electrons.multiplicity) == (charge, multiplicity)
+    assert electrons.has_spin == (multiplicity is not None)
 
 
 @pytest.mark.parametrize("with_what", [signal.SIGKILL, signal.SIGTERM])

@@ -152,6 +152,10 @@ class Flexible(Still):
     name, electrons = "flexible", Electrons()
 
 
+class Spinless(Still):
+    name, electrons = "spinless", Electrons(has_spin=False)
+
+
 @pytest.mark.parametrize(
     ("info", "engine", "why"),
     [
@@ -168,12 +172,15 @@ class Flexible(Still):
         ({"spin": float("nan")}, "flexible", "the multiplicity nan"),
         ({"charge": float("nan")}, "flexible", "the charge nan"),
         ({"spin": 0}, "still", None),
+        ({"charge": 1}, "spinless", "the charge 1, and the settings 0"),
+        ({"spin": 3}, "spinless", "the multiplicity 3, of which spinless is not told"),
+        ({"spin": 1}, "spinless", None),
     ],
 )
 def test_structures_of_another_charge_or_spin_are_left_out(
     info, engine, why, tmp_path, monkeypatch
 ):
-    for kind in (Still, Charged, Flexible):
+    for kind in (Still, Charged, Flexible, Spinless):
         monkeypatch.setitem(ENGINES._entries, kind.name, lambda _, kind=kind: kind())
     atoms = molecule("H2O")
     atoms.info |= info
@@ -199,6 +206,32 @@ def test_the_spin_of_a_structure_is_part_of_its_job(tmp_path, monkeypatch):
     write(tmp_path / "a.extxyz", Atoms("O2", atoms.positions, info={"spin": 3}))
     [job] = planned(tmp_path, "still", ["a.extxyz"]).jobs
     assert "info" not in job.cell.payload["atoms"], "it knows no electrons"
+
+
+class Magnetic(Still):
+    name, takes_moments = "magnetic", True
+
+    def assumptions(self, atoms):
+        return ("Moments are those of the structure.",)
+
+
+def test_moments_are_part_of_a_job_where_they_change_numbers(tmp_path, monkeypatch):
+    for kind in (Still, Magnetic):
+        monkeypatch.setitem(ENGINES._entries, kind.name, lambda _, kind=kind: kind())
+    found = {"still": [], "magnetic": []}
+    for moments in (None, [2.0, -2.0], [2.0, 2.0]):
+        atoms = bulk("Fe", cubic=True)
+        atoms.set_initial_magnetic_moments(moments)
+        write(tmp_path / "a.traj", atoms)
+        for name, jobs in found.items():
+            plan = planned(tmp_path, name, ["a.traj"])
+            jobs += plan.jobs
+            assert ("Moments are those of the structure." in plan.notices) == (
+                name == "magnetic"
+            )
+    assert len({job.cell.identity for job in found["still"]}) == 1
+    assert len({job.cell.identity for job in found["magnetic"]}) == 3
+    assert found["magnetic"][1].cell.payload["atoms"]["magmoms"] == [2.0, -2.0]
 
 
 class Refusing(Still):
