@@ -34,7 +34,7 @@ def test_defaults_are_those_of_the_parts():
         ({"inputs": ("abinit",)}, "no program to label with named 'abinit'"),
         ({"rule": "both"}, "there is one model"),
         ({"amplitudes": (0.0,)}, "above zero"),
-        ({"functional": "LDA"}, "Expected one of PBE, PBEsol"),
+        ({"functional": "HSE"}, "Expected one of PBE, PBEsol"),
     ],
 )
 def test_each_mistake_has_its_own_words(change, words):

@@ -76,6 +76,7 @@ def answered(compute: Compute, question: Document) -> Document:
 
     Examples
     --------
+    >>> from atomgraft.label.engines.base import document_of
     >>> def nothing(atoms):
     ...     raise ValueError("no convergence")
     >>> answered(nothing, document_of(Atoms("H")))["failure"][0]

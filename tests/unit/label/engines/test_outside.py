@@ -191,7 +191,7 @@ def test_an_interrupted_start_leaves_nothing(odd, monkeypatch):
 
 
 def test_a_program_that_reads_finds_nothing_to_read(odd):
-    assert engine_that("reads").label(Atoms("H"), wall_time=60).energy == 1.0
+    assert engine_that("reads").label(Atoms("H"), wall_time=60.0).energy == 1.0
 
 
 @pytest.mark.parametrize(

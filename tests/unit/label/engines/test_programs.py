@@ -37,7 +37,7 @@ def test_wall_time_kills_it(tmp_path):
     )
     started = time.monotonic()
     with pytest.raises(EngineFailureError, match="took longer than 4 s"):
-        python(tmp_path / "job", text, wall_time=4)
+        python(tmp_path / "job", text, wall_time=4.0)
     assert time.monotonic() - started < 50
     assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
 
@@ -51,7 +51,7 @@ def test_what_the_program_has_started_is_killed_with_it(tmp_path):
         "other.wait()"
     )
     with pytest.raises(EngineFailureError, match="took longer than 4 s"):
-        python(tmp_path / "job", text, wall_time=4)
+        python(tmp_path / "job", text, wall_time=4.0)
     other = int((tmp_path / "pid").read_text())
     deadline = time.monotonic() + 30
     while psutil.pid_exists(other):
