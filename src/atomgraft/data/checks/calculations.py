@@ -16,6 +16,7 @@ from atomgraft.data.checks.findings import (
     place_of,
     places,
 )
+from atomgraft.data.checks.heads import HEAD
 from atomgraft.data.checks.predicted import BaseKnowledge
 from atomgraft.data.labels import FORCES, forces_of, stress_of
 
@@ -40,8 +41,6 @@ CONVERGED_KEYS = frozenset(
     {"converged", "is_converged", "scf_converged", "electronic_converged"}
 )
 """Entries of ``info``, in lower case, that say whether the electrons converged."""
-
-HEAD = "head"
 
 ENGINE, ENGINE_SETTINGS = "engine", "engine_settings"
 """Entries of ``info`` that ``atomgraft label`` writes: a name, and a hash of all that

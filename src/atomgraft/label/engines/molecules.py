@@ -2,7 +2,7 @@
 
 Energies of the correlated methods leave core orbitals frozen unless all electrons are
 asked for; energy and forces are always those of the same electrons. Forces are
-analytic. Those of CCSD(T) cost about 15 times its energy, so they are computed where
+analytic. Those of CCSD(T) cost many times its energy, so they are computed where
 they are asked for, and for closed shells alone: those of open shells are wrong up to
 PySCF 2.14.
 """
