@@ -42,7 +42,7 @@ SHORT: Mapping[str, XtbMethod] = {
     "GFN2": "GFN2-xTB",
     "IPEA1": "IPEA1-xTB",
 }
-"""What may stand behind the colon, besides the method."""
+"""Methods by their first part; letters may be small."""
 
 _MAKER = f"{__name__}:calculator_function"
 
@@ -194,8 +194,9 @@ def xtb_engine(request: Request) -> AbstractEngine:
         tblite is not installed.
     """
     given = dict(request.settings)
-    if request.argument:
-        given["method"] = SHORT.get(request.argument.upper(), request.argument)
+    method = request.argument or given.get("method")
+    if isinstance(method, str):
+        given["method"] = SHORT.get(method.upper().removesuffix("-XTB"), method)
     chosen = checked_settings(XtbSettings, "xtb", given)
     electrons = Electrons(charge=chosen.charge, multiplicity=chosen.multiplicity)
 

@@ -35,6 +35,13 @@ def test_labels_are_those_of_tblite(method):
     np.testing.assert_allclose(found.forces, -gradient, atol=1e-6)
 
 
+def test_a_method_may_be_short_and_in_small_letters():
+    named = [make_engine(f"xtb:{one}", {}) for one in ("GFN1", "gfn1", "gfn1-xtb")]
+    named.append(make_engine("xtb", {"method": "gfn1-xtb"}))
+    assert {one.name for one in named} == {"xtb:GFN1"}
+    assert len({one.identity for one in named}) == 1
+
+
 def test_the_order_of_structures_changes_nothing():
     engine = make_engine("xtb", {})
     alone = engine.label(water()).energy
