@@ -474,5 +474,5 @@ def test_the_elements_of_a_screen_are_outlined_where_known(show, width) -> None:
     picked = browser.execute_script(
         "return document.querySelector('#elements .picked').textContent"
     )
-    assert picked.startswith("P: mean of log10 of conductivity")
+    assert picked.startswith("P: mean log10 of conductivity")
     assert picked.endswith("known to the predictor")
