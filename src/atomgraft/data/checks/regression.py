@@ -13,10 +13,12 @@ from atomgraft.data.checks.findings import Finding
 from atomgraft.data.checks.predicted import Compared
 from atomgraft.data.labels import energy_of, forces_of, stress_of
 from atomgraft.data.reference_energies import (
+    ILL_CONDITIONED,
     RANK_TOLERANCE,
     ReferenceFit,
     count_elements,
     fit_reference_shifts,
+    undetermined_text,
 )
 
 ROUNDING = 1e-9
@@ -177,9 +179,6 @@ SAME_REFERENCE = 0.02
 POOR_FIT = 0.1
 """eV/atom; what is left after the shift should be below for a sensible base."""
 
-ILL_CONDITIONED = 1e3
-"""Noise of 1 meV/atom may become an eV in a shift beyond it."""
-
 
 def check_reference(compared: Compared) -> Iterator[Finding]:
     """Find a shift of reference energies between the labels and the base model."""
@@ -192,12 +191,13 @@ def check_reference(compared: Compared) -> Iterator[Finding]:
     ]
     if not pairs:
         return
-    compositions, elements = count_elements([atoms for atoms, _ in pairs])
+    structures = [atoms for atoms, _ in pairs]
+    compositions, elements = count_elements(structures)
     residuals = np.array([residual for _, residual in pairs])
     fit = fit_reference_shifts(residuals, compositions, elements)
     if fit.residual_before > SAME_REFERENCE:
         yield _shifted(fit, compared.base)
-        yield from _undetermined(fit)
+        yield from _undetermined(fit, structures)
     if fit.residual_after > POOR_FIT:
         yield Finding(
             severity="warning",
@@ -236,15 +236,15 @@ def _shifted(fit: ReferenceFit, base: str) -> Finding:
     )
 
 
-def _undetermined(fit: ReferenceFit) -> Iterator[Finding]:
+def _undetermined(fit: ReferenceFit, structures: list[Atoms]) -> Iterator[Finding]:
     if not fit.is_identifiable:
         yield Finding(
             severity="note",
             code="reference-undetermined",
-            message=f"The compositions determine {fit.rank} of {len(fit.shifts)}"
-            " reference energies; the shifts of smallest norm were taken.",
-            remedy="Energies of other compositions keep an unknown offset: add "
-            "structures of other compositions if you need them.",
+            message=f"{undetermined_text(fit, structures)}; the minimum-norm solution "
+            "is used.",
+            remedy="Energies of other compositions are not to be compared: add "
+            "structures of other compositions, or isolated atoms, if you need them.",
             number=fit.rank,
         )
     elif fit.condition > ILL_CONDITIONED:
