@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from ase.data import atomic_numbers
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -319,12 +320,60 @@ def map_named(words: str) -> ElementMap:
         ) from error
 
 
+REFERENCES: dict[str, bool | Literal["labels", "isolated"]] = {
+    **dict.fromkeys(("residual", "true", "yes", "on", "t", "y", "1"), True),
+    "labels": "labels",
+    "isolated": "isolated",
+    **dict.fromkeys(("none", "false", "no", "off", "f", "n", "0"), False),
+}
+"""What the ways to correct reference energies are in a spec, by what one may type."""
+
+
+def _references(given: object) -> object:
+    """Return a way to correct reference energies as specs have always held it."""
+    word = str(given).strip().lower()
+    if given is None or word not in REFERENCES:  # an empty key is no word
+        raise ValueError("expected residual, labels, isolated or none")
+    return REFERENCES[word]
+
+
+References = Annotated[
+    bool | Literal["residual", "labels", "isolated", "none"],
+    BeforeValidator(_references),
+]
+"""How reference energies are corrected before the first step, in closed form:
+
+- ``residual`` (or true): least squares of label minus base;
+- ``labels``: least squares of the labels alone, in place of the base's;
+- ``isolated``: those of the isolated atoms in the training files as they are, and for
+  other elements as ``residual``;
+- ``none`` (or false): those of the base."""
+
+
+ReferenceFit = Literal["residual", "labels", "isolated"]
+"""A way to fit reference energies."""
+
+
+def fit_of(references: References) -> ReferenceFit | None:
+    """Return the way to fit reference energies; none keeps those of the base.
+
+    Examples
+    --------
+    >>> fit_of(True), fit_of("labels"), fit_of("none")
+    ('residual', 'labels', None)
+    """
+    held = REFERENCES[str(references).lower()]
+    return ("residual" if held else None) if isinstance(held, bool) else held
+
+
 class Start(_Spec):
     """How the adaptation starts."""
 
     weights: Literal["source", "fresh"] = "source"
-    references: bool = True
-    """Refit reference energies in closed form before the first step."""
+    references: References = True
+    """How reference energies are corrected before the first step: ``residual`` (true)
+    fits label minus base, ``labels`` the labels alone, ``isolated`` takes those of
+    isolated atoms, ``none`` (false) keeps those of the base."""
     readout: Literal["source", "ridge", "linear"] = "source"
     """``ridge`` solves the readout in closed form on energies and forces; ``linear`` as
     well, but towards zero, not towards the source's readout."""

@@ -177,6 +177,10 @@ def _adapted_alone(
     earlier = earlier_sessions(folder)
     job = job_of(spec, folder, inputs, setup)
     listener.on_setup(terms.coverage, terms.reference)
+    for head in terms.heads:
+        listener.on_notice(
+            f"Reference energies of the head {head.name!r}: {head.reference.note}."
+        )
     outcome = fit(job, fabric, listener)
     size = 0
     if outcome.is_complete and fabric.is_global_zero:

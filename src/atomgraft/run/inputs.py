@@ -43,6 +43,7 @@ from atomgraft.run.structures import (
     HeadInputs,
     RunData,
     difference_record,
+    lone_atoms,
     notice_of,
     notices_of,
     read_run_data,
@@ -71,6 +72,8 @@ class Inputs:
         What the user should know before it starts.
     heads
         Those of further heads, by name.
+    isolated
+        Isolated atoms of the training files: for reference energies alone.
     rehearsal
         Labelled structures to rehearse, with ``info["rehearsal"]`` saying their kind.
     anchors
@@ -87,6 +90,7 @@ class Inputs:
     validation: tuple[Atoms, ...]
     notices: tuple[str, ...]
     heads: Mapping[str, HeadInputs] = dataclasses.field(default_factory=dict)
+    isolated: tuple[Atoms, ...] = ()
     rehearsal: tuple[Atoms, ...] = ()
     anchors: tuple[Atoms, ...] = ()
     differences: tuple[DifferenceRecord, ...] = ()
@@ -400,6 +404,7 @@ def read_inputs(
         differences=differences,
         element_map=applied,
         heads=heads,
+        isolated=lone_atoms(data.own.train),
         rehearsal=read_rehearsal(spec, working, train, progress),
         anchors=propose_anchors(spec, working, train),
     )
@@ -422,7 +427,9 @@ def _ready(spec: RunSpec, name: str, head: HeadInputs) -> HeadInputs:
     train, _ = without_lone_atoms(list(head.train))
     require_labels(spec, train, f"{name} training")
     require_labels(spec, head.validation, f"{name} validation")
-    return HeadInputs(train=tuple(train), validation=head.validation)
+    return HeadInputs(
+        train=tuple(train), validation=head.validation, isolated=lone_atoms(head.train)
+    )
 
 
 def _differences(

@@ -10,7 +10,7 @@ from atomgraft.core.overlap import refuse_taken_file
 from atomgraft.core.storage import write_atomically
 from atomgraft.models.base import NEGLIGIBLE_ROUNDING, AbstractPotential
 from atomgraft.run.inputs import base_places, origins_of
-from atomgraft.run.setup import MEV_PER_ATOM
+from atomgraft.run.references import MEV_PER_ATOM
 
 MERGED = "merged"
 """Of the file in the folder of the run, before the ending that its format adds."""

@@ -169,6 +169,10 @@ def pins_of(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
         ),
         "base": inputs.base_hash,
     }
+    lone = [*inputs.isolated]
+    lone += [atoms for head in inputs.heads.values() for atoms in head.isolated]
+    if lone:
+        pins["isolated"] = structures_fingerprint(lone)
     if inputs.differences:
         document = [one.model_dump(mode="json") for one in inputs.differences]
         pins["differences"] = fingerprint([json.dumps(document).encode()])

@@ -120,9 +120,18 @@ class ReferenceRefit(Record):
     """The closed-form shift of reference energies before the first step."""
 
     was_refitted: bool
+    method: Literal["residual", "labels", "isolated"] = "residual"
+    """What was fitted, if anything was: see ``axes.starts.references``."""
     shifts: dict[str, float]
     """eV per atom, by element symbol; added to the base's reference energies."""
+    energies: dict[str, float] = Field(default_factory=dict[str, float])
+    """Reference energies that follow, eV, by element symbol; none in older records."""
+    isolated: dict[str, float] = Field(default_factory=dict[str, float])
+    """Label energies of isolated atoms that took part, eV, by element symbol."""
     rank: int
+    """Independent combinations of elements in the structures."""
+    n_from_atoms: int = 0
+    """Further combinations that isolated atoms determine."""
     condition: float
     n_energies: int
     is_identifiable: bool

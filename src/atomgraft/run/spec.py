@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, WrapValidator, model_validator
 
-from atomgraft.adaptation.axes import SOURCE, TARGET, Axes, map_named
+from atomgraft.adaptation.axes import SOURCE, TARGET, Axes, References, map_named
 from atomgraft.adaptation.recipes import RECIPES
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.kernels import Kernels
@@ -50,8 +50,8 @@ class HeadSpec(BaseModel):
     validation: tuple[str, ...] = ()
     source_head: str | None = None
     """The head of the base it starts from; none is the one the run starts from."""
-    references: bool = True
-    """Refit reference energies in closed form before the first step."""
+    references: References = True
+    """As ``axes.starts.references``, of this head."""
     knobs: Knobs = AS_OFTEN
     """How often it is seen, how much it counts, and its unit of energy error."""
 

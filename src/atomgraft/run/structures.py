@@ -39,6 +39,8 @@ class HeadInputs:
 
     train: tuple[Atoms, ...]
     validation: tuple[Atoms, ...]
+    isolated: tuple[Atoms, ...] = ()
+    """Isolated atoms of its training files, once they are not among `train`."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -272,6 +274,18 @@ def without_lone_atoms(train: list[Atoms]) -> tuple[list[Atoms], str | None]:
     if not n_left or not kept:
         return train, None
     return kept, f"{n_left} frames of isolated atoms are not used for training."
+
+
+def lone_atoms(train: Sequence[Atoms]) -> tuple[Atoms, ...]:
+    """Return what `without_lone_atoms` leaves out: reference energies use it.
+
+    Parameters
+    ----------
+    train
+        Of one level of theory, as it was read.
+    """
+    found = tuple(atoms for atoms in train if is_isolated_atom(atoms))
+    return found if len(found) < len(train) else ()
 
 
 def notices_of(findings: Sequence[Finding]) -> list[str]:

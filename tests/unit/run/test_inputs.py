@@ -26,7 +26,7 @@ from atomgraft.run.inputs import (
     read_inputs,
     require_finished,
 )
-from atomgraft.run.setup import refit_references
+from atomgraft.run.references import refit_references
 from atomgraft.run.spec import parse_spec
 from atomgraft.run.starts import knowledge_of
 from atomgraft.run.structures import without_lone_atoms

@@ -61,6 +61,21 @@ def test_flags_win_over_a_file(tmp_path):
     assert asked.folder == Path("here")
 
 
+def test_references_are_chosen_by_name():
+    ways = {
+        (): True,
+        ("--references", "residual"): True,
+        ("--references", "labels"): "labels",
+        ("--references", "none"): False,
+        ("--no-references", "--references", "none"): False,
+    }
+    for words, held in ways.items():
+        asked, _ = heard(*SILICON, *words)
+        assert asked.run.axes.starts.references == held
+    with pytest.raises(BadInputError, match="--references labels and --no-references"):
+        heard(*SILICON, "--references", "labels", "--no-references")
+
+
 def test_python_may_call_a_verb_too():
     listen(base="pair:sw-si", train=["a.xyz"], as_json=True)
     asked, as_json = HEARD[-1]

@@ -69,6 +69,41 @@ def test_identity_is_what_changes_numbers():
         assert parsed(**change).identity() != one
 
 
+OF_BEFORE = {True: "8b38cc1c7f4f", False: "6a4326883cbc"}
+"""Identities of runs when references were refitted or not, and nothing else."""
+
+
+def with_references(given):
+    changes = {"base": "7net-0", "train": "a.xyz", "axes": {}}
+    changes["axes"] = {"starts": {"references": given}}
+    return parsed(**changes)
+
+
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [("residual", True), ("true", True), (True, True), ("none", False), (0, False)],
+)
+def test_references_have_names_and_runs_of_before_their_identities(given, held):
+    spec = with_references(given)
+    assert spec.axes.starts.references is held
+    assert spec.identity().startswith(OF_BEFORE[held])
+
+
+def test_other_references_make_other_runs():
+    found = {with_references(one).identity() for one in (True, "labels", "isolated")}
+    assert len(found) == 3
+    head = parsed(heads={"pbe": {"train": "p.xyz", "references": "labels"}}).heads[
+        "pbe"
+    ]
+    assert head.references == "labels"
+
+
+@pytest.mark.parametrize("given", ["lables", None, 7, ["labels"]])
+def test_references_that_are_no_way_are_refused(given):
+    with pytest.raises(BadInputError, match="expected residual, labels, isolated or"):
+        with_references(given)
+
+
 def test_scratch_differs_in_weights_and_rate_alone():
     spec = parsed(seed=7, training={"steps": 5})
     scratch = scratch_spec(spec)

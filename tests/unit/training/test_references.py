@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from ase.build import molecule
 
-from atomgraft.data.labels import ENERGY, energy_of
+from atomgraft.data.labels import ENERGY, energy_of, set_labels
 from atomgraft.models.prediction import predict_structures
-from atomgraft.run.setup import refit_references
+from atomgraft.run.references import refit_references
 from atomgraft.training.objective import make_targets
 from tests.trials import (
     NEEDS_SEVENN,
@@ -27,6 +28,12 @@ SAME = 1e-3
 the steps."""
 
 MEV = 1e-3
+
+EXACT = 1e-6
+"""eV: sums of nine references of thousands of eV in float64."""
+
+ETHANOL = -3900.0
+"""eV: PBE with all electrons minus GFN2-xTB."""
 
 NAMES = ["pair:sw-si", pytest.param("sevennet:tiny:Si", marks=NEEDS_SEVENN)]
 
@@ -106,3 +113,39 @@ def test_labels_lose_their_references_before_they_are_rounded():
     assert torch.allclose(targets.energy, bare.energy, atol=1e-6)
     lost = make_targets(frames, dtype=torch.float32).energy.double() - GOLD
     assert float((lost - bare.energy).abs().max()) > 1e-3  # what float32 does to totals
+
+
+@NEEDS_SEVENN
+@pytest.mark.parametrize("wanted", ["residual", "labels"])
+def test_thousands_of_ev_between_two_methods_cost_single_precision_nothing(wanted):
+    """Errors are those of the float32 module; with references in it they are not."""
+    base = in_precision("sevennet:tiny:H,C,O", torch.float32)
+    rng = np.random.default_rng(0)
+    frames = []
+    for energy in ETHANOL + 0.19 * rng.normal(size=12):
+        frame = molecule("CH3CH2OH")
+        frame.positions += 0.05 * rng.normal(size=frame.positions.shape)
+        set_labels(frame, energy=energy)
+        frames.append(frame)
+    shifts, record = refit_references(base, frames, wanted=wanted)
+    model = base.clone()
+    model.add_references(shifts)
+    module = np.array(
+        [
+            float(one.energy) - float(base.reference_table()[frame.numbers].sum())
+            for one, frame in zip(predict_structures(base, frames), frames, strict=True)
+        ]
+    )
+    references = [
+        sum(record.energies[symbol] for symbol in frame.symbols) for frame in frames
+    ]
+    labels = np.array(list(map(energy_of, frames)))
+    expected = (module + references - labels) / 9
+    assert residuals(model, frames) == pytest.approx(expected, abs=EXACT / 9)
+    assert 1e3 * float((expected**2).mean() ** 0.5) == pytest.approx(
+        record.residual_after, rel=1e-3
+    )
+    # the negative control: references that are added in single precision
+    total = module.astype(np.float32) + np.array(references, dtype=np.float32)
+    lost = np.abs(total.astype(np.float64) - module - references)
+    assert lost.max() > 100 * EXACT

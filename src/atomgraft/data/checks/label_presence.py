@@ -68,8 +68,9 @@ def _isolated(atoms_alone: Sequence[Atoms]) -> Iterator[Finding]:
         message=f"{len(atoms_alone)} frames are isolated atoms: {n_marked} are marked,"
         f" {len(atoms_alone) - n_marked} are single atoms with no neighbour within"
         f" {ALONE:g} Å ({named(places(atoms_alone))}).",
-        remedy="Nothing to do: they are not used for training, for reference "
-        "energies or for test errors.",
+        remedy="Nothing to do: they are not used for training or for test errors. "
+        "They decide reference energies that the compositions leave open; references: "
+        "isolated takes them as they are.",
         frames=places(atoms_alone),
         number=len(atoms_alone),
         unit="frames",

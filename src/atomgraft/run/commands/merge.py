@@ -40,7 +40,7 @@ def command(
     """Merge base and graft into a plain model file of the framework."""
     from atomgraft.run.inputs import merged_run, require_finished
     from atomgraft.run.merge import exported_note, write_merged
-    from atomgraft.run.setup import MEV_PER_ATOM
+    from atomgraft.run.references import MEV_PER_ATOM
     from atomgraft.study.screen import calm, console, print_json
 
     screen = console(quiet=as_json)

@@ -105,12 +105,15 @@ def _asked(
     ] = None,
     rank: Annotated[int | None, typer.Option(help="Rank of low-rank deltas.")] = None,
     references: Annotated[
-        bool | None,
+        str | None,
         typer.Option(
-            "--references/--no-references",
-            help="Refit reference energies before the first step (default: yes).",
+            help="Correct reference energies before the first step: residual "
+            "(default), labels, isolated or none."
         ),
     ] = None,
+    no_references: Annotated[
+        bool, typer.Option("--no-references", help="The same as --references none.")
+    ] = False,
     element_map: Annotated[
         list[str] | None,
         typer.Option(
@@ -158,7 +161,7 @@ def _asked(
         "batch_size": batch_size,
         "differences": differences,
         "rank": rank,
-        "references": references,
+        "references": _one_way(references, is_none=no_references),
         "map": _one_map(element_map) if element_map else None,
     }
     run = _composed(spec, {key: one for key, one in given.items() if one is not None})
@@ -176,6 +179,19 @@ def _asked(
         fresh=fresh,
         trust=trust_of(trust, trust_file, [base]),
     )
+
+
+def _one_way(references: str | None, *, is_none: bool) -> str | None:
+    """Return how reference energies are corrected, from two options."""
+    from atomgraft.core.errors import BadInputError
+
+    if is_none and references not in {None, "none"}:
+        raise BadInputError(
+            f"--references {references} and --no-references are both given.",
+            "One says how to fit reference energies, the other not to fit them.",
+            "Leave one of them out.",
+        )
+    return "none" if is_none else references
 
 
 def _one_map(words: list[str]) -> str:

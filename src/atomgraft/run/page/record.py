@@ -188,19 +188,31 @@ def reference_section(reference: ReferenceRefit) -> Section:
     return Section(name="reference", title="Reference energies", blocks=tuple(blocks))
 
 
+FITTED_TO = {
+    "residual": "label energies minus predictions of the base",
+    "labels": "label energies; the base contributes its interaction energies",
+    "isolated": "isolated atoms; for other elements label minus prediction",
+}
+
+
 def _reference_facts(reference: ReferenceRefit) -> Facts:
     known = (
         "yes"
         if reference.is_identifiable
         else (
             "no: the compositions do not determine one energy per element; the "
-            "smallest shifts were taken"
+            "minimum-norm solution was taken, and energies of other compositions are "
+            "not to be compared"
         )
     )
+    rank = f"{reference.rank} of {len(reference.shifts)} from compositions"
+    if reference.n_from_atoms:
+        rank += f", {reference.n_from_atoms} from isolated atoms"
     before, after = reference.residual_before, reference.residual_after
     pairs = [
+        ("Fitted to", FITTED_TO[reference.method]),
         ("Identified by the data", known),
-        ("Rank", f"{reference.rank} of {len(reference.shifts)}"),
+        ("Rank", rank),
         ("Condition number", number_text(reference.condition)),
         ("Energies used", count_text(reference.n_energies)),
     ]
@@ -211,6 +223,11 @@ def _reference_facts(reference: ReferenceRefit) -> Facts:
 
 
 def _shift_table(reference: ReferenceRefit) -> Table:
+    further = {
+        "Reference energy (eV)": reference.energies,
+        "Isolated atom, label (eV)": reference.isolated,
+    }
+    shown = {name: one for name, one in further.items() if one}
     return Table(
         caption=(
             "Added to the reference energy of each element before the first step. "
@@ -218,11 +235,19 @@ def _shift_table(reference: ReferenceRefit) -> Table:
             "pseudopotential. They are harmless: they cancel in energy differences "
             "at fixed composition."
         ),
-        columns=("Element", "Shift (eV/atom)"),
+        columns=("Element", "Shift (eV/atom)", *shown),
         rows=tuple(
-            (symbol, signed_text(shift)) for symbol, shift in reference.shifts.items()
+            (
+                symbol,
+                signed_text(shift),
+                *(
+                    signed_text(one[symbol]) if symbol in one else MISSING
+                    for one in shown.values()
+                ),
+            )
+            for symbol, shift in reference.shifts.items()
         ),
-        is_text=(True, False),
+        is_text=(True, False, *(False for _ in shown)),
     )
 
 
