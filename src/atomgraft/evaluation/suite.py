@@ -65,6 +65,30 @@ class SuiteOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+OWN_HEAD = "target"
+"""The head that a run was made for, among its heads."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HeadSubject:
+    """One level of theory of a run, and on what it was trained.
+
+    Parameters
+    ----------
+    structures
+        Held out, with labels of this level; those of the run's own head are the
+        subject's.
+    n_trained
+        Structures that it was trained on.
+    n_trained_forces
+        Those of them with forces.
+    """
+
+    structures: "Sequence[Atoms]" = ()
+    n_trained: int = 0
+    n_trained_forces: int = 0
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
     """The subject of a test, before anything is computed.
@@ -84,6 +108,8 @@ class Subject:
         files.
     training_files
         Those of `files` that the run was trained on; none: all of them.
+    heads
+        Its heads, the own one among them as `OWN_HEAD`; none where they are not known.
     """
 
     files: tuple[str, ...]
@@ -92,6 +118,9 @@ class Subject:
     base: "AbstractPotential"
     load: "Callable[[str], AbstractPotential] | None" = None
     training_files: tuple[str, ...] = ()
+    heads: Mapping[str, HeadSubject] = dataclasses.field(
+        default_factory=dict[str, HeadSubject]
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,6 +142,8 @@ class Contestants:
     original
         The base before elements were mapped and scales applied; none where the base is
         the original.
+    heads
+        Further heads of the adapted model, each a model of its own.
     """
 
     models: "Mapping[ModelName, AbstractPotential]"
@@ -120,6 +151,9 @@ class Contestants:
     seed: int
     folder: Path | None = None
     original: "AbstractPotential | None" = None
+    heads: "Mapping[str, AbstractPotential]" = dataclasses.field(
+        default_factory=dict[str, "AbstractPotential"]
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -196,6 +230,19 @@ class AbstractSuite(abc.ABC):
         ----------
         details
             As :meth:`ask` returned them.
+        """
+        return []
+
+    @classmethod
+    def kept(cls, earlier: Sequence[Score], scores: Sequence[Score]) -> list[Score]:
+        """Return rows of earlier answers that stay beside new ones; none for most.
+
+        Parameters
+        ----------
+        earlier
+            Rows of this suite, of the same model.
+        scores
+            Its new rows.
         """
         return []
 

@@ -113,7 +113,7 @@ def assess(
     >>> sorted({row.suite for row in found.scores})
     ['consistency', 'forgetting']
     """
-    _require_known(models, structures)
+    require_known(models, structures)
     subject = Subject(
         files=(),
         structures=structures,
@@ -160,10 +160,10 @@ class LabelSuite(AbstractSuite):
         self, contestants: Contestants, progress: Progress | None = None
     ) -> Answers:
         """Measure the errors of every model and their change from the base."""
-        _require_known(contestants.models, self.structures)
+        require_known(contestants.models, self.structures)
         found: dict[ModelName, list[StructurePrediction]] = {}
         for name, potential in contestants.models.items():
-            found[name] = _predictions(
+            found[name] = finite_predictions(
                 name, potential, self.structures, progress, "held-out labels"
             )
         scores: list[Score] = []
@@ -220,7 +220,7 @@ class ForgettingSuite(AbstractSuite):
         map_shifts = reference_changes(source, base)
         seen = visible(self.crystals, source.elements)
         what = "crystals it may have forgotten"
-        sources = _predictions("base", source, seen, progress, what)
+        sources = finite_predictions("base", source, seen, progress, what)
         scores = list(probe_spreads(sources, seen, self.elements))
         for name, potential in contestants.models.items():
             pairs = [
@@ -235,7 +235,7 @@ class ForgettingSuite(AbstractSuite):
                 [told for _, told in pairs],
                 sources
                 if potential is source
-                else _predictions(name, potential, shared, progress, what),
+                else finite_predictions(name, potential, shared, progress, what),
                 shared,
                 reference_shifts={
                     number: own_shifts.get(number, 0.0) + map_shifts.get(number, 0.0)
@@ -321,9 +321,16 @@ def _probes(structures: Sequence[Atoms], crystals: Sequence[Atoms]) -> list[Atom
     return [*sorted(structures, key=len)[:N_PROBED], *crystals[:N_PROBED]]
 
 
-def _require_known(
+def require_known(
     models: Mapping[ModelName, AbstractPotential], structures: Sequence[Atoms]
 ) -> None:
+    """Check that there is a base, and that all models know all elements.
+
+    Raises
+    ------
+    BadInputError
+        It is not so.
+    """
     if "base" not in models:
         raise BadInputError(
             f"The models to judge are {', '.join(models) or 'none'}.",
@@ -343,13 +350,31 @@ def _require_known(
             )
 
 
-def _predictions(
-    name: ModelName,
+def finite_predictions(
+    name: str,
     potential: AbstractPotential,
     structures: Sequence[Atoms],
     progress: Progress | None,
     what: str,
 ) -> list[StructurePrediction]:
+    """Return the predictions of a model.
+
+    Parameters
+    ----------
+    name, what
+        The model, and what it is asked for, in words.
+    potential
+        The model.
+    structures
+        What it is asked about.
+    progress
+        Called before every step.
+
+    Raises
+    ------
+    AtomgraftError
+        A number is not finite.
+    """
     found = predict_structures(potential, structures)
     predictions = list(told(found, f"{name}: {what}", len(structures), progress))
     for frame, (one, atoms) in enumerate(zip(predictions, structures, strict=True)):

@@ -31,6 +31,8 @@ METRIC_NAMES = {
     "noise": "noise",
     "p_same": "p same",
     "mean": "mean",
+    "difference": "difference from the target head",
+    "training_labels": "training labels",
 }
 """In the order of all tables; a metric that is not here comes last."""
 

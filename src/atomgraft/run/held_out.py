@@ -23,6 +23,8 @@ from atomgraft.run.record import RESULT, RunResult
 from atomgraft.run.spec import SPEC, RunSpec, read_spec
 from atomgraft.run.structures import (
     across_levels,
+    marked,
+    of_head,
     read_files,
     without_lone_atoms,
 )
@@ -39,6 +41,8 @@ class HeldOut:
     ----------
     structures
         Of the level of theory that the run was made for.
+    heads
+        Those of further heads, by name.
     findings
         What was found without a model.
     notes
@@ -46,6 +50,7 @@ class HeldOut:
     """
 
     structures: list[Atoms]
+    heads: dict[str, list[Atoms]]
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
 
@@ -63,6 +68,7 @@ def read_held_out(
     folder: Path,
     base: str | None = None,
     default_labels: bool = False,
+    head: str | None = None,
 ) -> HeldOut:
     """Read test structures, and run the checks that need no model.
 
@@ -82,6 +88,8 @@ def read_held_out(
         Where the run is that it grew on; none looks where the run says.
     default_labels
         Read them by the default keys and units, not by those of the run.
+    head
+        The further head that all of them belong to; none: frames say it themselves.
 
     Raises
     ------
@@ -96,35 +104,51 @@ def read_held_out(
             f"Test labels are read with {option} {unit}, as training."
             for option, unit in LabelKeys(**spec.labels()).units().items()
         ]
-    structures = of_target(spec, read)
-    if not structures:
-        raise BadInputError(
-            f"All {len(read)} test structures belong to further heads of the run"
-            f" ({', '.join(spec.heads)}).",
-            "The run is tested on labels of its own level of theory.",
-            "Give structures without a head, or with the head of the run.",
-        )
-    if len(structures) < len(read):
-        notes.append(
-            f"{len(read) - len(structures)} test structures of further heads are left"
-            " out."
-        )
-    structures, note = without_lone_atoms(structures)
+    if head is not None:
+        require_head(spec, head)
+        for one in read:
+            one.info[HEAD] = head
+    structures, note = without_lone_atoms(of_target(spec, read))
     notes += [note.replace("training", "the test")] if note else []
+    heads = judging_heads(spec, read)
     trained = _trained(spec, result, folder)
-    _refuse_trained(trained, structures)
-    across = check_repeats({"train": trained, "test": structures})
-    findings = check_alone(Sets(train=structures, heads=tuple(spec.heads)))
+    every = [*structures, *(one for ones in heads.values() for one in ones)]
+    _refuse_trained(trained, every)
+    across = check_repeats({"train": trained, "test": every})
+    sets = {None: Sets(train=structures, heads=tuple(spec.heads))} if structures else {}
+    sets |= {name: Sets(train=ones) for name, ones in heads.items()}
+    findings = tuple(
+        marked(one, name) for name, ones in sets.items() for one in check_alone(ones)
+    )
     findings += tuple(one for one in across if one.code in LEAKS)
-    more, told = _compared_with_heads(spec, result, folder, structures)
+    more, told = _compared_with_heads(spec, result, folder, every)
     findings, notes = findings + more, notes + told
     refuse_errors(findings)
     own = _Run(spec=spec, result=result, folder=folder)
     places = [base] if base else own.base_places()
-    more, told = compared_with_base(places, structures, _own_bases(spec, folder))
+    more, told = compared_with_base(places, every, _own_bases(spec, folder))
     refuse_errors(more)
     findings, notes = findings + more, notes + told
-    return HeldOut(structures=structures, findings=findings, notes=tuple(notes))
+    return HeldOut(
+        structures=structures, heads=heads, findings=findings, notes=tuple(notes)
+    )
+
+
+def require_head(spec: RunSpec, head: str) -> None:
+    """Check that a run has a further head.
+
+    Raises
+    ------
+    BadInputError
+        It has no such head.
+    """
+    if head not in spec.heads:
+        known = ", ".join(spec.heads) or "none besides its target head"
+        raise BadInputError(
+            f"The run has no head {head!r}.",
+            f"Its further heads: {known}.",
+            "Leave --head out to test the target head of the run.",
+        )
 
 
 def _own_bases(spec: RunSpec, folder: Path) -> frozenset[Path]:
@@ -154,6 +178,24 @@ def judging(spec: RunSpec, structures: Sequence[Atoms]) -> list[Atoms]:
         As they were read.
     """
     return without_lone_atoms(of_target(spec, structures))[0]
+
+
+def judging_heads(spec: RunSpec, structures: Sequence[Atoms]) -> dict[str, list[Atoms]]:
+    """Return frames that judge further heads, by head; lone atoms are left out.
+
+    Parameters
+    ----------
+    spec
+        The run.
+    structures
+        As they were read.
+    """
+    found: dict[str, list[Atoms]] = {}
+    for name in spec.heads:
+        own = [one for one in structures if one.info.get(HEAD) == name]
+        if own:
+            found[name] = without_lone_atoms(list(map(of_head, own)))[0]
+    return found
 
 
 def of_target(spec: RunSpec, structures: Sequence[Atoms]) -> list[Atoms]:
@@ -275,6 +317,7 @@ def refuse_early(
     *,
     base: str | None = None,
     default_labels: bool,
+    head: str | None = None,
 ) -> None:
     """Refuse held-out structures before anything heavy is loaded.
 
@@ -284,7 +327,7 @@ def refuse_early(
         Of the run; one without spec and result is left to who judges it.
     files
         Of held-out structures.
-    base, default_labels
+    base, default_labels, head
         See `read_held_out`.
 
     Raises
@@ -302,6 +345,7 @@ def refuse_early(
                 folder=folder,
                 base=base,
                 default_labels=default_labels,
+                head=head,
             )
 
 

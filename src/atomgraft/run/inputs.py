@@ -392,6 +392,7 @@ def read_inputs(
     require_batch(spec, train)
     own = HeadInputs(train=tuple(train), validation=tuple(validation))
     heads = {name: _ready(spec, name, one) for name, one in data.heads.items()}
+    notices += _without_forces(heads)
     differences = _differences(spec, {None: own, **heads})
     notices += map(notice_of, differences)
     working = base.clone(dtype=getattr(torch, spec.dtype))
@@ -430,6 +431,17 @@ def _ready(spec: RunSpec, name: str, head: HeadInputs) -> HeadInputs:
     return HeadInputs(
         train=tuple(train), validation=head.validation, isolated=lone_atoms(head.train)
     )
+
+
+def _without_forces(heads: Mapping[str, HeadInputs]) -> list[str]:
+    """Say which further heads are not trained on forces."""
+    return [
+        f"The head {name!r} has no labels of forces: its forces follow from its "
+        "energies and from the weights that heads share. 'prove' compares them with "
+        "those of the other heads."
+        for name, head in heads.items()
+        if not count_labels(head.train).n_forces
+    ]
 
 
 def _differences(

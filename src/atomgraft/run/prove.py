@@ -24,13 +24,20 @@ from atomgraft.data.checks.suite import check_against_base
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.data.sources import PREFIX
-from atomgraft.evaluation.suite import Answers, Contestants, Subject
+from atomgraft.evaluation.suite import (
+    OWN_HEAD,
+    AbstractSuite,
+    Answers,
+    Contestants,
+    HeadSubject,
+    Subject,
+)
 from atomgraft.evaluation.verdict import verdict
 from atomgraft.models.base import REFERENCE_ENERGIES, AbstractPotential
 from atomgraft.page.wording import position
 from atomgraft.records.documents import Provenance
 from atomgraft.records.scores import ModelName, MovedWeights
-from atomgraft.run.held_out import judging, read_held_out
+from atomgraft.run.held_out import HeldOut, judging, judging_heads, read_held_out
 from atomgraft.run.inputs import (
     data_card,
     load_base,
@@ -43,8 +50,9 @@ from atomgraft.run.places import moved_along, specs_today
 from atomgraft.run.record import RESULT, DataCard, RunResult
 from atomgraft.run.spec import SCRATCH, SPEC, RunSpec, parse_spec, read_spec
 from atomgraft.run.starts import knowledge_of
-from atomgraft.run.structures import notices_of, read_files
+from atomgraft.run.structures import notices_of, read_files, without_lone_atoms
 from atomgraft.run.suites import (
+    HEADS,
     LABELS,
     OF_THE_PAGE,
     SuiteSettings,
@@ -165,7 +173,8 @@ def prove(
     folder
         A run folder.
     test
-        Files of held-out structures.
+        Files of held-out structures. Frames that name a further head judge it, and the
+        option ``head`` of the suite ``heads`` says that all of them do.
     suites
         Which suites, with their options; none asks for labels where there are held-out
         structures, for forgetting and for consistency.
@@ -191,8 +200,14 @@ def prove(
     with held(folder, None):
         spec, result = read_spec(folder / SPEC), RESULT.read(folder)
         _refuse_changed_spec(folder, spec, result)
-        named, has_test = tuple(suites), bool(test)
-        names = chosen_suites(named, has_test=has_test, answered=_answered(result))
+        head = suites.get(HEADS, {}).get("head")
+        choose = functools.partial(
+            chosen_suites,
+            tuple(suites),
+            has_test=bool(test) and head is None,
+            has_heads=bool(test) and bool(spec.heads),
+        )
+        names = choose(answered=_answered(result))
         options_of(names, suites)  # before a model is loaded
         kernels = origin.kernels or spec.kernels
         *before, base = sources_of(
@@ -201,11 +216,12 @@ def prove(
         judge = _Judge(
             folder=folder, spec=spec, result=result, base=base, notify=watch.notify
         )
-        structures = (
-            judge.held_out(test, origin.base, default_labels=default_labels)
+        read = (
+            judge.held_out(test, origin.base, default_labels=default_labels, head=head)
             if test
-            else []
+            else HeldOut(structures=[], heads={}, findings=(), notes=())
         )
+        structures = read.structures
         trained = tuple(specs_today(spec, result.made_in, folder)[0].train)
         subject = Subject(
             files=(*trained, *test),
@@ -214,9 +230,10 @@ def prove(
             elements=_trained_elements(result),
             base=base,
             load=functools.partial(load_base, trust=origin.trust, kernels=kernels),
+            heads=_head_subjects(result, read),
         )
         asked = suites_of(names, subject, suites)
-        models, shifts = _contestants(judge, origin, resolve_device(device))
+        models, shifts, heads = _contestants(judge, origin, resolve_device(device))
         same = {"dtype": models["base"].dtype, "device": models["base"].device}
         contestants = Contestants(
             models=models,
@@ -224,22 +241,22 @@ def prove(
             seed=spec.seed,
             folder=folder,
             original=before[0].clone(**same) if before else None,
+            heads=heads,
         )
         moved = moved_weights(models["base"], models["adapted"])
         result = judge.without_stale(moved)
-        names = chosen_suites(named, has_test=has_test, answered=_answered(result))
+        names = choose(answered=_answered(result))
         left = [name for name in names if name not in asked]
         asked |= suites_of(left, subject, suites)
         found = {
-            name: one.ask(contestants, watch.progress) for name, one in asked.items()
+            name: _beside_earlier(result, one, one.ask(contestants, watch.progress))
+            for name, one in asked.items()
         }
         for sentence in _lost(result, found):
             watch.notify(sentence)
         result = _with_answers(result, found)
-        if structures:
-            card = data_card("test", test, structures)
-            others = (one for one in result.data if one.role != "test")
-            result = result.model_copy(update={"data": (*others, card)})
+        cards = _test_cards(test, read)
+        result = result.model_copy(update={"data": _with_cards(result.data, cards)})
         session = provenance("prove", clock, models["base"].device, spec.dtype, kernels)
         further = sentences_of(result.scores)
         result = result.model_copy(
@@ -255,6 +272,40 @@ def prove(
         RESULT.write(folder, result)
         write_errors(folder / GRAFT, _card_errors(result))
         return result
+
+
+def _head_subjects(result: RunResult, read: HeldOut) -> dict[str, HeadSubject]:
+    """Return what is known of each head of a run that has several."""
+    if not result.heads:
+        return {}
+    trained = {one.head: one for one in result.data if one.role == "train"}
+    return {
+        name or OWN_HEAD: HeadSubject(
+            structures=read.heads.get(name, ()) if name else (),
+            n_trained=card.n_structures,
+            n_trained_forces=card.n_forces,
+        )
+        for name, card in trained.items()
+    }
+
+
+def _test_cards(files: Sequence[str], read: HeldOut) -> list[DataCard]:
+    """Describe the test structures of each head."""
+    found = {None: read.structures, **read.heads}
+    return [
+        data_card("test", files, structures, head=name)
+        for name, structures in found.items()
+        if structures
+    ]
+
+
+def _with_cards(
+    known: Sequence[DataCard], cards: Sequence[DataCard]
+) -> tuple[DataCard, ...]:
+    """Return cards in which those of test structures of some heads are replaced."""
+    heads = {one.head for one in cards}
+    kept = (one for one in known if one.role != "test" or one.head not in heads)
+    return (*kept, *cards)
 
 
 def _trained_elements(result: RunResult) -> set[int]:
@@ -282,6 +333,15 @@ def _lost(result: RunResult, found: Mapping[str, Answers]) -> list[str]:
                 "was asked before to have them back."
             )
     return sentences
+
+
+def _beside_earlier(
+    result: RunResult, suite: AbstractSuite, answers: Answers
+) -> Answers:
+    """Return answers with the rows of before that a suite keeps beside them."""
+    earlier = [one for one in result.scores if one.suite == suite.name]
+    kept = suite.kept(earlier, answers.scores)
+    return dataclasses.replace(answers, scores=(*kept, *answers.scores))
 
 
 def _with_answers(result: RunResult, found: Mapping[str, Answers]) -> RunResult:
@@ -375,26 +435,26 @@ class _Judge:
         moved
             What the weights are today.
         """
-        result, dropped, why = self.result, set[str](), ""
+        result = self.result
+        gone = [one for one in result.data if one.role == "test"]
         if not _is_same(result.moved, moved):
-            dropped |= _answered(result)
-            why = "the graft has changed since"
-        elif any(self._has_changed(one) for one in result.data if one.role == "test"):
-            dropped, why = {LABELS}, "their files have changed since"
+            dropped, why = _answered(result), "the graft has changed since"
+        else:
+            gone = list(filter(self._has_changed, gone))
+            dropped = {LABELS for one in gone if one.head is None}
+            dropped |= {HEADS} & _answered(result) if gone else set()
+            why = "their files have changed since"
         if not dropped:
             return result
         self.notify(
             f"Earlier results are discarded ({', '.join(sorted(dropped))}): {why}."
         )
-        has_labels = LABELS not in dropped
         return result.model_copy(
             update={
                 "scores": tuple(
                     one for one in result.scores if one.suite not in dropped
                 ),
-                "data": tuple(
-                    one for one in result.data if one.role != "test" or has_labels
-                ),
+                "data": tuple(one for one in result.data if one not in gone),
                 "details": _without(result.details, dropped),
                 "unanswered": _without(result.unanswered, dropped),
                 "asked": _without(result.asked, dropped),
@@ -406,14 +466,23 @@ class _Judge:
         is_there = False
         for read in (functools.partial(read_files, self.spec), read_structures):
             try:
-                frames = judging(self.spec, read(self._places(card)))
-                found = structures_fingerprint(frames)
+                frames = read(self._places(card))
             except AtomgraftError:
                 continue
-            if found == card.fingerprint:
+            if card.fingerprint in self._fingerprints(frames, card.head):
                 return False
             is_there = True
         return is_there
+
+    def _fingerprints(self, frames: list[Atoms], head: str | None) -> set[str]:
+        """Return those of what test files may have given a head to judge."""
+        if head is None:
+            return {structures_fingerprint(judging(self.spec, frames))}
+        marked = judging_heads(self.spec, frames).get(head, [])
+        return {
+            structures_fingerprint(one)
+            for one in (marked, without_lone_atoms(frames)[0])
+        }
 
     def _places(self, card: DataCard) -> list[str]:
         """Return where test files are; another working directory has others."""
@@ -426,8 +495,13 @@ class _Judge:
         ]
 
     def held_out(
-        self, files: Sequence[str], base: str | None, *, default_labels: bool
-    ) -> list[Atoms]:
+        self,
+        files: Sequence[str],
+        base: str | None,
+        *,
+        default_labels: bool,
+        head: str | None,
+    ) -> HeldOut:
         """Read and check the structures that judge."""
         read = read_held_out(
             self.spec,
@@ -436,18 +510,23 @@ class _Judge:
             folder=self.folder,
             base=base,
             default_labels=default_labels,
+            head=head,
         )
         against = check_against_base(read.sets, knowledge_of(self.base, spec=self.spec))
         refuse_errors(against)
         for notice in (*read.notes, *notices_of((*read.findings, *against))):
             self.notify(notice)
-        return read.structures
+        return read
 
 
 def _contestants(
     judge: _Judge, origin: Origin, device: torch.device
-) -> tuple[dict[ModelName, AbstractPotential], dict[ModelName, Mapping[int, float]]]:
-    """Return base, adapted and scratch models with their reference shifts.
+) -> tuple[
+    dict[ModelName, AbstractPotential],
+    dict[ModelName, Mapping[int, float]],
+    dict[str, AbstractPotential],
+]:
+    """Return base, adapted and scratch models, their reference shifts, further heads.
 
     A scratch model of mapped elements has its own source: no scale of the map.
     """
@@ -457,6 +536,7 @@ def _contestants(
         "base": base.clone(dtype=dtype, device=device)
     }
     shifts: dict[ModelName, Mapping[int, float]] = {}
+    heads: dict[str, AbstractPotential] = {}
     runs: dict[ModelName, Path] = {"adapted": folder, "scratch": folder / SCRATCH}
     for name, run in runs.items():
         graft = run / GRAFT
@@ -467,7 +547,10 @@ def _contestants(
                 source = source_of(
                     run, base=origin.base, trust=origin.trust, kernels=base.kernels
                 )
-            models[name] = load_graft(graft, source.clone(device=device)).merged()
+            adapted = load_graft(graft, source.clone(device=device))
+            models[name] = adapted.merged()
+            if name == "adapted":
+                heads = {one: adapted.merged(one) for one in card.heads}
             stored = card.reference_shifts
             shifts[name] = {atomic_numbers[key]: one for key, one in stored.items()}
-    return models, shifts
+    return models, shifts, heads

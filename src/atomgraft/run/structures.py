@@ -169,7 +169,7 @@ def read_run_data(spec: RunSpec, *, asks: bool = True) -> RunData:
     sets = data.sets(spec)
     found = {name: check_alone(one) for name, one in sets.items()}
     findings = tuple(
-        _marked(one, name) for name, those in found.items() for one in those
+        marked(one, name) for name, those in found.items() for one in those
     )
     findings += tuple(
         finding
@@ -213,14 +213,14 @@ def across_levels(
         By the name of the head; none is the run's own.
     """
     return tuple(
-        _marked(finding, head)
+        marked(finding, head)
         for head, structures in trained.items()
         for finding in check_repeats({TRAIN: structures, "judging": judging})
         if finding.code == "split-leak"
     )
 
 
-def _marked(finding: Finding, head: str | None) -> Finding:
+def marked(finding: Finding, head: str | None) -> Finding:
     """Return a finding that names the head whose data it is about."""
     if head is None:
         return finding
@@ -234,7 +234,7 @@ def _read_head(
     """Read the structures of a further head; frames that name it belong to it."""
     head = spec.heads[name]
     own = [one for one in train if one.info.get(HEAD) == name]
-    own += [_of_head(one) for one in read_files(spec, head.train)] if head.train else []
+    own += [of_head(one) for one in read_files(spec, head.train)] if head.train else []
     if not own:
         raise BadInputError(
             f"The head {name!r} has no training structures.",
@@ -244,11 +244,11 @@ def _read_head(
     judging = [one for one in validation if one.info.get(HEAD) == name]
     judging += read_files(spec, head.validation) if head.validation else []
     return HeadInputs(
-        train=tuple(map(_of_head, own)), validation=tuple(map(_of_head, judging))
+        train=tuple(map(of_head, own)), validation=tuple(map(of_head, judging))
     )
 
 
-def _of_head(atoms: Atoms) -> Atoms:
+def of_head(atoms: Atoms) -> Atoms:
     """Return a frame without the name of a head: it is where it belongs."""
     atoms.info.pop(HEAD, None)
     return atoms

@@ -22,12 +22,13 @@ SUITES = Registry[type[AbstractSuite]](
 SUITES.add_place("labels", "atomgraft.evaluation.suites:LabelSuite")
 SUITES.add_place("forgetting", "atomgraft.evaluation.suites:ForgettingSuite")
 SUITES.add_place("consistency", "atomgraft.evaluation.suites:ConsistencySuite")
+SUITES.add_place("heads", "atomgraft.evaluation.heads:HeadSuite")
 SUITES.add_place("phonons", "atomgraft.phonons.suite:PhononSuite")
 SUITES.add_place("bulk", "atomgraft.evaluation.bulk.suite:BulkSuite")
 SUITES.add_place("motion", "atomgraft.evaluation.motion.suite:MotionSuite")
 SUITES.add_place("md", "atomgraft.evaluation.survival.suite:SurvivalSuite")
 
-LABELS, FORGETTING = "labels", "forgetting"
+LABELS, FORGETTING, HEADS = "labels", "forgetting", "heads"
 
 ALWAYS = (FORGETTING, "consistency")
 """Asked where no suite is named."""
@@ -40,7 +41,11 @@ SuiteSettings = Mapping[str, Mapping[str, Any]]
 
 
 def chosen_suites(
-    named: Sequence[str], *, has_test: bool, answered: Iterable[str]
+    named: Sequence[str],
+    *,
+    has_test: bool,
+    answered: Iterable[str],
+    has_heads: bool = False,
 ) -> tuple[str, ...]:
     """Return the requested suites.
 
@@ -52,9 +57,11 @@ def chosen_suites(
     named
         By the user; none asks for forgetting and consistency.
     has_test
-        Held-out structures came.
+        Held-out structures of the target head came.
     answered
         Suites that the run has answers of.
+    has_heads
+        Held-out structures came, and the run has several heads.
 
     Raises
     ------
@@ -71,6 +78,8 @@ def chosen_suites(
     wanted = list(named) or list(ALWAYS)
     if has_test and LABELS not in wanted:
         wanted.insert(0, LABELS)
+    if has_heads and HEADS not in wanted:
+        wanted.append(HEADS)
     if FORGETTING not in {*wanted, *answered}:
         wanted.append(FORGETTING)
     for name in wanted:

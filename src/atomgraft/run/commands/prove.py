@@ -20,10 +20,17 @@ def command(
     test: Annotated[
         list[str] | None, typer.Option(help="File of held-out structures (repeatable).")
     ] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="Further head of the run that the test structures belong to; "
+            "default: the target head, or the head that a frame names."
+        ),
+    ] = None,
     suite: Annotated[
         list[str] | None,
         typer.Option(
-            help="Test suite to run: labels, forgetting, consistency, phonons, "
+            help="Test suite to run: labels, forgetting, consistency, heads, phonons, "
             "bulk, md, or one of a plug-in (repeatable). Results of other "
             "suites are kept."
         ),
@@ -69,12 +76,14 @@ def command(
 
     others = None if kernels is None else kernels_named(kernels)
     if test:
-        refuse_early(folder, test, base=base, default_labels=default_labels)
+        refuse_early(folder, test, base=base, default_labels=default_labels, head=head)
     from atomgraft.run.page.document import write_page
 
     chosen = _settings(suite or [], crystal or [], settings or [])
     from atomgraft.run.prove import Origin, Watch, prove
 
+    if head is not None:
+        chosen.setdefault("heads", {})["head"] = head
     allowed = trust_of(trust, trust_file, [base] if base else ())
     screen = console(quiet=as_json)
     with calm(), stage_screen(screen) as show:

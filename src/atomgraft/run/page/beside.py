@@ -127,7 +127,8 @@ def _doubts(pair: Pair) -> list[Block]:
     """Say why numbers of the two may not be compared."""
     first, second = pair
     sets = [
-        {card.fingerprint for card in one.data if card.role == "test"} for one in pair
+        {c.fingerprint for c in one.data if (c.role, c.head) == ("test", None)}
+        for one in pair
     ]
     said = []
     if all(sets) and sets[0] != sets[1]:

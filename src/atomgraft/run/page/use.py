@@ -298,7 +298,8 @@ def seen_table(result: RunResult) -> Table:
 
 
 def _card(result: RunResult, role: str) -> DataCard | None:
-    return next((one for one in result.data if one.role == role), None)
+    own = (one for one in result.data if one.head is None)
+    return next((one for one in own if one.role == role), None)
 
 
 def _seen(result: RunResult, role: str) -> SeenRecord | None:
