@@ -20,6 +20,8 @@ from atomgraft.models.prediction import predict_structures
 from tests.integration.campaigns import workers_of
 from tests.integration.processes import call, start
 
+pytestmark = pytest.mark.usefixtures("one_cluster")
+
 MODEL = "model:pair:sw-si"
 
 ROUNDING = 1e-12
@@ -36,14 +38,14 @@ MOTION = {
 }
 
 OPTIONS = (
-    *("--engine", MODEL, "--md", "--time", 2, "--settle", 0.02, "--every", 20),
+    *("--engine", MODEL, "--md", "--time", 0.4, "--settle", 0.02, "--every", 20),
     *("--atoms", 16, "--workers", 1),
     *("--temperature", 300, "--temperature", 600, "--temperature", 900),
 )
 
 SAME = {
     "temperatures": [300, 600, 900],
-    "time": 2,
+    "time": 0.4,
     "settle": 0.02,
     "every": 20,
     "atoms": 16,
@@ -163,7 +165,8 @@ def test_killed_twice_every_run_is_done_once(tmp_path):
     assert found.result.finished
     assert [one.status for one in found.result.jobs] == ["done"] * 3
     whole = tmp_path / "whole"
-    ag.label(file, MODEL, out=whole, **SAME, **QUICK)
+    at_once = ag.label(file, MODEL, out=whole, **SAME, **QUICK)
+    assert [one.reason for one in at_once.result.jobs] == [None] * 3
     assert len(trajectories(out)) == 3
     assert trajectories(out) == trajectories(whole)
 

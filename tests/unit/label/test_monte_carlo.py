@@ -1,5 +1,7 @@
 """Is what Monte Carlo leaves a sample of the canonical ensemble of the model?"""
 
+import functools
+
 import numpy as np
 import pytest
 from ase.units import kB
@@ -22,6 +24,12 @@ def walked(temperature, n=N, seed=0):
     return monte_carlo_rattled(silicon(), sw(), temperature, n, rng(seed))
 
 
+@functools.cache
+def sample(temperature):
+    """Return walkers that several tests look at."""
+    return walked(temperature)[0]
+
+
 def mean_rise(proposals):
     """Return how far the energy of a structure is above that of the crystal, eV."""
     structures = [silicon(), *(one.atoms for one in proposals)]
@@ -31,7 +39,7 @@ def mean_rise(proposals):
 
 @pytest.mark.parametrize("temperature", [50.0, 200.0])
 def test_every_mode_has_its_share(temperature):
-    made, _ = walked(temperature)
+    made = sample(temperature)
     n_modes = 3 * len(silicon()) - 3
     expected = n_modes * kB * temperature / 2
     assert mean_rise(made) == pytest.approx(expected, rel=EQUIPARTITION)
@@ -48,7 +56,7 @@ def test_another_temperature_is_noticed():
 
 def test_displacements_grow_with_temperature_as_in_a_harmonic_crystal():
     def spread(temperature):
-        made, _ = walked(temperature)
+        made = sample(temperature)
         moved = [displacements(silicon(), one.atoms) for one in made]
         return np.mean(np.square(moved))
 

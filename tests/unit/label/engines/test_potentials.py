@@ -48,9 +48,16 @@ def killed_at(stage, step):
     return tell
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def engine():
     return make_engine(MODEL, {})
+
+
+@pytest.fixture(scope="module")
+def whole(engine, tmp_path_factory):
+    """Return a run that nothing has disturbed, and its folder."""
+    folder = tmp_path_factory.mktemp("whole")
+    return engine.move(silicon(), motion(), folder, silent), folder
 
 
 def test_labels_are_those_of_the_potential(engine):
@@ -78,9 +85,9 @@ def test_labels_that_are_no_numbers_are_a_failure(engine):
 
 
 def test_a_run_has_frames_and_its_temperature(engine, tmp_path):
-    moved = engine.move(silicon(), motion(n_steps=600), tmp_path, silent)
+    moved = engine.move(silicon(), motion(n_steps=300), tmp_path, silent)
     frames = read_trajectory(tmp_path / moved.file)
-    assert len(frames) == len(moved.positions) == 101
+    assert len(frames) == len(moved.positions) == 51
     assert frames[1].info["time"] == 12.0
     assert len(moved.atoms) == 16
     assert moved.temperature == pytest.approx(600, rel=0.35)  # 16 atoms
@@ -96,23 +103,24 @@ def test_the_cell_is_relaxed_where_asked(engine, tmp_path):
 
 
 @pytest.mark.parametrize(("stage", "step"), [("settle", 18), ("trajectory", 42)])
-def test_a_killed_run_goes_on_to_the_same_bits(engine, tmp_path, stage, step):
-    whole = engine.move(silicon(), motion(), tmp_path / "whole", silent)
+def test_a_killed_run_goes_on_to_the_same_bits(engine, whole, tmp_path, stage, step):
+    expected, folder = whole
     with pytest.raises(KilledError):
         engine.move(silicon(), motion(), tmp_path / "cut", killed_at(stage, step))
     again = engine.move(silicon(), motion(), tmp_path / "cut", silent)
-    assert np.array_equal(again.positions, whole.positions)
-    assert again.temperature == whole.temperature
-    one, other = (tmp_path / name / whole.file for name in ("whole", "cut"))
-    assert one.read_bytes() == other.read_bytes()
+    assert np.array_equal(again.positions, expected.positions)
+    assert again.temperature == expected.temperature
+    found = (tmp_path / "cut" / again.file).read_bytes()
+    assert found == (folder / expected.file).read_bytes()
 
 
-def test_another_run_in_the_folder_is_not_gone_on_with(engine, tmp_path):
+def test_another_run_in_the_folder_is_not_gone_on_with(engine, whole, tmp_path):
     """Negative control of the one above."""
-    engine.move(silicon(), motion(), tmp_path, silent)
-    again = engine.move(silicon(), motion(seed=4), tmp_path, silent)
-    fresh = engine.move(silicon(), motion(seed=4), tmp_path / "fresh", silent)
-    assert np.array_equal(again.positions, fresh.positions)
+    other = killed_at("trajectory", 42)
+    with pytest.raises(KilledError):
+        engine.move(silicon(), motion(seed=4), tmp_path, other)
+    again = engine.move(silicon(), motion(), tmp_path, silent)
+    assert np.array_equal(again.positions, whole[0].positions)
 
 
 def test_wall_time_ends_a_run(engine, tmp_path):

@@ -7,6 +7,7 @@ from ase.build import bulk, molecule
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.label.engines.base import make_engine
+from tests.unit.label.engines.inside import labelled_inside
 
 pytest.importorskip("tblite")
 
@@ -26,7 +27,7 @@ def test_labels_are_those_of_tblite(method):
     from tblite.interface import Calculator
 
     atoms = water()
-    found = make_engine(f"xtb:{method}", {}).label(atoms)
+    found = labelled_inside(make_engine(f"xtb:{method}", {}), atoms)
     direct = Calculator(f"{method}-xTB", atoms.numbers, atoms.positions / units.Bohr)
     direct.set("verbosity", 0)
     result = direct.singlepoint()
@@ -52,22 +53,23 @@ def test_the_order_of_structures_changes_nothing():
 
 def test_a_structure_may_have_a_spin_of_its_own():
     atoms = Atoms("O", info={"multiplicity": 3})
-    own = make_engine("xtb", {}).label(atoms).energy
+    own = labelled_inside(make_engine("xtb", {}), atoms).energy
     del atoms.info["multiplicity"]
-    assert make_engine("xtb", {"multiplicity": 3}).label(atoms).energy == own
-    assert make_engine("xtb", {}).label(atoms).energy != own
+    triplet = make_engine("xtb", {"multiplicity": 3})
+    assert labelled_inside(triplet, atoms).energy == own
+    assert labelled_inside(make_engine("xtb", {}), atoms).energy != own
 
 
 def test_crystals_have_a_stress():
     atoms = bulk("MgO", "rocksalt", a=4.1)
     engine = make_engine("xtb:GFN1", {})
-    found = engine.label(atoms)
+    found = labelled_inside(engine, atoms)
     h = 1e-3
     energies = []
     for sign in (1, -1):
         strained = atoms.copy()
         strained.set_cell(atoms.cell * (1 + sign * h), scale_atoms=True)
-        energies.append(engine.label(strained).energy)
+        energies.append(labelled_inside(engine, strained).energy)
     slope = (energies[0] - energies[1]) / (2 * h) / atoms.get_volume()
     assert found.stress[:3].sum() == pytest.approx(slope, rel=0.02)
 

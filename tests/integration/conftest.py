@@ -1,0 +1,25 @@
+"""Fixtures of tests that call whole verbs."""
+
+import contextlib
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def client():
+    from atomgraft.study import clusters
+
+    with clusters.opened(clusters.ClusterPlan(), n_workers=1) as found:
+        yield found
+
+
+@pytest.fixture
+def one_cluster(client, monkeypatch):
+    """Run cells in one worker for all tests: its start takes longer than most cells.
+
+    Commands in processes of their own start workers of their own.
+    """
+    from atomgraft.study import cells
+
+    found = contextlib.nullcontext(client)
+    monkeypatch.setattr(cells, "opened", lambda *_, **__: found)
