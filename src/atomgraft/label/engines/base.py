@@ -304,9 +304,10 @@ class AbstractEngine(abc.ABC):
             The process of the engine was killed.
         """
 
-    @abc.abstractmethod
     def move(self, atoms: Atoms, motion: Motion, folder: Path, tell: Tell) -> Moved:
         """Run molecular dynamics, and leave a trajectory in a folder.
+
+        An engine without `treatments` is never asked.
 
         Parameters
         ----------
@@ -327,6 +328,7 @@ class AbstractEngine(abc.ABC):
         LostProcessError
             The process of the engine was killed.
         """
+        raise NotImplementedError
 
 
 EngineMaker = Callable[[Request], AbstractEngine]
@@ -383,7 +385,7 @@ SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
 def checked_settings(
-    kind: type[SettingsT], name: str, given: Mapping[str, Any]
+    kind: type[SettingsT], name: str, given: Mapping[str, Any], argument: str = ""
 ) -> SettingsT:
     """Return the settings of an engine.
 
@@ -395,6 +397,8 @@ def checked_settings(
         Of the engine.
     given
         Keys and values.
+    argument
+        What stands behind the colon of its name, where some of them come from.
 
     Raises
     ------
@@ -404,11 +408,15 @@ def checked_settings(
     try:
         return kind.model_validate(dict(given))
     except ValidationError as error:
+        what = f"The settings of the engine {name}"
+        where = "'settings' in the spec file"
+        if argument:
+            what = f"The engine {name}:{argument}, or its settings,"
+            where = f"what stands behind '{name}:', or {where}"
         raise BadInputError(
-            f"The settings of the engine {name} cannot be used: "
-            f"{problems_of(error, kind)}.",
+            f"{what} cannot be used: {problems_of(error, kind)}.",
             f"Known keys: {', '.join(kind.model_fields)}.",
-            "Correct 'settings' in the spec file.",
+            f"Correct {where}.",
         ) from error
 
 

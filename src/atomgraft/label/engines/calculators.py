@@ -4,6 +4,7 @@ A calculator is made anew for each structure, so labels do not depend on the ord
 structures: a calculator that starts from the last density would.
 """
 
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -143,6 +144,12 @@ def _whole(value: object) -> int | None:
     return None
 
 
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Return the distributions of each package: a job is not to wait for the search."""
+    return importlib.metadata.packages_distributions()
+
+
 def _module_version(path: str) -> str:
     """Return the version of the package of a class, or the hash of its file."""
     module = path.rpartition(".")[0]
@@ -153,7 +160,7 @@ def _module_version(path: str) -> str:
         raise _no_calculator(path, reason_of(error, with_kind=True)) from error
     if spec is None:
         raise _no_calculator(path, f"there is no module {module}")
-    names = importlib.metadata.packages_distributions().get(top, ())
+    names = _distributions().get(top, ())
     if names:
         return f"{names[0]} {importlib.metadata.version(names[0])}"
     if spec.origin is None or not spec.has_location:
@@ -197,7 +204,7 @@ def xtb_engine(request: Request) -> AbstractEngine:
     method = request.argument or given.get("method")
     if isinstance(method, str):
         given["method"] = SHORT.get(method.upper().removesuffix("-XTB"), method)
-    chosen = checked_settings(XtbSettings, "xtb", given)
+    chosen = checked_settings(XtbSettings, "xtb", given, request.argument)
     electrons = Electrons(charge=chosen.charge, multiplicity=chosen.multiplicity)
 
     def refuse(atoms: Atoms) -> str | None:

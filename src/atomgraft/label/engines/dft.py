@@ -29,10 +29,7 @@ from atomgraft.label.engines.base import (
     Electrons,
     EngineFailureError,
     Labelled,
-    Motion,
-    Moved,
     Request,
-    Tell,
     checked_settings,
 )
 from atomgraft.label.engines.outside import THREADS, version_of
@@ -104,11 +101,13 @@ def gpaw_engine(request: Request) -> AbstractEngine:
     )
 
 
-def vasp_engine(request: Request) -> AbstractEngine:
-    """Return the engine ``vasp``.
+def program_engine(name: str, request: Request) -> AbstractEngine:
+    """Return the engine ``vasp`` or ``espresso``.
 
     Parameters
     ----------
+    name
+        Which of the two.
     request
         With the keys of :class:`ProgramSettings`.
 
@@ -119,28 +118,6 @@ def vasp_engine(request: Request) -> AbstractEngine:
     MissingExtraError
         The program is not found.
     """
-    return _program_engine("vasp", request)
-
-
-def espresso_engine(request: Request) -> AbstractEngine:
-    """Return the engine ``espresso``.
-
-    Parameters
-    ----------
-    request
-        With the keys of :class:`ProgramSettings`.
-
-    Raises
-    ------
-    BadInputError
-        A setting cannot be used, or a file is not there.
-    MissingExtraError
-        The program is not found.
-    """
-    return _program_engine("espresso", request)
-
-
-def _program_engine(name: str, request: Request) -> AbstractEngine:
     _refuse_argument(name, request)
     chosen = checked_settings(ProgramSettings, name, request.settings)
     command = _words(chosen.command or COMMANDS[name])
@@ -158,6 +135,10 @@ def _program_engine(name: str, request: Request) -> AbstractEngine:
         command=(program, *command[1:]),
         files=_checked_files(name, chosen.potentials),
     )
+
+
+vasp_engine = functools.partial(program_engine, "vasp")
+espresso_engine = functools.partial(program_engine, "espresso")
 
 
 def _words(command: str) -> tuple[str, ...]:
@@ -305,10 +286,6 @@ class DftEngine(AbstractEngine):
                     "Check structure, settings and command; then --retry-failed.",
                 )
             return _labels_in(output, atoms, folder)
-
-    def move(self, atoms: Atoms, motion: Motion, folder: Path, tell: Tell) -> Moved:
-        """Refuse: see `treatments`."""
-        raise NotImplementedError
 
     def _write(self, folder: Path, atoms: Atoms) -> None:
         settings = self._settings

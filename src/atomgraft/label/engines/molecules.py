@@ -93,7 +93,9 @@ def pyscf_engine(request: Request) -> AbstractEngine:
             "Expected METHOD/BASIS behind the colon, or both keys in the settings.",
             "For example: --engine pyscf:PBE/def2-SVP",
         )
-    chosen = _completed(checked_settings(MoleculeSettings, "pyscf", given))
+    chosen = _completed(
+        checked_settings(MoleculeSettings, "pyscf", given, request.argument)
+    )
 
     electrons = _electrons(chosen)
 
@@ -194,6 +196,29 @@ def _check_names(chosen: MoleculeSettings) -> None:
             "wB97X.",
             "For example: --engine pyscf:PBE/def2-SVP",
         ) from error
+    if _is_exchange_alone(chosen.method):
+        raise BadInputError(
+            f"{chosen.method!r} is a functional of exchange, without correlation.",
+            "Expected both: a name such as PBE, or EXCHANGE,CORRELATION.",
+            f"For example: '{chosen.method},LYP'. If exchange alone is meant, write "
+            f"'{chosen.method},' with a comma.",
+        )
+
+
+def _is_exchange_alone(method: str) -> bool:
+    """Tell whether a functional without a comma in its name lacks correlation."""
+    from pyscf.dft import libxc
+
+    functional = FUNCTIONALS.get(method.upper(), method)
+    if "," in functional:
+        return False
+    of_exchange = {
+        number
+        for name, number in libxc.XC_CODES.items()
+        if isinstance(number, int) and "_X_" in f"{name}_"
+    }
+    parts = [number for number, _ in libxc.parse_xc(functional)[1]]
+    return bool(parts) and of_exchange.issuperset(parts)
 
 
 def _molecule(atoms: Atoms, chosen: MoleculeSettings) -> Any:  # noqa: ANN401 - PySCF has no types

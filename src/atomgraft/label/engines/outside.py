@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NoReturn, final
 
@@ -26,21 +26,21 @@ import numpy as np
 from ase import Atoms
 
 from atomgraft.core.errors import BadInputError, MissingExtraError
+from atomgraft.core.provenance import file_fingerprint
+from atomgraft.core.storage import is_file
 from atomgraft.label.engines import child
 from atomgraft.label.engines.base import (
     AbstractEngine,
     Electrons,
     EngineFailureError,
     Labelled,
-    Motion,
-    Moved,
-    Tell,
     document_of,
     took_too_long,
 )
+from atomgraft.label.engines.programs import last_words
 
-N_LAST = 300
-"""Characters of what a program prints that a message repeats."""
+HASHES = "hashes of files"
+"""Key of the files that settings name."""
 
 KILLED = (-signal.SIGKILL, -signal.SIGTERM)
 """Exit codes of a process that another one has ended."""
@@ -62,7 +62,7 @@ class OutsideEngine(AbstractEngine):
     version
         Of the program.
     settings
-        Everything that changes numbers.
+        Everything that changes numbers; what is behind a path is added as a hash.
     maker
         ``module:function`` of a ``ComputeMaker``, which gets the settings.
     refuse
@@ -84,9 +84,12 @@ class OutsideEngine(AbstractEngine):
         electrons: Electrons | None = None,
         takes_moments: bool = False,
     ) -> None:
-        self.name, self.version, self.settings = name, version, settings
+        self.name, self.version = name, version
+        hashes = dict(_hashes(settings))
+        self.settings = {**settings, HASHES: hashes} if hashes else settings
         self.electrons, self.takes_moments = electrons, takes_moments
         self._maker, self._refuse = maker, refuse
+        self._document = json.dumps(settings, sort_keys=True)
 
     def refusal(self, atoms: Atoms) -> str | None:
         """Return why a structure cannot be computed, in words; none if it can."""
@@ -108,10 +111,6 @@ class OutsideEngine(AbstractEngine):
             "Use fewer --workers, or a smaller basis; then --retry-failed.",
         )
 
-    def move(self, atoms: Atoms, motion: Motion, folder: Path, tell: Tell) -> Moved:
-        """Refuse: see `treatments`."""
-        raise NotImplementedError
-
     def try_out(self) -> None:
         """Start the program with the settings once, and end it."""
         process = _Process(self._maker, self._document)
@@ -125,9 +124,21 @@ class OutsideEngine(AbstractEngine):
     def _process(self) -> "_Process":
         return _started(os.getpid(), self._maker, self._document)
 
-    @property
-    def _document(self) -> str:
-        return json.dumps(self.settings, sort_keys=True)
+
+def _hashes(part: object) -> Iterator[tuple[str, str]]:
+    """Yield the files among settings with their hashes.
+
+    A program runs in a folder of its own, so only whole paths lead to files.
+    """
+    if isinstance(part, str):
+        if Path(part).is_absolute() and is_file(Path(part)):
+            yield part, file_fingerprint(Path(part))
+    elif isinstance(part, Mapping):
+        for one in part.values():
+            yield from _hashes(one)
+    elif isinstance(part, list | tuple):
+        for one in part:
+            yield from _hashes(one)
 
 
 def _check_finite(found: Labelled, what: str) -> None:
@@ -253,12 +264,13 @@ class _Process:
     def _raise_ended(self) -> NoReturn:
         assert self._process is not None
         code = self._process.wait()
-        last = _last_words(self._log)
+        self._log.seek(0)
+        last = last_words(self._log.read().decode(errors="replace"))
         self.close()
         if code in KILLED:
             raise _KilledError
         raise EngineFailureError(
-            f"The program ended with code {code}: {last or 'it printed nothing'}.",
+            f"The program ended with code {code}: {last}.",
             "Expected an answer.",
             "Check the structure and the settings of the engine; then --retry-failed.",
         )
@@ -282,12 +294,6 @@ def _pipe(process: "subprocess.Popen[bytes] | None", name: str) -> Any:  # noqa:
 
 def _nothing() -> None:
     """Do nothing, before there is a process."""
-
-
-def _last_words(log: IO[bytes]) -> str:
-    """Return the end of what a program has printed, in one line."""
-    log.seek(0)
-    return " ".join(log.read().decode(errors="replace").split())[-N_LAST:]
 
 
 def _end(

@@ -39,7 +39,23 @@ class Ended:
     @property
     def last_words(self) -> str:
         """The end of what it printed, in one line."""
-        return " ".join(self.printed.split())[-N_LAST:] or "it printed nothing"
+        return last_words(self.printed)
+
+
+def last_words(printed: str) -> str:
+    r"""Return the end of what a program has printed, in one line.
+
+    Parameters
+    ----------
+    printed
+        All of it.
+
+    Examples
+    --------
+    >>> last_words("one\ntwo")
+    'one two'
+    """
+    return " ".join(printed.split())[-N_LAST:] or "it printed nothing"
 
 
 def run_program(

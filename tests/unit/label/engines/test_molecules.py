@@ -162,6 +162,29 @@ def test_what_pyscf_does_not_know_is_refused_before_jobs_run(engine, settings, w
         try_inside(make_engine(engine, settings))
 
 
+@pytest.mark.parametrize("method", ["B88", "slater", "GGA_X_PBE"])
+def test_exchange_alone_is_computed_only_where_it_is_meant(method):
+    with pytest.raises(BadInputError, match="without correlation") as refused:
+        try_inside(make_engine(f"pyscf:{method}/STO-3G", {}))
+    assert f"'{method},' with a comma" in refused.value.remedy
+    try_inside(make_engine(f"pyscf:{method},/STO-3G", {}))
+
+
+@pytest.mark.parametrize("method", ["PBE", "wB97X", "B3LYP", "LDA", "M06-2X", "HF"])
+def test_functionals_with_correlation_are_taken(method):
+    try_inside(make_engine(f"pyscf:{method}/STO-3G", {}))
+
+
+@pytest.mark.parametrize("engine", ["pyscf:HF/STO-3G", "xtb:GFN3", "pyscf:/STO-3G"])
+def test_what_stands_behind_the_colon_is_said_as_it_was_typed(engine):
+    settings = {"max_iterations": 0}
+    with pytest.raises(BadInputError) as refused:
+        make_engine(engine, settings)
+    kind = engine.partition(":")[0]
+    assert refused.value.came.startswith(f"The engine {engine}, or its settings,")
+    assert f"behind '{kind}:'" in refused.value.remedy
+
+
 @pytest.mark.parametrize("given", ["settings", "structure"])
 def test_forces_that_pyscf_computes_wrongly_are_left_out(given):
     atoms, settings = molecule("OH"), {"forces": True}

@@ -18,6 +18,7 @@ from ase.calculators.emt import EMT
 from atomgraft.core.errors import BadInputError, MissingExtraError
 from atomgraft.label.engines import outside
 from atomgraft.label.engines.base import EngineFailureError, make_engine
+from tests.unit.label.engines.inside import try_inside
 
 EMT_ENGINE = "ase:ase.calculators.emt.EMT"
 
@@ -71,6 +72,7 @@ class Nothing:
 def odd(tmp_path, monkeypatch):
     (tmp_path / "odd_calculators.py").write_text(ODD)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "odd_calculators", raising=False)
     return tmp_path
 
 
@@ -235,7 +237,12 @@ def test_it_ends_with_its_worker_however_that_one_ends(odd, with_what):
 )
 def test_what_is_no_calculator_is_refused_before_jobs_run(odd, engine, settings, what):
     with pytest.raises(BadInputError, match=what):
-        make_engine(engine, settings).try_out()
+        try_inside(make_engine(engine, settings))
+
+
+def test_a_process_that_cannot_start_says_why_before_jobs_run(odd):
+    with pytest.raises(BadInputError, match="no 'implemented_properties'"):
+        make_engine("ase:odd_calculators.Nothing", {}).try_out()
 
 
 def test_the_version_is_that_of_the_package_or_of_the_file(odd):
@@ -246,8 +253,34 @@ def test_the_version_is_that_of_the_package_or_of_the_file(odd):
     assert engine_that("fine").identity != before.identity
 
 
+def test_a_job_does_not_wait_for_a_search_of_all_packages(monkeypatch):
+    make_engine(EMT_ENGINE, {})
+    looked = []
+    monkeypatch.setattr("importlib.metadata.packages_distributions", looked.append)
+    assert make_engine(EMT_ENGINE, {}).version.startswith("ase 3")
+    assert not looked
+
+
 def test_settings_are_part_of_the_identity(odd):
     assert engine_that("fine").identity != engine_that("raise").identity
+
+
+def test_files_among_settings_are_part_of_the_identity(tmp_path):
+    file = tmp_path / "parameters"
+    file.write_text("one")
+
+    def engine(**settings):
+        return make_engine(EMT_ENGINE, settings)
+
+    before = engine(place=str(file), deep={"list": [str(file)]})
+    assert list(before.settings[outside.HASHES]) == [str(file)]
+    assert outside.HASHES not in before._document  # the calculator is not told
+    file.write_text("other")
+    assert engine(place=str(file), deep={"list": [str(file)]}).identity != (
+        before.identity
+    )
+    nowhere = engine(place=str(tmp_path), name="parameters", n=3)
+    assert outside.HASHES not in nowhere.settings
 
 
 def test_what_is_not_installed_is_said_with_its_extra():
