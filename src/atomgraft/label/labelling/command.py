@@ -1,10 +1,13 @@
 """atomgraft label: run an engine over structures, for labels or trajectories."""
 
+import dataclasses
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from atomgraft.core.signals import exit_code
 from atomgraft.study.calls import StudyOptions, Verb, study_command
 from atomgraft.study.options import SpecFile
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from atomgraft.label.labelling.plan import LabelPlan
     from atomgraft.label.labelling.record import LabelResult
     from atomgraft.label.labelling.spec import LabelSpec
+    from atomgraft.label.labelling.then import Then
 
 NAME = "label"
 
@@ -100,6 +104,12 @@ def command(
     wall_time: Annotated[
         float | None, typer.Option(help="Seconds after which a job is given up.")
     ] = None,
+    then: Annotated[
+        Path | None,
+        typer.Option(
+            help="A run file of 'adapt' that trains on the labels once all are there."
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Output folder.")] = Path("runs/labels"),
     spec_file: SpecFile = None,
 ) -> None:
@@ -126,7 +136,17 @@ def command(
     asked = _asked(spec_file, given, motion, is_md=md)
     model = asked.engine.removeprefix("model:")
     trust = options.trust([model if model != asked.engine else None])
-    options.call(out, trust).run(_verb(asked, trust=trust))
+    verb = _verb(asked, trust=trust)
+    if then is None:
+        options.call(out, trust).run(verb)
+        return
+    from atomgraft.core.yaml_files import read_settings
+    from atomgraft.label.labelling.then import then_of
+
+    run = then_of(read_settings(then), str(then), out)
+    options.call(out, trust).run(_before(verb, run, trust, fresh=options.fresh))
+    if not options.dry_run:
+        _train(run, trust, as_json=options.as_json)
 
 
 def _asked(
@@ -180,6 +200,41 @@ def _verb(asked: "LabelSpec", *, trust: "Trust") -> "Verb[LabelPlan, LabelResult
         has_numbers=lambda result: any(one.path for one in result.jobs),
         go_on="The same command continues.",
     )
+
+
+def _before(
+    verb: "Verb[LabelPlan, LabelResult]", then: "Then", trust: "Trust", *, fresh: bool
+) -> "Verb[LabelPlan, LabelResult]":
+    """Return a labelling that a run waits for: checked with it, and saying so."""
+    from atomgraft.label.labelling.then import outcome_words, refuse_then
+
+    def plan() -> "LabelPlan":
+        found = verb.plan()
+        refuse_then(then, found, trust, fresh=fresh)
+        return found
+
+    def outline(plan: "LabelPlan") -> tuple[str, dict[str, Any]]:
+        sentence, document = verb.outline(plan)
+        return f"{sentence} Then {then.words}.", document | {"then": str(then.folder)}
+
+    def show(screen: "Console", folder: Path, result: "LabelResult") -> Path:
+        page = verb.show(screen, folder, result)
+        screen.print(f"\n{outcome_words(result)}", markup=False)
+        return page
+
+    return dataclasses.replace(verb, plan=plan, outline=outline, show=show)
+
+
+def _train(then: "Then", trust: "Trust", *, as_json: bool) -> None:
+    from atomgraft.label.labelling.then import train
+    from atomgraft.run.screen import print_record
+    from atomgraft.study.screen import console
+
+    screen = console(quiet=as_json)
+    result = train(then, screen, trust)
+    print_record(screen, result)
+    if not result.finished:
+        raise typer.Exit(exit_code(signal.SIGTERM))
 
 
 def _outline(plan: "LabelPlan") -> tuple[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Labels and trajectories from Python, with objects."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -8,12 +9,20 @@ from ase import Atoms
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.trust import Trust
+from atomgraft.core.yaml_files import read_settings
 from atomgraft.data.readers import read_structures
 from atomgraft.dynamics.trajectories import read_trajectory
 from atomgraft.label.labelling.page import headline, sentences, short_table, write_page
 from atomgraft.label.labelling.plan import plan_labelling
 from atomgraft.label.labelling.record import LabelResult
 from atomgraft.label.labelling.spec import LabelSpec, MotionSpec, parse_label_spec
+from atomgraft.label.labelling.then import (
+    Then,
+    outcome_words,
+    refuse_then,
+    then_of,
+    train,
+)
 from atomgraft.label.labelling.work import run_labelling
 from atomgraft.run.notebook import Base, Run, source_of
 from atomgraft.study.clusters import ClusterPlan
@@ -49,10 +58,14 @@ class Labels:
         Where they are kept.
     result
         The index.
+    run
+        Trained on the labels; none where none was asked for, or there is nothing to
+        train on yet.
     """
 
     folder: Path
     result: LabelResult = dataclasses.field(repr=False)
+    run: Run | None = dataclasses.field(default=None, repr=False)
 
     @property
     def page(self) -> Path:
@@ -107,6 +120,7 @@ def label(
     workers: int | None = None,
     fresh: bool = False,
     progress: bool = True,
+    then: str | Path | Mapping[str, Any] | None = None,
     **options: Any,  # noqa: ANN401 - validated by the spec
 ) -> Labels:
     """Label structures, or move them where temperatures are given; resumable.
@@ -125,6 +139,9 @@ def label(
         Throw away what an earlier call left in the folder.
     progress
         Show a bar.
+    then
+        A run file of ``adapt``, or its keys, that trains on the labels once all are
+        there; ``train`` may be left out.
     options
         ``settings`` of the engine, ``wall_time``, and the keys of
         :class:`MotionSpec`, such as ``temperatures`` and ``time``: with any of them,
@@ -148,15 +165,38 @@ def label(
             **({"md": motion} if motion else {}),
         }
         spec = parse_label_spec(document, "The call")
+        run, of_base = (None, {}) if then is None else _then(then, folder)
+        trust = {**trust, **of_base}
         execution = {"cluster": ClusterPlan(n_workers=workers), "fresh": fresh}
         screen = console(quiet=not progress)
         with frames.written("label"), calm(), campaign_screen(screen) as shown:
             plan = plan_labelling(spec, trust=trust)
+            if run is not None:
+                refuse_then(run, plan, trust, fresh=fresh)
             result = run_labelling(
                 plan, folder, execution=Execution(observer=shown, **execution)
             )
         write_page(folder, result)
-    return Labels(folder, result)
+        if run is None:
+            return Labels(folder, result)
+        screen.print(outcome_words(result), markup=False)
+        if not result.finished or result.labels is None:
+            return Labels(folder, result)
+        train(run, screen, trust)
+    return Labels(folder, result, Run(run.folder, trust))
+
+
+def _then(given: str | Path | Mapping[str, Any], folder: Path) -> tuple[Then, Trust]:
+    """Return the run that an argument means, and which checkpoints may run code."""
+    if not isinstance(given, Mapping):
+        return then_of(read_settings(Path(given)), str(given), folder), {}
+    document, trust = dict(given), {}
+    base = document.get("base")
+    if isinstance(base, Base | Run):
+        source = source_of(base, "then['base']")
+        document = {"head": source.head, **document, "base": source.name}
+        trust = source.trust
+    return then_of(document, "then", folder), trust
 
 
 def _engine(engine: str | Base | Run) -> tuple[str, Trust]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.core.outputs import list_folder
 from atomgraft.core.reading import read_text
 from atomgraft.core.specs import changes, listed
 from atomgraft.core.storage import is_file, write_atomically
@@ -34,6 +35,9 @@ from atomgraft.study.folder import CELLS, Execution, Stage, Study, run_study
 
 LABELS_FILE = "labels.extxyz"
 """All labelled structures, in the order in which they were given."""
+
+ADAPTED = "adapted"
+"""Folder of the run that trains on them, if one was asked for."""
 
 
 def run_labelling(
@@ -74,7 +78,8 @@ def run_labelling(
     """
     cells = [job.cell for job in plan.jobs]
 
-    def stages(_: Path) -> Iterable[Stage]:
+    def stages(place: Path) -> Iterable[Stage]:
+        list_folder(place / ADAPTED)
         return [lambda _: cells]
 
     study = Study(
