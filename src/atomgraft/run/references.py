@@ -84,7 +84,10 @@ def refit_references(
     way = fit_of(wanted)
     if way is None:
         return {}, _unchanged("not refitted, as requested", len(labelled))
-    lone = _LoneAtoms.among(with_energy, base.elements)
+    known = base.elements
+    if way != "isolated":  # what no structure has keeps the zero that the base knows
+        known = {int(number) for atoms in labelled for number in atoms.numbers}
+    lone = _LoneAtoms.among(with_energy, known)
     if way == "isolated" and not lone.frames:
         raise BadInputError(
             "references: isolated takes the energies of isolated atoms, and the "
@@ -106,7 +109,7 @@ def refit_references(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _LoneAtoms:
-    """The isolated atom of lowest energy of each element that the base knows.
+    """The isolated atom of lowest energy of each element.
 
     Parameters
     ----------

@@ -206,6 +206,22 @@ def test_of_several_states_of_an_atom_the_lowest_counts():
     assert (record.residual_before, record.residual_after) == (None, None)
 
 
+def test_an_element_of_no_structure_keeps_its_reference_unless_that_is_wanted():
+    base = loaded("pair:sw-sige")
+    frames = shifted_labels(base, SHIFTS)[:1]
+    frames[0].symbols[:] = "Si"
+    atoms = [lone(14, -100.0), lone(32, -300.0)]
+    shifts, alone = refit_references(base, frames, wanted=True)
+    found, record = refit_references(base, [*frames, *atoms], wanted=True)
+    assert (found, record) == (shifts, alone)
+    assert found.keys() == {14}
+    exact, _ = refit_references(base, [*frames, *atoms], wanted="isolated")
+    assert exact == pytest.approx({14: -100.0, 32: -300.0})
+    del frames[0].info[ENERGY]
+    shifts, record = refit_references(base, [*frames, *atoms], wanted=True)
+    assert (shifts, record.was_refitted) == ({}, False)
+
+
 def test_an_element_that_the_base_does_not_know_needs_no_reference():
     base = loaded("pair:sw-sige")
     frames = [*shifted_labels(base, SHIFTS), lone(79, -500.0)]
