@@ -66,6 +66,10 @@ OWN = {
         "atomgraft.compare.command",
         "Compare recipes, label counts and learning rates; the same command resumes.",
     ),
+    "fidelity": Verb(
+        "atomgraft.fidelity.command",
+        "Measure what labels of other levels of theory buy; the same command resumes.",
+    ),
     "campaign": Verb(
         "atomgraft.phonons.campaign.command",
         "Run phonons for many materials, with or without fine-tuning; resumable.",

@@ -9,15 +9,11 @@ from atomgraft.compare.tables import (
     steps_text,
     target_table,
 )
-from atomgraft.page.blocks import Block, Facts, section
+from atomgraft.page.blocks import Block, section
 from atomgraft.page.document import PAGE, Cover, Mark, document_text, page_writer
-from atomgraft.page.wording import (
-    MISSING,
-    counted,
-    duration_text,
-    number_text,
-)
+from atomgraft.page.wording import counted, duration_text
 from atomgraft.run.page.record import (
+    base_blocks,
     data_table,
     session_blocks,
     spec_code,
@@ -46,7 +42,12 @@ def page_text(comparison: Comparison) -> str:
         section("missing", "Cells without a result", missing_table(comparison)),
         section("data", "Data", data_table(comparison.data)),
         section("spec", "Spec", spec_code(comparison.spec, "comparison")),
-        section("provenance", "Provenance", *_provenance(comparison)),
+        section(
+            "provenance",
+            "Provenance",
+            *base_blocks(comparison.bases),
+            *session_blocks(*comparison.provenance),
+        ),
     ]
     return document_text(_cover(comparison), sections)
 
@@ -100,17 +101,3 @@ def _tables(comparison: Comparison) -> list[Block | None]:
         error_table(comparison),
         cost_table(comparison),
     ]
-
-
-def _provenance(comparison: Comparison) -> list[Block]:
-    blocks: list[Block] = []
-    for base in comparison.bases:
-        pairs = (
-            ("Base", base.name + (f", head {base.head}" if base.head else "")),
-            ("Framework", base.framework),
-            ("Licence of the weights", base.licence or MISSING),
-            ("Cutoff", f"{number_text(base.cutoff)} Å"),
-            ("Hash of the weights", base.weights_hash),
-        )
-        blocks.append(Facts(pairs=pairs))
-    return [*blocks, *session_blocks(*comparison.provenance)]

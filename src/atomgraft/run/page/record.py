@@ -1,6 +1,6 @@
 """Sections about the run: training, data, provenance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -23,6 +23,7 @@ from atomgraft.page.wording import (
 from atomgraft.records.documents import Provenance
 from atomgraft.run.page.curve import coverage_figure, curve_figure
 from atomgraft.run.record import (
+    BaseCard,
     DataCard,
     DifferenceRecord,
     ReferenceRefit,
@@ -341,6 +342,27 @@ def provenance_section(result: RunResult) -> Section:
     )
     blocks = (card, *session_blocks(*result.provenance))
     return Section(name="provenance", title="Provenance", blocks=blocks)
+
+
+def base_blocks(bases: Iterable[BaseCard]) -> list[Block]:
+    """Return the facts of models that were started from.
+
+    Parameters
+    ----------
+    bases
+        What the record says of them.
+    """
+    blocks: list[Block] = []
+    for base in bases:
+        pairs = (
+            ("Base", base.name + (f", head {base.head}" if base.head else "")),
+            ("Framework", base.framework),
+            ("Licence of the weights", base.licence or MISSING),
+            ("Cutoff", f"{number_text(base.cutoff)} Å"),
+            ("Hash of the weights", base.weights_hash),
+        )
+        blocks.append(Facts(pairs=pairs))
+    return blocks
 
 
 def session_blocks(*entries: Provenance) -> list[Block]:

@@ -1,0 +1,1 @@
+"""Many levels of theory: what cheap labels buy in dear ones."""

@@ -1,0 +1,341 @@
+"""The structures of all levels of theory, with the test geometries held out of each."""
+
+import dataclasses
+import statistics
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from ase import Atoms
+
+from atomgraft.compare.plan import Material, read_material
+from atomgraft.compare.spec import CompareSpec
+from atomgraft.compare.structures import Structures
+from atomgraft.core.errors import BadInputError
+from atomgraft.core.seeding import numpy_generator
+from atomgraft.core.trust import Trust
+from atomgraft.data.checks.findings import refuse_unaccepted
+from atomgraft.data.checks.repeats import SAME
+from atomgraft.data.checks.suite import Sets, check_alone
+from atomgraft.data.label_keys import LabelOptions
+from atomgraft.data.labels import (
+    ENERGY,
+    FORCES,
+    STRESS,
+    energy_of,
+    forces_of,
+    structures_fingerprint,
+)
+from atomgraft.data.readers import read_structures
+from atomgraft.data.similarity import close_pairs, group_kinds
+from atomgraft.fidelity.spec import FidelitySpec, Kept
+from atomgraft.run.structures import notices_of, without_lone_atoms
+
+SECONDS = "engine_seconds"
+"""Entry of ``info``: how long ``label`` took for the structure, s."""
+
+JUDGED = 0.2
+"""Share of a source that is held out where it has no geometry of the test set."""
+
+FEWEST = 5
+"""Structures at least that measure a source."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Level:
+    """One level of theory.
+
+    Parameters
+    ----------
+    pool
+        To draw training sets from.
+    test
+        Held out, with labels of this level.
+    seconds
+        Processor time of one label, s; none where it is not known.
+    on_target
+        Structures with labels of this level at geometries of the target, by their
+        position in the target's pool and in its test set; empty for the target.
+    """
+
+    pool: tuple[Atoms, ...]
+    test: tuple[Atoms, ...]
+    seconds: float | None
+    on_target: tuple[Mapping[int, Atoms], Mapping[int, Atoms]] = ({}, {})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Levels:
+    """Everything a study reads.
+
+    Parameters
+    ----------
+    target
+        With expensive labels.
+    sources
+        Other levels of theory by name.
+    material
+        The target's data and the bases, as a comparison reads them.
+    notices
+        What the user should know before it starts.
+    """
+
+    target: Level
+    sources: Mapping[str, Level]
+    material: Material
+    notices: tuple[str, ...]
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Hashes of all structures with their labels, and of the weights of bases."""
+        levels = [self.target, *self.sources.values()]
+        return (
+            self.material.fingerprint,
+            *(structures_fingerprint(one.pool) for one in levels),
+            *(structures_fingerprint(one.test) for one in levels),
+        )
+
+
+def read_levels(spec: FidelitySpec, *, trust: Trust) -> Levels:
+    """Read and check all structures and bases; nothing is written.
+
+    Parameters
+    ----------
+    spec
+        The study.
+    trust
+        Which checkpoints may run code.
+
+    Raises
+    ------
+    BadInputError
+        Something cannot be used as it is, the test set leaks into the pool, a source
+        has nothing to train on, or a warning was not accepted.
+    """
+    own = spec.level(None)
+    pool, note = without_lone_atoms(_read(spec.labels(), spec.train))
+    test = without_lone_atoms(_read(spec.labels(), spec.test))[0]
+    _refuse_shared(pool, test)
+    told = [note.replace("training", "the pool")] if note else []
+    told += _told(own, pool, test)
+    material = _examined(own, pool, test, trust)
+    told += material.notices
+    sources: dict[str, Level] = {}
+    for name in spec.sources:
+        sources[name], more = _source(spec, name, (pool, test), trust)
+        told += [f"{name}: {one}" for one in more]
+    return Levels(
+        target=Level(
+            pool=tuple(pool), test=tuple(test), seconds=_cost(spec.seconds, pool)
+        ),
+        sources=sources,
+        material=material,
+        notices=tuple(dict.fromkeys(told)),
+    )
+
+
+def _read(labels: LabelOptions, files: Sequence[str]) -> list[Atoms]:
+    return read_structures(files, **labels)
+
+
+def _told(
+    spec: CompareSpec, train: Sequence[Atoms], test: Sequence[Atoms]
+) -> list[str]:
+    """Check structures without a model, and return what the user should know."""
+    findings = check_alone(Sets(train=tuple(train), test=tuple(test)))
+    refuse_unaccepted(findings, spec.accept)
+    return list(notices_of(findings))
+
+
+def _examined(
+    spec: CompareSpec, pool: Sequence[Atoms], test: Sequence[Atoms], trust: Trust
+) -> Material:
+    """Check structures in the light of the bases."""
+    structures = Structures(tuple(pool), (), tuple(test))
+    material = read_material(spec, trust=trust, structures=structures)
+    notices = [one for one in material.notices if "validation" not in one]
+    return dataclasses.replace(material, notices=tuple(notices))
+
+
+def _source(
+    spec: FidelitySpec, name: str, target: tuple[Sequence[Atoms], ...], trust: Trust
+) -> tuple[Level, list[str]]:
+    """Read a source; what has a geometry of the test set only measures it."""
+    own = spec.level(name)
+    frames, note = without_lone_atoms(_read(own.labels(), own.train))
+    told = [note] if note else []
+    pool, test = target
+    in_pool, in_test = same_geometries(pool, frames), same_geometries(test, frames)
+    held_out = {k for matches in in_test.values() for k in matches}
+    rest = [i for i in range(len(frames)) if i not in held_out]
+    judging = sorted(held_out)
+    if held_out:
+        told.append(
+            f"{len(held_out)} of {len(frames)} structures have a geometry of the test "
+            "set. They measure the source's own error, and nothing is trained on them."
+        )
+    if len(held_out) < FEWEST:
+        rest, aside = _kept_aside(rest, name)
+        judging += aside
+        told.append(
+            f"{len(aside)} structures are held out to measure the source's own error."
+        )
+    if not rest:
+        raise BadInputError(
+            f"The source {name!r} has no structure to train on: all {len(frames)} have"
+            " a geometry of the test set.",
+            "Test geometries are held out of every level of theory.",
+            f"Label other structures at this level, and give them in sources.{name}.",
+        )
+    training = [frames[i] for i in rest]
+    told += _told(own, training, ())
+    told += _examined(own, training, (), trust).notices
+    level = Level(
+        pool=tuple(training),
+        test=tuple(frames[i] for i in judging),
+        seconds=_cost(spec.sources[name].seconds, frames),
+        on_target=(
+            {i: frames[k[0]] for i, k in in_pool.items()},
+            {i: frames[k[0]] for i, k in in_test.items()},
+        ),
+    )
+    return level, told
+
+
+def _kept_aside(rest: list[int], name: str) -> tuple[list[int], list[int]]:
+    n_aside = min(max(FEWEST, round(JUDGED * len(rest))), len(rest) - 1)
+    order = numpy_generator(0, f"source {name}").permutation(len(rest))
+    aside = {rest[i] for i in order[: max(n_aside, 0)].tolist()}
+    return [i for i in rest if i not in aside], sorted(aside)
+
+
+def same_geometries(
+    structures: Sequence[Atoms], others: Sequence[Atoms]
+) -> dict[int, tuple[int, ...]]:
+    """Return which of two lists of structures have the same geometry.
+
+    No atom differs by more than 0.001 Å after the common translation, and atoms are in
+    one order; labels do not count.
+
+    Parameters
+    ----------
+    structures, others
+        Of two levels of theory.
+
+    Returns
+    -------
+    :
+        Positions in `others` by position in `structures`, where there are any.
+
+    Examples
+    --------
+    >>> near, far = Atoms("H2", [[0, 0, 0], [0, 0, 1]]), Atoms("H2", [[0] * 3, [2] * 3])
+    >>> moved = near.copy()
+    >>> moved.translate([1.0, 2.0, 3.0])
+    >>> same_geometries([far, near], [moved])
+    {1: (0,)}
+    """
+    n = len(structures)
+    found: dict[int, list[int]] = {}
+    for kind in group_kinds([*structures, *others]):
+        if len(kind.members) > 1:
+            for a, b in close_pairs(kind, SAME):
+                first, second = min(a, b), max(a, b)
+                if first < n <= second:
+                    found.setdefault(first, []).append(second - n)
+    return {i: tuple(sorted(found[i])) for i in sorted(found)}
+
+
+def _refuse_shared(pool: Sequence[Atoms], test: Sequence[Atoms]) -> None:
+    shared = same_geometries(test, pool)
+    if shared:
+        first = pool[next(iter(shared.values()))[0]]
+        raise BadInputError(
+            f"{len(shared)} test structures are also in the pool"
+            f" ({first.info.get('source')}).",
+            "Expected test structures that are not in the pool.",
+            "Give other frames with --test; 'file.extxyz@20:' leaves the first 20 out.",
+        )
+
+
+def _cost(given: float | None, frames: Sequence[Atoms]) -> float | None:
+    """Return the processor time of a label, s: as given, or the median as measured."""
+    if given is not None:
+        return given
+    known = [float(one.info[SECONDS]) for one in frames if SECONDS in one.info]
+    return statistics.median(known) if known else None
+
+
+def with_labels(structures: Sequence[Atoms], kept: Kept) -> list[Atoms]:
+    """Return copies with the labels that are kept.
+
+    Parameters
+    ----------
+    structures
+        With labels under the canonical keys.
+    kept
+        ``forces`` leaves energies and stresses out, ``energy`` forces and stresses.
+
+    Examples
+    --------
+    >>> atoms = Atoms("H", info={"REF_energy": -1.0})
+    >>> atoms.arrays["REF_forces"] = np.zeros((1, 3))
+    >>> [one] = with_labels([atoms], "forces")
+    >>> sorted(one.info), "REF_forces" in one.arrays
+    ([], True)
+    """
+    found: list[Atoms] = []
+    for atoms in structures:
+        bare = atoms.copy()
+        if kept != "all":
+            bare.info.pop(STRESS, None)
+        if kept == "forces":
+            bare.info.pop(ENERGY, None)
+        if kept == "energy":
+            bare.arrays.pop(FORCES, None)
+        found.append(bare)
+    return found
+
+
+def differences(
+    target: Sequence[Atoms], cheap: Mapping[int, Atoms]
+) -> list[Atoms] | None:
+    """Return structures labelled with target minus source, or none if some are missing.
+
+    Energies in eV, forces in eV/Å. A model of the differences and the source's own
+    calculation add up to the target, so its errors are those of the sum.
+
+    Parameters
+    ----------
+    target
+        With labels of the target.
+    cheap
+        The same geometries with labels of the source, by position in `target`.
+
+    Examples
+    --------
+    >>> dear = Atoms("H", info={"REF_energy": -1.0})
+    >>> [one] = differences([dear], {0: Atoms("H", info={"REF_energy": -0.5})})
+    >>> one.info["REF_energy"]
+    -0.5
+    >>> differences([dear], {}) is None
+    True
+    """
+    found: list[Atoms] = []
+    for i, dear in enumerate(target):
+        other = cheap.get(i)
+        if other is None:
+            return None
+        one = dear.copy()
+        one.info.pop(STRESS, None)
+        one.info.pop(ENERGY, None)
+        one.arrays.pop(FORCES, None)
+        energies = energy_of(dear), energy_of(other)
+        forces = forces_of(dear), forces_of(other)
+        if energies[0] is not None and energies[1] is not None:
+            one.info[ENERGY] = energies[0] - energies[1]
+        if forces[0] is not None and forces[1] is not None:
+            one.arrays[FORCES] = np.asarray(forces[0] - forces[1], dtype=float)
+        if ENERGY not in one.info and FORCES not in one.arrays:
+            return None
+        found.append(one)
+    return found
