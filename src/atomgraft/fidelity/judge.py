@@ -348,23 +348,23 @@ def questions(rows: Sequence[Row]) -> list[Versus]:
         for one in recipes
         if FULL in recipes and one != FULL
     ]
-    tuning = _of(
-        FINE_TUNING, recipe=FULL if FULL in recipes else next(iter(recipes), "")
-    )
+    most = FULL if FULL in recipes else next(iter(recipes), "")
+    tuned_fully = _of(FINE_TUNING, recipe=most)
+    tuned_on_all = _of(FINE_TUNING, recipe=most, kept="all")
     pairs = [
-        (MULTI_HEAD, FINE_TUNING, _all_but(0, 2)),
-        (ALL_HEADS, MULTI_HEAD, _all_but(0, 2, 3)),
-        (DELTA, FINE_TUNING, lambda key: (key[1], key[3], key[6])),
+        (MULTI_HEAD, FINE_TUNING, tuned_fully, _all_but(0, 2)),
+        (ALL_HEADS, MULTI_HEAD, _of(MULTI_HEAD), _all_but(0, 2, 3)),
+        (DELTA, FINE_TUNING, tuned_on_all, _all_but(0, 2, 4, 5)),
     ]
     found += [
         Versus(
             question=f"Is {first} better than {second}?",
             first=first,
             second=second,
-            picks=(_of(first), tuning if second == FINE_TUNING else _of(second)),
+            picks=(_of(first), picked),
             same=same,
         )
-        for first, second, same in pairs
+        for first, second, picked, same in pairs
         if {first, second} <= strategies
     ]
     return found
