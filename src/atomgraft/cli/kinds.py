@@ -59,6 +59,12 @@ KINDS: Mapping[str, Kind] = {
     "run": Kind("run", "RunSpec", "RESULT", "adapt FILE"),
     "compare": Kind("compare", "CompareSpec", "COMPARISON", "compare FILE"),
     "fidelity": Kind("fidelity", "FidelitySpec", "FIDELITY", "fidelity FILE"),
+    "budget": Kind(
+        "fidelity.budget",
+        "BudgetSpec",
+        "BUDGET",
+        "budget STUDY --cpu-hours 10 --spec FILE",
+    ),
     "campaign": Kind(
         "phonons.campaign",
         "PhononCampaignSpec",
@@ -129,8 +135,9 @@ def kind_at(folder: Path) -> Kind:
     if is_folder(folder):
         raise BadInputError(
             f"{folder} holds no result of atomgraft.",
-            "Expected the output folder of adapt, compare, fidelity, phonons, select, "
-            "label, stabilise, diffusivity, distil, screen or campaign with a result.",
+            "Expected the output folder of adapt, compare, fidelity, budget, "
+            "phonons, select, label, stabilise, diffusivity, distil, screen or "
+            "campaign with a result.",
             "Check the path; if the command was stopped, run it again.",
         )
     return KINDS["run"]

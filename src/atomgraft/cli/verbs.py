@@ -70,6 +70,10 @@ OWN = {
         "atomgraft.fidelity.command",
         "Measure what labels of other levels of theory buy; the same command resumes.",
     ),
+    "budget": Verb(
+        "atomgraft.fidelity.budget.command",
+        "Advise how many labels of which level to buy, from pilot results of fidelity.",
+    ),
     "campaign": Verb(
         "atomgraft.phonons.campaign.command",
         "Run phonons for many materials, with or without fine-tuning; resumable.",

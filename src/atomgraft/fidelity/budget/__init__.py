@@ -1,0 +1,1 @@
+"""How to spend a sum of processor hours on labels of several levels of theory."""
