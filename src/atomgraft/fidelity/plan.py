@@ -338,20 +338,24 @@ class Maker:
             Folder of the training sets.
         """
         spec = self.spec
+        n_train = one.n_source if one.strategy == SOURCE else one.n_target
+        file, plan, heads = self.target_file(one), spec.together, {}
         if one.strategy == SOURCE:
-            train = (str(place / self.source_file(one, one.sources[0])),)
-            return spec.run_of(
-                one.entrant, base, train, one.seed, plan=spec.source_training
-            )
-        train = (str(place / self.target_file(one)),)
-        if one.start is not None:
-            return spec.run_of(one.entrant, base, train, one.seed, plan=spec.training)
-        heads = {
-            name: str(place / self.source_file(one, name))
-            for name in (one.sources if one.n_source else ())
-        }
+            file, plan = self.source_file(one, one.sources[0]), spec.source_training
+        elif one.start is not None:
+            plan = spec.training
+        elif one.n_source:
+            heads = {
+                name: str(place / self.source_file(one, name)) for name in one.sources
+            }
         return spec.run_of(
-            one.entrant, base, train, one.seed, plan=spec.together, heads=heads
+            one.entrant,
+            base,
+            (str(place / file),),
+            one.seed,
+            plan=plan,
+            heads=heads,
+            n_train=n_train,
         )
 
     def cell(self, one: Planned) -> Cell:

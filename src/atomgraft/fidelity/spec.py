@@ -135,7 +135,7 @@ class FidelitySpec(BaseModel):
     pretraining: Entrant = Entrant(name="scratch", recipe="scratch")
     """The recipe of the source's model, of the target alone, of several heads and of
     the difference; ``scratch`` draws fresh weights."""
-    source_training: Plan = Plan(steps=2000, batch_size=8)
+    source_training: Plan = Plan(steps=2000)
     """Steps of the source's model. Models that are trained in one go get these and
     those of ``training``."""
     training: Plan = Plan()
@@ -229,6 +229,7 @@ class FidelitySpec(BaseModel):
         *,
         plan: Plan,
         heads: dict[str, str] | None = None,
+        n_train: int | None = None,
     ) -> RunSpec:
         """Return the run of one cell; the weights of its last step are kept.
 
@@ -246,6 +247,8 @@ class FidelitySpec(BaseModel):
             The budget.
         heads
             Files of further levels of theory, by name.
+        n_train
+            Structures in `train`: a batch is no larger.
 
         Raises
         ------
@@ -254,6 +257,9 @@ class FidelitySpec(BaseModel):
         """
         settings = dict(entrant.settings)
         own = settings.pop("training", None)
+        if n_train is not None and plan.batch_size != "auto":
+            size = min(plan.batch_size, n_train)
+            plan = plan.model_copy(update={"batch_size": size})
         document = {
             "base": base,
             "train": train,
