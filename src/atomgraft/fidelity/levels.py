@@ -214,7 +214,7 @@ def same_geometries(
     """Return which of two lists of structures have the same geometry.
 
     No atom differs by more than 0.001 Å after the common translation, and atoms are in
-    one order; labels do not count.
+    one order and orientation; labels do not count, and the box of a molecule does not.
 
     Parameters
     ----------
@@ -235,14 +235,29 @@ def same_geometries(
     {1: (0,)}
     """
     n = len(structures)
+    every = [*structures, *others]
+    pairs = _pairs(every)
+    is_molecule = [not one.pbc.any() for one in every]
+    if any(is_molecule):
+        boxless = [Atoms(one.numbers, one.positions) for one in every]
+        pairs |= {
+            (a, b) for a, b in _pairs(boxless) if is_molecule[a] or is_molecule[b]
+        }
     found: dict[int, list[int]] = {}
-    for kind in group_kinds([*structures, *others]):
-        if len(kind.members) > 1:
-            for a, b in close_pairs(kind, SAME):
-                first, second = min(a, b), max(a, b)
-                if first < n <= second:
-                    found.setdefault(first, []).append(second - n)
+    for first, second in pairs:
+        if first < n <= second:
+            found.setdefault(first, []).append(second - n)
     return {i: tuple(sorted(found[i])) for i in sorted(found)}
+
+
+def _pairs(structures: Sequence[Atoms]) -> set[tuple[int, int]]:
+    """Return pairs of structures with one geometry, the earlier one first."""
+    return {
+        (min(a, b), max(a, b))
+        for kind in group_kinds(structures)
+        if len(kind.members) > 1
+        for a, b in close_pairs(kind, SAME)
+    }
 
 
 def _refuse_shared(pool: Sequence[Atoms], test: Sequence[Atoms]) -> None:
