@@ -123,7 +123,10 @@ class FidelitySpec(BaseModel):
     """Numbers of structures of the target; ``auto`` doubles up to the whole pool."""
     keep: Annotated[tuple[Kept, ...], Field(min_length=1)] = ("all",)
     """Labels of the sources that are used: ``all``, ``forces``, ``energy``."""
-    strategies: tuple[Strategy, ...] = ("fine-tuning", "multi-head")
+    strategies: Annotated[tuple[Strategy, ...], Field(min_length=1)] = (
+        "fine-tuning",
+        "multi-head",
+    )
     """``fine-tuning`` trains on the source, then on the target; ``multi-head`` on both
     at once with a head for each; ``all-heads`` on all sources and the target; ``delta``
     learns the difference between target and source, which is computed again for each
@@ -203,6 +206,11 @@ class FidelitySpec(BaseModel):
                     "all cells make the same number of steps and keep the last "
                     "weights; leave 'patience' out"
                 )
+        if "all-heads" in self.strategies and len(self.sources) < 2:
+            raise ValueError(
+                "'all-heads' trains several sources at once and needs two sources; "
+                "with one, 'multi-head' is the same"
+            )
         if "fine-tuning" in self.strategies:
             for entrant in self.recipes:
                 run = self.run_of(entrant, self.base[0], ("a",), 0, plan=self.training)
