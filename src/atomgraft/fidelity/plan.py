@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,11 @@ def planned_models(
         The study.
     source_sizes, sizes
         Numbers of structures of sources and of the target.
+
+    Raises
+    ------
+    BadInputError
+        Two models would have one folder.
     """
     found: list[Planned] = []
     for seed, base in itertools.product(spec.seeds, spec.base):
@@ -162,7 +168,20 @@ def planned_models(
         for kept, n_source in itertools.product(spec.keep, source_sizes):
             with_source = dataclasses.replace(alone, kept=kept, n_source=n_source)
             found += _with_sources(spec, with_source, sizes)
+    _refuse_one_name([one.name(spec.base) for one in found])
     return found
+
+
+def _refuse_one_name(names: Sequence[str]) -> None:
+    counts = Counter(name.casefold() for name in names)
+    shared = [name for name in names if counts[name.casefold()] > 1]
+    if shared:
+        raise BadInputError(
+            f"Two models would have the folder cells/{shared[0]}.",
+            "A source whose name ends like labels that are kept ('-energy') or like a"
+            " recipe can be taken for another source.",
+            "Give the sources other names in 'sources'.",
+        )
 
 
 def _at_sizes(one: Planned, sizes: Sequence[int]) -> list[Planned]:
