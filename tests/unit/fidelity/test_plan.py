@@ -1,6 +1,7 @@
 """Cells of a study: which models, which structures, and when they are other cells."""
 
 import dataclasses
+import itertools
 
 import pytest
 
@@ -119,7 +120,7 @@ def test_auto_doubles_up_to_the_smallest_source(files, plan, tmp_path):
     source_sizes, sizes = sizes_of(spec, levels)
     assert (source_sizes[-1], sizes[-1]) == (9, 13)
     for found in (source_sizes, sizes):
-        steps = [b / a for a, b in zip(found, found[1:], strict=False)]
+        steps = [b / a for a, b in itertools.pairwise(found)]
         assert all(1.5 < step <= 2.5 for step in steps)
 
 
