@@ -25,6 +25,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "train": ["train.extxyz"],
         "test": ["test.extxyz"],
     },
+    "FidelitySpec": {
+        "base": "7net-0",
+        "train": ["train.extxyz"],
+        "test": ["test.extxyz"],
+        "sources": {"xtb": {"train": ["xtb.extxyz"]}},
+    },
     "PhononCampaignSpec": {"folder": "crystals", "base": "7net-0"},
     "SelectSpec": {"structure": "POSCAR", "model": "7net-0"},
     "LabelSpec": {"structures": ["cifs"], "engine": "pmmcs"},
