@@ -90,6 +90,8 @@ QUICK = (
     ("run.yaml", "adapt run.yaml --steps 2 --out o"),
     ("run.yaml", f"compare run.yaml --base {BASE} --dry-run --out o"),
     ("compare.yaml", "compare compare.yaml --dry-run --out o"),
+    ("fidelity.yaml", "fidelity fidelity.yaml --dry-run --out o"),
+    ("train.extxyz", "fidelity fidelity.yaml --dry-run --out o"),
     ("campaign.yaml", "campaign phonons campaign.yaml --dry-run"),
     ("run/spec.yaml", "adapt run"),
     ("run/result.json", "report run"),
@@ -112,6 +114,7 @@ QUICK = (
     ("contract.json", "adapt run.yaml --plan contract.json --out o"),
     ("kept/mace/kept.json", "env list"),
     ("stored/compare.json", "report stored/compare.json"),
+    ("stored/fidelity.json", "report stored/fidelity.json"),
     ("stored/campaign.json", "report stored/campaign.json"),
     ("stored/phonons.json", "report stored/phonons.json"),
     ("stored/stabilise.json", "report stored/stabilise.json"),
@@ -252,10 +255,19 @@ def _write_settings() -> None:
     run = {"base": BASE, "train": "train.extxyz", "recipe": "full"}
     compared = {**run, "test": "train.extxyz", "recipes": ["full"], "sizes": [2]}
     del compared["recipe"]
+    levels = {
+        "base": BASE,
+        "train": "train.extxyz@:2",
+        "test": "train.extxyz@2:",
+        "sources": {"cheap": "train.extxyz"},
+        "source_sizes": [1],
+        "sizes": [1],
+    }
     for name, document in (
         ("run", {**run, "training": {"steps": 2}}),
         ("headed", {**run, "training": {"steps": 2}, "heads": {"cheap": HEAD}}),
         ("compare", compared),
+        ("fidelity", levels),
         ("campaign", {"base": BASE, "materials": "crystals"}),
     ):
         Path(f"{name}.yaml").write_text(yaml.safe_dump(document))

@@ -26,6 +26,9 @@ FOLDER_VERBS = {
     "compare": f"compare --base {SI} {DATA} --test data/test.extxyz --recipe full"
     " --size 2 --seed 0 --steps 1 --workers 1",
     "compare a spec": "compare compare.yaml --workers 1",
+    "fidelity": f"fidelity --base {SI} {DATA} --test data/test.extxyz"
+    " --source cheap=data/train.extxyz --source-size 1 --size 1 --seed 0"
+    " --strategy multi-head --steps 1 --source-steps 1 --workers 1",
     "campaign": f"campaign phonons crystals --model {SALT} --mesh 2 --workers 1",
     "phonons": f"phonons salt.yaml --model {SALT} --mesh 2",
     "phonons of a run": "phonons POSCAR --model run --mesh 2 --supercell 1",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from atomgraft.compare import page as compare_page
+from atomgraft.fidelity import page as fidelity_page
 from atomgraft.label import page as selection_page
 from atomgraft.phonons import page as phonon_page
 from atomgraft.phonons.campaign import page as campaign_page
@@ -21,6 +22,7 @@ from tests.comparisons import comparison_of, failed, table_of
 from tests.diffusivities import lithium
 from tests.example_phonons import LEGS, make_phonons, make_unstable
 from tests.example_result import make_failed, make_result, make_unproved, with_phonons
+from tests.fidelities import whole_study
 from tests.phonon_campaigns import make_campaign
 from tests.predictors import barriers, screened
 from tests.selections import selection_of
@@ -63,6 +65,7 @@ PHONON_MAKERS = {"phonons": make_phonons, "unstable": make_unstable}
 OTHERS = (
     "beside",
     "comparison",
+    "fidelity",
     "selection",
     "campaign",
     "stabilise",
@@ -98,6 +101,8 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     comparison = comparison_of([*table_of(), failed("lora", 40, 3)])
     place = tmp_path_factory.mktemp("comparison")
     written["comparison"] = compare_page.write_page(place, comparison)
+    place = tmp_path_factory.mktemp("fidelity")
+    written["fidelity"] = fidelity_page.write_page(place, whole_study())
     for name, make in PHONON_MAKERS.items():
         place = tmp_path_factory.mktemp(name)
         written[name] = phonon_page.write_page(place, make())
@@ -340,6 +345,16 @@ def test_a_contestant_is_switched_off_with_its_law(show) -> None:
     browser.execute_script(f'document.querySelector("{button}").click()')
     wait_for(browser, f'document.querySelectorAll("{lines}").length === 5')
     assert count(browser, "[data-plot='front'] .points .point") == 4
+
+
+def test_a_study_of_levels_draws_points_and_lines(show) -> None:
+    browser = show("fidelity", PHONE)
+    assert count(browser, ".plot") == 4
+    for name in ("full-all", "full-energy", "readout-all"):
+        plot = f"[data-plot='line-{name}-10']"
+        assert count(browser, f"{plot} .points .point") == 2 * 4
+        assert count(browser, f"{plot} .lines .js-line") == 1
+    assert count(browser, "[data-plot='sizes-10'] .lines .js-line") == 1 + 9
 
 
 BANDS = "[data-plot='phonons-bands']"

@@ -13,6 +13,7 @@ from tests.comparisons import comparison_of, table_of
 from tests.diffusivities import lithium
 from tests.example_phonons import make_phonons
 from tests.example_result import make_result
+from tests.fidelities import whole_study
 from tests.labellings import labelling_of
 from tests.phonon_campaigns import make_campaign
 from tests.predictors import barriers, screened
@@ -22,6 +23,7 @@ from tests.trees import perovskite
 RESULTS = {
     "run": make_result,
     "compare": lambda: comparison_of(table_of()),
+    "fidelity": whole_study,
     "campaign": make_campaign,
     "select": selection_of,
     "label": labelling_of,

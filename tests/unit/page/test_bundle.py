@@ -11,6 +11,7 @@ from tests.comparisons import comparison_of, failed, table_of
 from tests.diffusivities import lithium
 from tests.example_phonons import make_phonons, make_unstable
 from tests.example_result import make_result, with_phonons
+from tests.fidelities import whole_study
 from tests.phonon_campaigns import make_campaign
 from tests.predictors import barriers, screened
 from tests.selections import selection_of
@@ -21,6 +22,7 @@ FIGURES = re.compile(r'<script type="application/json" id="figures">(.*?)</scrip
 RESULTS = {
     "run": lambda: with_phonons(make_result(), make_phonons()),
     "compare": lambda: comparison_of([*table_of(), failed("lora", 40, 3)]),
+    "fidelity": whole_study,
     "phonons": make_phonons,
     "phonons, unstable": make_unstable,
     "select": selection_of,
