@@ -18,6 +18,7 @@ from atomgraft.data.label_keys import (
     STRESS_ORDERS,
     STRESS_UNITS,
 )
+from atomgraft.fidelity.spec import FidelitySpec, parse_fidelity_spec
 from atomgraft.label.labelling.spec import parse_label_spec
 from atomgraft.records.scores import Score
 from atomgraft.run.contract import Contract, Cost, Terms
@@ -98,6 +99,7 @@ def test_run_files_are_valid(block):
     document = yaml.safe_load(block.code)
     parse = parse_compare_spec if "test" in document else parse_spec
     parse = parse_label_spec if "engine" in document else parse
+    parse = parse_fidelity_spec if "sources" in document else parse
     if "materials" in document:
         DistilSpec.model_validate(document)
     else:
@@ -159,6 +161,13 @@ def test_every_key_of_a_comparison_is_explained():
     text = page("how-to/compare.md")
     shared = set(RunSpec.model_fields)
     for key in set(CompareSpec.model_fields) - shared:
+        assert f"| `{key}` |" in text, key
+
+
+def test_every_key_of_a_study_of_levels_is_explained():
+    text = page("how-to/fidelity.md")
+    shared = set(RunSpec.model_fields) - {"base", "train", "training"}
+    for key in set(FidelitySpec.model_fields) - shared:
         assert f"| `{key}` |" in text, key
 
 
