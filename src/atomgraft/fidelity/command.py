@@ -33,8 +33,8 @@ def command(
     base: Annotated[
         list[str] | None,
         typer.Option(
-            help="Model to start from: fresh weights (sevennet:mini:HCO), a name, file"
-            " or run folder (repeatable)."
+            help="Model to start from: fresh weights (sevennet:mini:H,C,O), a name,"
+            " file or run folder (repeatable)."
         ),
     ] = None,
     train: Annotated[

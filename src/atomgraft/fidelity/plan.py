@@ -160,7 +160,7 @@ def planned_models(
     """
     found: list[Planned] = []
     for seed, base in itertools.product(spec.seeds, spec.base):
-        alone = Planned(strategy=ALONE, base=base, seed=seed, entrant=spec.pretraining)
+        alone = Planned(strategy=ALONE, base=base, seed=seed, entrant=spec.first(base))
         found += _at_sizes(alone, sizes)
         for name in spec.sources if "delta" in spec.strategies else ():
             delta = dataclasses.replace(alone, strategy="delta", sources=(name,))

@@ -19,6 +19,7 @@ from atomgraft.core.seeding import MAX_SEED
 from atomgraft.core.specs import parsed
 from atomgraft.core.yaml_files import read_settings
 from atomgraft.data.label_keys import LABEL_OPTIONS, LabelOptions
+from atomgraft.models.presets import split_preset
 from atomgraft.run.spec import RESERVED_HEADS, RunSpec, parse_spec, require_named
 from atomgraft.training.plan import Plan
 
@@ -90,8 +91,8 @@ class FidelitySpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: Annotated[Texts, BeforeValidator(require_named)]
-    """Models to start from: fresh weights such as ``sevennet:mini:HCO``, or pretrained
-    ones."""
+    """Models to start from: fresh weights such as ``sevennet:mini:H,C,O``, or
+    pretrained ones."""
     head: str | None = None
     """Modality of a multi-fidelity base."""
     train: Texts
@@ -135,9 +136,10 @@ class FidelitySpec(BaseModel):
         Entrant(name="full", recipe="full"),
     )
     """What moves in fine-tuning."""
-    pretraining: Entrant = Entrant(name="scratch", recipe="scratch")
+    pretraining: Entrant | None = None
     """The recipe of the source's model, of the target alone, of several heads and of
-    the difference; ``scratch`` draws fresh weights."""
+    the difference. None draws fresh weights (``scratch``) where the base is a preset
+    such as ``sevennet:mini:H,C,O``, and trains all weights of any other (``full``)."""
     source_training: Plan = Plan(steps=2000)
     """Steps of the source's model. Models that are trained in one go get these and
     those of ``training``."""
@@ -219,8 +221,29 @@ class FidelitySpec(BaseModel):
                         f"the recipe '{entrant.name}' draws fresh weights, so that "
                         "nothing of a source is left; the target alone is in the table"
                     )
-        self.run_of(self.pretraining, self.base[0], ("a",), 0, plan=self.together)
+        for base in self.base:
+            self.run_of(self.first(base), base, ("a",), 0, plan=self.together)
         return self
+
+    def first(self, base: str) -> Entrant:
+        """Return the recipe of everything that starts from a base.
+
+        Parameters
+        ----------
+        base
+            One of the study's.
+
+        Examples
+        --------
+        >>> spec = FidelitySpec(base="7net-0", train="a", test="b", sources={"c": "d"})
+        >>> spec.first("7net-0").recipe, spec.first("sevennet:tiny:H,C").recipe
+        ('full', 'scratch')
+        """
+        if self.pretraining is not None:
+            return self.pretraining
+        _, elements = split_preset(base)
+        recipe = "scratch" if elements else "full"
+        return Entrant(name=recipe, recipe=recipe)
 
     @property
     def together(self) -> Plan:
@@ -306,7 +329,7 @@ class FidelitySpec(BaseModel):
             "train": told.train,
             "test": self.test if source is None else told.train,
             "validation_fraction": 0.0,
-            "recipes": (self.pretraining,),
+            "recipes": (self.first(self.base[0]),),
             "accept": self.accept,
             "dtype": self.dtype,
             "device": self.device,
@@ -345,7 +368,7 @@ def parse_fidelity_spec(document: object, origin: str) -> FidelitySpec:
     --------
     >>> spec = parse_fidelity_spec(
     ...     {
-    ...         "base": "sevennet:tiny:HCO",
+    ...         "base": "sevennet:tiny:H,C,O",
     ...         "train": "dft.xyz",
     ...         "test": "held-out.xyz",
     ...         "sources": {"xtb": "xtb.xyz"},

@@ -33,7 +33,9 @@ def test_the_least_is_enough():
     assert (found.source_sizes, found.sizes) == ("auto", "auto")
     assert (found.seeds, found.keep) == ((0, 1, 2), ("all",))
     assert [one.name for one in found.recipes] == ["full"]
-    assert found.pretraining.recipe == "scratch"
+    assert found.first("7net-0").recipe == "full"
+    assert found.first("mace:tiny:H,C").recipe == "scratch"
+    assert spec(pretraining="lora").first("mace:tiny:H,C").recipe == "lora"
 
 
 def test_a_spec_survives_its_file(tmp_path):
@@ -150,7 +152,7 @@ def test_the_modality_is_that_of_the_base_and_of_no_other_start():
 def test_heads_are_the_sources():
     found = spec(pretraining="full")
     run = found.run_of(
-        found.pretraining,
+        found.first("pair:sw-si"),
         "pair:sw-si",
         ("a.xyz",),
         0,
@@ -191,7 +193,7 @@ def test_a_study_may_grow(changes):
     [
         {"base": "pair:lj-ar"}, {"train": "b.xyz"}, {"test": "b.xyz"},
         {"training": {"steps": 9}}, {"source_training": {"steps": 9}},
-        {"pretraining": "full"}, {"kernels": "upstream"}, {"dtype": "float64"},
+        {"pretraining": "lora"}, {"kernels": "upstream"}, {"dtype": "float64"},
         {"energy_unit": "Ha"},
         {"sources": {"xtb": "other.xyz"}},
         {"sources": {"xtb": {"train": "xtb.xyz", "energy_unit": "Ha"}}},
