@@ -115,6 +115,8 @@ QUICK = (
     ("kept/mace/kept.json", "env list"),
     ("stored/compare.json", "report stored/compare.json"),
     ("stored/fidelity.json", "report stored/fidelity.json"),
+    ("stored/budget.json", "report stored/budget.json"),
+    ("stored/fidelity.json", "budget stored --cpu-hours 1 --out o"),
     ("stored/campaign.json", "report stored/campaign.json"),
     ("stored/phonons.json", "report stored/phonons.json"),
     ("stored/stabilise.json", "report stored/stabilise.json"),

@@ -2,7 +2,10 @@
 
 import numpy as np
 
+from atomgraft.fidelity.budget.spec import BudgetSpec
+from atomgraft.fidelity.budget.work import advise
 from atomgraft.fidelity.record import Fidelity, LevelCard, Model, Target
+from atomgraft.records.documents import Provenance
 from atomgraft.records.scores import Score
 
 SEEDS = (0, 1, 2)
@@ -77,3 +80,28 @@ def study_of(truth, sizes, source_sizes, *, noise=0.0, seconds=(0.5, 100.0), **m
         "provenance": (),
     }
     return Fidelity(**given | more)
+
+
+def advised():
+    """Return a budget with everything in it."""
+
+    def truth(n, n_source):
+        return 900.0 * n**-0.5 * (1 + n_source / (20 * n)) ** -0.35
+
+    study = study_of(truth, (10, 30, 100), (30, 300, 3000), noise=0.2)
+    few = (model("multi-head", 100.0, 10, 30), model("multi-head", 90.0, 10, 300))
+    study = study.model_copy(update={"models": (*study.models, *few)})
+    spec = BudgetSpec(study="pilot", cpu_hours=3.0)
+    session = Provenance(
+        verb="budget",
+        command="atomgraft budget pilot --cpu-hours 3",
+        started="2026-01-01T00:00:00+00:00",
+        seconds=1.0,
+        versions={"atomgraft": "0.1.0"},
+        machine={},
+        device="cpu",
+        dtype="float64",
+        n_threads=1,
+    )
+    found = advise(spec, study, "budget")
+    return found.model_copy(update={"provenance": (session,)})

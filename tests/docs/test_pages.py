@@ -18,6 +18,7 @@ from atomgraft.data.label_keys import (
     STRESS_ORDERS,
     STRESS_UNITS,
 )
+from atomgraft.fidelity.budget.spec import BudgetSpec
 from atomgraft.fidelity.spec import FidelitySpec, parse_fidelity_spec
 from atomgraft.label.labelling.spec import parse_label_spec
 from atomgraft.records.scores import Score
@@ -167,7 +168,7 @@ def test_every_key_of_a_comparison_is_explained():
 def test_every_key_of_a_study_of_levels_is_explained():
     text = page("how-to/fidelity.md")
     shared = set(RunSpec.model_fields) - {"base", "train", "training"}
-    for key in set(FidelitySpec.model_fields) - shared:
+    for key in {*FidelitySpec.model_fields, *BudgetSpec.model_fields} - shared:
         assert f"| `{key}` |" in text, key
 
 

@@ -9,6 +9,8 @@ from ase.build import bulk
 
 from atomgraft.cli import main
 from atomgraft.core.manifest import MANIFEST
+from atomgraft.fidelity.record import FIDELITY
+from tests.budgets import study_of
 from tests.hopping import crystal as moving_ions
 from tests.integration.test_bad_input import run
 from tests.phonon_folders import BASE as SALT
@@ -29,6 +31,7 @@ FOLDER_VERBS = {
     "fidelity": f"fidelity --base {SI} {DATA} --test data/test.extxyz"
     " --source cheap=data/train.extxyz --source-size 1 --size 1 --seed 0"
     " --strategy multi-head --steps 1 --source-steps 1 --workers 1",
+    "budget": "budget levels --cpu-hours 3",
     "campaign": f"campaign phonons crystals --model {SALT} --mesh 2 --workers 1",
     "phonons": f"phonons salt.yaml --model {SALT} --mesh 2",
     "phonons of a run": "phonons POSCAR --model run --mesh 2 --supercell 1",
@@ -41,7 +44,7 @@ FOLDER_VERBS = {
 }
 """Commands that write a folder; --out comes last."""
 
-WITHOUT_FRESH = ("stabilise", "select", "diffusivity", "distil", "screen")
+WITHOUT_FRESH = ("budget", "stabilise", "select", "diffusivity", "distil", "screen")
 
 FILE_VERBS = {
     "merge": "merge run --out",
@@ -100,6 +103,9 @@ def made(tmp_path_factory):
 
 def _fill(folder):
     frames = ase.io.read(Path(main.__file__).parents[1] / TRAIN, ":8")
+    levels = study_of(lambda n, m: 900 / (n + m / 20) ** 0.5, (10, 30, 90), (30, 300))
+    (folder / "levels").mkdir()
+    (folder / "levels" / FIDELITY.file).write_text(levels.model_dump_json())
     for place in ("data", "cells", "crystals", "hidden", "other", "memory", "label"):
         (folder / place).mkdir()
     ase.io.write("data/train.extxyz", frames[:4], format="extxyz")

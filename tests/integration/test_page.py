@@ -9,6 +9,7 @@ import pytest
 
 from atomgraft.compare import page as compare_page
 from atomgraft.fidelity import page as fidelity_page
+from atomgraft.fidelity.budget import page as budget_page
 from atomgraft.label import page as selection_page
 from atomgraft.phonons import page as phonon_page
 from atomgraft.phonons.campaign import page as campaign_page
@@ -18,6 +19,7 @@ from atomgraft.stabilise import page as stabilise_page
 from atomgraft.transport.diffusivity import page as diffusivity_page
 from atomgraft.transport.distil import page as distil_page
 from atomgraft.transport.screening import page as screening_page
+from tests.budgets import advised
 from tests.comparisons import comparison_of, failed, table_of
 from tests.diffusivities import lithium
 from tests.example_phonons import LEGS, make_phonons, make_unstable
@@ -66,6 +68,7 @@ OTHERS = (
     "beside",
     "comparison",
     "fidelity",
+    "budget",
     "selection",
     "campaign",
     "stabilise",
@@ -103,6 +106,8 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     written["comparison"] = compare_page.write_page(place, comparison)
     place = tmp_path_factory.mktemp("fidelity")
     written["fidelity"] = fidelity_page.write_page(place, whole_study())
+    place = tmp_path_factory.mktemp("budget")
+    written["budget"] = budget_page.write_page(place, advised())
     for name, make in PHONON_MAKERS.items():
         place = tmp_path_factory.mktemp(name)
         written[name] = phonon_page.write_page(place, make())

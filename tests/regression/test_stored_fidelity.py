@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.fidelity.budget import page as budget_page
+from atomgraft.fidelity.budget.record import BUDGET, BUDGET_VERSION
 from atomgraft.fidelity.page import write_page
 from atomgraft.fidelity.record import FIDELITY, FIDELITY_VERSION
 from atomgraft.fidelity.spec import parse_fidelity_spec
@@ -71,3 +73,23 @@ def test_what_is_no_study_is_refused(text, said, folder):
 def test_nothing_is_no_study(tmp_path):
     with pytest.raises(BadInputError, match="atomgraft fidelity"):
         FIDELITY.read(tmp_path)
+
+
+BUDGETS = sorted((Path(__file__).parent / "stored").glob("budget-*.json"))
+
+
+def test_every_version_of_a_budget_is_stored():
+    versions = [json.loads(path.read_text())["schema_version"] for path in BUDGETS]
+    assert versions == list(range(1, BUDGET_VERSION + 1))
+
+
+@pytest.mark.parametrize("path", BUDGETS, ids=lambda path: path.stem)
+def test_a_stored_budget_keeps_its_numbers_and_has_a_page(path, tmp_path):
+    document = json.loads(path.read_text())
+    found = BUDGET.read(path)
+    assert [one.error for one in found.mixtures] == [
+        one["error"] for one in document["mixtures"]
+    ]
+    BUDGET.write(tmp_path, found)
+    assert json.loads((tmp_path / BUDGET.file).read_text()) == document
+    assert found.headline in budget_page.write_page(tmp_path, found).read_text()

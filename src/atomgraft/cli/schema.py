@@ -10,8 +10,8 @@ def command(
     kind: Annotated[
         str,
         typer.Argument(
-            help="Kind of study: run (for adapt), compare, fidelity, campaign, select, "
-            "label, phonons, stabilise, diffusivity, distil or screen."
+            help="Kind of study: run (for adapt), compare, fidelity, budget, campaign, "
+            "select, label, phonons, stabilise, diffusivity, distil or screen."
         ),
     ] = "run",
 ) -> None:

@@ -31,6 +31,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "test": ["test.extxyz"],
         "sources": {"xtb": {"train": ["xtb.extxyz"]}},
     },
+    "BudgetSpec": {"study": "runs/levels", "cpu_hours": 10.0},
     "PhononCampaignSpec": {"folder": "crystals", "base": "7net-0"},
     "SelectSpec": {"structure": "POSCAR", "model": "7net-0"},
     "LabelSpec": {"structures": ["cifs"], "engine": "pmmcs"},

@@ -50,7 +50,7 @@ def test_every_kind_has_a_schema(kind, monkeypatch, capsys):
 def test_another_kind_is_refused(verb, monkeypatch, capsys):
     code, said = run(monkeypatch, capsys, verb, "poem")
     assert code == 2
-    assert "Known: run, compare, fidelity, campaign" in said.err
+    assert "Known: run, compare, fidelity, budget, campaign" in said.err
 
 
 def test_typed_options_win_over_the_file(tmp_path, monkeypatch, capsys):

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from atomgraft.cli.kinds import KINDS, kind_at
 from atomgraft.core.errors import BadInputError
+from tests.budgets import advised
 from tests.comparisons import comparison_of, table_of
 from tests.diffusivities import lithium
 from tests.example_phonons import make_phonons
@@ -24,6 +25,7 @@ RESULTS = {
     "run": make_result,
     "compare": lambda: comparison_of(table_of()),
     "fidelity": whole_study,
+    "budget": advised,
     "campaign": make_campaign,
     "select": selection_of,
     "label": labelling_of,

@@ -7,6 +7,7 @@ import pytest
 
 from atomgraft.cli.kinds import KINDS
 from atomgraft.page.document import TRACES
+from tests.budgets import advised
 from tests.comparisons import comparison_of, failed, table_of
 from tests.diffusivities import lithium
 from tests.example_phonons import make_phonons, make_unstable
@@ -23,6 +24,7 @@ RESULTS = {
     "run": lambda: with_phonons(make_result(), make_phonons()),
     "compare": lambda: comparison_of([*table_of(), failed("lora", 40, 3)]),
     "fidelity": whole_study,
+    "budget": advised,
     "phonons": make_phonons,
     "phonons, unstable": make_unstable,
     "select": selection_of,
