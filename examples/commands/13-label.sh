@@ -8,4 +8,4 @@ atomgraft label shipped:si-test@:3 --engine "model:$BASE" --workers 1 --out runs
 atomgraft label shipped:si-test@0 --engine "model:$BASE" --md --temperature 600 --time "$MD_TIME" --settle 0.1 \
   --atoms 8 --workers 1 --out runs/motion
 printf 'base: %s\nrecipe: full\ntraining: {steps: %s}\n' "$BASE" "$STEPS" > adapt.yaml
-atomgraft label runs/selected/select.extxyz --engine "model:$BASE" --workers 1 --out runs/selected-labels --then adapt.yaml
+atomgraft label runs/selected/select.extxyz@:2 --engine "model:$BASE" --workers 1 --out runs/selected-labels --then adapt.yaml
