@@ -305,21 +305,19 @@ def questions(rows: Sequence[Row]) -> list[Versus]:
     """
     found: list[Versus] = []
     strategies = {row.strategy for row in rows}
-    sources = dict.fromkeys(
-        row.source for row in rows if row.strategy in {FINE_TUNING, MULTI_HEAD}
-    )
-    for name in sources:
-        ways = [one for one in (FINE_TUNING, MULTI_HEAD) if one in strategies]
-        found += [
-            Versus(
-                question=f"Does {way} from {name} help?",
-                first=f"{way} from {name}",
-                second="the target alone",
-                picks=(_of(way, source=name, kept="all"), _of(ALONE)),
-                same=lambda key: (key[1], key[6]),
-            )
-            for way in ways
-        ]
+    own = [row for row in rows if row.strategy not in {SOURCE, ALONE}]
+    kinds = {row.kept for row in own if row.n_source}
+    whole = {"kept": "all"} if "all" in kinds else {}
+    found += [
+        Versus(
+            question=f"Does {way} from {name} help?",
+            first=f"{way} from {name}",
+            second="the target alone",
+            picks=(_of(way, source=name, **whole), _of(ALONE)),
+            same=lambda key: (key[1], key[6]),
+        )
+        for way, name in dict.fromkeys((row.strategy, row.source) for row in own)
+    ]
     tuned = [row for row in rows if row.strategy == FINE_TUNING]
     kept = {row.kept for row in tuned}
     for less in ("energy", "forces"):

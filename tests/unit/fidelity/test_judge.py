@@ -216,6 +216,23 @@ def test_a_question_without_pairs_is_not_asked():
     assert set(found) == {"Does fine-tuning from xtb help?"}
 
 
+@pytest.mark.parametrize("kept", ["energy", "forces"])
+def test_sources_without_some_labels_are_asked_too(kept):
+    found = judged(many("multi-head", 0.5, kept=kept))[2]
+    assert found["Does multi-head from xtb help?"].answer == "yes"
+    beside = many("delta", 0.5, n_source=0)
+    found = judged([*many("multi-head", 0.5, kept=kept), *beside])[2]
+    assert found["Does multi-head from xtb help?"].answer == "yes"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "source"), [("delta", "xtb"), ("all-heads", "xtb+hf")]
+)
+def test_every_strategy_is_compared_with_the_target_alone(strategy, source):
+    found = judged(many(strategy, 0.5, source=source))[2]
+    assert found[f"Does {strategy} from {source} help?"].answer == "yes"
+
+
 def test_models_that_failed_or_are_open_do_not_count():
     models = models_of()
     wrong = [
