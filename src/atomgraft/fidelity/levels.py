@@ -28,6 +28,7 @@ from atomgraft.data.labels import (
 from atomgraft.data.readers import read_structures
 from atomgraft.data.similarity import close_pairs, group_kinds
 from atomgraft.fidelity.spec import FidelitySpec, Kept
+from atomgraft.page.wording import counted
 from atomgraft.run.structures import notices_of, without_lone_atoms
 
 SECONDS = "engine_seconds"
@@ -174,10 +175,11 @@ def _source(
             "set. They measure the source's own error, and nothing is trained on them."
         )
     if len(held_out) < FEWEST:
-        rest, aside = _kept_aside(rest, name)
+        rest, aside = _kept_aside(frames, rest, name)
         judging += aside
         told.append(
-            f"{len(aside)} structures are held out to measure the source's own error."
+            f"{counted(len(aside), 'structure')} held out to measure the source's own"
+            " error."
         )
     if not rest:
         raise BadInputError(
@@ -201,10 +203,16 @@ def _source(
     return level, told
 
 
-def _kept_aside(rest: list[int], name: str) -> tuple[list[int], list[int]]:
+def _kept_aside(
+    frames: Sequence[Atoms], rest: list[int], name: str
+) -> tuple[list[int], list[int]]:
+    """Return what is left to train on, and a share that is held out with its twins."""
     n_aside = min(max(FEWEST, round(JUDGED * len(rest))), len(rest) - 1)
     order = numpy_generator(0, f"source {name}").permutation(len(rest))
     aside = {rest[i] for i in order[: max(n_aside, 0)].tolist()}
+    held = [frames[i] for i in sorted(aside)]
+    twins = same_geometries(held, [frames[i] for i in rest])
+    aside |= {rest[k] for found in twins.values() for k in found}
     return [i for i in rest if i not in aside], sorted(aside)
 
 

@@ -102,6 +102,15 @@ def test_every_source_is_held_out_on_its_own(tmp_path):
     assert same_geometries(found["two"].pool, found["two"].test) == {}
 
 
+def test_what_is_held_out_of_a_source_has_no_twin_in_it(tmp_path):
+    others = frames(OTHERS)
+    file = written(tmp_path / "cheap.extxyz", [*others, *map(wrapped, others)])
+    source = levels({"cheap": file}).sources["cheap"]
+    assert same_geometries(source.pool, source.test) == {}
+    assert len(source.pool) + len(source.test) == 26
+    assert len(source.test) == 10
+
+
 def test_a_source_of_test_geometries_alone_is_refused(tmp_path):
     file = written(tmp_path / "cheap.extxyz", frames(TEST))
     with pytest.raises(BadInputError, match="no structure to train on: all 6"):
