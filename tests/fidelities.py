@@ -132,7 +132,7 @@ def fidelity_of(models, *, name="mine", finished=True):
     """Return the whole document of a study."""
     target = target_of(models, "auto")
     rows, lines, claims = judged(models) if target else ([], [], {})
-    headline, sentences = headline_of(target, rows)
+    headline, sentences = headline_of(target, rows, [*claims.values()])
     names = dict.fromkeys(
         source for one in models if one.source for source in one.source.split("+")
     )

@@ -84,6 +84,7 @@ def test_labels_are_those_of_the_engine_and_train(tmp_path):
         assert frame.info["engine"] == MODEL
         assert frame.info["engine_settings"] == found.result.engine.identity
         assert frame.info["engine_seconds"] > 0
+        assert frame.info["engine_cpu_seconds"] > 0
     assert found.page.read_text().rstrip().endswith("</html>")
     assert "3 of 3 structures labelled" in found._repr_html_()
     labels = tmp_path / "out" / "labels.extxyz"

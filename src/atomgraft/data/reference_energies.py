@@ -173,7 +173,8 @@ def _least_squares(
         return np.zeros(n_elements), 0, 1.0, np.eye(n_elements)
     found, _, rank, singular = np.linalg.lstsq(columns, per_atom, rcond=RANK_TOLERANCE)
     condition = float(singular[0] / singular[rank - 1]) if rank else 1.0
-    null = np.linalg.svd(columns, full_matrices=True)[2][int(rank) :].T
+    triangle = np.linalg.qr(columns, mode="r")  # as many rows as elements at most
+    null = np.linalg.svd(triangle, full_matrices=True)[2][int(rank) :].T
     return found, int(rank), condition, null
 
 

@@ -114,7 +114,6 @@ def command(
         "strategies": strategy,
         "recipes": recipe,
         "seeds": seed,
-        "source_training": None if source_steps is None else {"steps": source_steps},
         "quantity": quantity,
         "head": head,
         "kernels": kernels,
@@ -124,6 +123,10 @@ def command(
         "accept": accept,
     }
     asked = composed(spec, given, steps, (FIDELITY_SPEC, parse_fidelity_spec))
+    if source_steps is not None:
+        document = asked.model_dump()
+        document["source_training"]["steps"] = source_steps
+        asked = parse_fidelity_spec(document, "The command line")
     own = spec if spec and spec.is_dir() else None
     folder = out or own or folder_for(asked.train, NAME)
     examine(folder, NAME, fresh=options.fresh)

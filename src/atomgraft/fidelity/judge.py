@@ -12,11 +12,12 @@ from atomgraft.evaluation import labels
 from atomgraft.fidelity.plan import SOURCE
 from atomgraft.fidelity.record import Answer, Claim, Interval, Line, Model, Row, Target
 from atomgraft.fidelity.spec import ALONE
-from atomgraft.metrics.intervals import student_interval
+from atomgraft.metrics.intervals import student_interval, student_quantile
 from atomgraft.metrics.log_lines import (
     FEWEST_POINTS,
+    LineTest,
     LogLine,
-    chance_of_one_line,
+    compare_lines,
     fit_log_line,
     points_at_floor,
 )
@@ -33,7 +34,14 @@ FINE_TUNING, MULTI_HEAD, ALL_HEADS, DELTA = (
 BY_CHANCE = 0.05
 """Sources that differ by more than chance have lines of their own."""
 
+RESOLVED = math.log(1.2)
+"""Sources have one line if offsets of theirs are known to within this and do not differ
+by more than chance."""
+
 FULL = "full"
+
+SMALLEST = 0.01
+"""Relative; a smaller difference is none."""
 
 FEWEST_SEEDS = 3
 """Fewer seeds answer nothing."""
@@ -371,10 +379,10 @@ def questions(rows: Sequence[Row]) -> list[Versus]:
 def answered(one: Versus, errors: Errors) -> Claim | None:
     """Return the answer to a question, or none where there is no pair.
 
-    The ratio of errors is a geometric mean over settings, of each the mean over the
-    seeds that both have. Settings share structures: their scatter is not all there is.
-    So something is resolved only where Student's 95 % interval over settings, from five
-    on, does not contain one, and all seeds, of at least three, lie on the same side.
+    The ratio of errors is a geometric mean over settings and seeds. Settings share
+    structures and rivals, and count once for each seed: the 95 % interval is that of
+    Student over the seeds, of at least three, on the logarithms. Where it contains one,
+    or there are fewer seeds, nothing is resolved.
 
     Parameters
     ----------
@@ -417,28 +425,32 @@ class _Ratios:
             self.settings.append(_middle(first[s] / second[s] for s in shared))
 
     def interval(self) -> Interval | None:
-        """Return the interval over settings, or none for a few."""
-        ends = student_interval(np.log(self.settings))
-        return ends and (math.exp(ends[0]), math.exp(ends[1]))
+        """Return the 95 % interval over seeds, or none for a few."""
+        logs = np.log([_middle(one) for one in self.seeds.values()])
+        if len(logs) < FEWEST_SEEDS:
+            return None
+        deviation = float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
+        half = student_quantile(len(logs) - 1) * deviation
+        middle = float(logs.mean())
+        return math.exp(middle - half), math.exp(middle + half)
 
     def side(self) -> int:
         """Return on which side of one the ratio is: -1, 1, or 0 if that is not sure."""
         ends = self.interval()
-        if ends is None or len(self.seeds) < FEWEST_SEEDS:
+        is_small = abs(math.log(_middle(self.settings))) < SMALLEST
+        if ends is None or is_small:
             return 0
-        every = [_middle(one) for one in self.seeds.values()]
-        if ends[1] < 1 and max(every) < 1:
-            return -1
-        return 1 if ends[0] > 1 and min(every) > 1 else 0
+        return -1 if ends[1] < 1 else 1 if ends[0] > 1 else 0
 
     def text(self) -> str:
-        """Return the mean with its interval, or the range of a few settings."""
-        middle, ends = number_text(_middle(self.settings)), self.interval()
+        """Return the mean with its interval, or the range of a few seeds."""
+        every = [_middle(one) for one in self.seeds.values()]
+        middle, ends = number_text(_middle(every)), self.interval()
         if ends is not None:
             return f"{middle} [{number_text(ends[0])}, {number_text(ends[1])}]"
-        if len(self.settings) == 1:
+        if len(every) == 1:
             return middle
-        low, high = min(self.settings), max(self.settings)
+        low, high = min(every), max(every)
         return f"{middle} ({number_text(low)} to {number_text(high)})"
 
 
@@ -468,25 +480,31 @@ def line_claims(rows: Sequence[Row], lines: Sequence[Line]) -> list[Claim]:
         groups = [str(row.source) for row in used]
         if len(set(groups)) < 2:
             continue
-        x = np.array([row.source_error or 1.0 for row in used])
-        y = np.array([row.value for row in used])
-        chance = chance_of_one_line(x, y, groups)
+        found_lines = compare_lines(
+            np.array([row.source_error or 1.0 for row in used]),
+            np.array([row.value for row in used]),
+            groups,
+            [row.base for row in used],
+        )
         answer: Answer = "not resolved"
-        if chance is not None and line.slope is not None:
-            answer = "no" if chance < BY_CHANCE else "yes"
+        if found_lines is not None and line.slope is not None:
+            if found_lines.chance < BY_CHANCE:
+                answer = "no"
+            elif found_lines.widest < RESOLVED:
+                answer = "yes"
         kept = "" if line.kept == "all" else f", {line.kept} kept"
         found.append(
             Claim(
                 question=f"Does one line serve all sources ({line.recipe}{kept}, "
                 f"{line.n_target} labels of the target)?",
                 answer=answer,
-                sentence=_line_sentence(line, chance),
+                sentence=_line_sentence(line, found_lines),
             )
         )
     return found
 
 
-def _line_sentence(line: Line, chance: float | None) -> str:
+def _line_sentence(line: Line, lines: LineTest | None) -> str:
     if line.slope is None:
         return f"No line: {line.reason}."
     ends = line.slope_interval
@@ -498,9 +516,10 @@ def _line_sentence(line: Line, chance: float | None) -> str:
     ]
     parts += [f"{line.n_at_floor} at the floor left out"] if line.n_at_floor else []
     said = ", ".join(parts) + "."
-    if chance is None:
+    if lines is None:
         return f"{said} Too few models to compare the lines of sources."
     return (
         f"{said} If all sources had one line, theirs would differ by as much with a"
-        f" probability of {chance:.2g}."
+        f" probability of {lines.chance:.2g}. Offsets of sources are known to within a"
+        f" factor of {math.exp(lines.widest):.2f}."
     )

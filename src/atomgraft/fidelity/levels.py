@@ -1,16 +1,22 @@
 """The structures of all levels of theory, with the test geometries held out of each."""
 
+import contextlib
 import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from jaxtyping import Float
+from matscipy.neighbours import neighbour_list
+from scipy.spatial import KDTree
+from scipy.spatial.distance import pdist
 
-from atomgraft.compare.plan import Material, read_material
+from atomgraft.compare.plan import Material, examine_base, read_material
 from atomgraft.compare.spec import CompareSpec
 from atomgraft.compare.structures import Structures
-from atomgraft.core.errors import BadInputError
+from atomgraft.core.errors import BadInputError, MissingExtraError
 from atomgraft.core.seeding import numpy_generator
 from atomgraft.core.trust import Trust
 from atomgraft.data.checks.findings import refuse_unaccepted
@@ -29,10 +35,11 @@ from atomgraft.data.readers import read_structures
 from atomgraft.data.similarity import close_pairs, group_kinds
 from atomgraft.fidelity.spec import FidelitySpec, Kept
 from atomgraft.page.wording import counted
+from atomgraft.run.held_out import compared_with_base
 from atomgraft.run.structures import notices_of, without_lone_atoms
 
-SECONDS = "engine_seconds"
-"""Entry of ``info``: how long ``label`` took for the structure, s."""
+SECONDS = "engine_cpu_seconds"
+"""Entry of ``info``: processor time of the label by ``label``, s."""
 
 JUDGED = 0.2
 """Share of a source that is held out where it has no geometry of the test set."""
@@ -118,6 +125,7 @@ def read_levels(spec: FidelitySpec, *, trust: Trust) -> Levels:
     _refuse_shared(pool, test)
     told = [note.replace("training", "the pool")] if note else []
     told += _told(own, pool, test)
+    told += _told_of_bases(spec, test)
     material = _examined(own, pool, test, trust)
     told += material.notices
     sources: dict[str, Level] = {}
@@ -147,6 +155,17 @@ def _told(
     return list(notices_of(findings))
 
 
+def _told_of_bases(spec: FidelitySpec, test: Sequence[Atoms]) -> list[str]:
+    """Check that no base was trained on a geometry of the test set, at any level."""
+    notices: list[str] = []
+    for base in spec.base:
+        own = frozenset({Path(base).resolve()})
+        findings, told = compared_with_base([base], test, own)
+        refuse_unaccepted(findings, spec.accept)
+        notices += [*notices_of(findings), *told]
+    return notices
+
+
 def _examined(
     spec: CompareSpec, pool: Sequence[Atoms], test: Sequence[Atoms], trust: Trust
 ) -> Material:
@@ -155,6 +174,19 @@ def _examined(
     material = read_material(spec, trust=trust, structures=structures)
     notices = [one for one in material.notices if "validation" not in one]
     return dataclasses.replace(material, notices=tuple(notices))
+
+
+def _examined_here(spec: CompareSpec, pool: Sequence[Atoms], trust: Trust) -> list[str]:
+    """Check a source in the light of the bases whose framework is installed here.
+
+    Others were checked on the target, in the environment of their framework.
+    """
+    structures = Structures(tuple(pool), (), ())
+    notices: list[str] = []
+    for base in spec.base:
+        with contextlib.suppress(MissingExtraError):
+            notices += examine_base(spec, base, structures, trust=trust)[1]
+    return notices
 
 
 def _source(
@@ -167,6 +199,7 @@ def _source(
     pool, test = target
     in_pool, in_test = same_geometries(pool, frames), same_geometries(test, frames)
     held_out = {k for matches in in_test.values() for k in matches}
+    held_out |= alike(test, frames)
     rest = [i for i in range(len(frames)) if i not in held_out]
     judging = sorted(held_out)
     if held_out:
@@ -188,9 +221,10 @@ def _source(
             "Test geometries are held out of every level of theory.",
             f"Label other structures at this level, and give them in sources.{name}.",
         )
-    training = [frames[i] for i in rest]
+    training, without = _with_kept(spec, [frames[i] for i in rest], name)
+    told += without
     told += _told(own, training, ())
-    told += _examined(own, training, (), trust).notices
+    told += _examined_here(own, training, trust)
     level = Level(
         pool=tuple(training),
         test=tuple(frames[i] for i in judging),
@@ -203,6 +237,30 @@ def _source(
     return level, told
 
 
+def _with_kept(
+    spec: FidelitySpec, frames: list[Atoms], name: str
+) -> tuple[list[Atoms], list[str]]:
+    """Return the structures that have every kind of label the study keeps alone."""
+    wanted = {
+        "forces": lambda atoms: forces_of(atoms) is not None,
+        "energy": lambda atoms: energy_of(atoms) is not None,
+    }
+    told: list[str] = []
+    for kept in [one for one in spec.keep if one in wanted]:
+        having = [atoms for atoms in frames if wanted[kept](atoms)]
+        if not having:
+            raise BadInputError(
+                f"The source {name!r} has no structure with a label of {kept}.",
+                f"'keep: {kept}' trains on these labels alone.",
+                f"Leave {kept!r} out of keep, or give other files in sources.{name}.",
+            )
+        if len(having) < len(frames):
+            n = len(frames) - len(having)
+            told.append(f"{counted(n, 'structure')} without {kept} are left out.")
+        frames = having
+    return frames, told
+
+
 def _kept_aside(
     frames: Sequence[Atoms], rest: list[int], name: str
 ) -> tuple[list[int], list[int]]:
@@ -211,8 +269,7 @@ def _kept_aside(
     order = numpy_generator(0, f"source {name}").permutation(len(rest))
     aside = {rest[i] for i in order[: max(n_aside, 0)].tolist()}
     held = [frames[i] for i in sorted(aside)]
-    twins = same_geometries(held, [frames[i] for i in rest])
-    aside |= {rest[k] for found in twins.values() for k in found}
+    aside |= {rest[k] for k in alike(held, [frames[i] for i in rest])}
     return [i for i in rest if i not in aside], sorted(aside)
 
 
@@ -258,6 +315,60 @@ def same_geometries(
     return {i: tuple(sorted(found[i])) for i in sorted(found)}
 
 
+REACH = 6.0
+"""Å; distances between atoms up to it tell geometries apart."""
+
+SMALL = 200
+"""Atoms of a molecule of which all distances are compared."""
+
+
+def alike(structures: Sequence[Atoms], others: Sequence[Atoms]) -> set[int]:
+    """Return positions of `others` that have a geometry of `structures` in any guise.
+
+    Composition and sorted distances between atoms agree to 0.002 Å: the order of atoms,
+    rotation, reflection, wrapping and the box do not count. A potential gives such
+    structures the same energy.
+
+    Parameters
+    ----------
+    structures, others
+        Of two levels of theory.
+
+    Examples
+    --------
+    >>> water = Atoms("OH2", [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+    >>> turned = water[[2, 0, 1]]
+    >>> turned.rotate(40, "x")
+    >>> alike([water], [Atoms("OH2", [[0, 0, 0], [1, 0, 0], [0, 1, 0]]), turned])
+    {1}
+    """
+    kinds: dict[str, tuple[list[int], list[int]]] = {}
+    for which, members in enumerate((structures, others)):
+        for i, one in enumerate(members):
+            key = one.get_chemical_formula()
+            kinds.setdefault(key, ([], []))[which].append(i)
+    found: set[int] = set()
+    for mine, theirs in kinds.values():
+        if not mine or not theirs:
+            continue
+        known = KDTree(np.array([_distances(structures[i]) for i in mine]))
+        asked = np.array([_distances(others[i]) for i in theirs])
+        gaps, _ = known.query(asked, p=np.inf, distance_upper_bound=2 * SAME)
+        found |= {i for i, gap in zip(theirs, gaps, strict=True) if np.isfinite(gap)}
+    return found
+
+
+def _distances(atoms: Atoms) -> Float[np.ndarray, " shortest"]:
+    """Return the shortest distances between atoms, three for each atom, sorted, Å."""
+    if atoms.pbc.any() or len(atoms) > SMALL:
+        found = neighbour_list("d", atoms, REACH)
+    else:
+        found = np.repeat(pdist(atoms.positions), 2)
+    n = 6 * len(atoms)
+    kept = np.sort(np.minimum(found, REACH))[:n]
+    return np.concatenate([kept, np.full(n - len(kept), REACH)])
+
+
 def _pairs(structures: Sequence[Atoms]) -> set[tuple[int, int]]:
     """Return pairs of structures with one geometry, the earlier one first."""
     return {
@@ -269,9 +380,9 @@ def _pairs(structures: Sequence[Atoms]) -> set[tuple[int, int]]:
 
 
 def _refuse_shared(pool: Sequence[Atoms], test: Sequence[Atoms]) -> None:
-    shared = same_geometries(test, pool)
+    shared = alike(test, pool)
     if shared:
-        first = pool[next(iter(shared.values()))[0]]
+        first = pool[min(shared)]
         raise BadInputError(
             f"{len(shared)} test structures are also in the pool"
             f" ({first.info.get('source')}).",
@@ -281,11 +392,11 @@ def _refuse_shared(pool: Sequence[Atoms], test: Sequence[Atoms]) -> None:
 
 
 def _cost(given: float | None, frames: Sequence[Atoms]) -> float | None:
-    """Return the processor time of a label, s: as given, or the median as measured."""
+    """Return the processor time of a label, s: as given, or the mean as measured."""
     if given is not None:
         return given
     known = [float(one.info[SECONDS]) for one in frames if SECONDS in one.info]
-    return statistics.median(known) if known else None
+    return statistics.fmean(known) if known else None
 
 
 def with_labels(structures: Sequence[Atoms], kept: Kept) -> list[Atoms]:

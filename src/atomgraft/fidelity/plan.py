@@ -25,6 +25,7 @@ from atomgraft.fidelity.record import Model
 from atomgraft.fidelity.spec import ALONE, FidelitySpec
 from atomgraft.run.spec import RunSpec
 from atomgraft.study.cells import Cell, Outcome
+from atomgraft.training.plan import Plan
 
 SOURCE = "source"
 """The strategy of a model that only a source trains."""
@@ -372,9 +373,9 @@ class Maker:
             base,
             (str(place / file),),
             one.seed,
-            plan=plan,
+            plan=_with_batch(plan, n_train),
             heads=heads,
-            n_train=n_train,
+            is_tuning=one.start is not None,
         )
 
     def cell(self, one: Planned) -> Cell:
@@ -421,6 +422,14 @@ class Maker:
         sets = [self.known[name] for name in self._files(one)]
         parts = [json.dumps(settings, sort_keys=True), start, *one.sources, *sets]
         return fingerprint(part.encode() for part in parts)
+
+
+def _with_batch(plan: Plan, n_train: int) -> Plan:
+    """Return a plan whose batch is no larger than the training set."""
+    if plan.batch_size == "auto":
+        return plan
+    size = min(plan.batch_size, n_train)
+    return plan.model_copy(update={"batch_size": size})
 
 
 def stages(maker: Maker, planned: Sequence[Planned]) -> list[Stage]:

@@ -260,7 +260,7 @@ class FidelitySpec(BaseModel):
         *,
         plan: Plan,
         heads: dict[str, str] | None = None,
-        n_train: int | None = None,
+        is_tuning: bool = False,
     ) -> RunSpec:
         """Return the run of one cell; the weights of its last step are kept.
 
@@ -278,8 +278,8 @@ class FidelitySpec(BaseModel):
             The budget.
         heads
             Files of further levels of theory, by name.
-        n_train
-            Structures in `train`: a batch is no larger.
+        is_tuning
+            The base is the model of a source, which has no modality to choose.
 
         Raises
         ------
@@ -288,9 +288,6 @@ class FidelitySpec(BaseModel):
         """
         settings = dict(entrant.settings)
         own = settings.pop("training", None)
-        if n_train is not None and plan.batch_size != "auto":
-            size = min(plan.batch_size, n_train)
-            plan = plan.model_copy(update={"batch_size": size})
         document = {
             "base": base,
             "train": train,
@@ -306,7 +303,7 @@ class FidelitySpec(BaseModel):
             "heads": {name: {"train": file} for name, file in (heads or {}).items()},
             **settings,
         }
-        if base in self.base:
+        if not is_tuning:
             document["head"] = self.head
         return parse_spec(document, f"The recipe '{entrant.name}'")
 

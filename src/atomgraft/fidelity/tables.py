@@ -25,9 +25,8 @@ def claim_table(study: Fidelity) -> Table | None:
         return None
     return Table(
         caption=(
-            "What the models answer. Yes or no needs three seeds that agree, and a 95 %"
-            " interval of the ratio of errors, over settings, that does not contain"
-            " one."
+            "What the models answer. Yes or no: the 95 % interval of the ratio of"
+            " errors, over at least three seeds, does not contain one."
         ),
         columns=("Question", "Answer", "Numbers"),
         rows=tuple((one.question, one.answer, one.sentence) for one in study.claims),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from atomgraft.fidelity.record import Row, Target
+from atomgraft.fidelity.record import Claim, Row, Target
 from atomgraft.page.wording import number_text, value_text
 
 WAYS = {
@@ -50,7 +50,7 @@ def ratio_text(row: Row) -> str:
 
 
 def headline_of(
-    target: Target | None, rows: Sequence[Row]
+    target: Target | None, rows: Sequence[Row], claims: Sequence[Claim]
 ) -> tuple[str, tuple[str, ...]]:
     """Return what the study found in a line, and in some sentences.
 
@@ -60,38 +60,43 @@ def headline_of(
         The error that is shown; none before a model is done.
     rows
         Models over their seeds.
+    claims
+        Answers to questions.
     """
-    own = [row for row in rows if row.strategy not in {"source"}]
+    own = [row for row in rows if row.strategy != "source"]
     if target is None or not own:
         return "No model of the target is done yet.", ()
+    asked = [one for one in claims if one.question.endswith(" help?")]
+    if not asked:
+        return f"{len(own)} models of the target are done.", ()
+    yes = [one for one in asked if one.answer == "yes"]
+    if yes:
+        names = [one.question[len("Does ") : -len(" help?")] for one in yes]
+        headline = f"{', '.join(names)}: better than the target alone."
+        headline = headline[0].upper() + headline[1:]
+    elif all(one.answer == "no" for one in asked):
+        headline = "No source helps."
+    else:
+        headline = "Whether a source helps is not resolved."
+    return headline, _best_sentences(target, own)
+
+
+def _best_sentences(target: Target, own: Sequence[Row]) -> tuple[str, ...]:
+    """Return the smallest errors with the most labels of the target."""
     most = max(row.n_target for row in own)
     mine = [row for row in own if row.n_target == most]
     alone = [row for row in mine if row.strategy == "alone"]
     others = [row for row in mine if row.strategy != "alone"]
     if not alone or not others:
-        return f"{len(own)} models of the target are done.", ()
+        return ()
     rival = min(alone, key=lambda row: row.value)
     best = min(others, key=lambda row: row.value)
-    sentences = [
+    return (
         f"With {most} labels of the target, the smallest error among models that use a"
         f" source is that of {_with_size(best)}: {error_text(best)} {target.unit}.",
         f"The target alone reaches {error_text(rival)} {target.unit}.",
         "Both were chosen by their errors on the test set, so that these are a little"
         " too small.",
-    ]
-    ends = best.over_alone_range
-    is_sure = ends is not None and (ends[1] < 1 or ends[0] > 1)
-    if best.value >= rival.value:
-        return "No source helps.", tuple(sentences)
-    gain = f"{100 * (1 - best.value / rival.value):.0f} %"
-    if best.n_seeds < 2:
-        return f"Sources reduce the error by {gain} (one seed).", tuple(sentences)
-    if not is_sure:
-        said = f"Sources reduce the error by {gain}; seeds do not agree."
-        return said, tuple(sentences)
-    return (
-        f"{way_text(best).capitalize()} reduces the error by {gain}.",
-        tuple(sentences),
     )
 
 

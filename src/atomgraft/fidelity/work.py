@@ -10,7 +10,7 @@ from atomgraft.compare.plan import data_cards
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.reading import read_text
 from atomgraft.core.specs import changes, listed
-from atomgraft.core.storage import is_file, write_atomically
+from atomgraft.core.storage import is_file, make_folder, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.fidelity.judge import (
     Errors,
@@ -140,8 +140,13 @@ def study_fidelity(
 
     def make(folder: Path) -> list[Stage]:
         maker = Maker(spec=spec, levels=plan.levels, folder=folder, trust=trust)
+        known = folder / FINGERPRINT
+        make_folder(known.parent)
+        lines = _by_name(read_text(known)) if is_file(known) else {}
+        lines |= _by_name(_fingerprint(plan.levels))  # of sources left out, too
+        text = "".join(f"{name} {hashes}\n" for name, hashes in lines.items())
+        write_atomically(known, text)  # before the files that it is about
         maker.write_data(plan.models)
-        write_atomically(folder / FINGERPRINT, _fingerprint(plan.levels))
         return stages(maker, plan.models)
 
     study = Study(
@@ -168,6 +173,11 @@ def _fingerprint(levels: Levels) -> str:
     lines = [f"bases {levels.material.fingerprint}"]
     lines += [f"{name} {hashes[i]} {hashes[i + n]}" for i, name in enumerate(names)]
     return "\n".join(lines) + "\n"
+
+
+def _by_name(text: str) -> dict[str, str]:
+    """Return the hashes of a fingerprint by level."""
+    return dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
 
 
 def refuse_other_frame(folder: Path, spec: FidelitySpec) -> None:
@@ -201,12 +211,8 @@ def _refuse_other(plan: FidelityPlan, folder: Path) -> None:
     known = folder / FINGERPRINT
     if not (is_file(known) and is_file(folder / FIDELITY_SPEC)):
         return
-
-    def by_name(text: str) -> dict[str, str]:
-        return dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
-
-    before = by_name(read_text(known))
-    after = by_name(_fingerprint(plan.levels))
+    before = _by_name(read_text(known))
+    after = _by_name(_fingerprint(plan.levels))
     changed = [
         name for name in before.keys() & after.keys() if before[name] != after[name]
     ]
@@ -252,7 +258,7 @@ def conclude(
     ]
     target = target_of(models, spec.quantity)
     rows, lines, claims = _judged(models, target)
-    headline, sentences = headline_of(target, rows)
+    headline, sentences = headline_of(target, rows, claims)
     return Fidelity(
         name=name,
         finished=all(one.status != "open" for one in models),

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import fdtrc  # pyright: ignore[reportMissingTypeStubs]
 
+from atomgraft.metrics.intervals import student_quantile
 from atomgraft.metrics.power_law import (
     fit_power_law,
     is_floor_supported,
@@ -105,15 +106,34 @@ def points_at_floor(
     return np.array([law.floor > AT_FLOOR * law.error(1 / float(one)) for one in x])
 
 
-def chance_of_one_line(
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LineTest:
+    """Whether groups of points have one line.
+
+    Parameters
+    ----------
+    chance
+        That groups on one line differ by as much as these do.
+    widest
+        Half of the widest 95 % interval of a group's offset, of logarithms: what could
+        have been missed.
+    """
+
+    chance: float
+    widest: float
+
+
+def compare_lines(
     x: Float[np.ndarray, " points"],
     y: Float[np.ndarray, " points"],
     groups: Sequence[str],
-) -> float | None:
-    """Return how likely groups of points on one line differ by as much as these do.
+    blocks: Sequence[str],
+) -> LineTest | None:
+    """Compare lines of groups with one line, by the F test of nested models.
 
-    The F test of parallel lines, one a group, against one line for all (Draper and
-    Smith, Applied Regression Analysis, 1998, ch. 14).
+    Groups have offsets of their own, and slopes of their own where points are left
+    over; blocks have offsets in both models (Draper and Smith, Applied Regression
+    Analysis, 1998, ch. 14).
 
     Parameters
     ----------
@@ -121,6 +141,8 @@ def chance_of_one_line(
         Above zero.
     groups
         To which group each point belongs.
+    blocks
+        To which block it belongs, in which groups are compared.
 
     Returns
     -------
@@ -131,23 +153,38 @@ def chance_of_one_line(
     --------
     >>> x = np.array([1.0, 2.0, 4.0, 1.0, 2.0, 4.0])
     >>> y = x**0.5 * np.array([1.0, 1.02, 1.0, 1.5, 1.52, 1.5])
-    >>> chance_of_one_line(x, y, ["a"] * 3 + ["b"] * 3) < 0.01
+    >>> compare_lines(x, y, ["a"] * 3 + ["b"] * 3, ["one"] * 6).chance < 0.01
     True
     """
-    names = sorted(set(groups))
-    n_free = len(x) - len(names) - 1
-    if len(names) < 2 or n_free < 1:
+    if len(set(groups)) < 2:
         return None
-    logs = np.log(x), np.log(y)
-    own = np.array([[float(one == name) for name in names] for one in groups])
-    one_line = np.stack([np.ones(len(x)), logs[0]], axis=1)
-    lines = np.hstack([own, logs[0][:, None]])
-    squares = [
-        float(((logs[1] - design @ np.linalg.lstsq(design, logs[1])[0]) ** 2).sum())
-        for design in (one_line, lines)
-    ]
-    n_more = len(names) - 1
-    scatter = max(squares[1] / n_free, 1e-24)
-    return float(
-        fdtrc(n_more, n_free, max(squares[0] - squares[1], 0) / n_more / scatter)
-    )
+    logs = np.log(x) - np.log(x).mean(), np.log(y)
+    one_line = np.hstack([_members(blocks), logs[0][:, None]])
+    offsets = _members(groups)
+    slopes = offsets * logs[0][:, None]
+    for more in (np.hstack([offsets, slopes]), offsets):
+        full = np.hstack([one_line, more])
+        n_free = len(x) - int(np.linalg.matrix_rank(full))
+        if n_free >= 1:
+            break
+    else:
+        return None
+    n_more = int(np.linalg.matrix_rank(full)) - int(np.linalg.matrix_rank(one_line))
+    left = [_left(design, logs[1]) for design in (one_line, full)]
+    scatter = max(left[1] / n_free, 1e-24)
+    chance = float(fdtrc(n_more, n_free, max(left[0] - left[1], 0) / n_more / scatter))
+    fewest = min(groups.count(name) for name in set(groups))
+    widest = student_quantile(n_free) * math.sqrt(scatter / fewest)
+    return LineTest(chance=chance, widest=widest)
+
+
+def _members(names: Sequence[str]) -> Float[np.ndarray, "points names"]:
+    known = sorted(set(names))
+    return np.array([[float(one == name) for name in known] for one in names])
+
+
+def _left(
+    design: Float[np.ndarray, "points columns"], y: Float[np.ndarray, " points"]
+) -> float:
+    """Return the sum of squares that a design leaves."""
+    return float(((y - design @ np.linalg.lstsq(design, y)[0]) ** 2).sum())

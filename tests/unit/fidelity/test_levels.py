@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk, molecule
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.trust import NO_TRUST
@@ -10,6 +11,7 @@ from atomgraft.data.labels import energy_of, forces_of
 from atomgraft.data.readers import read_structures
 from atomgraft.fidelity.levels import (
     FEWEST,
+    alike,
     differences,
     read_levels,
     same_geometries,
@@ -171,16 +173,17 @@ def test_labels_of_the_source_are_found_at_geometries_of_the_target(whole):
 # --- cost
 
 
-def test_the_cost_is_the_median_unless_it_is_given(tmp_path):
+def test_the_cost_is_the_mean_processor_time_unless_it_is_given(tmp_path):
     import ase.io
 
     atoms = frames(OTHERS)
     for i, one in enumerate(atoms):
-        one.info["engine_seconds"] = float(i)
+        one.info["engine_seconds"] = 1000.0  # on the wall
+        one.info["engine_cpu_seconds"] = float(i**2)
     file = str(tmp_path / "cheap.extxyz")
     ase.io.write(file, atoms, format="extxyz")
     measured = levels({"cheap": file}, source_sizes=[2]).sources["cheap"]
-    assert measured.seconds == 6.0
+    assert measured.seconds == pytest.approx(np.mean(np.arange(len(atoms)) ** 2))
     given = {"cheap": {"train": file, "seconds": 0.25}}
     assert levels(given, source_sizes=[2]).sources["cheap"].seconds == 0.25
 
@@ -240,3 +243,48 @@ def test_labels_that_one_of_them_lacks_are_left_out():
 def test_a_missing_structure_leaves_no_differences():
     dear = [Atoms("H", info={"REF_energy": -1.0}) for _ in range(2)]
     assert differences(dear, {0: dear[0]}) is None
+
+
+# --- the same geometry in any guise
+
+
+def guises(atoms):
+    """Return copies that a potential cannot tell from the original."""
+    turned = atoms.copy()
+    turned.rotate(35, (1, 2, 3))
+    shifted = atoms.copy()
+    shifted.positions += 3.7
+    boxed = atoms.copy()
+    boxed.set_cell([20, 21, 22])
+    boxed.pbc = True
+    boxed.positions += (19.5, 0, 10)
+    boxed.wrap()
+    order = np.random.default_rng(0).permutation(len(atoms))
+    return {
+        "turned": turned,
+        "shifted": shifted,
+        "wrapped": boxed,
+        "permuted": atoms[order.tolist()],
+    }
+
+
+@pytest.mark.parametrize("name", ["turned", "shifted", "wrapped", "permuted"])
+def test_a_molecule_is_held_out_in_any_guise(name):
+    ethanol = molecule("CH3CH2OH")
+    ethanol.rattle(0.05, seed=1)
+    other = molecule("CH3CH2OH")
+    other.rattle(0.05, seed=2)
+    found = alike([ethanol], [other, guises(ethanol)[name]])
+    assert found == {1}
+
+
+def test_a_crystal_is_held_out_shifted_by_half_a_cell_and_in_another_order():
+    crystal = bulk("NaCl", "rocksalt", a=5.6, cubic=True)
+    crystal.rattle(0.05, seed=1)
+    moved = crystal.copy()
+    moved.positions += 2.8 + 1e-7 * np.random.default_rng(0).normal(size=(8, 3))
+    moved.wrap()
+    strained = crystal.copy()
+    strained.set_cell(1.01 * crystal.cell.array, scale_atoms=True)
+    order = [3, 1, 2, 0, 7, 5, 6, 4]
+    assert alike([crystal], [strained, moved, moved[order]]) == {1, 2}

@@ -17,12 +17,10 @@ from atomgraft.fidelity.tables import (
     screen_rows,
     source_table,
 )
-from atomgraft.fidelity.wording import headline_of
 from tests.comparisons import HOSTILE
 from tests.fidelities import (
     ALONE_ERROR,
     fidelity_of,
-    judged,
     model,
     models_of,
     tuned_pair,
@@ -215,23 +213,20 @@ def test_the_mark_says_what_the_answers_say(study, word):
     assert word in page_text(study())
 
 
-def headline(models):
-    study = fidelity_of(models)
-    return headline_of(study.target, judged(models)[0])[0]
-
-
-def test_the_headline_claims_no_more_than_the_seeds():
-    def study(*errors):
+def test_the_headline_claims_no_more_than_the_answers():
+    def headline(*errors):
         found = []
         for seed, error in enumerate(errors):
             found.append(model("alone", 100.0, seed=seed))
             found += tuned_pair("xtb", 10, seed, error=error)
-        return headline(found)
+        return fidelity_of(found).headline
 
-    assert study(50.0) == "Sources reduce the error by 50 % (one seed)."
-    assert study(50.0, 50.0) == "Fine-tuning from xtb (full) reduces the error by 50 %."
-    assert study(120.0, 30.0).endswith("seeds do not agree.")
-    assert study(120.0, 110.0) == "No source helps."
+    assert headline(50.0) == "Whether a source helps is not resolved."
+    assert headline(50.0, 50.0) == "Whether a source helps is not resolved."
+    better = "Fine-tuning from xtb: better than the target alone."
+    assert headline(50.0, 51.0, 49.0) == better
+    assert headline(120.0, 30.0, 60.0) == "Whether a source helps is not resolved."
+    assert headline(120.0, 121.0, 122.0) == "No source helps."
 
 
 def test_a_record_has_plain_values_only(whole):

@@ -143,8 +143,15 @@ def test_a_run_has_no_validation_and_the_budget_that_is_given():
 def test_the_modality_is_that_of_the_base_and_of_no_other_start():
     found = spec(base="7net-mf-0", head="PBE")
     [own, other] = [
-        found.run_of(found.recipes[0], base, ("a.xyz",), 0, plan=found.training)
-        for base in ("7net-mf-0", "cells/source/run")
+        found.run_of(
+            found.recipes[0],
+            base,
+            ("a.xyz",),
+            0,
+            plan=found.training,
+            is_tuning=is_tuning,
+        )
+        for base, is_tuning in (("/there/7net-mf-0", False), ("cells/source/run", True))
     ]
     assert (own.head, other.head) == ("PBE", None)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from atomgraft.metrics.log_lines import (
-    chance_of_one_line,
+    compare_lines,
     fit_log_line,
     points_at_floor,
 )
@@ -94,17 +94,24 @@ def test_without_the_points_at_the_floor_the_slope_is_nearer_to_that_of_the_law(
 # --- one line for all
 
 
+def left_by_lines(x, y):
+    return float(((np.polyval(np.polyfit(x, y, 1), x) - y) ** 2).sum())
+
+
 def f_test(x, y, groups):
-    """Return the probability from residuals of polyfit, one slope by centring."""
+    """Return the probability from a line for each group and a line for all."""
     x, y, groups = np.log(x), np.log(y), np.array(groups)
-    one = np.polyval(np.polyfit(x, y, 1), x) - y
-    middle = {g: (x[groups == g].mean(), y[groups == g].mean()) for g in set(groups)}
-    dx = x - [middle[g][0] for g in groups]
-    dy = y - [middle[g][1] for g in groups]
-    own = dy - dx * (dx @ dy) / (dx @ dx)
-    n_more, n_free = len(middle) - 1, len(x) - len(middle) - 1
-    gain = (one @ one - own @ own) / n_more
-    return stats.f.sf(gain / (own @ own / n_free), n_more, n_free)
+    names = sorted(set(groups))
+    own = sum(left_by_lines(x[groups == g], y[groups == g]) for g in names)
+    n_more, n_free = 2 * (len(names) - 1), len(x) - 2 * len(names)
+    gain = (left_by_lines(x, y) - own) / n_more
+    return stats.f.sf(gain / (own / n_free), n_more, n_free)
+
+
+def chance_of(x, y, groups):
+    found = compare_lines(x, y, groups, ["one"] * len(x))
+    assert found is not None
+    return found.chance
 
 
 @pytest.mark.parametrize("offset", [1.0, 1.1, 1.5])
@@ -112,15 +119,14 @@ def test_the_chance_is_that_of_the_f_test(offset):
     x = np.tile(SOURCE, 2)
     groups = ["a"] * 12 + ["b"] * 12
     y = x**0.7 * np.repeat([1.0, offset], 12) * scattered(0.1, 3, 24)
-    assert chance_of_one_line(x, y, groups) == pytest.approx(f_test(x, y, groups))
+    assert chance_of(x, y, groups) == pytest.approx(f_test(x, y, groups))
 
 
 def test_groups_on_one_line_rarely_differ():
     x, groups = np.tile(SOURCE, 3), ["a"] * 12 + ["b"] * 12 + ["c"] * 12
     n = 300
     found = [
-        chance_of_one_line(x, x**0.7 * scattered(0.2, seed, 36), groups)
-        for seed in range(n)
+        chance_of(x, x**0.7 * scattered(0.2, seed, 36), groups) for seed in range(n)
     ]
     n_small = sum(one < 0.05 for one in found)
     assert stats.binomtest(n_small, n, 0.05).pvalue > 0.01
@@ -129,15 +135,43 @@ def test_groups_on_one_line_rarely_differ():
 def test_a_group_with_an_offset_differs():
     x, groups = np.tile(SOURCE, 2), ["a"] * 12 + ["b"] * 12
     y = x**0.7 * np.repeat([1.0, 1.6], 12) * scattered(0.1, 0, 24)
-    assert chance_of_one_line(x, y, groups) < 1e-3
+    assert chance_of(x, y, groups) < 1e-3
+
+
+def test_groups_of_opposite_slopes_differ():
+    x = np.array([1.0, 2.0, 4.0] * 2)
+    y = np.array([0.5, 1.0, 2.0, 2.0, 1.0, 0.5]) * scattered(0.01, 0, 6)
+    assert chance_of(x, y, ["a"] * 3 + ["b"] * 3) < 0.01
+
+
+def test_an_offset_of_blocks_is_none_of_groups():
+    x = np.tile(SOURCE, 4)
+    groups = (["a"] * 12 + ["b"] * 12) * 2
+    blocks = ["wide"] * 24 + ["narrow"] * 24
+    y = x**0.7 * np.repeat([1.0, 3.0], 24) * scattered(0.05, 1, 48)
+    assert compare_lines(x, y, groups, blocks).chance > 0.05
+    assert chance_of(x, y, blocks) < 1e-6
 
 
 def test_groups_that_lie_on_one_line_exactly_do_not_differ():
     x, groups = np.tile(SOURCE, 2), ["a"] * 12 + ["b"] * 12
-    assert chance_of_one_line(x, 2 * x**0.7, groups) > 0.05
+    assert chance_of(x, 2 * x**0.7, groups) > 0.05
+
+
+def test_more_scatter_and_fewer_points_tell_less():
+    x, groups = np.tile(SOURCE, 2), ["a"] * 12 + ["b"] * 12
+    widths = [
+        compare_lines(x, x**0.7 * scattered(size, 2, 24), groups, ["one"] * 24).widest
+        for size in (0.02, 0.2)
+    ]
+    assert 5 * widths[0] < widths[1]
+    few = np.r_[0:3, 12:15]
+    y = x**0.7 * scattered(0.2, 2, 24)
+    small = compare_lines(x[few], y[few], ["a"] * 3 + ["b"] * 3, ["one"] * 6)
+    assert small.widest > widths[1]
 
 
 @pytest.mark.parametrize("groups", [["a"] * 4, ["a", "a", "b", "c"]])
 def test_too_little_to_tell(groups):
     x = np.array([1.0, 2.0, 4.0, 8.0])
-    assert chance_of_one_line(x, x, groups) is None
+    assert compare_lines(x, x, groups, ["one"] * 4) is None

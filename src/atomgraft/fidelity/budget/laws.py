@@ -36,6 +36,10 @@ _BOUNDS = {"alpha": (0.0, 4.0), "rate": (-10.0, 20.0), "gamma": (0.0, 4.0)}
 
 _STARTS = tuple((alpha, rate) for alpha in (0.2, 0.6) for rate in (0.0, 2.0, 4.0))
 
+_WIDTHS = np.array([10.0, 2.0, 2.0, 4.0])
+"""Standard deviations of the parameters before anything is measured: where the pilot
+does not determine one, it is not known."""
+
 SMALLEST_SCATTER = 1e-3
 """Of logarithms: no pilot is known better."""
 
@@ -154,7 +158,8 @@ def fit_law(settings: Sequence[Setting]) -> Law | None:
     """Return the law of settings, or none where there are too few.
 
     A law needs one setting more than it has parameters, two numbers of labels of the
-    target, and with a source two numbers of its labels besides none.
+    target, and with a source two numbers of its labels besides none and two of the
+    target's beside them.
 
     Parameters
     ----------
@@ -181,7 +186,8 @@ def fit_law(settings: Sequence[Setting]) -> Law | None:
     sizes = {one.n_source for one in settings if one.n_source}
     n_parameters = N_LAW if sizes else N_ALONE
     is_enough = len(settings) > n_parameters and len({one.n for one in settings}) > 1
-    if not is_enough or (sizes and len(sizes) < 2):
+    with_source = {one.n for one in settings if one.n_source}
+    if not is_enough or (sizes and min(len(sizes), len(with_source)) < 2):
         return None
     powers = POWERS if sizes else POWERS[:1]
     laws = [_fitted(settings, power, n_parameters) for power in powers]
@@ -207,10 +213,11 @@ def _fitted(settings: Sequence[Setting], power: float, n_parameters: int) -> Law
     n_free = max(len(settings) - n_parameters, 1)
     scatter = max(math.sqrt(float((left**2).sum()) / n_free), SMALLEST_SCATTER)
     slopes = jacobian(best, power, n, n_source)
+    prior = scatter**2 * np.diag(1 / np.square(_WIDTHS[:n_parameters]))
     return Law(
         parameters=best,
         power=power,
-        covariance=scatter**2 * np.linalg.pinv(slopes.T @ slopes),
+        covariance=scatter**2 * np.linalg.inv(slopes.T @ slopes + prior),
         n_free=n_free,
         scatter=scatter,
         left_out=math.sqrt(float(np.mean(np.square(misses)))) if misses else math.inf,

@@ -61,7 +61,7 @@ class Mixture:
     seconds
         What they cost.
     log_error, deviation
-        Logarithm of the predicted error, and its standard deviation.
+        Logarithm of the predicted error, and the standard deviation of the law there.
     """
 
     way: Way
@@ -78,8 +78,9 @@ class Mixture:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the predicted error."""
-        half = self.way.law.factor() * self.deviation
+        """The 95 % interval of the error: of the law, and of the scatter around it."""
+        law = self.way.law
+        half = law.factor() * math.hypot(self.deviation, law.scatter)
         return math.exp(self.log_error - half), math.exp(self.log_error + half)
 
     @property
@@ -114,6 +115,8 @@ def affordable(way: Way, seconds: float) -> list[Mixture]:
     if way.has_source:
         left = np.maximum(seconds - n * way.cost, 0.0) / way.source_cost
         n_source = np.minimum(left, FAR * way.n_source[1]).astype(int)
+        is_bought = n_source >= way.n_source[0]  # fewer were not measured
+        n, n_source = n[is_bought], n_source[is_bought]
     return placed(way, n, n_source)
 
 

@@ -17,6 +17,8 @@ def headline_of(
     alone: MixtureRecord | None,
     experiment: Experiment | None,
     unit: str,
+    *,
+    is_resolved: bool,
 ) -> tuple[str, tuple[str, ...]]:
     """Return the advice in a line, and in some sentences.
 
@@ -30,6 +32,8 @@ def headline_of(
         The next one, if one is worth it.
     unit
         Of the error.
+    is_resolved
+        Whether the target alone is known to be worse.
     """
     headline = f"Buy {labels_text(best)}: {best.way}."
     shown = value_text(best.error, best.interval, over="settings")
@@ -42,6 +46,8 @@ def headline_of(
         sentences.append(
             f"The target alone: {count_text(alone.n_target)} labels, {own} {unit}."
         )
+        if not is_resolved:
+            sentences.append("The pilot does not resolve which of the two is better.")
     if not best.is_measured_range:
         sentences.append(
             "These numbers of labels lie outside what the pilot measured: the law is"
@@ -52,7 +58,7 @@ def headline_of(
     else:
         sentences.append(
             f"Measure {experiment.way} with {labels_text(experiment)} first"
-            f" ({number_text(experiment.cpu_hours)} h): choosing again after it is"
-            f" expected to lower the error by {100 * experiment.gain:.1f} %."
+            f" ({number_text(experiment.cpu_hours)} h of the sum): choosing again after"
+            f" it is expected to lower the error by {100 * experiment.gain:.1f} %."
         )
     return headline, tuple(sentences)

@@ -45,7 +45,10 @@ HOUR = 3600.0
 WORTH = 0.005
 """Relative decrease of the error below which no experiment is advised."""
 
-TRIED = 12
+N_LOOKED = 4
+"""Ways, the best so far, for which further experiments are looked at."""
+
+TRIED = 6
 """Numbers of labels of each level that further experiments may have."""
 
 
@@ -143,11 +146,22 @@ def advise(spec: BudgetSpec, study: Fidelity, name: str) -> Budget:
         key=lambda pair: pair[0].log_error,
     )
     best, best_key = order[0]
-    every = [one for mixtures in found.values() for one in mixtures]
-    experiment = _experiment(spec, ways, every, models, target)
+    experiment = _experiment(
+        {key: ways[key] for _, key in order[:N_LOOKED]},
+        best,
+        (seconds, spec.pilot_share * seconds),
+        _noise(models, target),
+    )
     records = tuple(_mixture(one, key) for one, key in order)
     alone = next((one for one in records if one.way == WAYS[ALONE]), None)
-    headline, sentences = headline_of(records[0], alone, experiment, target.unit)
+    own = next((one for one, key in order if key.strategy == ALONE), None)
+    headline, sentences = headline_of(
+        records[0],
+        alone,
+        experiment,
+        target.unit,
+        is_resolved=own is None or _is_resolved(best, own),
+    )
     return Budget(
         name=name,
         spec=spec.model_dump(mode="json"),
@@ -165,6 +179,12 @@ def advise(spec: BudgetSpec, study: Fidelity, name: str) -> Budget:
         sentences=sentences,
         provenance=(),
     )
+
+
+def _is_resolved(one: Mixture, other: Mixture) -> bool:
+    """Tell whether two predicted errors differ by more than two standard deviations."""
+    spread = math.hypot(one.deviation, other.deviation)
+    return abs(one.log_error - other.log_error) > 2 * spread
 
 
 def _target_of(study: Fidelity) -> Target:
@@ -257,24 +277,31 @@ def _ways(
 
 
 def _experiment(
-    spec: BudgetSpec,
     ways: Mapping[_Key, Way],
-    mixtures: Sequence[Mixture],
-    models: Sequence[Model],
-    target: Target,
+    best: Mixture,
+    sums: tuple[float, float],
+    noise: float,
 ) -> Experiment | None:
-    """Return the experiment that is expected to lower the final error most."""
-    noise = _noise(models, target)
-    limit = spec.pilot_share * spec.cpu_hours * HOUR
-    best: tuple[float, Mixture, _Key] | None = None
+    """Return the experiment that is expected to lower the final error most.
+
+    What it costs is taken from the sum. The ways that are best so far are looked at.
+    """
+    seconds, limit = sums
+    found: tuple[float, Mixture, _Key] | None = None
     for key, way in ways.items():
         for one in _tries(way, limit):
-            gain = gain_of(one, mixtures, noise)
-            if best is None or gain > best[0]:
-                best = gain, one, key
-    if best is None or best[0] < WORTH:
+            left = seconds - one.seconds
+            mixtures = [m for other in ways.values() for m in affordable(other, left)]
+            if not any(m.way is way for m in mixtures):
+                continue
+            seen = math.hypot(noise, way.law.scatter)
+            loss = min(m.log_error for m in mixtures) - best.log_error
+            gain = gain_of(one, mixtures, seen) - loss
+            if found is None or gain > found[0]:
+                found = gain, one, key
+    if found is None or found[0] < WORTH:
         return None
-    gain, one, key = best
+    gain, one, key = found
     return Experiment(
         way=one.way.name,
         source=key.source,

@@ -134,7 +134,10 @@ def _label(
 ) -> Document:
     found = engine.label(atoms, told.wall_time)
     set_labels(atoms, energy=found.energy, forces=found.forces, stress=found.stress)
-    seconds = {"engine_seconds": found.seconds or clock.seconds}
+    seconds = {
+        "engine_seconds": found.seconds or clock.seconds,
+        "engine_cpu_seconds": found.cpu_seconds or clock.cpu_seconds,
+    }
     if engine.electrons is not None and engine.electrons.charge:
         atoms.info["charge"] = engine.electrons.charge
     atoms.info |= {"config_type": told.material, **_provenance(engine), **seconds}
