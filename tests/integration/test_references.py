@@ -142,3 +142,23 @@ def test_the_command_line_and_plan_say_the_same(files, tmp_path, capsys):
     assert "the training files have none" in told
     assert "Traceback" not in told
     assert not out.exists()
+
+
+def test_a_finished_run_does_not_stand_for_other_isolated_atoms(
+    files, tmp_path, capsys
+):
+    own = tmp_path / "files"
+    own.mkdir()
+    for name in ("train", "cheap"):
+        (own / f"{name}.extxyz").write_bytes((files / f"{name}.extxyz").read_bytes())
+    folder = finished(own, tmp_path, "isolated")
+    again = f"adapt {tmp_path / 'run.yaml'} --out {folder}"
+    assert run(again) == 0
+    frames = read_structures([str(own / "train.extxyz")])
+    for frame in frames:
+        if len(frame) == 1 and frame.symbols[0] == "Si":
+            frame.info["REF_energy"] += 1.0
+    write(own / "train.extxyz", frames)
+    capsys.readouterr()
+    assert run(again) == 2
+    assert "changed since" in capsys.readouterr().err

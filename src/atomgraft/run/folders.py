@@ -9,6 +9,7 @@ from atomgraft.adaptation.axes import SourceData
 from atomgraft.adaptation.graft import GRAFT, read_card
 from atomgraft.core.errors import BadInputError
 from atomgraft.core.storage import is_file
+from atomgraft.data.labels import energy_of
 from atomgraft.records.documents import Provenance
 from atomgraft.run.inputs import Inputs, data_card, origins_of
 from atomgraft.run.record import RESULT, DataCard, RunResult
@@ -102,6 +103,7 @@ def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | Non
     trained = _fingerprints(result.data)
     today = _fingerprints(data_cards(spec, inputs))
     is_alike = trained == today and result.differences == inputs.differences
+    is_alike = is_alike and _has_same_atoms(result, inputs)
     if not is_alike or result.base.weights_hash != inputs.base_hash:
         what = "base" if is_alike else "data, or which of it trains as differences,"
         raise BadInputError(
@@ -110,6 +112,28 @@ def finished_run(folder: Path, spec: RunSpec, inputs: Inputs) -> RunResult | Non
             "Choose another folder with --out, or use --fresh to delete the old run.",
         )
     return result
+
+
+def _has_same_atoms(result: RunResult, inputs: Inputs) -> bool:
+    """Tell whether isolated atoms have the energies that references were fitted to.
+
+    They are in no data card, because nothing is trained on them.
+    """
+    used = [(result.reference, inputs.isolated)]
+    used += [
+        (one.reference, inputs.heads[one.name].isolated)
+        for one in result.heads
+        if one.name in inputs.heads
+    ]
+    for record, atoms in used:
+        today: dict[str, float] = {}
+        for one in atoms:
+            if (energy := energy_of(one)) is not None:
+                symbol = str(one.symbols[0])
+                today[symbol] = min(energy, today.get(symbol, energy))
+        if any(today.get(name) != energy for name, energy in record.isolated.items()):
+            return False
+    return True
 
 
 def _refuse_damaged(graft: Path) -> None:
