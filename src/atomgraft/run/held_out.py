@@ -414,8 +414,27 @@ def _trained_head(
         except BadInputError as error:
             failures.append(error)
         else:
-            return [atoms for atoms in mixed if atoms.info.get(HEAD) == name] + own
+            found = [atoms for atoms in mixed if atoms.info.get(HEAD) == name] + own
+            _refuse_fewer(result, name, found)
+            return found
     raise failures[0]
+
+
+def _refuse_fewer(result: RunResult, name: str, found: list[Atoms]) -> None:
+    """Check that the files of a head still hold as many structures as then."""
+    n_then = sum(
+        card.n_structures
+        for card in result.data
+        if card.head == name and card.role in {"train", "validation"}
+    )
+    n_today = len(without_lone_atoms(found)[0])
+    if n_today != n_then:
+        raise BadInputError(
+            f"The training files of the head {name!r} have changed since the run was "
+            f"made: {n_today} structures, and {n_then} then.",
+            "They are read again to check that no test structure was trained on.",
+            "Restore the files, or make the run again.",
+        )
 
 
 def _refuse_trained(
