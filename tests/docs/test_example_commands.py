@@ -34,7 +34,7 @@ def test_every_verb_has_a_script():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_scripts_run(tmp_path):
     beside = Path(sys.executable).parent
     settings = {**os.environ, **SMALL, "NO_COLOR": "1"}

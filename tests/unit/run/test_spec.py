@@ -98,7 +98,7 @@ def test_other_references_make_other_runs():
     assert head.references == "labels"
 
 
-@pytest.mark.parametrize("given", ["lables", None, 7, ["labels"]])
+@pytest.mark.parametrize("given", ["label", None, 7, ["labels"]])
 def test_references_that_are_no_way_are_refused(given):
     with pytest.raises(BadInputError, match="expected residual, labels, isolated or"):
         with_references(given)
