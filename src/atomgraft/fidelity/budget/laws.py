@@ -169,15 +169,12 @@ def fit_law(settings: Sequence[Setting]) -> Law | None:
     Examples
     --------
     >>> law = np.array([5.0, 0.5, 0.4, 2.0])
-    >>> places = [(n, m) for n in (10, 30, 100) for m in (0, 100, 1000)]
+    >>> n = np.repeat([10.0, 30.0, 100.0], 3)
+    >>> n_source = np.tile([0.0, 100.0, 1000.0], 3)
+    >>> errors = np.exp(log_errors(law, 1.0, n, n_source))
     >>> settings = [
-    ...     Setting(
-    ...         n=n,
-    ...         n_source=m,
-    ...         error=math.exp(log_errors(law, 1.0, np.array([n]), np.array([m]))[0]),
-    ...         n_seeds=3,
-    ...     )
-    ...     for n, m in places
+    ...     Setting(n=int(a), n_source=int(b), error=float(error), n_seeds=3)
+    ...     for a, b, error in zip(n, n_source, errors, strict=True)
     ... ]
     >>> found = fit_law(settings)
     >>> found.power, found.parameters.round(4).tolist()
