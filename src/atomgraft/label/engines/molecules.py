@@ -9,6 +9,7 @@ PySCF 2.14.
 
 import contextlib
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from typing import Annotated, Any
 
 import numpy as np
@@ -213,11 +214,11 @@ def _is_exchange_alone(method: str) -> bool:
     if "," in functional:
         return False
     of_exchange = {
-        number
+        int(number)
         for name, number in libxc.XC_CODES.items()
-        if isinstance(number, int) and "_X_" in f"{name}_"
+        if isinstance(number, Integral) and "_X_" in f"{name}_"
     }
-    parts = [number for number, _ in libxc.parse_xc(functional)[1]]
+    parts = [int(number) for number, _ in libxc.parse_xc(functional)[1]]
     return bool(parts) and of_exchange.issuperset(parts)
 
 
