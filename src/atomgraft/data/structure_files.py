@@ -1,5 +1,6 @@
 """A crystal from a file of any format that ASE reads."""
 
+import itertools
 import shlex
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,12 @@ from atomgraft.data.sources import Source
 
 MAX_BYTES = 512 * 1024**2
 """Of a file with one crystal; outputs of programs may be as long."""
+
+SHORTEST = 6
+"""Bytes of an atom in a POSCAR: three numbers and their ends."""
+
+POSCARS = ("poscar", "contcar", "vasp")
+"""How names of such files begin or end."""
 
 WHOLE = 1e-3
 """Distance from full occupancy that is rounding."""
@@ -40,6 +47,7 @@ def read_frames(path: Path, frames: slice) -> list[Atoms]:
     with expanded(path, max_bytes=MAX_BYTES) as plain, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of readers that guess at details
         try:
+            _refuse_endless(plain)
             found = read(plain, index=frames)
         except Exception as error:
             raise _unreadable(path, error) from error
@@ -63,6 +71,10 @@ def iterate_frames(path: Path) -> Iterator[Atoms]:
         The file cannot be read.
     """
     with expanded(path, max_bytes=MAX_BYTES) as plain:
+        try:
+            _refuse_endless(plain)
+        except Exception as error:
+            raise _unreadable(path, error) from error
         frames = _of_ase(iread(plain, index=":"))
         while True:
             try:
@@ -74,6 +86,30 @@ def iterate_frames(path: Path) -> Iterator[Atoms]:
             if not isinstance(found, Atoms):
                 raise _unreadable(path, TypeError("it holds no structures"))
             yield found
+
+
+def _refuse_endless(plain: Path) -> None:
+    """Check that a POSCAR has room for the atoms that it counts: ASE makes them first.
+
+    Raises
+    ------
+    ValueError
+        It has not.
+    """
+    name = plain.name.lower()
+    is_named = name.startswith(POSCARS) or name.endswith(
+        tuple(f".{s}" for s in POSCARS)
+    )
+    if not plain.is_file() or not is_named:
+        return
+    with plain.open(errors="replace") as lines:
+        head = [line.split() for line in itertools.islice(lines, 7)]
+    for words in head[5:]:
+        if words and all(word.isdecimal() for word in words):
+            n_atoms = sum(map(int, words))
+            if SHORTEST * n_atoms > plain.stat().st_size:
+                raise ValueError(f"it counts {n_atoms} atoms and is too short for them")
+            return
 
 
 def _of_ase(frames: Iterator[Any]) -> Iterator[Any]:

@@ -8,7 +8,12 @@ from ase.io import write
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.data.sources import parse_source
-from atomgraft.data.structure_files import disorder_in, read_structure
+from atomgraft.data.structure_files import (
+    disorder_in,
+    iterate_frames,
+    read_frames,
+    read_structure,
+)
 from tests.mixed_salts import rock_salt_cif
 
 
@@ -90,3 +95,22 @@ def test_atoms_that_may_all_move_are_read(tmp_path):
     write(tmp_path / "md.traj", atoms)
     source = parse_source(tmp_path / "md.traj")
     assert len(read_structure(source, moves_as="md.structure")) == 8
+
+
+@pytest.mark.parametrize("name", ["POSCAR", "si.vasp"])
+@pytest.mark.parametrize("counts", ["1000000000", "2 99999999999"])
+def test_a_poscar_that_counts_more_atoms_than_it_has_is_refused(tmp_path, name, counts):
+    path = tmp_path / name
+    write(path, bulk("Si"), format="vasp")
+    text = path.read_text().splitlines()
+    i = next(k for k, line in enumerate(text) if line.split() == ["2"])
+    text[i] = counts
+    path.write_text("\n".join(text) + "\n")
+    with pytest.raises(BadInputError, match="too short"):
+        read_frames(path, slice(None))
+    with pytest.raises(BadInputError, match="too short"):
+        list(iterate_frames(path))
+    text[i] = "2"
+    path.write_text("\n".join(text) + "\n")
+    [atoms] = read_frames(path, slice(None))
+    assert len(atoms) == 2
