@@ -124,10 +124,10 @@ def advise(spec: BudgetSpec, study: Fidelity, name: str) -> Budget:
     seconds = spec.cpu_hours * HOUR
     found = {key: affordable(way, seconds) for key, way in ways.items()}
     for key in [key for key in found if not found[key]]:
-        fewest = ways[key].n[0]
+        way = ways[key]
+        fewest = way.n[0] * way.cost + way.n_source[0] * way.source_cost
         left_out[key.words] = (
-            f"{fewest} labels of the target, the fewest that were measured, cost"
-            f" {fewest * ways[key].cost / HOUR:.3g} h"
+            f"the fewest labels that were measured cost {fewest / HOUR:.3g} h"
         )
         del found[key]
     if not found:
