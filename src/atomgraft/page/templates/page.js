@@ -55,7 +55,7 @@
     const { data, layout } = resolved(figures[div.dataset.plot], getComputedStyle(root));
     const states = pressedKeys(div.closest("figure"));
     for (const trace of data) {
-      trace.visible = states[trace.meta.key] !== false;
+      trace.visible = states[trace.meta?.key] !== false; // no key: always
     }
     if (layout.meta && layout.meta.square) {
       fitSquare(data, layout);
