@@ -254,6 +254,33 @@ def scaled(harmonic: Harmonic, factor: float) -> Harmonic:
     )
 
 
+def with_constants(
+    harmonic: Harmonic, constants: Float[np.ndarray, "primitive atoms 3 3"]
+) -> Harmonic:
+    """Return the crystal with other force constants.
+
+    Parameters
+    ----------
+    harmonic
+        Not changed.
+    constants
+        For the atoms of the primitive cell, as symmetric as the crystal, eV/Å².
+
+    Returns
+    -------
+    :
+        With the harmonic forces of these constants on the same displacements.
+    """
+    from phonopy.harmonic.force_constants import compact_fc_to_full_fc
+
+    copy = _copy(harmonic.phonon)
+    copy.force_constants = np.array(constants)
+    whole = compact_fc_to_full_fc(copy.primitive, np.array(constants))
+    forces = -np.einsum("ijab,fjb->fia", whole, all_displacements(copy), optimize=True)
+    drift = float(np.abs(constants.sum(axis=1)).max())
+    return Harmonic(phonon=copy, forces=forces, residual=None, drift=drift)
+
+
 Tensor = Float[np.ndarray, "3 3 3"]
 
 FORBIDDEN = 1e-8

@@ -37,6 +37,20 @@ def command(
             "displacements (repeatable)."
         ),
     ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Labelled supercells of this crystal: combine each model with them "
+            "(repeatable)."
+        ),
+    ] = None,
+    cutoff: Annotated[
+        float | None,
+        typer.Option(
+            help="With --labels: pairs further apart keep the model's force "
+            "constants, A."
+        ),
+    ] = None,
     born: Annotated[str | None, typer.Option(help="BORN file of phonopy.")] = None,
     supercell: Annotated[
         str | None,
@@ -112,6 +126,8 @@ def command(
         "models": model,
         "outputs": forces or [],
         "born": born,
+        "labels": labels or [],
+        "cutoff": cutoff,
         "supercell": supercell and rows_of(supercell),
         "length": length,
         "relax": "auto" if relax is None else relax,

@@ -74,6 +74,8 @@ def _caption(
             "Phonon bands along the path between high-symmetry points; the path "
             "jumps where two labels share a tick."
         )
+    if any(leg.deviations for one in with_bands for leg in one.bands):
+        parts.append("Pale areas: two standard deviations of the posterior.")
     if with_density:
         where = "beside them on the same axis" if with_bands else ""
         parts.append(f"Density of states {where}".rstrip() + ".")
@@ -119,6 +121,8 @@ def _plot(
         end = _WIDTH_OF_BANDS if with_density else 1.0
         axes["xaxis"] = _path_axis(with_bands[0].bands, (0.0, end))
         places = _ends(with_bands[0].bands)
+        for one in with_bands:
+            data += _deviation_traces(result, one, places)
         data += [_bands_trace(result, one, places) for one in with_bands]
     if with_density:
         start = _WIDTH_OF_BANDS + _GAP if with_bands else 0.0
@@ -195,6 +199,39 @@ def _bands_trace(
     return _trace(result, one, x, y, "x") | {
         "hovertemplate": f"{plain_text(one.title)}: %{{y:.3f}} THz<extra></extra>",
     }
+
+
+def _deviation_traces(
+    result: PhononResult, one: Spectrum, places: list[tuple[float, float]]
+) -> list[dict[str, Any]]:
+    """Return each band of each leg as an area of two standard deviations."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for leg, ends in zip(one.bands, places, strict=True):
+        if not leg.deviations:
+            return []
+        along = [round(place, 5) for place in _stretched(leg.distances, ends)]
+        for band, sigma in zip(
+            zip(*leg.frequencies, strict=True),
+            zip(*leg.deviations, strict=True),
+            strict=True,
+        ):
+            above = [round(a + 2 * b, 4) for a, b in zip(band, sigma, strict=True)]
+            below = [round(a - 2 * b, 4) for a, b in zip(band, sigma, strict=True)]
+            x += [*along, *reversed(along), None]
+            y += [*above, *reversed(below), None]
+    area = _trace(result, one, x, y, "x")
+    colour = area.pop("line")["color"]
+    return [
+        area
+        | {
+            "fill": "toself",
+            "fillcolor": colour,
+            "opacity": 0.25,
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+        }
+    ]
 
 
 def _stretched(places: tuple[float, ...], ends: tuple[float, float]) -> list[float]:

@@ -36,6 +36,7 @@ from atomgraft.lattice.spectra import (
     spectrum_limits,
     thermal_curves,
 )
+from atomgraft.lattice.uncertainty import frequency_deviations, uncertainty
 from atomgraft.metrics.phonons import (
     best_scalar,
     earth_movers_distance,
@@ -43,9 +44,14 @@ from atomgraft.metrics.phonons import (
     frequency_errors,
 )
 from atomgraft.models.base import AbstractPotential
+from atomgraft.page.wording import counted
+from atomgraft.phonons.labels import Combination, Labelled, alone, combine
 from atomgraft.phonons.record import (
+    ALONE,
+    JOINED,
     REFERENCE,
     DensityRecord,
+    LabelsRecord,
     LegRecord,
     PhononErrors,
     SoftMode,
@@ -224,12 +230,15 @@ class Judged:
         The force constants behind them, by contestant.
     own_factor
         The number that fits the base best to this reference; none without one.
+    combinations
+        Of models and labels, and of labels alone, by contestant.
     """
 
     spectra: tuple[Spectrum, ...]
     errors: tuple[PhononErrors, ...]
     harmonics: Mapping[str, Harmonic]
     own_factor: float | None
+    combinations: Mapping[str, Combination] = dataclasses.field(default_factory=dict)
 
 
 def judge_crystal(
@@ -238,6 +247,7 @@ def judge_crystal(
     question: Question,
     *,
     reference: Harmonic | None = None,
+    labelled: Labelled | None = None,
     titles: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Judged:
@@ -254,6 +264,9 @@ def judge_crystal(
         What is asked.
     reference
         DFT's force constants on the same supercells.
+    labelled
+        Labelled supercells of the one crystal; they are a contestant alone, and another
+        with each model.
     titles
         What people call the contestants.
     progress
@@ -275,7 +288,9 @@ def judge_crystal(
             max_atoms=question.max_atoms,
             progress=counting(progress, f"{name}: forces on displaced supercells"),
         )
-    named = {name: (titles or {}).get(name, name) for name in harmonics}
+    combinations = _combinations(models, harmonics, question, labelled)
+    harmonics |= {name: one.harmonic for name, one in combinations.items()}
+    named = _named(harmonics, titles or {}, labelled)
     compared = {
         name: Compared(
             name=name,
@@ -287,11 +302,46 @@ def judge_crystal(
     }
     own = _own_factor(compared, question)
     return Judged(
-        spectra=_spectra(list(compared.values()), question),
+        spectra=_spectra(list(compared.values()), question, combinations),
         errors=_errors(compared, question, own),
         harmonics=harmonics,
         own_factor=own,
+        combinations=combinations,
     )
+
+
+def _combinations(
+    models: Mapping[str, AbstractPotential],
+    harmonics: Mapping[str, Harmonic],
+    question: Question,
+    labelled: Labelled | None,
+) -> dict[str, Combination]:
+    """Combine each model with the labels, and take the labels alone."""
+    if labelled is None:
+        return {}
+    found = {
+        JOINED.format(name): combine(
+            potential, harmonics[name], labelled, max_atoms=question.max_atoms
+        )
+        for name, potential in models.items()
+    }
+    first = harmonics[next(iter(models))]
+    return {ALONE: alone(first, labelled), **found}
+
+
+def _named(
+    harmonics: Mapping[str, Harmonic],
+    titles: Mapping[str, str],
+    labelled: Labelled | None,
+) -> dict[str, str]:
+    """Return what people call the contestants."""
+    named = {name: titles.get(name, name) for name in harmonics}
+    if labelled is not None:
+        labels = counted(labelled.n, "label")
+        for name in [one for one in named if JOINED.format(one) in named]:
+            named[JOINED.format(name)] = f"{named[name]} + {labels}"
+        named[ALONE] = f"{labels}, no model"
+    return named
 
 
 def _own_factor(compared: Mapping[str, Compared], question: Question) -> float | None:
@@ -348,13 +398,62 @@ def _errors(
     return tuple(rows)
 
 
-def _spectra(compared: Sequence[Compared], question: Question) -> tuple[Spectrum, ...]:
+def _spectra(
+    compared: Sequence[Compared],
+    question: Question,
+    combinations: Mapping[str, Combination],
+) -> tuple[Spectrum, ...]:
     """Describe every contestant; curves on one path and one grid for all."""
-    if not question.has_curves:
-        return tuple(_spectrum(one, question, None, None) for one in compared)
-    path = band_path(compared[0].harmonic)
-    limits = spectrum_limits([one.mesh for one in compared])
-    return tuple(_spectrum(one, question, path, limits) for one in compared)
+    path, limits = None, None
+    if question.has_curves:
+        path = band_path(compared[0].harmonic)
+        limits = spectrum_limits([one.mesh for one in compared])
+    found: list[Spectrum] = []
+    for one in compared:
+        spectrum = _spectrum(one, question, path, limits)
+        known = combinations.get(one.name)
+        if known is not None:
+            spectrum = _with_labels(spectrum, one, known, path)
+        found.append(spectrum)
+    return tuple(found)
+
+
+def _with_labels(
+    spectrum: Spectrum, one: Compared, known: Combination, path: BandPath | None
+) -> Spectrum:
+    """Add what labels did, and how uncertain it leaves the frequencies."""
+    posterior = known.posterior
+    about = LabelsRecord(
+        n_labels=known.n_labels, n_constants=known.n_constants, n_free=known.n_free
+    )
+    if posterior is None:
+        return spectrum.model_copy(update={"labels": about})
+    sure = uncertainty(one.harmonic, posterior, one.mesh, temperature=ROOM_TEMPERATURE)
+    weights = one.mesh.weights / one.mesh.weights.sum()
+    found = about.model_copy(
+        update={
+            "shape": posterior.shape,
+            "scale": posterior.scale,
+            "noise": posterior.noise,
+            "frequency_deviation": float(weights @ sure.frequencies.mean(axis=1)),
+            "free_energy_deviation": sure.free_energy,
+            "instability": sure.instability,
+        }
+    )
+    bands = spectrum.bands
+    if path is not None:
+        bands = tuple(
+            leg.model_copy(
+                update={
+                    "deviations": tuple(
+                        rounded(row)
+                        for row in frequency_deviations(one.harmonic, posterior, points)
+                    )
+                }
+            )
+            for leg, points in zip(spectrum.bands, path.legs, strict=True)
+        )
+    return spectrum.model_copy(update={"labels": found, "bands": bands})
 
 
 def _spectrum(

@@ -32,6 +32,7 @@ from atomgraft.phonons.record import (
 )
 from atomgraft.phonons.tables import (
     frequency_table,
+    labels_table,
     physics_table,
     soft_table,
     spectra_table,
@@ -121,6 +122,7 @@ def phonon_parts(result: PhononResult, prefix: str = "phonons") -> list[Section]
     """
     named: dict[str, tuple[str, Sequence[Block | None]]] = {
         "errors": (_errors_title(result), [*_alerts(result), *_errors(result)]),
+        "labels": ("Model and labels", [labels_table(result)]),
         "bands": ("Bands and density of states", [bands_figure(result, prefix)]),
         "soft": ("Soft modes", [soft_table(result)]),
         "thermal": ("Thermal properties", [thermal_figure(result, prefix)]),

@@ -25,6 +25,12 @@ OWN_SCALAR = "mae_own_scalar"
 REFERENCE = "reference"
 """The name of the contestant that is no model: DFT."""
 
+ALONE = "labels"
+"""The contestant that is least squares on labels, without a model."""
+
+JOINED = "{}+labels"
+"""A model and labels combined, by the name of the model."""
+
 
 Matrix = tuple[tuple[float, float, float], ...]
 
@@ -88,13 +94,17 @@ class LegRecord(Record):
     """THz; one row for each q-point."""
     speeds: tuple[tuple[float, ...], ...] = ()
     """Lengths of the group velocities, km/s, as `frequencies`."""
+    deviations: tuple[tuple[float, ...], ...] = ()
+    """Standard deviations, THz, as `frequencies`; of combinations with labels."""
 
     @model_validator(mode="after")
     def _refuse_other_lengths(self) -> "LegRecord":
-        """Check that speeds, where there are any, belong to the frequencies."""
+        """Check that speeds and deviations, if any, belong to the frequencies."""
         lengths = [len(row) for row in self.frequencies]
-        if self.speeds and [len(row) for row in self.speeds] != lengths:
-            raise ValueError("speeds and frequencies differ in number")
+        for name in ("speeds", "deviations"):
+            rows = getattr(self, name)
+            if rows and [len(row) for row in rows] != lengths:
+                raise ValueError(f"{name} and frequencies differ in number")
         return self
 
 
@@ -196,6 +206,29 @@ class ConductivityRecord(Record):
     note: str = ""
 
 
+class LabelsRecord(Record):
+    """What labelled supercells did to force constants."""
+
+    n_labels: int
+    """Supercells."""
+    n_constants: int
+    """Force constants that the symmetry of the supercell leaves free."""
+    n_free: int = 0
+    """Of these, undetermined by the labels alone; set where there is no model."""
+    shape: str | None = None
+    """Of the prior, chosen by the marginal likelihood; none without a model."""
+    scale: float | None = None
+    """What the model's force constants are multiplied by before they are corrected."""
+    noise: float | None = None
+    """Standard deviation of the labels around the fit, eV/Å."""
+    frequency_deviation: float | None = None
+    """Mean standard deviation of the frequencies on the mesh, THz."""
+    free_energy_deviation: float | None = None
+    """Standard deviation at 300 K, meV/atom."""
+    instability: float | None = None
+    """Largest probability that a mode on the mesh is imaginary."""
+
+
 class Spectrum(Record):
     """The vibrations of the crystal under one contestant."""
 
@@ -222,6 +255,8 @@ class Spectrum(Record):
     expansion: ExpansionRecord | None = None
     conductivity: ConductivityRecord | None = None
     relaxation: RelaxationRecord | None = None
+    labels: LabelsRecord | None = None
+    """Where labelled supercells had a part in the force constants."""
 
 
 class PhononErrors(Record):

@@ -139,7 +139,7 @@ def prepared(
             relaxations={},
             crystal=crystal,
         )
-    if spec.relax is False:
+    if spec.relax is False or spec.labels:  # labels belong to this geometry
         return Prepared(
             phonons=dict.fromkeys(models, _displaced(spec, crystal, crystal.atoms)),
             relaxations={},

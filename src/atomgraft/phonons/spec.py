@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from atomgraft.core.kernels import Kernels
 from atomgraft.core.outputs import identity_of
@@ -33,6 +33,10 @@ class PhononSpec(BaseModel):
     forces."""
     born: str | None = None
     """phonopy's BORN file."""
+    labels: tuple[str, ...] = ()
+    """Labelled supercells of this crystal; each model is combined with them."""
+    cutoff: Positive | None = None
+    """Å; with labels: pairs further apart keep the model's force constants."""
     supercell: tuple[Row, Row, Row] | None = None
     """Supercell vectors as rows of multiples of the cell vectors; none follows
     `length`."""
@@ -74,10 +78,31 @@ class PhononSpec(BaseModel):
             raise ValueError("a model is given twice")
         return models
 
+    @model_validator(mode="after")
+    def _refuse_labels_elsewhere(self) -> "PhononSpec":
+        """Check that labels meet the geometry that they belong to."""
+        if self.labels and self.relax is True:
+            raise ValueError(
+                "'labels' belong to the geometry of the crystal's file; leave 'relax' "
+                "out"
+            )
+        if self.labels and (self.expansion or self.conductivity):
+            raise ValueError(
+                "'labels' are combined with harmonic phonons alone; compute 'expansion'"
+                " and 'conductivity' without them"
+            )
+        if self.cutoff is not None and not self.labels:
+            raise ValueError("'cutoff' limits the fit to labels; give 'labels'")
+        return self
+
     def document(self) -> dict[str, Any]:
         """Return everything that changes numbers."""
-        document = self.model_dump(mode="json", exclude={"max_atoms"})
-        return document | {"crystal": identity_of(self.crystal)}
+        left_out = {"max_atoms"} | (set() if self.labels else {"labels", "cutoff"})
+        document = self.model_dump(mode="json", exclude=left_out)
+        named: dict[str, Any] = {"crystal": identity_of(self.crystal)}
+        if self.labels:
+            named["labels"] = [identity_of(one) for one in self.labels]
+        return document | named
 
     def identity(self) -> str:
         """Return a hash of everything that changes numbers."""

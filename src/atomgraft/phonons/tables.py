@@ -10,6 +10,7 @@ from atomgraft.page.wording import (
     number_text,
 )
 from atomgraft.phonons.record import (
+    LabelsRecord,
     PhononErrors,
     PhononResult,
     PhononSettings,
@@ -234,6 +235,60 @@ def value_at(
             share = (place - a) / (b - a) if b > a else 0.0
             return low + share * (high - low)
     return None
+
+
+def labels_table(result: PhononResult) -> Table | None:
+    """Return what labelled supercells did to force constants, or none.
+
+    Parameters
+    ----------
+    result
+        Of one crystal.
+    """
+    rows = [_labels_row(one, one.labels) for one in contestants(result) if one.labels]
+    if not rows:
+        return None
+    return Table(
+        caption=(
+            "Labelled supercells combined with each model in closed form: the "
+            "model's force constants, times the scale, are corrected as far as the "
+            "labels say. Deviations are one standard deviation of the posterior, mean "
+            "over the mesh for frequencies; free energy at 300 K. Imaginary: largest "
+            "probability of a mode on the mesh."
+        ),
+        columns=(
+            "Contestant",
+            "Labels",
+            "Force constants",
+            "Undetermined",
+            "Prior",
+            "Scale",
+            "Noise (meV/Å)",
+            "± Frequency (THz)",
+            "± Free energy (meV/atom)",
+            "Imaginary",
+        ),
+        rows=tuple(rows),
+        is_text=(True, False, False, False, True, *(False,) * 5),
+    )
+
+
+def _labels_row(one: Spectrum, labels: LabelsRecord) -> tuple[str, ...]:
+    noise = None if labels.noise is None else 1000 * labels.noise
+    has_model = labels.shape is not None
+    chance = labels.instability
+    return (
+        one.title,
+        count_text(labels.n_labels),
+        count_text(labels.n_constants),
+        MISSING if has_model else count_text(labels.n_free),
+        labels.shape or MISSING,
+        _number(labels.scale),
+        _number(noise),
+        _number(labels.frequency_deviation),
+        _number(labels.free_energy_deviation),
+        MISSING if chance is None else f"{100 * chance:.0f} %",
+    )
 
 
 def soft_table(result: PhononResult) -> Table | None:

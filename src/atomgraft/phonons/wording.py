@@ -14,6 +14,8 @@ from atomgraft.page.wording import (
     signed_text,
 )
 from atomgraft.phonons.record import (
+    ALONE,
+    JOINED,
     REFERENCE,
     PhononErrors,
     PhononResult,
@@ -171,10 +173,15 @@ def _alone(result: PhononResult) -> str:
 
 
 def subject_errors(result: PhononResult) -> PhononErrors | None:
-    """Return the errors that the page is about: those of the adapted model first."""
+    """Return the errors that the page is about.
+
+    Those of a combination with labels come first, then those of the adapted model.
+    """
     found = [one for one in result.errors if one.baseline is None]
-    adapted = errors_of(result, "adapted")
-    return adapted or (found[0] if found else None)
+    for name in (JOINED.format("adapted"), JOINED.format("base"), "adapted"):
+        if (subject := errors_of(result, name)) is not None:
+            return subject
+    return found[0] if found else None
 
 
 def errors_of(result: PhononResult, contestant: str) -> PhononErrors | None:
@@ -201,10 +208,12 @@ def best_baseline(result: PhononResult) -> PhononErrors | None:
 def sentences(result: PhononResult) -> tuple[str, ...]:
     """Return what follows from the errors, in words; or that there are none."""
     subject = subject_errors(result)
+    sure = [_sureness(one) for one in contestants(result) if one.labels is not None]
     if subject is None:
-        return (_WITHOUT_REFERENCE,)
+        return tuple(one for one in (_WITHOUT_REFERENCE, *sure) if one)
     name = reference_name(result)
-    found = [_against_baseline(result, subject)]
+    found = [_against_labels(result, subject), _against_baseline(result, subject)]
+    found += sure
     if subject.free_energy_error is not None:
         error = signed_number(subject.free_energy_error)
         found.append(f"Free energy at 300 K: {error} meV/atom relative to {name}.")
@@ -214,6 +223,34 @@ def sentences(result: PhononResult) -> tuple[str, ...]:
             f"Slope of forces against those of {name}: {slope} (below one: too soft)."
         )
     return tuple(one for one in found if one)
+
+
+def _against_labels(result: PhononResult, subject: PhononErrors) -> str:
+    """Compare a combination with what labels give without a model."""
+    alone = errors_of(result, ALONE)
+    if alone is None or subject is alone:
+        return ""
+    error = number_text(alone.frequency_mae, digits=2)
+    text = f"The labels alone, fitted without a model, have an error of {error} THz; "
+    if is_gain(subject, alone):
+        return text + "the combination is better."
+    return text + "the model adds nothing to them."
+
+
+def _sureness(one: Spectrum) -> str:
+    """Say how uncertain the labels leave the frequencies."""
+    labels = one.labels
+    if labels is None or labels.frequency_deviation is None:
+        return ""
+    deviation = number_text(labels.frequency_deviation, digits=2)
+    text = (
+        f"{one.title}: expected error of the frequencies {deviation} THz on average"
+        " (one standard deviation of the posterior)"
+    )
+    if labels.free_energy_deviation is not None:
+        free = number_text(labels.free_energy_deviation, digits=2)
+        text += f", of the free energy at 300 K {free} meV/atom"
+    return text + "."
 
 
 def _against_baseline(result: PhononResult, subject: PhononErrors) -> str:

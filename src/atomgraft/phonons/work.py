@@ -1,5 +1,6 @@
 """A phonon calculation from crystal and models to the record."""
 
+import io
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,8 @@ from atomgraft.phonons.judge import (
     judge_crystal,
     known_factor,
 )
-from atomgraft.phonons.record import PHONONS, REFERENCE, PhononResult
+from atomgraft.phonons.labels import Labelled, label_notices, read_labelled
+from atomgraft.phonons.record import ALONE, PHONONS, REFERENCE, PhononResult
 from atomgraft.phonons.setup import (
     BASE,
     load_contestants,
@@ -52,6 +54,10 @@ SPEC = "phonons.yaml"
 
 SAVED = "phonopy-{}.yaml"
 """A contestant's displacements and forces, for phonopy."""
+
+
+SAVED_PARAMS, SAVED_CONSTANTS = "phonopy_params-{}.yaml", "force_constants-{}.hdf5"
+"""Force constants of a model and labels combined, for phonopy."""
 
 
 def compute_phonons(
@@ -183,11 +189,15 @@ def phonons_of(
     """
     found = prepared(spec, crystal, models, progress)
     reference = found.crystal.reference
+    labelled = None
+    if spec.labels:
+        labelled = read_labelled(spec.labels, found.phonons[BASE], cutoff=spec.cutoff)
     judged = judge_crystal(
         models,
         found.phonons,
         _question(spec, models[BASE]),
         reference=None if reference is None else reference.harmonic,
+        labelled=labelled,
         titles={REFERENCE: "DFT", **(titles or {})},
         progress=progress,
     )
@@ -204,12 +214,21 @@ def phonons_of(
         settings=phonon_settings(spec, found, judged),
         spectra=spectra,
         errors=judged.errors,
-        notices=phonon_notices(found, judged, spectra),
+        notices=(
+            *phonon_notices(found, judged, spectra),
+            *_of_labels(labelled, judged),
+        ),
     )
     heated = Heated(
         spec=spec, found=found, judged=judged, models=models, progress=progress
     )
     return with_heat(harmonic, heated), judged
+
+
+def _of_labels(labelled: Labelled | None, judged: Judged) -> tuple[str, ...]:
+    if labelled is None:
+        return ()
+    return tuple(label_notices(labelled, judged.combinations[ALONE].n_free))
 
 
 def _question(spec: PhononSpec, base: AbstractPotential) -> Question:
@@ -232,9 +251,12 @@ def _write(
     result: PhononResult,
     judged: Judged,
 ) -> None:
-    """Write each contestant as a file of phonopy, spec, and result."""
+    """Write each contestant as files of phonopy, spec, and result."""
     for name, harmonic in judged.harmonics.items():
-        _save(folder / SAVED.format(name), harmonic.phonon)
+        if name in judged.combinations:
+            _save_constants(folder, name, harmonic.phonon)
+        else:
+            _save(folder / SAVED.format(name), harmonic.phonon)
     document = {**head, **spec.model_dump(mode="json")}
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
     write_atomically(folder / SPEC, text)
@@ -245,3 +267,22 @@ def _save(path: Path, phonon: "Phonopy") -> None:
     """Write displacements and forces so that phonopy itself can go on from them."""
     document = phonon.to_phonopy_yaml(settings={"force_sets": True})
     write_atomically(path, str(document))
+
+
+def _save_constants(folder: Path, name: str, phonon: "Phonopy") -> None:
+    """Write force constants that no forces of one contestant give, for phonopy."""
+    from phonopy.file_IO import write_force_constants_to_hdf5
+
+    kept = {"force_sets": False, "displacements": False, "force_constants": True}
+    write_atomically(
+        folder / SAVED_PARAMS.format(name),
+        str(phonon.to_phonopy_yaml(settings=kept)),
+    )
+    content = io.BytesIO()
+    write_force_constants_to_hdf5(
+        np.asarray(phonon.force_constants),
+        filename=content,  # pyright: ignore[reportArgumentType] - h5py takes a file
+        p2s_map=np.asarray(phonon.primitive.p2s_map),
+        physical_unit="eV/angstrom^2",
+    )
+    write_atomically(folder / SAVED_CONSTANTS.format(name), content.getvalue())
