@@ -43,7 +43,7 @@ class Matched:
     other
         Why each of the others is none, by number.
     n_reordered
-        Frames whose atoms stood in another order, orientation or origin.
+        Frames whose atoms stood in another order or orientation.
     """
 
     displacements: Float[np.ndarray, "frames atoms 3"]
@@ -227,7 +227,7 @@ def _assigned(
         moved.wrap()
         apart, nearest = KDTree(around).query(moved.positions)
         taken = nearest % len(sites)
-        if apart.max() > 2 * FARTHEST or len(set(taken)) < len(sites):
+        if apart.max() > 2 * FARTHEST or len(np.unique(taken)) < len(sites):
             return None
         order[sites[taken]] = atoms
     moved = frame.positions[order] + shift - ideal.positions

@@ -27,6 +27,9 @@ from atomgraft.page.wording import counted
 if TYPE_CHECKING:
     from phonopy import Phonopy
 
+STILL = 1e-4
+"""Å; smaller displacements are digits of a file."""
+
 LARGE = 0.15
 """Å; displacements beyond it have forces that are far from linear."""
 
@@ -119,7 +122,7 @@ def read_labelled(
     """
     origin = ", ".join(names)
     matched = match_labels(read_structures(list(names)), phonon, origin)
-    if not np.any(matched.displacements):
+    if matched.largest < STILL:
         raise BadInputError(
             f"{origin} has the undisplaced crystal alone.",
             "Expected supercells with displaced atoms.",
@@ -239,7 +242,7 @@ def label_notices(labelled: Labelled, n_free: int) -> list[str]:
     if matched.n_reordered:
         found.append(
             f"{counted(matched.n_reordered, 'labelled supercell')} had atoms in another"
-            " order, orientation or origin, and were brought to those of the crystal."
+            " order or orientation, and were brought to those of the crystal."
         )
     if matched.largest > LARGE:
         found.append(

@@ -11,17 +11,24 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.kernels import KernelName
 from atomgraft.core.registry import unknown
 from atomgraft.core.specs import checked_spec
+from atomgraft.core.storage import is_file
 from atomgraft.core.trust import Trust
+from atomgraft.lattice.constants_files import read_params
 from atomgraft.lattice.reference import read_reference
 from atomgraft.phonons.page import PAGE, write_page
 from atomgraft.phonons.record import REFERENCE, PhononResult
 from atomgraft.phonons.spec import PhononSpec, stem_of
 from atomgraft.phonons.tables import spectra_table, terminal_table
 from atomgraft.phonons.wording import headline, sentences
-from atomgraft.phonons.work import SAVED, compute_phonons
+from atomgraft.phonons.work import (
+    SAVED,
+    SAVED_PARAMS,
+    compute_phonons,
+)
 from atomgraft.run.notebook import Base, Run, Source, source_of
 from atomgraft.study.notebook import (
     Frames,
+    Given,
     about_arguments,
     card,
     formula_of,
@@ -33,7 +40,7 @@ from atomgraft.study.screen import calm, console, device_name, stage_screen
 if TYPE_CHECKING:
     from atomgraft.lattice.supercells import Phonopy
 
-OPTIONS = frozenset(PhononSpec.model_fields) - {"crystal", "models"}
+OPTIONS = frozenset(PhononSpec.model_fields) - {"crystal", "models", "labels"}
 
 TRIPLES = ("supercell", "mesh", "conductivity_mesh")
 """Options of three numbers, of which one stands for all."""
@@ -62,7 +69,7 @@ class Phonons:
 
     @property
     def phonopy(self) -> "Phonopy":
-        """The object of phonopy, with force constants, of the last model."""
+        """The object of phonopy, with force constants, of the last contestant."""
         return self.phonopy_of(self._contestants()[-1])
 
     def phonopy_of(self, contestant: str) -> "Phonopy":
@@ -71,7 +78,8 @@ class Phonons:
         Parameters
         ----------
         contestant
-            ``base``, ``adapted``, ``model-3`` ...: by the order of the models.
+            ``base``, ``adapted``, ``model-3`` ...: by the order of the models;
+            ``base+labels`` ... and ``labels`` where there are labels.
 
         Raises
         ------
@@ -81,6 +89,9 @@ class Phonons:
         with about_arguments():
             if contestant not in self._contestants():
                 raise unknown("contestant", contestant, self._contestants())
+            params = self.folder / SAVED_PARAMS.format(contestant)
+            if is_file(params):
+                return read_params(params)
             path = self.folder / SAVED.format(contestant)
             found = read_reference(path, symprec=self.result.settings.symprec)
         return found.harmonic.phonon
@@ -109,6 +120,7 @@ def phonons(
     *,
     out: str | Path | None = None,
     device: str = "auto",
+    labels: Given | None = None,
     fresh: bool = False,
     progress: bool = True,
     **options: Any,  # noqa: ANN401 - validated by the spec
@@ -126,6 +138,8 @@ def phonons(
         Folder of the result; none is ``phonons-NAME``, as on the command line.
     device
         ``auto``, ``cpu`` or ``cuda``.
+    labels
+        Labelled supercells of the crystal: structures, or files of them.
     fresh
         Throw away what an earlier call left in the folder.
     progress
@@ -149,6 +163,8 @@ def phonons(
         else:
             file = frames.named(crystal, "crystal", stem="supercells")[0]
         named = {"crystal": file, "models": [one.name for one in sources]}
+        if labels is not None:
+            named["labels"] = list(frames.named(labels, "labels"))
         shared = {"head": _head_of(sources), "kernels": _kernels_of(sources)}
         settings = {**shared, **_tripled(options), **named}
         spec = checked_spec(PhononSpec, "phonons", settings)

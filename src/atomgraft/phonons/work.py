@@ -1,6 +1,5 @@
 """A phonon calculation from crystal and models to the record."""
 
-import io
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from atomgraft.core.specs import changes, listed
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.core.yaml_files import read_settings
+from atomgraft.lattice.constants_files import constants_hdf5, params_text
 from atomgraft.lattice.third_order import require_phono3py
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.memory import keep_freed_buffers
@@ -130,7 +130,8 @@ def _inputs(spec: PhononSpec, crystal: Crystal) -> str:
     parts = [np.ascontiguousarray(one, dtype=np.float64).tobytes() for one in arrays]
     if known is not None:
         parts.append(known.sets.content.encode())
-    files = [Path(one) for one in (*spec.models, spec.born) if one is not None]
+    named = (*spec.models, *spec.labels, spec.born)
+    files = [Path(one) for one in named if one is not None]
     files += [one / GRAFT for one in files]
     parts += [file_fingerprint(one).encode() for one in files if is_file(one)]
     return fingerprint(parts)
@@ -254,7 +255,10 @@ def _write(
     """Write each contestant as files of phonopy, spec, and result."""
     for name, harmonic in judged.harmonics.items():
         if name in judged.combinations:
-            _save_constants(folder, name, harmonic.phonon)
+            phonon = harmonic.phonon
+            write_atomically(folder / SAVED_PARAMS.format(name), params_text(phonon))
+            content = constants_hdf5(phonon)
+            write_atomically(folder / SAVED_CONSTANTS.format(name), content)
         else:
             _save(folder / SAVED.format(name), harmonic.phonon)
     document = {**head, **spec.model_dump(mode="json")}
@@ -267,22 +271,3 @@ def _save(path: Path, phonon: "Phonopy") -> None:
     """Write displacements and forces so that phonopy itself can go on from them."""
     document = phonon.to_phonopy_yaml(settings={"force_sets": True})
     write_atomically(path, str(document))
-
-
-def _save_constants(folder: Path, name: str, phonon: "Phonopy") -> None:
-    """Write force constants that no forces of one contestant give, for phonopy."""
-    from phonopy.file_IO import write_force_constants_to_hdf5
-
-    kept = {"force_sets": False, "displacements": False, "force_constants": True}
-    write_atomically(
-        folder / SAVED_PARAMS.format(name),
-        str(phonon.to_phonopy_yaml(settings=kept)),
-    )
-    content = io.BytesIO()
-    write_force_constants_to_hdf5(
-        np.asarray(phonon.force_constants),
-        filename=content,  # pyright: ignore[reportArgumentType] - h5py takes a file
-        p2s_map=np.asarray(phonon.primitive.p2s_map),
-        physical_unit="eV/angstrom^2",
-    )
-    write_atomically(folder / SAVED_CONSTANTS.format(name), content.getvalue())

@@ -25,6 +25,7 @@ INPUT_KEYS = frozenset(
         "files",
         "folder",
         "known",
+        "labels",
         "model",
         "models",
         "outputs",
