@@ -12,6 +12,7 @@ from atomgraft.phonons.record import (
     ConductivityRecord,
     DensityRecord,
     ExpansionRecord,
+    LabelsRecord,
     LegRecord,
     PhononErrors,
     PhononResult,
@@ -277,3 +278,56 @@ def make_alone() -> PhononResult:
     return make_phonons(
         spectra=(only,), errors=(), settings=settings(geometry="relaxed"), provenance=()
     )
+
+
+def with_deviations(found: Spectrum, sigma: float) -> Spectrum:
+    """Return a spectrum whose bands are all as uncertain."""
+    bands = tuple(
+        leg.model_copy(
+            update={
+                "deviations": tuple(
+                    tuple(sigma for _ in row) for row in leg.frequencies
+                )
+            }
+        )
+        for leg in found.bands
+    )
+    return found.model_copy(update={"bands": bands})
+
+
+def joined_labels(**changes) -> LabelsRecord:
+    given = {
+        "n_labels": 2,
+        "n_constants": 40,
+        "shape": "blocks",
+        "scale": 1.07,
+        "noise": 0.0021,
+        "frequency_deviation": 0.014,
+        "free_energy_deviation": 0.05,
+        "instability": 0.02,
+    }
+    return LabelsRecord(**(given | changes))
+
+
+def make_labelled(**changes) -> PhononResult:
+    """Return a crystal whose base is combined with two labels."""
+    bare = {"expansion": None, "conductivity": None}
+    alone = LabelsRecord(n_labels=2, n_constants=40, n_free=3)
+    joined = spectrum(
+        "base+labels", title="Base + 2 labels", labels=joined_labels(), **bare
+    )
+    given = {
+        "spectra": (
+            spectrum("reference", **bare),
+            spectrum("base", **bare),
+            spectrum("labels", title="2 labels, no model", labels=alone, **bare),
+            with_deviations(joined, 0.1),
+        ),
+        "errors": (
+            errors("base", 0.093),
+            errors("labels", 0.06, title="2 labels, no model"),
+            errors("base+labels", 0.012, title="Base + 2 labels"),
+            *baselines(),
+        ),
+    }
+    return make_phonons(**(given | changes))

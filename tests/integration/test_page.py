@@ -22,7 +22,12 @@ from atomgraft.transport.screening import page as screening_page
 from tests.budgets import advised
 from tests.comparisons import comparison_of, failed, table_of
 from tests.diffusivities import lithium
-from tests.example_phonons import LEGS, make_phonons, make_unstable
+from tests.example_phonons import (
+    LEGS,
+    make_labelled,
+    make_phonons,
+    make_unstable,
+)
 from tests.example_result import make_failed, make_result, make_unproved, with_phonons
 from tests.fidelities import whole_study
 from tests.phonon_campaigns import make_campaign
@@ -62,7 +67,11 @@ MAKERS = {
     "with phonons": make_with_phonons,
 }
 
-PHONON_MAKERS = {"phonons": make_phonons, "unstable": make_unstable}
+PHONON_MAKERS = {
+    "phonons": make_phonons,
+    "unstable": make_unstable,
+    "labelled": make_labelled,
+}
 
 OTHERS = (
     "beside",

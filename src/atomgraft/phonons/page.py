@@ -24,6 +24,7 @@ from atomgraft.phonons.curves import (
 )
 from atomgraft.phonons.figures import bands_figure
 from atomgraft.phonons.record import (
+    ALONE,
     PHONONS,
     REFERENCE,
     Matrix,
@@ -47,6 +48,7 @@ from atomgraft.phonons.wording import (
     q_text,
     reference_name,
     sentences,
+    subject_errors,
     threshold_text,
 )
 from atomgraft.run.page.record import session_blocks, written_text
@@ -298,18 +300,19 @@ def mark_of(result: PhononResult) -> Mark:
     That is about this crystal. Whether a run took is said on its own page, about the
     material that it was made for, which may be another one.
     """
-    adapted, base = errors_of(result, "adapted"), errors_of(result, "base")
+    base = errors_of(result, "base")
     if not result.errors:
         return _stability_mark(result)
-    if adapted is None or base is None:
+    adapted = subject_errors(result)
+    if adapted is None or adapted is base or base is None:
         found = [one for one in result.errors if one.baseline is None]
         return (
             COMPARED if all(_agrees(result, one.is_stable) for one in found) else OTHER
         )
     if not is_gain(adapted, base):
         return NO_BETTER
-    best = best_baseline(result)
-    is_beaten = best is not None and not is_gain(adapted, best)
+    baselines = (best_baseline(result), errors_of(result, ALONE))
+    is_beaten = any(one is not None and not is_gain(adapted, one) for one in baselines)
     if is_beaten or not _agrees(result, adapted.is_stable):
         return PARTLY
     return BETTER

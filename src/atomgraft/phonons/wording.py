@@ -160,6 +160,8 @@ def _alone(result: PhononResult) -> str:
     shown = contestants(result)
     if not shown:
         return "No phonons were computed."
+    joined = [one for one in shown if one.labels is not None and one.labels.shape]
+    shown = joined or shown
     limit = threshold_text(result)
     unstable = [one for one in shown if not one.is_stable]
     if not unstable:

@@ -22,6 +22,7 @@ from tests.example_phonons import (
     LEGS,
     TEMPERATURES,
     make_alone,
+    make_labelled,
     make_phonons,
     make_unstable,
     settings,
@@ -36,7 +37,7 @@ FIGURES = (
     conductivity_figure,
     speeds_figure,
 )
-MAKERS = (make_phonons, make_unstable, make_alone)
+MAKERS = (make_phonons, make_unstable, make_alone, make_labelled)
 
 
 def bands_of(result):
@@ -272,3 +273,23 @@ def test_markup_in_a_title_is_text_for_plotly() -> None:
         for plot in shown.plots if shown else ():
             for trace in plot.figure["data"]:
                 assert "<script" not in trace["name"] + trace["hovertemplate"]
+
+
+def test_deviations_are_areas_of_two_on_each_side() -> None:
+    plot = bands_of(make_labelled())
+    areas = [one for one in plot["data"] if one.get("fill") == "toself"]
+    assert [one["meta"]["key"] for one in areas] == ["base+labels"]
+    [line] = [
+        one
+        for one in plot["data"]
+        if one["meta"]["key"] == "base+labels"
+        and one["xaxis"] == "x"
+        and "fill" not in one
+    ]
+    n = line["y"].index(None)
+    m = areas[0]["y"].index(None)
+    assert m == 2 * n
+    above, below = areas[0]["y"][:n], areas[0]["y"][n:m][::-1]
+    assert above == pytest.approx([one + 0.2 for one in line["y"][:n]], abs=2e-4)
+    assert below == pytest.approx([one - 0.2 for one in line["y"][:n]], abs=2e-4)
+    assert not any(one.get("fill") for one in bands_of(make_phonons())["data"])

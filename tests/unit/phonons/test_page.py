@@ -7,10 +7,13 @@ import sys
 import pytest
 
 from atomgraft.phonons.page import (
+    BETTER,
     COMPARED,
     DISAGREE,
+    NO_BETTER,
     OTHER,
     PAGE,
+    PARTLY,
     STABLE,
     UNSTABLE,
     mark_of,
@@ -23,6 +26,7 @@ from atomgraft.phonons.record import PhononResult, SoftMode
 from atomgraft.phonons.tables import (
     MAX_SOFT_MODES,
     frequency_table,
+    labels_table,
     physics_table,
     soft_table,
     spectra_table,
@@ -34,7 +38,9 @@ from atomgraft.run.page import page_text as run_page_text
 from tests.example_phonons import (
     baselines,
     errors,
+    joined_labels,
     make_alone,
+    make_labelled,
     make_phonons,
     make_unstable,
     relaxation,
@@ -44,7 +50,7 @@ from tests.example_phonons import (
 from tests.example_result import HOSTILE, make_result, with_phonons
 from tests.unit.run.page.test_document import read
 
-MAKERS = (make_phonons, make_unstable, make_alone)
+MAKERS = (make_phonons, make_unstable, make_alone, make_labelled)
 
 
 def changed(**changes) -> PhononResult:
@@ -358,3 +364,54 @@ def test_the_page_needs_neither_torch_nor_phonopy() -> None:
         [sys.executable, "-c", code], check=True, capture_output=True, text=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_combination_with_labels_is_what_the_page_is_about() -> None:
+    result = make_labelled()
+    assert headline(result) == (
+        "Base + 2 labels: 0.012 THz from DFT on average where the base is 0.093; "
+        "stable, as in DFT."
+    )
+    told = " ".join(sentences(result))
+    assert "fitted without a model, have an error of 0.060 THz; the combination" in told
+    assert "expected error of the frequencies 0.014 THz on average" in told
+    assert "of the free energy at 300 K 0.050 meV/atom" in told
+    table = labels_table(result)
+    assert table is not None
+    assert [row[0] for row in table.rows] == ["2 labels, no model", "Base + 2 labels"]
+    assert table.rows[0][1:4] == ("2", "40", "3")
+    assert table.rows[1][4:] == (
+        "blocks", "1.07", "2.10", "0.0140", "0.0500", "2 %",
+    )  # fmt: skip
+    assert labels_table(make_phonons()) is None
+
+
+@pytest.mark.parametrize(
+    ("base", "alone", "joined", "mark"),
+    [
+        (0.093, 0.06, 0.012, BETTER),
+        (0.093, 0.012, 0.012, PARTLY),
+        (0.093, 0.005, 0.012, PARTLY),
+        (0.012, 0.06, 0.012, NO_BETTER),
+    ],
+)
+def test_a_combination_must_beat_the_labels_alone(base, alone, joined, mark) -> None:
+    rows = (
+        errors("base", base),
+        errors("labels", alone),
+        errors("base+labels", joined),
+    )
+    assert mark_of(make_labelled(errors=rows)) == mark
+
+
+def test_labels_without_a_model_to_beat_them_say_so() -> None:
+    rows = (errors("base", 0.09), errors("labels", 0.01), errors("base+labels", 0.01))
+    assert "adds nothing" in " ".join(sentences(make_labelled(errors=rows)))
+
+
+def test_without_a_reference_the_combination_is_said_to_be_stable() -> None:
+    unstable = spectrum("base", shift=40.0)
+    joined = spectrum("base+labels", title="Base + 2 labels", labels=joined_labels())
+    result = make_labelled(spectra=(unstable, joined), errors=())
+    assert headline(result).startswith("Stable under Base + 2 labels")
+    assert "0.014 THz" in " ".join(sentences(result))
