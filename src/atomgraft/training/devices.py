@@ -1,17 +1,19 @@
 """Devices of training: one CPU, one GPU, or the processes of a launcher."""
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from lightning_fabric import Fabric
 
 from atomgraft.core.errors import BadInputError
+
+if TYPE_CHECKING:  # its import takes as long as that of torch: only training needs it
+    from lightning_fabric import Fabric
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 
-def make_fabric(device: DeviceName = "auto") -> Fabric:
+def make_fabric(device: DeviceName = "auto") -> "Fabric":
     """Return a launched Fabric: one process, or those of torchrun or Slurm.
 
     Parameters
@@ -24,6 +26,8 @@ def make_fabric(device: DeviceName = "auto") -> Fabric:
     BadInputError
         A GPU was asked for and there is none.
     """
+    from lightning_fabric import Fabric
+
     processes, nodes = _launched_processes()
     fabric = Fabric(
         accelerator=resolve_device(device).type,
