@@ -22,6 +22,7 @@ from atomgraft.data.checks.mistakes import (
     NEAR,
     STRESS_MISTAKES,
     Mistake,
+    length,
     unneeded_options,
     without_options,
 )
@@ -167,8 +168,8 @@ class _Trial:
         for i, (atoms, label, said) in enumerate(self.triples):
             if mistake is None:
                 found[i] = _distance(label, said)
-            elif mistake.applies(atoms, label):
-                found[i] = _distance(mistake.right(label, atoms), soft * said)
+            elif (right := mistake.put_right(atoms, label)) is not None:
+                found[i] = _distance(right, soft * said)
         return found
 
     def findings(self) -> Iterator[Finding]:
@@ -537,8 +538,8 @@ def _within(some: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def _distance(x: np.ndarray, y: np.ndarray) -> float:
-    total = np.linalg.norm(x) + np.linalg.norm(y)
-    return float(np.linalg.norm(x - y) / total) if total else 0.0
+    total = length(x) + length(y)
+    return length(x - y) / total if total else 0.0
 
 
 def _check_rivals(compared: Compared) -> Iterator[Finding]:
