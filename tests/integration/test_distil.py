@@ -19,6 +19,8 @@ from atomgraft.transport.distil.spec import DistilSpec
 pytest.importorskip("pymatgen", reason="needs the extra transport")
 pytest.importorskip("sklearn", reason="needs the extra transport")
 
+from atomgraft.transport.predictors import methods
+
 FAST = ("ridge",)
 SALTS = [(ion, other) for ion in ("Li", "Na", "K") for other in ("F", "Cl", "Br", "I")]
 
@@ -44,6 +46,14 @@ def frames() -> list[Atoms]:
         }
         made.append(atoms)
     return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_trees():
+    """Grow few trees in the controls: the method of these tests is ridge regression."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(methods, "N_TREES", 5)
+        yield
 
 
 @pytest.fixture(scope="module")

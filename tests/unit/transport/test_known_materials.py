@@ -19,10 +19,17 @@ pytest.importorskip("sklearn", reason="needs the extra transport")
 
 from atomgraft.transport.distil import work
 from atomgraft.transport.distil.record import DISTIL
+from atomgraft.transport.predictors import methods
 
 MIXED = rock_salt_cif(
     ("Li1 Li 0 0 0 1", "Cl1 Cl 0.5 0.5 0.5 0.25", "Br1 Br 0.5 0.5 0.5 0.75"), a=5.2
 )
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch):
+    """Grow few trees: what is asked here is which divisions count, not how well."""
+    monkeypatch.setattr(methods, "N_TREES", 5)
 
 
 def spec(*files, **more) -> DistilSpec:
