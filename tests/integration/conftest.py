@@ -13,6 +13,17 @@ def client():
         yield found
 
 
+@pytest.fixture(scope="module")
+def few_trees():
+    """Grow few trees in the control that every distillation has."""
+    pytest.importorskip("sklearn", reason="needs the extra transport")
+    from atomgraft.transport.predictors import methods
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(methods, "N_TREES", 5)
+        yield
+
+
 @pytest.fixture
 def one_cluster(client, monkeypatch):
     """Run cells in one worker for all tests: its start takes longer than most cells.

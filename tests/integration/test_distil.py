@@ -19,8 +19,6 @@ from atomgraft.transport.distil.spec import DistilSpec
 pytest.importorskip("pymatgen", reason="needs the extra transport")
 pytest.importorskip("sklearn", reason="needs the extra transport")
 
-from atomgraft.transport.predictors import methods
-
 FAST = ("ridge",)
 SALTS = [(ion, other) for ion in ("Li", "Na", "K") for other in ("F", "Cl", "Br", "I")]
 
@@ -48,16 +46,8 @@ def frames() -> list[Atoms]:
     return made
 
 
-@pytest.fixture(scope="module", autouse=True)
-def few_trees():
-    """Grow few trees in the controls: the method of these tests is ridge regression."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(methods, "N_TREES", 5)
-        yield
-
-
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(few_trees, tmp_path_factory):
     """A result from frames with hops, made once."""
     folder = tmp_path_factory.mktemp("distil")
     made = frames()
@@ -241,6 +231,7 @@ def test_wrong_words_get_one_paragraph(tmp_path, more, said, monkeypatch, capsys
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_json_is_all_that_is_printed(tmp_path, monkeypatch, capsys):
     made = frames()[:14]
     write(tmp_path / "train.extxyz", made, format="extxyz")

@@ -31,7 +31,7 @@ def salt(ion, other, a):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(few_trees, tmp_path_factory):
     """A predictor of the volume of lithium salts, and structures in a folder."""
     folder = tmp_path_factory.mktemp("screen")
     known = []

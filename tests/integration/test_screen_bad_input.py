@@ -31,7 +31,7 @@ def cif(ion="Li", a=5.1, share=1.0):
 
 
 @pytest.fixture(scope="module")
-def predictor(tmp_path_factory):
+def predictor(few_trees, tmp_path_factory):
     folder = tmp_path_factory.mktemp("known")
     known = []
     for k, other in enumerate(["F", "Cl", "Br", "I"] * 3):

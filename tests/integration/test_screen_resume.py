@@ -30,7 +30,7 @@ def salt(k: int):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def place(few_trees, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stream")
     known = [salt(k) for k in range(12)]
     for k, atoms in enumerate(known):
