@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 FLOOR = 1e-4
 """eV/Å; labels are not trusted further than this."""
 
+MOVED = 1e-4
+"""Å; an atom that is displaced less is where it was."""
+
 RATIOS = np.logspace(-4, 10, 141)
 """τ²/σ² times the mean squared response of a function: a uniform prior of its
 logarithm."""
@@ -44,7 +47,8 @@ SHARE = 1e-3
 """Of the evidence; priors and variances with less are left out of averages."""
 
 COMMON = (0.0, 0.1, 1.0, 10.0)
-"""κ²: what the common factor may change, over what all single numbers may."""
+"""κ²: what the common factor may change, over what all single numbers may. Where labels
+leave an atom of the primitive cell in its place, there is no such factor."""
 
 UNIFORM, BLOCKS = "uniform", "blocks"
 """Shapes of the prior: all numbers alike; the force constants of a pair of atoms as
@@ -138,14 +142,26 @@ def combined(basis: SymmetricBasis, constants: Constants, labels: Labels) -> Pos
     numbers = basis.numbers_of(constants)
     data = _data(basis, labels)
     members: list[_Member] = []
+    commons = COMMON if _moves_every_atom(basis, labels) else (0.0,)
     for shape, root in prior_shapes(basis, constants):
-        for common in COMMON:
+        for common in commons:
             kappa = _kappa(common, root, numbers)
             matrix = np.hstack([data.design @ root, kappa * data.response[:, None]])
             latent = np.hstack([root, kappa * numbers[:, None]])
             fit = _fitted(matrix, data.target)
             members.append(_Member(shape=shape, kappa=kappa, latent=latent, fit=fit))
     return _averaged(basis, constants, members, n_labels=len(labels.forces))
+
+
+def _moves_every_atom(basis: SymmetricBasis, labels: Labels) -> bool:
+    """Tell whether each atom of the primitive cell is displaced in some label.
+
+    Elsewhere a common factor would be carried from the bonds of some atoms to those of
+    others, of which the labels say nothing.
+    """
+    moved = (np.abs(labels.displacements).max(axis=2) > MOVED).any(axis=0)
+    seen = moved[basis.images].any(axis=0)
+    return bool(seen[basis.first_atoms].all())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -262,23 +278,42 @@ def _kappa(
 def prior_shapes(
     basis: SymmetricBasis, constants: Constants
 ) -> Iterator[tuple[str, Float[np.ndarray, "functions latents"]]]:
-    """Yield square roots of the prior covariance of the numbers, of one mean size."""
-    yield UNIFORM, np.eye(basis.size)
-    covariance = basis.covariance(_sizes(basis, constants))
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.clip(values, 0, None))
-    size = float(np.linalg.norm(root))
-    if size:
-        yield BLOCKS, root * math.sqrt(basis.size) / size
+    """Yield square roots of the prior covariance of the numbers, of one mean size.
+
+    Pairs of different atoms are independent but for symmetry; what an atom does to
+    itself follows from the sum rule.
+
+    Parameters
+    ----------
+    basis
+        Of the crystal.
+    constants
+        The model's, eV/Å².
+    """
+    sizes = _sizes(basis, constants)
+    largest = float(sizes.max())
+    shapes = {UNIFORM: 0.0, BLOCKS: 1.0} if largest > 0 else {UNIFORM: 0.0}
+    for name, power in shapes.items():
+        relative = np.maximum(sizes / largest, SMALLEST) if power else sizes
+        precision = basis.precision(relative**-power if power else np.ones_like(sizes))
+        values, vectors = np.linalg.eigh(precision)
+        root = vectors / np.sqrt(np.maximum(values, values.max() * 1e-12))
+        yield name, root * math.sqrt(basis.size) / float(np.linalg.norm(root))
+
+
+SMALLEST = 1e-6
+"""Of the largest mean squared force constant of a pair; distant pairs are as uncertain
+as one of this size."""
 
 
 def _sizes(
     basis: SymmetricBasis, constants: Constants
 ) -> Float[np.ndarray, "first atoms"]:
-    """Return the mean squared force constant of each pair, (eV/Å²)²."""
+    """Return the mean squared force constant of each pair, (eV/Å²)²; 0 for an atom."""
     found = np.zeros((len(basis.first_atoms), basis.n_atoms))
     for row, (i, t) in enumerate(basis.rows):
         found[i] = (constants[row][basis.images[t]] ** 2).mean(axis=(1, 2))
+    found[np.arange(len(found)), basis.first_atoms] = 0.0
     return found
 
 

@@ -146,17 +146,20 @@ class SymmetricBasis:
         flat = found.reshape(len(derivatives), -1)
         return (self.compression.T @ flat.T).T @ self.functions
 
-    def covariance(
-        self, variances: Float[np.ndarray, "first atoms"]
+    def precision(
+        self, precisions: Float[np.ndarray, "first atoms"]
     ) -> Float[np.ndarray, "functions functions"]:
-        """Return the covariance of the numbers if those of pairs were independent.
+        """Return the inverse covariance of the numbers if pairs were independent.
 
         Parameters
         ----------
-        variances
-            Of a force constant of each pair; as symmetric as the crystal.
+        precisions
+            Inverse variance of a force constant of each pair; as symmetric as the
+            crystal. What an atom does to itself has none: it is given by the others.
         """
-        weights = np.repeat(variances.ravel(), 9) * self._copies
+        known = np.array(precisions)
+        known[np.arange(len(known)), self.first_atoms] = 0.0
+        weights = np.repeat(known.ravel(), 9) * self._copies
         compressed = (self.compression.T.multiply(weights)) @ self.compression
         return self.functions.T @ (compressed @ self.functions)
 

@@ -22,6 +22,8 @@ from atomgraft.lattice.supercells import ideal_supercell, prepare
 from atomgraft.lattice.symmetric_basis import symmetric_basis
 from atomgraft.lattice.uncertainty import frequency_deviations, uncertainty
 from atomgraft.models.pair import stillinger_weber
+from atomgraft.phonons.labels import compact_constants as compact
+from tests.vibrations import displaced_salt, harmonic_salt
 
 MESH, COARSE = (4, 4, 4), (2, 2, 2)
 CUBIC = bulk("Si", a=5.431)
@@ -82,9 +84,34 @@ def test_responses_are_forces_of_the_force_constants(atoms):
 
 
 def test_numbers_are_orthonormal_over_the_whole_matrix():
-    basis = symmetric_basis(phonon_of(CUBIC))
-    pairs = np.ones((len(basis.first_atoms), basis.n_atoms))
-    assert np.allclose(basis.covariance(pairs), np.eye(basis.size), atol=1e-12)
+    phonon = phonon_of(CUBIC)
+    basis = symmetric_basis(phonon)
+    for i in range(basis.size):
+        compact = basis.constants_of(np.eye(basis.size)[i])
+        copies = len(phonon.supercell) / len(phonon.primitive)
+        assert (compact**2).sum() * copies == pytest.approx(1.0)
+        assert basis.numbers_of(compact) == pytest.approx(np.eye(basis.size)[i])
+
+
+def test_precision_is_that_of_independent_pairs():
+    """The sum over pairs of different atoms, of squares over variances."""
+    phonon = phonon_of(TRIGONAL)
+    basis = symmetric_basis(phonon)
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=basis.size)
+    compact = basis.constants_of(numbers)
+    first = np.asarray(phonon.primitive.p2s_map)
+    distances = ideal_supercell(phonon).get_all_distances(mic=True)[first]
+    weights = np.where(distances > 0, np.exp(-distances), 7.0)
+    order = [row for row, _ in basis.rows]  # of first atoms
+    assert sorted(order) == list(range(len(basis.first_atoms)))
+    by_first = np.zeros((len(basis.first_atoms), basis.n_atoms))
+    for row, (i, t) in enumerate(basis.rows):
+        by_first[i] = weights[row][basis.images[t]]
+    found = numbers @ basis.precision(by_first) @ numbers
+    squares = np.where(distances > 0, weights, 0.0) * (compact**2).sum(axis=(2, 3))
+    copies = len(phonon.supercell) / len(phonon.primitive)
+    assert found == pytest.approx(squares.sum() * copies)
 
 
 def test_forces_at_rest_are_in_the_directions_that_symmetry_allows():
@@ -155,6 +182,33 @@ def test_a_model_that_is_soft_throughout_is_scaled():
     labels = Labels(displacements=moved, forces=1.25 * true, responses=true)
     found = combined(basis, constants, labels)
     assert np.allclose(found.constants(), 1.25 * constants, atol=0.02)
+
+
+def one_atom_moved(phonon, atom):
+    moved = np.zeros((1, len(phonon.supercell), 3))
+    moved[0, atom, 0] = 0.01
+    return moved
+
+
+def test_no_common_factor_for_atoms_that_no_label_moves():
+    """Both kinds are too soft by a quarter; labels move one of them alone."""
+    phonon = displaced_salt()
+    basis = symmetric_basis(phonon)
+    constants = compact(harmonic_salt())
+    first, second = (int(one) for one in phonon.primitive.p2s_map)
+    scales = []
+    for moved in (
+        one_atom_moved(phonon, first),
+        np.concatenate([one_atom_moved(phonon, one) for one in (first, second)]),
+    ):
+        true = harmonic_forces(basis, constants, moved)
+        labels = Labels(displacements=moved, forces=1.25 * true, responses=true)
+        found = combined(basis, constants, labels)
+        scales.append(found.scale)
+        own = found.constants()[1, second] / constants[1, second]
+    assert scales[0] == 1.0
+    assert scales[1] == pytest.approx(1.25, abs=0.02)
+    assert np.diag(own) == pytest.approx(1.25, abs=0.02)
 
 
 def test_labels_alone_say_how_much_they_leave_open():
