@@ -27,6 +27,7 @@ def faults(outcomes):
     ]
 
 
+@pytest.mark.slow
 def test_500_damaged_files(kit, tmp_path):
     outcomes = list(attack(kit, tmp_path, QUICK, range(500)))
     assert faults(outcomes) == []

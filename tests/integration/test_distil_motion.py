@@ -256,6 +256,7 @@ def test_a_student_of_a_teacher_learns_from_structures_alone(finished, tmp_path)
     assert found.result.motion is None
 
 
+@pytest.mark.slow
 def test_networks_are_screened_at_a_temperature(runs, tmp_path, monkeypatch):
     from atomgraft.transport.distil import judge, work
 

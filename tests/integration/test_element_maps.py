@@ -185,6 +185,7 @@ def test_what_cannot_be_mapped_is_refused(words, told, tmp_path, capsys):
 
 
 @NEEDS_SEVENN
+@pytest.mark.slow
 @pytest.mark.parametrize(("base", "words"), [("Si", "Si:Ge@1.04"), ("Ge", "@1.04")])
 def test_the_same_from_fresh_weights_stands_beside_it(base, words, tmp_path, capsys):
     out = tmp_path / "run"
