@@ -3,8 +3,10 @@
 from atomgraft.phonons.campaign.findings import bills_of, summarise_campaign
 from atomgraft.phonons.campaign.record import (
     BASE,
+    COMBINED,
     COMPLETED,
     GLOBAL_SCALAR,
+    LABELS_ALONE,
     OWN_SCALAR,
     CampaignMaterial,
     CampaignRow,
@@ -91,10 +93,11 @@ def table_of():
             row(name, contestant, share * error, factor=1.1)
             for name, error in BASE_ERRORS.items()
         ]
-    rows += [
-        row(name, COMPLETED, 0.7 * error, seed=0, n_labels=1)
-        for name, error in BASE_ERRORS.items()
-    ]
+    for contestant, share in ((COMPLETED, 0.7), (LABELS_ALONE, 1.8), (COMBINED, 0.65)):
+        rows += [
+            row(name, contestant, share * error, seed=0, n_labels=1)
+            for name, error in BASE_ERRORS.items()
+        ]
     rows += [
         row(name, "lora", error, seed=0, training=f"train--{name}", n_labels=1)
         for name, error in LORA_ERRORS.items()

@@ -4,17 +4,19 @@ import dataclasses
 import io
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.compare import cell as compared_cell
 from atomgraft.core.environments import python_for
-from atomgraft.core.errors import StorageError
+from atomgraft.core.errors import BadInputError, StorageError
 from atomgraft.core.outputs import held
 from atomgraft.core.reading import read_text
 from atomgraft.core.storage import (
@@ -25,14 +27,33 @@ from atomgraft.core.storage import (
 from atomgraft.core.trust import Trust
 from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.readers import read_structures
-from atomgraft.lattice.harmonic import Harmonic, scaled, with_forces
+from atomgraft.lattice.harmonic import (
+    Harmonic,
+    scaled,
+    with_constants,
+    with_forces,
+)
+from atomgraft.lattice.posterior import (
+    Labels,
+    at_rest_directions,
+    combined,
+    labels_alone,
+)
 from atomgraft.lattice.spectra import MeshFrequencies, mesh_frequencies
+from atomgraft.lattice.supercells import all_displacements
+from atomgraft.lattice.symmetric_basis import SymmetricBasis, symmetric_basis
 from atomgraft.models.base import AbstractPotential
 from atomgraft.models.memory import keep_freed_buffers
 from atomgraft.phonons.campaign.pseudo_labels import completed, pseudo_labelled
-from atomgraft.phonons.campaign.record import COMPLETED
+from atomgraft.phonons.campaign.record import (
+    COMBINED,
+    COMPLETED,
+    LABELS_ALONE,
+    OF_LABELS,
+)
 from atomgraft.phonons.crystals import Crystal, read_crystal
 from atomgraft.phonons.judge import Compared, Judged, Question, errors_of, judge_crystal
+from atomgraft.phonons.labels import compact_constants
 from atomgraft.phonons.record import REFERENCE, PhononErrors
 from atomgraft.phonons.setup import ADAPTED, BASE, prepared
 from atomgraft.phonons.spec import PhononSpec
@@ -407,7 +428,7 @@ def _numbers(errors: PhononErrors) -> Document:
 
 
 def scale(folder: Path, told: Document) -> Document:
-    """Judge the base's force constants times given numbers, and labels it completes.
+    """Judge the base's force constants times given numbers, and with labels.
 
     Parameters
     ----------
@@ -419,8 +440,8 @@ def scale(folder: Path, told: Document) -> Document:
     Returns
     -------
     :
-        ``rows`` with numbers, by contestant, and ``completed`` by seed, where labels
-        say by what to multiply the base.
+        ``rows`` with numbers, by contestant, and ``labelled`` by contestant and seed;
+        the completed base is missing where labels do not say by what to multiply it.
 
     Raises
     ------
@@ -437,18 +458,65 @@ def scale(folder: Path, told: Document) -> Document:
     for name, factor in payload.factors.items():
         one = _compared(name, scaled(base, factor), spec)
         rows[name] = {**_judged_row(one, known, spec), "factor": factor}
-    done: Document = {}
+    done: Document = {name: {} for name in OF_LABELS}
     frames = read_structures([payload.supercells]) if payload.labelled else []
+    worth = _Worth(reference=reference, base=base, forces=forces, frames=frames)
     for seed, chosen in payload.labelled:
-        found = completed(frames, forces, chosen)
-        if found is None:
-            continue
-        whole, factor = found
-        one = _compared(COMPLETED, with_forces(reference.phonon, whole), spec)
-        row = _judged_row(one, known, spec)
-        more = {"n_labels": len(chosen), "seed": seed, "factor": factor}
-        done[str(seed)] = {**row, **more}
-    return {"rows": rows, "completed": done}
+        for name, (harmonic, factor) in worth.of(chosen):
+            row = _judged_row(_compared(name, harmonic, spec), known, spec)
+            more = {"n_labels": len(chosen), "seed": seed, "factor": factor}
+            done[name][str(seed)] = {**row, **more}
+    return {"rows": rows, "labelled": done}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Worth:
+    """What labels of one material are worth without training.
+
+    Parameters
+    ----------
+    reference
+        The material with all its supercells.
+    base
+        The base's force constants.
+    forces
+        The base's forces on all supercells, eV/Å.
+    frames
+        All supercells with their labels.
+    """
+
+    reference: "PhononReference"
+    base: Harmonic
+    forces: Float[np.ndarray, "frames atoms 3"]
+    frames: Sequence[Atoms]
+
+    def of(
+        self, chosen: Sequence[int]
+    ) -> Iterator[tuple[str, tuple[Harmonic, float | None]]]:
+        """Yield contestants with their force constants and factors of the base."""
+        phonon = self.reference.phonon
+        found = completed(self.frames, self.forces, chosen)
+        if found is not None:
+            whole, factor = found
+            yield COMPLETED, (with_forces(phonon, whole), factor)
+        labels = Labels(
+            displacements=all_displacements(phonon)[list(chosen)],
+            forces=self.reference.sets.forces[list(chosen)],
+            responses=self.forces[list(chosen)],
+            at_rest=at_rest_directions(phonon),
+        )
+        try:
+            basis = self._basis
+        except BadInputError:  # too many force constants to be fitted together
+            return
+        constants, _ = labels_alone(basis, labels)
+        yield LABELS_ALONE, (with_constants(self.base, constants), None)
+        joined = combined(basis, compact_constants(self.base), labels)
+        yield COMBINED, (with_constants(self.base, joined.constants()), joined.scale)
+
+    @cached_property
+    def _basis(self) -> SymmetricBasis:
+        return symmetric_basis(self.reference.phonon)
 
 
 def _judged_row(one: Compared, known: Compared, spec: PhononSpec) -> Document:

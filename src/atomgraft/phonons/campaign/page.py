@@ -25,9 +25,9 @@ from atomgraft.page.wording import MISSING, counted, number_text
 from atomgraft.phonons.campaign.record import (
     BASE,
     CAMPAIGN,
-    COMPLETED,
     FIXED,
     GLOBAL_SCALAR,
+    OF_LABELS,
     PhononCampaign,
     best_recipe,
     chosen_errors,
@@ -104,7 +104,8 @@ def mark_of(campaign: PhononCampaign) -> Mark:
         return FAILED if campaign.trainings else ZERO_SHOT
     if not is_beaten(campaign, BASE):
         return MARKS[False]
-    has_learned = all(is_beaten(campaign, name) for name in (GLOBAL_SCALAR, COMPLETED))
+    baselines = (GLOBAL_SCALAR, *OF_LABELS)
+    has_learned = all(is_beaten(campaign, name) for name in baselines)
     is_chosen = bool(chosen_errors(campaign))
     is_whole = has_learned and is_chosen and not is_lost(best)
     return MARKS[True] if is_whole else PARTIAL

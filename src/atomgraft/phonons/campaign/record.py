@@ -24,9 +24,15 @@ BASE, OWN_SCALAR, GLOBAL_SCALAR = "base", "own scalar", "global scalar"
 
 COMPLETED = "completed base"
 """The labels that a recipe is given, and for the other supercells the base's forces
-times the one number that fits the labels: what they are worth without any training."""
+times the one number that fits the labels."""
 
-FIXED = (BASE, OWN_SCALAR, GLOBAL_SCALAR, COMPLETED)
+LABELS_ALONE, COMBINED = "labels alone", "base + labels"
+"""The same labels fitted without a model, and combined with the base in closed form:
+what they are worth without any training."""
+
+OF_LABELS = (COMPLETED, LABELS_ALONE, COMBINED)
+
+FIXED = (BASE, OWN_SCALAR, GLOBAL_SCALAR, *OF_LABELS)
 
 Interval = tuple[float, float]
 

@@ -18,6 +18,7 @@ from atomgraft.phonons.campaign.record import (
     BASE,
     COMPLETED,
     GLOBAL_SCALAR,
+    OF_LABELS,
     OWN_SCALAR,
     CampaignRow,
     CampaignTraining,
@@ -34,6 +35,8 @@ NO_SUBSET = (
 )
 
 NO_OTHERS = "There is no other material to fit the scaling factor to."
+
+TOO_MANY = "It has too many force constants to be fitted together."
 
 NO_DIFFERENCE = (
     "Its labels give no force difference, so that the scaling factor of the base "
@@ -204,7 +207,7 @@ def _base_row(material: Material, outcomes: Outcomes) -> CampaignRow:
 def _scaled_rows(
     plan: CampaignPlan, material: Material, outcomes: Outcomes
 ) -> Iterator[CampaignRow]:
-    """Yield the base times a number, and the labels of each seed completed by it."""
+    """Yield the base times a number, and what the labels of each seed are worth."""
     outcome = outcomes.get(scale_name(material), NOT_RUN)
     base = outcomes.get(judge_name(material, None), NOT_RUN)
     told = outcome.document or {}
@@ -216,10 +219,12 @@ def _scaled_rows(
         answered = (base.document or {}).get("row", {})
         cost = {key: answered.get(key) for key in ("seconds", "n_threads")}
         for seed in plan.spec.seeds:
-            without = NO_DIFFERENCE if plan.labels_of(material, seed) else NO_SUBSET
-            numbers = told.get("completed", {}).get(str(seed))
-            numbers = None if numbers is None else {**numbers, **cost}
-            given.append((COMPLETED, without, {"seed": seed}, numbers))
+            for name in OF_LABELS:
+                without = NO_DIFFERENCE if name == COMPLETED else TOO_MANY
+                without = without if plan.labels_of(material, seed) else NO_SUBSET
+                numbers = told.get("labelled", {}).get(name, {}).get(str(seed))
+                numbers = None if numbers is None else {**numbers, **cost}
+                given.append((name, without, {"seed": seed}, numbers))
     for contestant, without, more, numbers in given:
         if material.card.reason is not None:
             yield _left_out(material, contestant, **more)

@@ -6,8 +6,10 @@ from atomgraft.metrics.thresholds import MIN_GAIN, degree_of
 from atomgraft.page.wording import counted, number_text, relative_text
 from atomgraft.phonons.campaign.record import (
     BASE,
+    COMBINED,
     COMPLETED,
     GLOBAL_SCALAR,
+    LABELS_ALONE,
     OWN_SCALAR,
     Bill,
     CampaignSummary,
@@ -25,6 +27,8 @@ TITLES = {
     OWN_SCALAR: "Base × own scalar",
     GLOBAL_SCALAR: "Base × scalar of the others",
     COMPLETED: "Labels, completed by the base",
+    LABELS_ALONE: "Labels, no model",
+    COMBINED: "Base + labels",
 }
 
 
@@ -32,6 +36,8 @@ BASELINES = {
     GLOBAL_SCALAR: "which fits one number only",
     OWN_SCALAR: "which fits one number only",
     COMPLETED: "which uses the same labels, and the base times one number for the rest",
+    LABELS_ALONE: "which fits the same labels without a model",
+    COMBINED: "which combines the same labels with the base, without training",
 }
 
 

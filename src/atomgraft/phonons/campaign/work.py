@@ -39,6 +39,7 @@ from atomgraft.phonons.campaign.plan import (
 )
 from atomgraft.phonons.campaign.record import (
     CAMPAIGN,
+    FIXED,
     GLOBAL_SCALAR,
     OWN_SCALAR,
     PhononCampaign,
@@ -318,7 +319,8 @@ class _CellMaker:
             supercells=self._supercells(material) if labelled else "",
             labelled=labelled,
         )
-        pinned = self._pin(material, *map(repr, (*factors.values(), *labelled)))
+        judged = (*factors.values(), *labelled, FIXED)
+        pinned = self._pin(material, *map(repr, judged))
         return _cell(scale_name(material), "scale", told, pinned)
 
     def _vibrations(self, material: Material) -> dict[str, Any]:
@@ -327,11 +329,9 @@ class _CellMaker:
         return spec.model_dump(mode="json") | {"models": [absolute]}
 
     def _pin(self, material: Material, *more: str) -> str:
-        hidden = {"crystal", "models", "max_atoms"}
-        settings = self.plan.spec.phonons_of("x").model_dump(
-            mode="json", exclude=hidden
-        )
-        text = yaml.safe_dump(settings)
+        asked = self.plan.spec.phonons_of("x").document()
+        hidden = {"crystal", "models"}
+        text = yaml.safe_dump({k: v for k, v in asked.items() if k not in hidden})
         parts = (text, material.card.content, self.plan.base.weights_hash, *more)
         return fingerprint(one.encode() for one in parts)
 

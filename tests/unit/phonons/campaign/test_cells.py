@@ -21,6 +21,7 @@ from atomgraft.phonons.campaign.cells import (
     TrainPayload,
     do_cell,
 )
+from atomgraft.phonons.campaign.record import COMBINED, COMPLETED, LABELS_ALONE
 from atomgraft.phonons.record import PhononResult
 from atomgraft.phonons.spec import PhononSpec
 from atomgraft.run.spec import SPEC
@@ -95,13 +96,18 @@ def test_labels_are_completed_by_the_base(calculation, base, tmp_path):
     labelled = ((0, (0,)), (3, everything))
     found = do_cell(tmp_path, scale(calculation, place, {}, labelled))
     assert found["rows"] == {}
-    some, whole = found["completed"]["0"], found["completed"]["3"]
+    some, whole = (found["labelled"][COMPLETED][seed] for seed in "03")
     assert (some["seed"], some["n_labels"]) == (0, 1)
     assert (whole["seed"], whole["n_labels"]) == (3, n_frames)
     assert whole["frequency_mae"] == pytest.approx(0, abs=1e-9)  # all are DFT's own
     assert some["factor"] == pytest.approx(judged["own_factor"], rel=0.05)
     assert 1e-3 < some["frequency_mae"] < judged["row"]["frequency_mae"]
     assert some["minimum_reference"] == pytest.approx(whole["minimum"], abs=1e-9)
+    alone, joined = (found["labelled"][name] for name in (LABELS_ALONE, COMBINED))
+    for one in (alone, joined):
+        assert one["3"]["frequency_mae"] < 0.05 * judged["row"]["frequency_mae"]
+    assert joined["0"]["frequency_mae"] < judged["row"]["frequency_mae"]
+    assert alone["0"]["frequency_mae"] > joined["0"]["frequency_mae"]
 
 
 def test_without_the_forces_of_the_base_it_says_what_to_do(calculation, tmp_path):

@@ -190,7 +190,13 @@ def test_the_bill_shows_hours_where_dft_is_priced(whole):
     assert "DFT alone" in bill_table(whole).columns
     assert "DFT alone" not in bill_table(make_campaign()).columns
     billed = [row[0] for row in bill_table(whole).rows]
-    assert billed == ["Base", "Labels, completed by the base", "lora"]
+    assert billed == [
+        "Base",
+        "Labels, completed by the base",
+        "Labels, no model",
+        "Base + labels",
+        "lora",
+    ]
 
 
 def test_every_contestant_is_in_the_summary(whole):
@@ -200,6 +206,8 @@ def test_every_contestant_is_in_the_summary(whole):
         "Base × own scalar",
         "Base × scalar of the others",
         "Labels, completed by the base",
+        "Labels, no model",
+        "Base + labels",
         "lora",
     ]
 

@@ -12,14 +12,17 @@ from atomgraft.phonons.campaign.plan import (
 )
 from atomgraft.phonons.campaign.record import (
     BASE,
+    COMBINED,
     COMPLETED,
     GLOBAL_SCALAR,
+    LABELS_ALONE,
     OWN_SCALAR,
 )
 from atomgraft.phonons.campaign.rows import (
     NO_DIFFERENCE,
     NO_OTHERS,
     NO_SUBSET,
+    TOO_MANY,
     conclude,
 )
 from atomgraft.phonons.campaign.spec import parse_campaign_spec
@@ -60,6 +63,10 @@ def failed(reason):
     return Outcome(status="failed", reason=reason)
 
 
+WORTH = {COMPLETED: 0.3, LABELS_ALONE: 0.7, COMBINED: 0.2}
+"""Errors of what labels give without training, THz."""
+
+
 def all_done(plan):
     """Return the outcome of every cell but the bands."""
     outcomes = {}
@@ -68,10 +75,13 @@ def all_done(plan):
         outcomes[judge_name(one, None)] = done(row=row, own_factor=1.1)
         scaled = NUMBERS | {"factor": 1.1, "frequency_mae": 0.4}
         rows = {OWN_SCALAR: scaled, GLOBAL_SCALAR: scaled}
-        done_too = {"0": NUMBERS | {"frequency_mae": 0.3, "n_labels": 1, "seed": 0}}
         has_subset = plan.labels_of(one, 0) != ()
+        worth = {
+            name: {"0": NUMBERS | {"frequency_mae": mae, "n_labels": 1, "seed": 0}}
+            for name, mae in WORTH.items()
+        }
         outcomes[scale_name(one)] = done(
-            rows=rows, completed=done_too if has_subset else {}
+            rows=rows, labelled=worth if has_subset else {}
         )
     for one in plan.trainings:
         outcomes[one.name] = done(scores=[], n_steps=5, seconds=7.0, n_threads=2)
@@ -97,21 +107,21 @@ def row(campaign, material, contestant):
 def test_every_material_meets_every_contestant(plan):
     found = table(plan, all_done(plan))
     assert found.finished
-    assert found.contestants == (BASE, OWN_SCALAR, GLOBAL_SCALAR, COMPLETED, "full")
-    assert len(found.rows) == 3 * 5
+    assert found.contestants == (BASE, OWN_SCALAR, GLOBAL_SCALAR, *WORTH, "full")
+    assert len(found.rows) == 3 * 7
     adapted = row(found, "rocksalt", "full")
     assert (adapted.frequency_mae, adapted.n_labels, adapted.seed) == (0.1, 1, 0)
     assert adapted.training == "train--rocksalt--full-s0"
     means = {one.contestant: one.mean_mae for one in found.summaries}
     assert means == pytest.approx(
-        {BASE: 0.5, OWN_SCALAR: 0.4, GLOBAL_SCALAR: 0.4, COMPLETED: 0.3, "full": 0.1}
+        {BASE: 0.5, OWN_SCALAR: 0.4, GLOBAL_SCALAR: 0.4, **WORTH, "full": 0.1}
     )
 
 
 def test_a_single_supercell_is_judged_and_not_adapted_on(plan):
     found = table(plan, all_done(plan))
     assert row(found, "sodium", BASE).status == "done"
-    for contestant in (COMPLETED, "full"):
+    for contestant in (*WORTH, "full"):
         adapted = row(found, "sodium", contestant)
         assert (adapted.status, adapted.reason) == ("left out", NO_SUBSET)
     assert any("sodium" in notice for notice in found.notices)
@@ -149,7 +159,7 @@ def test_a_failed_base_has_no_scalings(plan):
     outcomes[judge_name(material, None)] = failed("It melts.")
     del outcomes[scale_name(material)]
     found = table(plan, outcomes)
-    for contestant in (BASE, OWN_SCALAR, GLOBAL_SCALAR, COMPLETED):
+    for contestant in (BASE, OWN_SCALAR, GLOBAL_SCALAR, *WORTH):
         one = row(found, "rocksalt", contestant)
         assert (one.status, one.reason) == ("failed", "It melts.")
     assert found.finished
@@ -208,10 +218,14 @@ def test_without_others_the_global_scalar_is_left_out(plan):
 def test_labels_that_make_no_difference_complete_nothing(plan):
     outcomes = all_done(plan)
     [material] = [one for one in plan.judged if one.name == "rocksalt"]
-    told = outcomes[scale_name(material)].document | {"completed": {}}
+    told = outcomes[scale_name(material)].document | {"labelled": {}}
     outcomes[scale_name(material)] = done(**told)
-    one = row(table(plan, outcomes), "rocksalt", COMPLETED)
+    found = table(plan, outcomes)
+    one = row(found, "rocksalt", COMPLETED)
     assert (one.status, one.reason, one.seed) == ("left out", NO_DIFFERENCE, 0)
+    for name in (LABELS_ALONE, COMBINED):
+        one = row(found, "rocksalt", name)
+        assert (one.status, one.reason, one.seed) == ("left out", TOO_MANY, 0)
 
 
 def test_what_has_not_run_leaves_it_open(plan):
