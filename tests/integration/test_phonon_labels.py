@@ -99,6 +99,25 @@ def test_other_labels_are_another_result():
     assert contents() == before
 
 
+def test_part_of_a_file_is_another_result_when_the_file_changes(capsys):
+    words = f"phonons POSCAR {SOFT} --labels labels.extxyz@0:1 --out out"
+    assert run(words) == 0
+    write("labels.extxyz", labelled(seed=1), format="extxyz")
+    assert run(words) == 2
+    capsys.readouterr()
+    assert run(f"phonons POSCAR {SOFT} --no-relax --out out") == 2
+    assert "another phonon calculation: labels" in capsys.readouterr().err
+
+
+def test_a_file_given_twice_counts_once():
+    words = "--labels labels.extxyz --labels labels.extxyz"
+    assert run(f"phonons POSCAR {SOFT} {words} --out out") == 0
+    spectrum = PHONONS.read(Path("out")).spectrum("base+labels")
+    assert spectrum is not None
+    assert spectrum.labels is not None
+    assert spectrum.labels.n_labels == 2
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

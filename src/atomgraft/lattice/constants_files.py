@@ -42,14 +42,23 @@ def constants_hdf5(phonon: "Phonopy") -> bytes:
     return content.getvalue()
 
 
-def read_params(path: Path) -> "Phonopy":
+def read_params(path: Path, *, symprec: float) -> "Phonopy":
     """Return the object of phonopy, with force constants, from what was written here.
 
     Parameters
     ----------
     path
         A file of `params_text`.
+    symprec
+        Tolerance of the symmetry search, Å.
     """
     import phonopy
+    from phonopy.interface.phonopy_yaml import PhonopyYaml
 
-    return phonopy.load(str(path), produce_fc=False, log_level=0)
+    found = phonopy.load(
+        str(path), produce_fc=False, is_nac=False, symprec=symprec, log_level=0
+    )
+    content = PhonopyYaml().read(str(path))
+    if content.nac_params is not None:  # is_nac looks for a BORN file as well
+        found.nac_params = content.nac_params
+    return found

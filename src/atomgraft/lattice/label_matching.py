@@ -21,11 +21,7 @@ FARTHEST = 0.6
 """Å; an atom further from every site of its species belongs to another structure."""
 
 SAME_CELL = 1e-3
-"""Of the length of a cell vector; labels at another strain are those of another
-crystal."""
-
-TRIED = 64
-"""Atoms at most whose sites are tried for the first atom of a frame."""
+"""Largest strain; labels in another cell are those of another crystal."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,6 +40,8 @@ class Matched:
         Why each of the others is none, by number.
     n_reordered
         Frames whose atoms stood in another order or orientation.
+    strain
+        Largest relative difference of their cells from the crystal's.
     """
 
     displacements: Float[np.ndarray, "frames atoms 3"]
@@ -51,6 +49,7 @@ class Matched:
     frames: tuple[int, ...]
     other: dict[int, str]
     n_reordered: int
+    strain: float
 
     @property
     def largest(self) -> float:
@@ -89,17 +88,20 @@ def match_labels(frames: Sequence[Atoms], phonon: "Phonopy", origin: str) -> Mat
     1
     """
     ideal = ideal_supercell(phonon)
+    starts = [int(one) for one in phonon.primitive.p2s_map]
     displacements, forces, chosen = [], [], []
+    strain = 0.0
     other: dict[int, str] = {}
     n_reordered = 0
     for i, frame in enumerate(frames):
-        found = _placed(frame, ideal)
+        found = _placed(frame, ideal, starts)
         if isinstance(found, str):
             other[i] = found
             continue
         displacements.append(found.displacement)
         forces.append(found.forces)
         chosen.append(i)
+        strain = max(strain, found.strain)
         n_reordered += not found.is_as_it_stands
     if not chosen:
         raise _none_matches(other, ideal, origin)
@@ -109,15 +111,17 @@ def match_labels(frames: Sequence[Atoms], phonon: "Phonopy", origin: str) -> Mat
         frames=tuple(chosen),
         other=other,
         n_reordered=n_reordered,
+        strain=strain,
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Placed:
-    """A frame in the orientation, origin and order of the ideal supercell."""
+    """A frame in the cell, orientation, origin and order of the ideal supercell."""
 
     displacement: Float[np.ndarray, "atoms 3"]
     forces: Float[np.ndarray, "atoms 3"]
+    strain: float
     is_as_it_stands: bool
 
     @property
@@ -125,61 +129,89 @@ class _Placed:
         return float(np.square(self.displacement).sum())
 
 
-def _placed(frame: Atoms, ideal: Atoms) -> _Placed | str:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Turned:
+    """A frame in the cell of the ideal supercell; a strain is taken off."""
+
+    positions: Float[np.ndarray, "atoms 3"]
+    forces: Float[np.ndarray, "atoms 3"]
+    strain: float
+    is_same: bool
+
+
+def _placed(frame: Atoms, ideal: Atoms, starts: Sequence[int]) -> _Placed | str:
     """Return a frame brought to the ideal supercell, or say why it is none."""
-    forces = forces_of(frame)
-    if forces is None:
+    if reason := _refusal(frame, ideal):
+        return reason
+    turns = list(_turns(frame, ideal))
+    if not turns:
+        return f"has another cell, {_edges(frame)}"
+    as_it_stands = np.arange(len(ideal))
+    found: list[_Placed] = []
+    for turned in turns:
+        if np.array_equal(frame.numbers, ideal.numbers):
+            moved = _displacement(turned.positions - ideal.positions, ideal)
+            if _is_near(moved):
+                return _of(turned, as_it_stands, moved)
+    for turned in turns:
+        placed = _reordered(frame.numbers, turned.positions, ideal, starts)
+        if placed is not None:
+            found.append(_of(turned, *placed))
+    if not found:
+        return f"has atoms further than {FARTHEST} Å from every site of the crystal"
+    return min(found, key=lambda one: one.distance)
+
+
+def _refusal(frame: Atoms, ideal: Atoms) -> str:
+    """Say why a frame cannot be this supercell, whatever its cell; or nothing."""
+    if forces_of(frame) is None:
         return "has no forces"
     if sorted(frame.numbers) != sorted(ideal.numbers):
         return (
             f"is {frame.get_chemical_formula()}, the supercell is "
             f"{ideal.get_chemical_formula()}"
         )
-    turns = list(_turns(frame, ideal)) if frame.pbc.all() else []
-    if not turns:
-        return f"has another cell, {_edges(frame)}"
-    if np.array_equal(frame.numbers, ideal.numbers):
-        turn = turns[0]
-        shift = frame.positions @ turn - ideal.positions
-        moved = _around_zero(_shortest(shift, ideal))
-        if _is_near(moved):
-            is_same = bool(np.allclose(turn, np.eye(3), atol=SAME_CELL))
-            return _Placed(
-                displacement=moved, forces=forces @ turn, is_as_it_stands=is_same
-            )
-    found: list[_Placed] = []
-    for turn in turns:
-        turned = frame.copy()
-        turned.set_cell(ideal.cell)
-        turned.positions = frame.positions @ turn
-        if (placed := _reordered(turned, ideal)) is not None:
-            order, moved = placed
-            found.append(
-                _Placed(
-                    displacement=moved,
-                    forces=(forces @ turn)[order],
-                    is_as_it_stands=False,
-                )
-            )
-    if not found:
-        return f"has atoms further than {FARTHEST} Å from every site of the crystal"
-    return min(found, key=lambda one: one.distance)
+    if not frame.pbc.all() or frame.cell.rank < 3:
+        return "is not periodic in three directions"
+    return ""
 
 
-def _turns(frame: Atoms, ideal: Atoms) -> Iterator[Float[np.ndarray, "3 3"]]:
-    """Yield rotations that bring the cell of a frame to the ideal one.
+def _of(
+    turned: _Turned,
+    order: Int[np.ndarray, " atoms"],
+    moved: Float[np.ndarray, "atoms 3"],
+) -> _Placed:
+    is_in_order = bool((order == np.arange(len(order))).all())
+    return _Placed(
+        displacement=moved,
+        forces=turned.forces[order],
+        strain=turned.strain,
+        is_as_it_stands=turned.is_same and is_in_order,
+    )
 
-    Its vectors may stand in another order or have another sign.
+
+def _turns(frame: Atoms, ideal: Atoms) -> Iterator[_Turned]:
+    """Yield a frame with its cell vectors brought to the ideal ones.
+
+    They may stand in another order or have another sign, and the whole may be turned.
     """
-    size = ideal.cell.lengths().max()
-    metric = ideal.cell.array @ ideal.cell.array.T
+    forces = forces_of(frame)
+    assert forces is not None  # its caller has looked
     for order in itertools.permutations(range(3)):
         for signs in itertools.product((1, -1), repeat=3):
             cell = np.array(signs)[:, None] * frame.cell.array[list(order)]
-            if np.abs(cell @ cell.T - metric).max() < 2 * SAME_CELL * size**2:
-                turn = np.linalg.solve(cell, ideal.cell.array)
-                left, _, right = np.linalg.svd(turn)  # strain within the tolerance
-                yield left @ right
+            turn = np.linalg.solve(cell, ideal.cell.array)
+            left, stretches, right = np.linalg.svd(turn)
+            strain = float(np.abs(stretches - 1).max())
+            if strain > SAME_CELL:
+                continue
+            rotation = left @ right
+            yield _Turned(
+                positions=frame.positions @ turn,
+                forces=forces @ rotation,
+                strain=strain,
+                is_same=bool(np.allclose(rotation, np.eye(3), atol=2 * SAME_CELL)),
+            )
 
 
 def _edges(atoms: Atoms) -> str:
@@ -189,16 +221,24 @@ def _edges(atoms: Atoms) -> str:
 
 
 def _reordered(
-    frame: Atoms, ideal: Atoms
+    numbers: Int[np.ndarray, " atoms"],
+    positions: Float[np.ndarray, "atoms 3"],
+    ideal: Atoms,
+    starts: Sequence[int],
 ) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]] | None:
-    """Return which atom of a frame is at each site, and how far from it."""
-    numbers, counts = np.unique(ideal.numbers, return_counts=True)
-    rarest = numbers[counts.argmin()]
-    first = int(np.flatnonzero(frame.numbers == rarest)[0])
+    """Return which atom of a frame is at each site, and how far from it.
+
+    An atom of the rarest kind is put on one site of each sublattice; the rest follows.
+    """
+    kinds, counts = np.unique(ideal.numbers, return_counts=True)
+    rarest = kinds[counts.argmin()]
+    first = int(np.flatnonzero(numbers == rarest)[0])
     best: tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]] | None = None
-    for site in np.flatnonzero(ideal.numbers == rarest)[:TRIED]:
-        shift = ideal.positions[site] - frame.positions[first]
-        found = _assigned(frame, ideal, shift)
+    for site in starts:
+        if ideal.numbers[site] != rarest:
+            continue
+        shift = ideal.positions[site] - positions[first]
+        found = _assigned(numbers, positions + shift, ideal)
         if found is None:
             continue
         if best is None or np.square(found[1]).sum() < np.square(best[1]).sum() - 1e-9:
@@ -207,47 +247,38 @@ def _reordered(
 
 
 def _assigned(
-    frame: Atoms, ideal: Atoms, shift: Float[np.ndarray, "3"]
+    numbers: Int[np.ndarray, " atoms"],
+    positions: Float[np.ndarray, "atoms 3"],
+    ideal: Atoms,
 ) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]] | None:
-    """Return the atom at each site if a frame is moved by a vector, if all have one."""
+    """Return the atom at each site and its displacement, if every site has one."""
     order = np.empty(len(ideal), dtype=int)
     shifts = np.array(list(itertools.product((-1, 0, 1), repeat=3))) @ ideal.cell.array
     for number in np.unique(ideal.numbers):
         sites = np.flatnonzero(ideal.numbers == number)
-        atoms = np.flatnonzero(frame.numbers == number)
-        places = ideal.copy()[sites]
+        atoms = np.flatnonzero(numbers == number)
+        places = ideal[sites]
         places.wrap()
         around = (places.positions[None] + shifts[:, None]).reshape(-1, 3)
-        moved = Atoms(
-            frame.numbers[atoms],
-            frame.positions[atoms] + shift,
-            cell=ideal.cell,
-            pbc=True,
-        )
+        moved = Atoms(numbers[atoms], positions[atoms], cell=ideal.cell, pbc=True)
         moved.wrap()
         apart, nearest = KDTree(around).query(moved.positions)
         taken = nearest % len(sites)
         if apart.max() > 2 * FARTHEST or len(np.unique(taken)) < len(sites):
             return None
         order[sites[taken]] = atoms
-    moved = frame.positions[order] + shift - ideal.positions
-    moved = _around_zero(_shortest(moved, ideal))
+    moved = _displacement(positions[order] - ideal.positions, ideal)
     return (order, moved) if _is_near(moved) else None
 
 
-def _shortest(
+def _displacement(
     vectors: Float[np.ndarray, "atoms 3"], ideal: Atoms
 ) -> Float[np.ndarray, "atoms 3"]:
+    """Return the shortest displacements without their mean, which moves the whole."""
     from ase.geometry import find_mic
 
-    return find_mic(vectors, ideal.cell, pbc=True)[0]
-
-
-def _around_zero(
-    displacement: Float[np.ndarray, "atoms 3"],
-) -> Float[np.ndarray, "atoms 3"]:
-    """Return displacements without their mean, which moves the crystal as a whole."""
-    return displacement - displacement.mean(axis=0)
+    shortest = find_mic(vectors - vectors[0], ideal.cell, pbc=True)[0]
+    return shortest - shortest.mean(axis=0)
 
 
 def _is_near(displacement: Float[np.ndarray, "atoms 3"]) -> bool:

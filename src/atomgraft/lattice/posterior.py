@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from atomgraft.core.errors import BadInputError
 from atomgraft.lattice.symmetric_basis import (
     Constants,
     SymmetricBasis,
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
 
 FLOOR = 1e-4
 """eV/Å; labels are not trusted further than this."""
+
+RANK = 1e-8
+"""Of the size of the design; smaller singular values count as zero."""
+
+AT_ONCE = 20_000
+"""Equations that are added together."""
 
 MOVED = 1e-4
 """Å; an atom that is displaced less is where it was."""
@@ -48,7 +55,8 @@ SHARE = 1e-3
 
 COMMON = (0.0, 0.1, 1.0, 10.0)
 """κ²: what the common factor may change, over what all single numbers may. Where labels
-leave an atom of the primitive cell in its place, there is no such factor."""
+leave an atom of the primitive cell in its place, or distant pairs are left out, there
+is no such factor."""
 
 UNIFORM, BLOCKS = "uniform", "blocks"
 """Shapes of the prior: all numbers alike; the force constants of a pair of atoms as
@@ -134,6 +142,8 @@ def combined(basis: SymmetricBasis, constants: Constants, labels: Labels) -> Pos
 
     Raises
     ------
+    BadInputError
+        The labels cannot tell forces of displacements from forces at rest.
     ValueError
         The responses are missing.
     """
@@ -142,13 +152,14 @@ def combined(basis: SymmetricBasis, constants: Constants, labels: Labels) -> Pos
     numbers = basis.numbers_of(constants)
     data = _data(basis, labels)
     members: list[_Member] = []
-    commons = COMMON if _moves_every_atom(basis, labels) else (0.0,)
+    is_scaled = basis.cutoff is None and _moves_every_atom(basis, labels)
+    commons = COMMON if is_scaled else (0.0,)
     for shape, root in prior_shapes(basis, constants):
         for common in commons:
             kappa = _kappa(common, root, numbers)
             matrix = np.hstack([data.design @ root, kappa * data.response[:, None]])
             latent = np.hstack([root, kappa * numbers[:, None]])
-            fit = _fitted(matrix, data.target)
+            fit = _fitted(matrix, data)
             members.append(_Member(shape=shape, kappa=kappa, latent=latent, fit=fit))
     return _averaged(basis, constants, members, n_labels=len(labels.forces))
 
@@ -232,37 +243,86 @@ def labels_alone(basis: SymmetricBasis, labels: Labels) -> tuple[Constants, int]
         eV/Å²
     n_free
         How many numbers the labels leave undetermined; these are zero.
+
+    Raises
+    ------
+    BadInputError
+        The labels cannot tell forces of displacements from forces at rest.
     """
     data = _data(basis, dataclasses.replace(labels, responses=None))
-    numbers, _, rank, _ = np.linalg.lstsq(data.design, data.target, rcond=RANK)
-    return basis.constants_of(numbers), basis.size - int(rank)
-
-
-RANK = 1e-8
-"""Of the largest singular value; smaller ones count as zero."""
+    U, sizes, Vt = np.linalg.svd(data.design, full_matrices=False)
+    seen = sizes > RANK * data.scale
+    numbers = Vt[seen].T @ ((U[:, seen].T @ data.target) / sizes[seen])
+    return basis.constants_of(numbers), basis.size - int(seen.sum())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Data:
-    """The linear model, forces at rest projected out."""
+    """The linear model with forces at rest projected out, as few rows as it has rank.
 
-    design: Float[np.ndarray, "components functions"]
-    response: Float[np.ndarray, " components"]
-    target: Float[np.ndarray, " components"]
+    Parameters
+    ----------
+    design, response, target
+        Rows of an orthogonal change of the equations, which keeps all their products.
+    n
+        Equations less forces at rest.
+    scale
+        Size of the design before forces at rest were projected out.
+    """
+
+    design: Float[np.ndarray, "rows functions"]
+    response: Float[np.ndarray, " rows"]
+    target: Float[np.ndarray, " rows"]
+    n: int
+    scale: float
 
 
 def _data(basis: SymmetricBasis, labels: Labels) -> _Data:
-    n_frames = len(labels.forces)
-    design = basis.responses(labels.displacements)
-    known = labels.responses
-    response = np.zeros(labels.forces.size) if known is None else known.ravel()
-    target = labels.forces.ravel() - response
-    at_rest = labels.at_rest
-    if at_rest is not None and len(at_rest):
-        Z = np.tile(at_rest.reshape(len(at_rest), -1), n_frames).T / math.sqrt(n_frames)
-        design, target = design - Z @ (Z.T @ design), target - Z @ (Z.T @ target)
-        response = response - Z @ (Z.T @ response)
-    return _Data(design=design, response=response, target=target)
+    """Return the linear model, frames added a few at a time.
+
+    Raises
+    ------
+    BadInputError
+        The labels cannot tell forces of displacements from forces at rest.
+    """
+    n_frames, N = labels.forces.shape[:2]
+    at_rest = np.zeros((0, N, 3)) if labels.at_rest is None else labels.at_rest
+    n_rest = len(at_rest)
+    fixed = at_rest.reshape(n_rest, 3 * N).T
+    rows = np.zeros((0, n_rest + basis.size + 2))
+    scale, at_once = 0.0, max(1, AT_ONCE // (3 * N))
+    for start in range(0, n_frames, at_once):
+        part = slice(start, start + at_once)
+        design = basis.responses(labels.displacements[part])
+        forces = labels.forces[part].reshape(-1, 1)
+        known = labels.responses
+        response = np.zeros_like(forces)
+        if known is not None:
+            response = known[part].reshape(-1, 1)
+        Z = np.tile(fixed, (len(labels.forces[part]), 1))
+        added = np.hstack([Z, design, response, forces - response])
+        rows = np.asarray(np.linalg.qr(np.vstack([rows, added]), mode="r"))
+        scale = math.hypot(scale, float(np.linalg.norm(design)))
+    left = rows[n_rest:, n_rest:]
+    design = left[:, : basis.size]
+    if np.linalg.norm(design) <= RANK * scale:
+        raise _says_nothing(n_frames)
+    return _Data(
+        design=design,
+        response=left[:, -2],
+        target=left[:, -1],
+        n=n_frames * 3 * N - n_rest,
+        scale=scale,
+    )
+
+
+def _says_nothing(n_frames: int) -> BadInputError:
+    return BadInputError(
+        f"{n_frames} labelled supercell{'s' * (n_frames != 1)} cannot tell forces of "
+        "displacements from forces on the undisplaced crystal.",
+        "Expected several displacements, or a larger supercell than the unit cell.",
+        "Label further supercells, or the undisplaced one.",
+    )
 
 
 def _kappa(
@@ -327,18 +387,16 @@ class _Fit:
     evidence: float
 
 
-def _fitted(
-    matrix: Float[np.ndarray, "components latents"],
-    target: Float[np.ndarray, " components"],
-) -> _Fit:
+def _fitted(matrix: Float[np.ndarray, "rows latents"], data: _Data) -> _Fit:
     """Return the posterior of latents.
 
     It is averaged over τ²/σ² on a logarithmic grid; σ² is the most likely at each.
     """
     U, sizes, Vt = np.linalg.svd(matrix, full_matrices=False)
-    seen = U.T @ target
-    rest = max(0.0, float(target @ target - seen @ seen))
-    n = len(target)
+    sizes = np.where(sizes > RANK * sizes.max(), sizes, 0.0)
+    seen = np.where(sizes > 0, U.T @ data.target, 0.0)
+    rest = max(0.0, float(data.target @ data.target - seen @ seen))
+    n = data.n
     ratios = RATIOS * matrix.shape[1] / (float((sizes**2).sum()) or 1.0)
     grown = 1 + ratios[:, None] * sizes**2
     totals = (seen**2 / grown).sum(axis=1) + rest

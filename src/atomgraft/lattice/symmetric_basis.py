@@ -109,7 +109,7 @@ class SymmetricBasis:
         constants
             Rows of phonopy's primitive atoms, eV/Å².
         """
-        first = np.empty((len(self.first_atoms), self.n_atoms, 3, 3))
+        first = np.zeros((len(self.first_atoms), self.n_atoms, 3, 3))
         for row, (i, t) in enumerate(self.rows):
             first[i] = constants[row][self.images[t]]
         return self.functions.T @ (self.compression.T @ first.ravel()) * self._copies
@@ -192,7 +192,7 @@ def symmetric_basis(
     >>> from atomgraft.lattice.supercells import prepare
     >>> phonon = prepare(bulk("Si", a=5.431), supercell=np.diag([2, 2, 2]))
     >>> symmetric_basis(phonon).size
-    9
+    8
     """
     from phonopy.interface.symfc import SymfcFCSolver
 

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from ase import Atoms
 from jaxtyping import Float
 
 from atomgraft.core.errors import BadInputError
+from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.lattice.forces import forces_of_supercells
 from atomgraft.lattice.harmonic import Harmonic, with_constants
@@ -32,6 +34,9 @@ STILL = 1e-4
 
 LARGE = 0.15
 """Å; displacements beyond it have forces that are far from linear."""
+
+STRAINED = 1e-5
+"""Strain that is more than digits of a file."""
 
 DISAGREEMENT = 0.5
 """Of the size of the forces: labels that a fit misses by more do not belong to the
@@ -121,12 +126,13 @@ def read_labelled(
         too many.
     """
     origin = ", ".join(names)
-    matched = match_labels(read_structures(list(names)), phonon, origin)
+    frames = without_repeats(read_structures(list(names)))
+    matched = match_labels(frames, phonon, origin)
     if matched.largest < STILL:
         raise BadInputError(
             f"{origin} has the undisplaced crystal alone.",
             "Expected supercells with displaced atoms.",
-            "Label some: atomgraft select --kinds rattled, then atomgraft label.",
+            "Label some: atomgraft select --kinds rattle, then atomgraft label.",
         )
     return Labelled(
         matched=matched,
@@ -134,6 +140,11 @@ def read_labelled(
         at_rest=at_rest_directions(phonon),
         origin=origin,
     )
+
+
+def without_repeats(frames: Sequence[Atoms]) -> list[Atoms]:
+    """Return structures without those that are there twice, labels included."""
+    return list({structures_fingerprint([one]): one for one in frames}.values())
 
 
 def combine(
@@ -209,8 +220,10 @@ def compact_constants(harmonic: Harmonic) -> Float[np.ndarray, "primitive atoms 
 
 def _refuse_strange_forces(posterior: Posterior, labelled: Labelled) -> None:
     forces = labelled.matched.forces
-    size = float(np.sqrt(np.mean((forces - forces.mean(axis=0)) ** 2)))
-    size = size if labelled.n > 1 else float(np.sqrt(np.mean(forces**2)))
+    flat = forces.reshape(len(forces), -1)
+    rest = labelled.at_rest.reshape(len(labelled.at_rest), flat.shape[1])
+    flat = flat - flat @ rest.T @ rest
+    size = float(np.sqrt(np.mean(flat**2)))
     if posterior.noise > DISAGREEMENT * size:
         raise BadInputError(
             f"The forces of {labelled.origin} do not follow the symmetry of this "
@@ -243,6 +256,11 @@ def label_notices(labelled: Labelled, n_free: int) -> list[str]:
         found.append(
             f"{counted(matched.n_reordered, 'labelled supercell')} had atoms in another"
             " order or orientation, and were brought to those of the crystal."
+        )
+    if matched.strain > STRAINED:
+        found.append(
+            f"Cells of labelled supercells differ from the crystal's by up to "
+            f"{100 * matched.strain:.2g} %; their positions were scaled to it."
         )
     if matched.largest > LARGE:
         found.append(

@@ -89,11 +89,12 @@ class Phonons:
         with about_arguments():
             if contestant not in self._contestants():
                 raise unknown("contestant", contestant, self._contestants())
+            symprec = self.result.settings.symprec
             params = self.folder / SAVED_PARAMS.format(contestant)
             if is_file(params):
-                return read_params(params)
+                return read_params(params, symprec=symprec)
             path = self.folder / SAVED.format(contestant)
-            found = read_reference(path, symprec=self.result.settings.symprec)
+            found = read_reference(path, symprec=symprec)
         return found.harmonic.phonon
 
     def _contestants(self) -> list[str]:

@@ -319,7 +319,8 @@ def mark_of(result: PhononResult) -> Mark:
 
 
 def _stability_mark(result: PhononResult) -> Mark:
-    words = {one.is_stable for one in result.spectra}
+    joined = [one for one in result.spectra if one.labels and one.labels.shape]
+    words = {one.is_stable for one in joined or result.spectra}
     if len(words) > 1:
         return DISAGREE
     return STABLE if True in words else UNSTABLE

@@ -236,7 +236,7 @@ def _against_labels(result: PhononResult, subject: PhononErrors) -> str:
     text = f"The labels alone, fitted without a model, have an error of {error} THz; "
     if is_gain(subject, alone):
         return text + "the combination is better."
-    return text + "the model adds nothing to them."
+    return text + f"the combination is not better by {100 * MIN_GAIN:g} %."
 
 
 def _sureness(one: Spectrum) -> str:

@@ -18,6 +18,8 @@ from atomgraft.core.specs import changes, listed
 from atomgraft.core.storage import is_file, write_atomically
 from atomgraft.core.trust import NO_TRUST, Trust
 from atomgraft.core.yaml_files import read_settings
+from atomgraft.data.labels import structures_fingerprint
+from atomgraft.data.readers import read_structures
 from atomgraft.lattice.constants_files import constants_hdf5, params_text
 from atomgraft.lattice.third_order import require_phono3py
 from atomgraft.models.base import AbstractPotential
@@ -130,7 +132,9 @@ def _inputs(spec: PhononSpec, crystal: Crystal) -> str:
     parts = [np.ascontiguousarray(one, dtype=np.float64).tobytes() for one in arrays]
     if known is not None:
         parts.append(known.sets.content.encode())
-    named = (*spec.models, *spec.labels, spec.born)
+    if spec.labels:
+        parts.append(structures_fingerprint(read_structures(spec.labels)).encode())
+    named = (*spec.models, spec.born)
     files = [Path(one) for one in named if one is not None]
     files += [one / GRAFT for one in files]
     parts += [file_fingerprint(one).encode() for one in files if is_file(one)]
@@ -148,7 +152,7 @@ def _finished(spec: PhononSpec, inputs: str, folder: Path) -> PhononResult | Non
     if is_other or known.get("inputs", inputs) != inputs:
         what = "phonons of other files"
         if is_other:
-            asked = spec.document()
+            asked = spec.model_dump(mode="json")
             earlier = {key: one for key, one in known.items() if key in asked}
             what = f"another phonon calculation: {listed(changes(earlier, asked))}"
         raise BadInputError(

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.spacegroup import crystal as crystal_of
 
@@ -352,3 +353,46 @@ def test_responses_must_be_there():
     labels = Labels(displacements=moved, forces=moved)
     with pytest.raises(ValueError, match="responses"):
         combined(symmetric_basis(phonon), constants, labels)
+
+
+def test_labels_that_are_forces_at_rest_alone_are_refused():
+    rng = np.random.default_rng(0)
+    alone = Atoms(
+        "Si4", scaled_positions=rng.random((4, 3)), cell=[5, 5.5, 6, 80, 95, 105]
+    )
+    alone.pbc = True
+    phonon = prepare(alone, supercell=np.eye(3, dtype=int))
+    moved = displacements(phonon, 1)
+    labels = Labels(
+        displacements=moved,
+        forces=rng.normal(size=moved.shape),
+        responses=np.zeros_like(moved),
+        at_rest=at_rest_directions(phonon),
+    )
+    basis = symmetric_basis(phonon)
+    with pytest.raises(BadInputError, match="forces on the undisplaced crystal"):
+        labels_alone(basis, labels)
+    with pytest.raises(BadInputError, match="forces on the undisplaced crystal"):
+        combined(basis, np.zeros((4, 4, 3, 3)), labels)
+
+
+def test_frames_added_a_few_at_a_time_are_all_of_them(monkeypatch):
+    phonon = phonon_of(TRIGONAL)
+    basis = symmetric_basis(phonon)
+    model = stillinger_weber(["Si"])
+    constants = compact(harmonic_of(model, phonon))
+    moved = displacements(phonon, 5)
+    seen = forces_at(model, phonon, moved)
+    noise = np.random.default_rng(1).normal(scale=0.01, size=moved.shape)
+    labels = Labels(
+        displacements=moved,
+        forces=seen[1:] + noise,
+        responses=seen[1:] - seen[0],
+        at_rest=at_rest_directions(phonon),
+    )
+    whole = combined(basis, constants, labels)
+    monkeypatch.setattr("atomgraft.lattice.posterior.AT_ONCE", 1)
+    parts = combined(basis, constants, labels)
+    assert np.allclose(parts.constants(), whole.constants(), atol=1e-8)
+    assert parts.noise == pytest.approx(whole.noise)
+    assert parts.noise == pytest.approx(0.01, rel=0.25)

@@ -507,11 +507,11 @@ class _Worth:
         )
         try:
             basis = self._basis
-        except BadInputError:  # too many force constants to be fitted together
+            constants, _ = labels_alone(basis, labels)
+            joined = combined(basis, compact_constants(self.base), labels)
+        except BadInputError:  # too many force constants, or labels say nothing
             return
-        constants, _ = labels_alone(basis, labels)
         yield LABELS_ALONE, (with_constants(self.base, constants), None)
-        joined = combined(basis, compact_constants(self.base), labels)
         yield COMBINED, (with_constants(self.base, joined.constants()), joined.scale)
 
     @cached_property

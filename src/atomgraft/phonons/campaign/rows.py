@@ -36,7 +36,9 @@ NO_SUBSET = (
 
 NO_OTHERS = "There is no other material to fit the scaling factor to."
 
-TOO_MANY = "It has too many force constants to be fitted together."
+TOO_MANY = (
+    "Its force constants cannot be fitted: they are too many, or labels say nothing."
+)
 
 NO_DIFFERENCE = (
     "Its labels give no force difference, so that the scaling factor of the base "
