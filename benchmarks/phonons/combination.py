@@ -13,7 +13,7 @@ Errors are those of frequencies on an 8x8x8 mesh, against DFT in the same superc
 Needs the data folder (``$ATOMGRAFT_DATA`` or ``../shared/data``)::
 
     python benchmarks/phonons/combination.py forces --out runs/combination
-    python benchmarks/phonons/combination.py table --out runs/combination
+    python benchmarks/phonons/combination.py table --out runs/combination --bases 7net-0
 
 ``forces`` asks the models, once for each material; it can be stopped and started.
 ``table`` writes benchmarks/results/phonon_combination.json and .md.
@@ -240,7 +240,8 @@ def table(out: Path, bases: Sequence[str]) -> None:
             rows[base].append(row_of(one, base))
         print(one.name, *(f"{rows[b][-1]['1 + model']:.3f}" for b in bases), flush=True)
     document = {
-        "command": "combination.py forces; combination.py table",
+        "command": "combination.py forces; combination.py table --bases "
+        + " ".join(bases),
         "seed": 0,
         "mesh": MESH,
         "amplitude": AMPLITUDE,
@@ -323,6 +324,8 @@ def main() -> None:
     told = parser.parse_args()
     if told.verb == "forces":
         forces(told.out, told.bases, tuple(told.part))
+    elif EMULATED_BY in told.bases:
+        parser.error(f"labels are emulated with {EMULATED_BY}: name other --bases")
     else:
         table(told.out, told.bases)
 

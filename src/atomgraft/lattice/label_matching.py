@@ -78,7 +78,6 @@ def match_labels(frames: Sequence[Atoms], phonon: "Phonopy", origin: str) -> Mat
     Examples
     --------
     >>> from ase.build import bulk
-    >>> from ase.calculators.singlepoint import SinglePointCalculator
     >>> from atomgraft.lattice.supercells import prepare
     >>> phonon = prepare(bulk("Si", a=5.431), supercell=np.diag([2, 2, 2]))
     >>> frame = ideal_supercell(phonon)[::-1]

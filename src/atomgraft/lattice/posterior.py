@@ -105,12 +105,8 @@ class Posterior:
         Of the prior with the largest evidence.
     noise
         Standard deviation of a component of the forces around the fit, eV/Å.
-    evidence
-        Largest logarithm of the marginal likelihood, up to a constant of the data.
     scale
         By what the model's force constants are multiplied in the mean, 1 + s.
-    n_labels
-        Supercells.
     """
 
     basis: SymmetricBasis
@@ -119,9 +115,7 @@ class Posterior:
     factor: Float[np.ndarray, "functions latents"]
     shape: str
     noise: float
-    evidence: float
     scale: float
-    n_labels: int
 
     def constants(self) -> Constants:
         """Return the mean force constants, eV/Å²."""
@@ -161,7 +155,7 @@ def combined(basis: SymmetricBasis, constants: Constants, labels: Labels) -> Pos
             latent = np.hstack([root, kappa * numbers[:, None]])
             fit = _fitted(matrix, data)
             members.append(_Member(shape=shape, kappa=kappa, latent=latent, fit=fit))
-    return _averaged(basis, constants, members, n_labels=len(labels.forces))
+    return _averaged(basis, constants, members)
 
 
 def _moves_every_atom(basis: SymmetricBasis, labels: Labels) -> bool:
@@ -189,8 +183,6 @@ def _averaged(
     basis: SymmetricBasis,
     constants: Constants,
     members: Sequence[_Member],
-    *,
-    n_labels: int,
 ) -> Posterior:
     """Return the posterior averaged over priors, each by its evidence.
 
@@ -221,9 +213,7 @@ def _averaged(
         factor=factor,
         shape=best.shape,
         noise=best.fit.noise,
-        evidence=best.fit.evidence,
         scale=sum(w / total * s for (w, _), s in zip(kept, scales, strict=True)),
-        n_labels=n_labels,
     )
 
 
@@ -352,10 +342,11 @@ def prior_shapes(
     """
     sizes = _sizes(basis, constants)
     largest = float(sizes.max())
-    shapes = {UNIFORM: 0.0, BLOCKS: 1.0} if largest > 0 else {UNIFORM: 0.0}
-    for name, power in shapes.items():
-        relative = np.maximum(sizes / largest, SMALLEST) if power else sizes
-        precision = basis.precision(relative**-power if power else np.ones_like(sizes))
+    precisions = {UNIFORM: np.ones_like(sizes)}
+    if largest > 0:
+        precisions[BLOCKS] = 1 / np.maximum(sizes / largest, SMALLEST)
+    for name, one in precisions.items():
+        precision = basis.precision(one)
         values, vectors = np.linalg.eigh(precision)
         root = vectors / np.sqrt(np.maximum(values, values.max() * 1e-12))
         yield name, root * math.sqrt(basis.size) / float(np.linalg.norm(root))

@@ -152,8 +152,9 @@ def _finished(spec: PhononSpec, inputs: str, folder: Path) -> PhononResult | Non
     if is_other or known.get("inputs", inputs) != inputs:
         what = "phonons of other files"
         if is_other:
-            asked = spec.model_dump(mode="json")
-            earlier = {key: one for key, one in known.items() if key in asked}
+            asked = spec.model_dump(mode="json", exclude={"max_atoms"})
+            before_labels = {"labels": [], "cutoff": None}
+            earlier = {k: v for k, v in (before_labels | known).items() if k in asked}
             what = f"another phonon calculation: {listed(changes(earlier, asked))}"
         raise BadInputError(
             f"{folder} holds {what}.",
