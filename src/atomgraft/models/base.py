@@ -17,6 +17,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.core.kernels import KernelName
 from atomgraft.core.provenance import fingerprint
 from atomgraft.core.registry import did_you_mean
+from atomgraft.models.copies import independent_copy
 from atomgraft.models.levels import LevelOfTheory
 
 Role = str
@@ -503,7 +504,7 @@ class AbstractPotential(abc.ABC):
     ) -> Self:
         """Return an independent copy, in another precision if asked."""
         other = copy.copy(self)
-        other.module = copy.deepcopy(self.module).to(
+        other.module = independent_copy(self.module).to(
             device=device, dtype=dtype or self.dtype
         )
         if other.dtype != self.dtype:
