@@ -28,8 +28,8 @@ atoms at a centre of inversion or in a tetrahedral site obey the rule whatever t
 constants, and rock salt, diamond and zinc blende say nothing by it.
 """
 
+import copy
 import dataclasses
-import warnings
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -155,14 +155,14 @@ def with_forces(
             "Give the forces of exactly these supercells, in their order.",
         )
     shifted = forces if undisplaced is None else forces - undisplaced
-    copy = _copy(phonon)
-    copy.forces = shifted
+    twin = _copy(phonon)
+    twin.forces = shifted
     is_single = "first_atoms" in (phonon.dataset or {})
-    _solve(copy, "traditional" if is_single else "symfc")
-    drift = _drift(copy)
-    copy.symmetrize_force_constants(level=SYMMETRISATIONS, show_drift=False)
+    _solve(twin, "traditional" if is_single else "symfc")
+    drift = _drift(twin)
+    twin.symmetrize_force_constants(level=SYMMETRISATIONS, show_drift=False)
     return Harmonic(
-        phonon=copy,
+        phonon=twin,
         forces=shifted,
         residual=None if undisplaced is None else _largest(undisplaced),
         drift=drift,
@@ -170,13 +170,16 @@ def with_forces(
 
 
 def _copy(phonon: "Phonopy") -> "Phonopy":
-    """Return a crystal with the same displacements and charges."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # on symmetry, see symmetry.py
-        copy = phonon.replicate()
-    copy.nac_params = phonon.nac_params
-    copy.dataset = phonon.dataset
-    return copy
+    """Return a crystal with the same displacements and charges.
+
+    Cells and symmetry, which nobody changes, are shared: phonopy's own copy searches
+    them again, which takes longer than the force constants.
+    """
+    twin = copy.copy(phonon)
+    twin.force_constants = None
+    twin.nac_params = phonon.nac_params
+    twin.dataset = phonon.dataset
+    return twin
 
 
 def _solve(phonon: "Phonopy", solver: Literal["traditional", "symfc"]) -> None:
@@ -244,11 +247,11 @@ def scaled(harmonic: Harmonic, factor: float) -> Harmonic:
     """
     if not factor > 0:
         raise ValueError(f"force constants times {factor} are no crystal")
-    copy = _copy(harmonic.phonon)
-    copy.force_constants = np.asarray(harmonic.phonon.force_constants) * factor
+    twin = _copy(harmonic.phonon)
+    twin.force_constants = np.asarray(harmonic.phonon.force_constants) * factor
     return dataclasses.replace(
         harmonic,
-        phonon=copy,
+        phonon=twin,
         forces=harmonic.forces * factor,
         drift=harmonic.drift * factor,
     )
@@ -273,12 +276,12 @@ def with_constants(
     """
     from phonopy.harmonic.force_constants import compact_fc_to_full_fc
 
-    copy = _copy(harmonic.phonon)
-    copy.force_constants = np.array(constants)
-    whole = compact_fc_to_full_fc(copy.primitive, np.array(constants))
-    forces = -np.einsum("ijab,fjb->fia", whole, all_displacements(copy), optimize=True)
+    twin = _copy(harmonic.phonon)
+    twin.force_constants = np.array(constants)
+    whole = compact_fc_to_full_fc(twin.primitive, np.array(constants))
+    forces = -np.einsum("ijab,fjb->fia", whole, all_displacements(twin), optimize=True)
     drift = float(np.abs(constants.sum(axis=1)).max())
-    return Harmonic(phonon=copy, forces=forces, residual=None, drift=drift)
+    return Harmonic(phonon=twin, forces=forces, residual=None, drift=drift)
 
 
 Tensor = Float[np.ndarray, "3 3 3"]
