@@ -25,12 +25,7 @@ from atomgraft.core.json_files import read_json
 from atomgraft.core.outputs import held, list_folder
 from atomgraft.core.signals import stopped_by_signal
 from atomgraft.core.storage import is_file, make_folder, write_atomically
-from atomgraft.study.clusters import (
-    ClusterPlan,
-    local_workers,
-    opened,
-    usable_cores,
-)
+from atomgraft.study.clusters import Workers, local_workers, usable_cores
 from atomgraft.study.credentials import exposure
 
 if TYPE_CHECKING:
@@ -129,7 +124,7 @@ def run_campaign(
     folder: Path,
     work: Work,
     *,
-    plan: ClusterPlan | None = None,
+    workers: Workers,
     on_gpu: bool = False,
     retry_failed: bool = False,
     observer: CampaignObserver | None = None,
@@ -144,8 +139,8 @@ def run_campaign(
         Each cell gets a folder of its name in it.
     work
         Does one cell; a module-level function, as workers import it by name.
-    plan
-        Where to run.
+    workers
+        Where to run; they go on to live.
     on_gpu
         The cells share one GPU.
     retry_failed
@@ -165,7 +160,7 @@ def run_campaign(
     LostProcessError
         The scheduler was lost; what is on disk is kept.
     """
-    plan, listener = plan or ClusterPlan(), observer or CampaignSilence()
+    plan, listener = workers.plan, observer or CampaignSilence()
     if retry_failed:
         _forget_failures(folder, cells)
     outcomes = {cell.name: stored_outcome(folder, cell) for cell in cells}
@@ -180,7 +175,8 @@ def run_campaign(
     if plan.scheduler is not None and (risk := exposure(plan.scheduler)) is not None:
         listener.on_notice(risk)
     list_folder(*(folder / cell.name for cell in cells))
-    with stopped_by_signal() as stop, opened(plan, n_workers=n_workers) as client:
+    with stopped_by_signal() as stop:
+        client = workers.client(n_workers)
         n_done = len(cells) - len(waiting)
         listener.on_campaign(n_done, len(cells), n_workers if is_local else None)
         for name, outcome in _Window(client, job, stop).run(waiting):

@@ -10,9 +10,10 @@ import os
 import traceback
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from atomgraft.core.errors import BadInputError, MissingExtraError, reason_of
+from atomgraft.core.signals import stopped_by_signal
 from atomgraft.core.storage import make_private_folder
 from atomgraft.study.credentials import Credentials, client_security
 
@@ -151,6 +152,51 @@ def opened(
         if slurm is not None:
             cluster.scale(jobs=n_workers)
         yield stack.enter_context(Client(cluster, set_as_default=False))
+
+
+class Workers:
+    """Workers that are started when they are first needed, and stay until the end.
+
+    A worker that starts imports a framework, which takes longer than many a cell.
+
+    Parameters
+    ----------
+    plan
+        Where.
+    """
+
+    def __init__(self, plan: ClusterPlan) -> None:
+        self.plan = plan
+        self._stack = contextlib.ExitStack()
+        self._client: Client | None = None
+        self._n_workers = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the workers, in order even where a signal comes."""
+        with stopped_by_signal():
+            self._stack.close()
+
+    def client(self, n_workers: int) -> "Client":
+        """Return the client, with at least so many workers where we start them.
+
+        Raises
+        ------
+        BadInputError
+            The scheduler does not answer, or SLURM's options cannot be used.
+        MissingExtraError
+            SLURM was asked for, and dask-jobqueue is not installed.
+        """
+        if self._client is None:
+            opening = opened(self.plan, n_workers=n_workers)
+            self._client = self._stack.enter_context(opening)
+        elif n_workers > self._n_workers and self.plan.scheduler is None:
+            cluster: Any = self._client.cluster  # distributed has no types
+            cluster.scale(n_workers)
+        self._n_workers = max(n_workers, self._n_workers)
+        return self._client
 
 
 def _hush() -> None:

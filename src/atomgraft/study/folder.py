@@ -19,7 +19,7 @@ from atomgraft.study.cells import (
     Work,
     run_campaign,
 )
-from atomgraft.study.clusters import ClusterPlan
+from atomgraft.study.clusters import ClusterPlan, Workers
 from atomgraft.study.sessions import Clock, provenance
 from atomgraft.training.devices import resolve_device
 
@@ -135,18 +135,19 @@ def run_study(study: Study[ResultT], folder: Path, execution: Execution) -> Resu
         write_atomically(folder / name, text)
         device = resolve_device(study.device)
         outcomes: dict[str, Outcome] = {}
-        for stage in study.stages(folder):
-            if any(one == NOT_RUN for one in outcomes.values()):
-                break  # a signal stopped the one before
-            outcomes |= run_campaign(
-                stage(outcomes),
-                folder / CELLS,
-                study.work,
-                plan=execution.cluster,
-                on_gpu=device.type == "cuda",
-                retry_failed=execution.retry_failed,
-                observer=execution.observer,
-            )
+        with Workers(execution.cluster or ClusterPlan()) as workers:
+            for stage in study.stages(folder):
+                if any(one == NOT_RUN for one in outcomes.values()):
+                    break  # a signal stopped the one before
+                outcomes |= run_campaign(
+                    stage(outcomes),
+                    folder / CELLS,
+                    study.work,
+                    workers=workers,
+                    on_gpu=device.type == "cuda",
+                    retry_failed=execution.retry_failed,
+                    observer=execution.observer,
+                )
         session = provenance(study.verb, clock, device, study.dtype, study.kernels)
         record = study.conclude(outcomes, folder.resolve().name, (*earlier, session))
         study.record.write(folder, record)

@@ -29,6 +29,7 @@ from atomgraft.study.cells import (
 )
 from atomgraft.study.clusters import (
     ClusterPlan,
+    Workers,
     local_workers,
     opened,
     parse_slurm,
@@ -62,6 +63,11 @@ def work_threads(folder, payload):
     import torch
 
     return {"threads": torch.get_num_threads(), "process": os.getpid()}
+
+
+def work_slowly(folder, payload):
+    time.sleep(0.5)
+    return {"process": os.getpid()}
 
 
 def work_and_die(folder, payload):
@@ -108,6 +114,11 @@ class Listener:
         self.notices.append(text)
 
 
+def run(cells, folder, work, *, plan, **options):
+    with Workers(plan) as workers:
+        return run_campaign(cells, folder, work, workers=workers, **options)
+
+
 @pytest.fixture(scope="module")
 def scheduler():
     """A cluster of two threads inside this process: what is tested is the engine."""
@@ -126,7 +137,7 @@ def scheduler():
 
 def test_every_cell_is_done_once(scheduler, tmp_path):
     listener = Listener()
-    found = run_campaign(cells(), tmp_path, work, plan=scheduler, observer=listener)
+    found = run(cells(), tmp_path, work, plan=scheduler, observer=listener)
     assert {name: one.document["square"] for name, one in found.items()} == {
         "c0": 0,
         "c1": 1,
@@ -141,24 +152,24 @@ def test_every_cell_is_done_once(scheduler, tmp_path):
 
 
 def test_what_is_done_is_not_done_again(scheduler, tmp_path):
-    first = run_campaign(cells(2), tmp_path, work, plan=scheduler)
+    first = run(cells(2), tmp_path, work, plan=scheduler)
     listener = Listener()
-    again = run_campaign(cells(3), tmp_path, work, plan=scheduler, observer=listener)
+    again = run(cells(3), tmp_path, work, plan=scheduler, observer=listener)
     assert listener.begun == [(2, 3, None)]
     assert {name: again[name] for name in first} == first
     assert [n_runs(tmp_path, one.name) for one in cells(3)] == [1] * 3
 
 
 def test_with_nothing_to_do_no_cluster_is_asked(scheduler, tmp_path):
-    first = run_campaign(cells(2), tmp_path, work, plan=scheduler)
+    first = run(cells(2), tmp_path, work, plan=scheduler)
     nowhere = ClusterPlan(scheduler=NOWHERE)
-    assert run_campaign(cells(2), tmp_path, work, plan=nowhere) == first
+    assert run(cells(2), tmp_path, work, plan=nowhere) == first
 
 
 def test_another_identity_is_another_cell(scheduler, tmp_path):
-    run_campaign(cells(1), tmp_path, work, plan=scheduler)
+    run(cells(1), tmp_path, work, plan=scheduler)
     other = [Cell(name="c0", identity="new", payload={"number": 5})]
-    found = run_campaign(other, tmp_path, work, plan=scheduler)
+    found = run(other, tmp_path, work, plan=scheduler)
     assert found["c0"].document == {"square": 25}
 
 
@@ -166,12 +177,12 @@ def test_another_identity_is_another_cell(scheduler, tmp_path):
 def test_what_fails_for_good_is_remembered(kind, scheduler, tmp_path):
     asked = cells(1, x={"fails": kind})
     for _ in range(2):
-        found = run_campaign(asked, tmp_path, work, plan=scheduler)
+        found = run(asked, tmp_path, work, plan=scheduler)
         assert found["x"].status == "failed"
         assert found["x"].reason == str(FAILURES[kind])
         assert found["c0"].status == "done"
     assert n_runs(tmp_path, "x") == 1
-    run_campaign(asked, tmp_path, work, plan=scheduler, retry_failed=True)
+    run(asked, tmp_path, work, plan=scheduler, retry_failed=True)
     assert (n_runs(tmp_path, "x"), n_runs(tmp_path, "c0")) == (2, 1)
 
 
@@ -187,13 +198,13 @@ def test_what_fails_for_good_is_remembered(kind, scheduler, tmp_path):
 def test_what_may_go_away_is_tried_again(kind, said, scheduler, tmp_path):
     asked = cells(1, x={"fails": kind})
     for i in (1, 2):
-        found = run_campaign(asked, tmp_path, work, plan=scheduler)
+        found = run(asked, tmp_path, work, plan=scheduler)
         assert found["x"].status == "open"
         assert said in found["x"].reason
         assert found["c0"].status == "done"
         assert n_runs(tmp_path, "x") == i
     mended = cells(1, x={"number": 3})
-    assert run_campaign(mended, tmp_path, work, plan=scheduler)["x"].status == "done"
+    assert run(mended, tmp_path, work, plan=scheduler)["x"].status == "done"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"identity": "id-c0"}'])
@@ -236,7 +247,7 @@ def test_a_cell_that_is_never_let_go_stays_open(tmp_path, monkeypatch):
 
 
 def test_records_are_plain_json(scheduler, tmp_path):
-    run_campaign(cells(1), tmp_path, work, plan=scheduler)
+    run(cells(1), tmp_path, work, plan=scheduler)
     record = json.loads((tmp_path / "c0" / RECORD).read_text())
     assert record == {
         "identity": "id-c0",
@@ -248,14 +259,14 @@ def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch):
     monkeypatch.setattr("atomgraft.study.clusters.PATIENCE", 1.0)
     plan = ClusterPlan(scheduler=NOWHERE)
     with pytest.raises(BadInputError, match=r"127\.0\.0\.1:9 does not answer"):
-        run_campaign(cells(1), tmp_path, work, plan=plan)
+        run(cells(1), tmp_path, work, plan=plan)
 
 
 @pytest.mark.parametrize("address", ["nonsense", "tcp://", "ftp://x:1"])
 def test_an_address_that_is_none(address, tmp_path, monkeypatch):
     monkeypatch.setattr("atomgraft.study.clusters.PATIENCE", 1.0)
     with pytest.raises(BadInputError, match="does not answer"):
-        run_campaign(cells(1), tmp_path, work, plan=ClusterPlan(scheduler=address))
+        run(cells(1), tmp_path, work, plan=ClusterPlan(scheduler=address))
 
 
 def test_a_client_that_never_connected_is_gone(tmp_path, monkeypatch):
@@ -265,7 +276,7 @@ def test_a_client_that_never_connected_is_gone(tmp_path, monkeypatch):
     monkeypatch.setattr("atomgraft.study.clusters.PATIENCE", 1.0)
     known = {id(one) for one in gc.get_objects() if type(one) is Client}
     with pytest.raises(BadInputError, match="does not answer") as caught:
-        run_campaign(cells(1), tmp_path, work, plan=ClusterPlan(scheduler=NOWHERE))
+        run(cells(1), tmp_path, work, plan=ClusterPlan(scheduler=NOWHERE))
     left = [one for one in gc.get_objects() if type(one) is Client]
     assert [one for one in left if id(one) not in known] == []
     assert NOWHERE in str(caught.value)  # alive so far, and with it what it holds
@@ -349,10 +360,25 @@ def test_no_more_cells_are_under_way_than_threads(tmp_path):
     assert client.submitted == 3
 
 
+def test_workers_live_from_one_stage_to_the_next(tmp_path):
+    with Workers(ClusterPlan(n_workers=2)) as workers:
+        [first], later = (
+            processes_of(run_campaign(some, tmp_path, work_slowly, workers=workers))
+            for some in (cells(1), cells(20)[1:])
+        )
+    assert first in later
+    assert len(later) == 2  # there were cells for two
+
+
+def processes_of(outcomes):
+    documents = [one.document or {} for one in outcomes.values()]
+    return {one["process"] for one in documents}
+
+
 def test_workers_are_processes_of_one_thread(tmp_path):
     """On this machine: as many torch threads in all as cores."""
     plan = ClusterPlan(n_workers=1)
-    found = run_campaign(cells(2), tmp_path, work_threads, plan=plan)
+    found = run(cells(2), tmp_path, work_threads, plan=plan)
     told = [one.document for one in found.values()]
     assert {one["threads"] for one in told} == {usable_cores()}
     assert os.getpid() not in {one["process"] for one in told}
@@ -391,4 +417,4 @@ def test_slurm_options_are_pairs():
 def test_slurm_without_its_package(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"atomgraft\[slurm\]"):
-        run_campaign(cells(1), tmp_path, work, plan=ClusterPlan(slurm={"cores": "1"}))
+        run(cells(1), tmp_path, work, plan=ClusterPlan(slurm={"cores": "1"}))

@@ -7,7 +7,7 @@ import pytest
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.study.cells import Cell, run_campaign
-from atomgraft.study.clusters import ClusterPlan, opened
+from atomgraft.study.clusters import ClusterPlan, Workers, opened
 from atomgraft.study.credentials import (
     client_security,
     exposure,
@@ -98,15 +98,12 @@ def test_a_scheduler_with_tls_takes_the_users_own_files(files, tmp_path):
             credentials=parse_credentials(**files),
         )
         cell = Cell(name="c", identity="1", payload={"number": 3})
-        found = run_campaign([cell], tmp_path, square, plan=plan)
+        with Workers(plan) as workers:
+            found = run_campaign([cell], tmp_path, square, workers=workers)
         assert found["c"].document == {"square": 9}
-        with pytest.raises(BadInputError, match="credentials that are missing"):
-            run_campaign(
-                [cell],
-                tmp_path / "again",
-                square,
-                plan=ClusterPlan(scheduler=cluster.scheduler_address),
-            )
+        bare = Workers(ClusterPlan(scheduler=cluster.scheduler_address))
+        with bare, pytest.raises(BadInputError, match="credentials that are missing"):
+            run_campaign([cell], tmp_path / "again", square, workers=bare)
 
 
 @pytest.mark.parametrize("missing", ["ca_file", "cert", "key"])
