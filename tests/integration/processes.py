@@ -55,7 +55,7 @@ def call(*arguments, **options):
 def nursery():
     """Return a maker of processes that have torch in memory before they begin."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["atomgraft.run.adapt"])
+    context.set_forkserver_preload(["atomgraft.run.adapt", "lightning_fabric"])
     return context
 
 

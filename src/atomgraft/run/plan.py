@@ -4,12 +4,12 @@ import dataclasses
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from ase import Atoms
 from ase.data import chemical_symbols
-from lightning_fabric import Fabric
 
 from atomgraft.adaptation.base import Adapted
 from atomgraft.adaptation.movement import coverage
@@ -36,6 +36,9 @@ from atomgraft.training.checkpoint import read_state
 from atomgraft.training.devices import make_fabric
 from atomgraft.training.loop import Job
 from atomgraft.training.probe import BUDGET, Probe, probe
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def terms_of(
@@ -403,7 +406,7 @@ class _Prospect:
     """
 
     inputs: Inputs
-    fabric: Fabric
+    fabric: "Fabric"
     startup: float
     fresh: bool
     budget: float

@@ -7,11 +7,10 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from ase import Atoms
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from atomgraft.adaptation.axes import TARGET
@@ -53,6 +52,9 @@ from atomgraft.training.streams import (
     make_flows,
     units_of_flows,
 )
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 PIECE_ATOMS = 512
 """On a CPU, in one backward pass: about 8 GB with 7net-0, dense crystals."""
@@ -152,7 +154,7 @@ class Job:
         return self.plan.batch_for(max(own))
 
 
-def fit(job: Job, fabric: Fabric, observer: Observer | None = None) -> Fit:
+def fit(job: Job, fabric: "Fabric", observer: Observer | None = None) -> Fit:
     """Train, or go on training, and leave the best weights in the movement.
 
     Parameters
@@ -179,7 +181,7 @@ def fit(job: Job, fabric: Fabric, observer: Observer | None = None) -> Fit:
 class _Trainer:
     """The moving parts of one call to :func:`fit`."""
 
-    def __init__(self, job: Job, fabric: Fabric, observer: Observer) -> None:
+    def __init__(self, job: Job, fabric: "Fabric", observer: Observer) -> None:
         self.job, self.fabric, self.observer = job, fabric, observer
         self.plan = job.plan
         for one in (job.adapted.potential, *job.adapted.others.values()):

@@ -6,12 +6,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from ase import Atoms
-from lightning_fabric import Fabric
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.models.memory import peak_memory_mib
@@ -19,6 +18,9 @@ from atomgraft.training.loop import Job, fit
 from atomgraft.training.model import GraftedModule, as_tuple
 from atomgraft.training.observer import Silence
 from atomgraft.training.streams import EVALUATION_ATOMS, Stream, make_flows
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 BUDGET = 10.0
 """Seconds of probing; one step more is always finished."""
@@ -55,7 +57,7 @@ class Probe:
     peak_memory_mib: float
 
 
-def probe(job: Job, fabric: Fabric, *, budget: float = BUDGET) -> Probe:
+def probe(job: Job, fabric: "Fabric", *, budget: float = BUDGET) -> Probe:
     """Do the first steps of a training run and take their time.
 
     They are the very steps that the run would begin with, but for validation, which
@@ -136,7 +138,7 @@ class _Stopwatch(Silence):
             raise _EnoughError
 
 
-def _run(job: Job, fabric: Fabric, observer: Silence) -> None:
+def _run(job: Job, fabric: "Fabric", observer: Silence) -> None:
     """Train in a folder that is removed."""
     with tempfile.TemporaryDirectory(prefix="atomgraft-probe-") as folder:
         try:
@@ -177,7 +179,7 @@ def _largest(structures: Sequence[Atoms], n: int) -> list[Atoms]:
     return sorted(structures, key=len, reverse=True)[: max(1, n)]
 
 
-def _validation_seconds(job: Job, fabric: Fabric) -> float:
+def _validation_seconds(job: Job, fabric: "Fabric") -> float:
     """Time a validation on some structures of each stream, and scale it up by atoms."""
     parts = [_part(one) for one in job.streams() if len(one.validation)]
     if not parts:
