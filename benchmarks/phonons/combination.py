@@ -33,7 +33,12 @@ from public_data import phonon_data
 
 from atomgraft.core.provenance import package_versions
 from atomgraft.lattice.forces import forces_of_supercells
-from atomgraft.lattice.harmonic import Harmonic, harmonic_of, with_constants
+from atomgraft.lattice.harmonic import (
+    Harmonic,
+    compact_constants,
+    harmonic_of,
+    with_constants,
+)
 from atomgraft.lattice.posterior import (
     Labels,
     at_rest_directions,
@@ -47,7 +52,6 @@ from atomgraft.lattice.uncertainty import uncertainty
 from atomgraft.metrics.phonons import frequency_errors
 from atomgraft.phonons.crystals import Crystal, read_crystal
 from atomgraft.phonons.judge import THRESHOLD
-from atomgraft.phonons.labels import compact_constants
 from atomgraft.phonons.supercell_choice import chosen_supercells, teams_of
 from atomgraft.run.inputs import load_base
 

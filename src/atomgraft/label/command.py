@@ -66,8 +66,15 @@ def command(
     by: Annotated[
         str | None,
         typer.Option(
-            help="Selection rule: distance, disagreement, both or random; default: "
-            "distance, or both with --committee."
+            help="Selection rule: distance, disagreement, both, random, or phonons "
+            "for the smallest expected error of frequencies; default: distance, or "
+            "both with --committee."
+        ),
+    ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            help="With --by phonons: stop at this expected error of frequencies, THz."
         ),
     ] = None,
     supercell: Annotated[
@@ -129,6 +136,7 @@ def command(
 ) -> None:
     """Propose structures to label, choose a subset, write them with DFT inputs."""
     from atomgraft.core.errors import BadInputError
+    from atomgraft.label.kinds import OF_ONE_CELL
     from atomgraft.label.page import write_page
     from atomgraft.label.screen import print_record
     from atomgraft.label.spec import parse_select
@@ -158,6 +166,7 @@ def command(
         "known": tuple(known or ()),
         "committee": tuple(committee or ()),
         "rule": by,
+        "target": target,
         "supercell": _repeats(supercell),
         "amplitudes": _numbers(amplitude, "--amplitude"),
         "strains": _numbers(strain, "--strain"),
@@ -186,6 +195,8 @@ def command(
         asked["rule"] = "both" if asked.get("committee") else "distance"
     if asked.get("pool") and "kinds" not in asked:
         asked["kinds"] = ()
+    if asked["rule"] == "phonons" and "kinds" not in asked:
+        asked["kinds"] = OF_ONE_CELL
     spec = parse_select(asked)
     allowed = trust_of(trust, trust_file, [model, *(committee or ())])
     with calm(), stage_screen(screen) as show:

@@ -151,6 +151,9 @@ KINDS.add("mc-rattle", _monte_carlo)
 KINDS.add("modes", _modes)
 KINDS.add("displacements", _displacements)
 
+OF_ONE_CELL = tuple(kind for kind in KINDS if kind != "strain")
+"""Kinds that leave the cell as it is; force constants follow from no other."""
+
 
 def propose(
     crystal: Atoms,

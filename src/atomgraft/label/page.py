@@ -37,7 +37,7 @@ def page_text(result: SelectionResult) -> str:
     """Return the page as HTML; everything it needs is inside."""
     notes: tuple[Block, ...] = tuple(Note(text=one) for one in result.notices)
     sections = [
-        section("chosen", "To be labelled", _chosen_table(result)),
+        section("chosen", "To be labelled", *_errors(result), _chosen_table(result)),
         section("map", "The pool", _map(result), _pool(result)),
         section("notes", "To be known", *notes),
         section("spec", "Settings", spec_code(result.spec, "selection")),
@@ -71,6 +71,7 @@ def _cover(result: SelectionResult) -> Cover:
             ("Model", result.model.name),
             ("Atoms per structure", str(result.crystal.n_atoms)),
             ("Chosen by", str(result.spec["rule"])),
+            *_expected(result),
             ("Labelled already", str(result.n_known)),
             ("Inputs for", ", ".join(result.inputs) or MISSING),
         ),
@@ -91,6 +92,8 @@ def chosen_columns(result: SelectionResult) -> list[tuple[str, bool]]:
     ]
     if result.committee:
         columns.append(("disagreement, eV/Å", False))
+    if result.expected_error is not None:
+        columns.append(("expected error, THz", False))
     return [*columns, ("note", True)]
 
 
@@ -116,6 +119,9 @@ def chosen_cells(result: SelectionResult, one: ChosenStructure) -> tuple[str, ..
     if result.committee:
         known = one.disagreement
         cells.append(MISSING if known is None else number_text(known))
+    if result.expected_error is not None:
+        left = one.expected_error
+        cells.append(MISSING if left is None else number_text(left))
     return (*cells, one.note)
 
 
@@ -130,6 +136,59 @@ def _chosen_table(result: SelectionResult) -> Table:
         columns=tuple(name for name, _ in columns),
         rows=tuple(chosen_cells(result, one) for one in result.chosen),
         is_text=tuple(is_text for _, is_text in columns),
+    )
+
+
+def _expected(result: SelectionResult) -> tuple[tuple[str, str], ...]:
+    """Return the key fact of phonons: what the labels are worth."""
+    before, after = result.expected_error, result.chosen[-1].expected_error
+    if before is None or after is None:
+        return ()
+    told = f"{number_text(before)} THz now, {number_text(after)} THz with these labels"
+    return (("Expected error of frequencies", told),)
+
+
+def _errors(result: SelectionResult) -> tuple[Block, ...]:
+    """Draw how the expected error of frequencies falls with labels."""
+    before = result.expected_error
+    if before is None:
+        return ()
+    errors = [before, *(one.expected_error for one in result.chosen)]
+    trace = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": "expected error",
+        "meta": {"key": "expected error"},
+        "x": list(range(len(errors))),
+        "y": errors,
+        "hovertemplate": "%{x} labels: %{y:.3g} THz<extra></extra>",
+        "marker": {"color": "@series-0", "size": 8},
+        "line": {"color": "@series-0"},
+    }
+    drawn = layout(
+        300,
+        xaxis=axis("further labels"),
+        yaxis=axis("expected error of frequencies, THz", rangemode="tozero"),
+    )
+    plot = Plot(
+        name="errors",
+        title="",
+        description=(
+            f"The expected error falls from {number_text(before)} THz to "
+            f"{number_text(errors[-1] or 0.0)} THz; the table lists it."
+        ),
+        figure=figure([trace], drawn),
+    )
+    return (
+        Figure(
+            name="errors",
+            caption=(
+                "Expected mean absolute error of frequencies when model and labels are "
+                "combined, against the number of labels in the order of selection."
+            ),
+            plots=(plot,),
+            legend=(),
+        ),
     )
 
 

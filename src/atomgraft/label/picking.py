@@ -31,7 +31,7 @@ from atomgraft.models.graph import find_neighbours
 from atomgraft.models.prediction import predict_structures
 from atomgraft.models.readout_features import AtomFeatures, readout_features
 
-Rule = Literal["distance", "disagreement", "both", "random"]
+Rule = Literal["distance", "disagreement", "both", "random", "phonons"]
 
 RULES: tuple[str, ...] = get_args(Rule)
 
@@ -60,6 +60,7 @@ def pick(
     rule: Rule = "distance",
     known: Float[np.ndarray, "known features"] | None = None,
     disagreement: Float[np.ndarray, " pool"] | None = None,
+    order: Sequence[int] = (),
     generator: np.random.Generator,
 ) -> list[Pick]:
     """Choose structures from a pool, one after the other.
@@ -72,11 +73,14 @@ def pick(
         How many.
     rule
         ``distance``: the farthest from all chosen before; ``disagreement``: the largest
-        disagreement; ``both``: the largest product of the two; ``random``: evenly.
+        disagreement; ``both``: the largest product of the two; ``random``: evenly;
+        ``phonons``: as in `order`.
     known
         Features of structures that have labels already: chosen ones keep away.
     disagreement
         Of models on each structure, in any unit; needed by two of the rules.
+    order
+        Places in the pool, best first; used by ``phonons`` alone.
     generator
         Used by ``random`` alone.
 
@@ -93,7 +97,10 @@ def pick(
     [3, 0, 2]
     """
     _require_enough(count, len(features))
-    score = _score(rule, disagreement, generator.permutation(len(features)))
+    ranks = generator.permutation(len(features))
+    if rule == "phonons":
+        ranks = _ranks(order, len(features))
+    score = _score(rule, disagreement, ranks)
     distances = _first_distances(features, known)
     is_free = np.ones(len(features), dtype=bool)
     picks: list[Pick] = []
@@ -106,6 +113,13 @@ def pick(
         is_start = len(picks) == 1 and (known is None or not len(known))
         distances = reached if is_start else np.minimum(distances, reached)
     return picks
+
+
+def _ranks(order: Sequence[int], n: int) -> Int[np.ndarray, " pool"]:
+    """Return the place of each structure in an order; those not in it come last."""
+    ranks = np.full(n, len(order))
+    ranks[list(order)] = np.arange(len(order))
+    return ranks
 
 
 def _first_distances(
@@ -123,13 +137,13 @@ def _first_distances(
 def _score(
     rule: Rule,
     disagreement: Float[np.ndarray, " pool"] | None,
-    order: np.ndarray,
+    ranks: Int[np.ndarray, " pool"],
 ) -> Callable[[Float[np.ndarray, " pool"]], np.ndarray]:
     """Return how much a structure is wanted, as a function of its distance."""
     if rule == "distance":
         return lambda distances: distances
-    if rule == "random":
-        return lambda _distances: -order.astype(float)
+    if rule in {"random", "phonons"}:
+        return lambda _distances: -ranks.astype(float)
     if disagreement is None:
         raise BadInputError(
             f"The rule {rule!r} was requested, but there is one model.",

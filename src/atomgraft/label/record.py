@@ -62,6 +62,9 @@ class ChosenStructure(Record):
     """Largest force on an atom that the model predicts, eV/Å."""
     disagreement: float | None = None
     """Of the models about its forces, eV/Å; none with one model."""
+    expected_error: float | None = None
+    """Of frequencies with this label and those before it, THz; mean absolute, none by
+    other rules than that of phonons."""
 
 
 class PoolPoint(Record):
@@ -99,6 +102,8 @@ class SelectionResult(Record):
     """Structures with labels from which the chosen keep away."""
     descriptor: DescriptorCard
     chosen: tuple[ChosenStructure, ...]
+    expected_error: float | None = None
+    """Of frequencies before these labels, THz; none by other rules."""
     map: PoolMap
     inputs: tuple[str, ...]
     """Programs that inputs were written for."""

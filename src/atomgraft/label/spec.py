@@ -44,7 +44,10 @@ class SelectSpec(BaseModel):
     committee: tuple[str, ...] = ()
     """Further models, for disagreement."""
     rule: Rule = "distance"
-    """By which to choose: distance, disagreement, both or random."""
+    """By which to choose: distance, disagreement, both, random or phonons."""
+    target: Annotated[float, Field(gt=0)] | None = None
+    """THz; with the rule phonons, the expected error of frequencies at which enough is
+    chosen."""
     supercell: tuple[int, int, int] = (1, 1, 1)
     """Repeats of the structure."""
     amplitudes: tuple[float, ...] = Amounts.amplitudes
@@ -133,7 +136,13 @@ def parse_select(document: dict[str, object]) -> SelectSpec:
 
 
 def _refuse_unused(spec: SelectSpec) -> None:
-    """Check that a committee and the rule that needs it come together."""
+    """Check that a committee or a target and the rule that needs it come together."""
+    if spec.target is not None and spec.rule != "phonons":
+        raise BadInputError(
+            f"A target of {spec.target:g} THz was given with the rule {spec.rule!r}.",
+            "Only the rule 'phonons' knows what error labels will leave.",
+            "Add --by phonons, or leave --target out.",
+        )
     needs_others = spec.rule in {"disagreement", "both"}
     if needs_others and not spec.committee:
         raise BadInputError(

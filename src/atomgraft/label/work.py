@@ -25,6 +25,7 @@ from atomgraft.data.rehearsal.disturbances import bare
 from atomgraft.label.collecting import Collected, collect
 from atomgraft.label.dft_inputs import FOLDER, write_inputs
 from atomgraft.label.kinds import propose
+from atomgraft.label.phonon_choice import PhononChoice, Wanted, choose_for_phonons
 from atomgraft.label.picking import (
     Description,
     Pick,
@@ -72,6 +73,8 @@ class Pool:
         Largest predicted force on an atom of each proposal, eV/Å.
     disagreement
         Of the models about each proposal, eV/Å; none with one model.
+    forces
+        Of the first model on each proposal, eV/Å.
     notices
         What the user should know.
     """
@@ -81,6 +84,7 @@ class Pool:
     description: Description
     largest: Float[np.ndarray, " pool"]
     disagreement: Float[np.ndarray, " pool"] | None
+    forces: tuple[Float[np.ndarray, "_ 3"], ...]
     notices: tuple[str, ...]
 
     @property
@@ -142,6 +146,7 @@ def gather(
         description=description,
         largest=largest_forces(forces[0]),
         disagreement=disagreement_of(forces) if len(models) > 1 else None,
+        forces=tuple(forces[0]),
         notices=(*notices, *notes, *_about(models, description)),
     )
 
@@ -276,12 +281,24 @@ def select(
         ),
     ]
     pool = gather(spec, models, progress)
+    choice = None
+    if spec.rule == "phonons":
+        choice = choose_for_phonons(
+            pool.crystal,
+            models[0],
+            pool.proposals,
+            pool.forces,
+            Wanted(count=spec.count, target=spec.target, known=spec.known),
+            progress,
+        )
+    order = () if choice is None else choice.order
     picks = pick(
         pool.rows,
-        spec.count,
+        len(order) or spec.count,
         rule=spec.rule,
         known=pool.known if len(pool.known) else None,
         disagreement=pool.disagreement,
+        order=order,
         generator=numpy_generator(spec.seed, "select", "pick"),
     )
     chosen = [labelled_atoms(pool.proposals[one.index]) for one in picks]
@@ -293,6 +310,8 @@ def select(
         dtype = str(models[0].dtype).removeprefix("torch.")
         origin = provenance("select", clock, models[0].device, dtype, models[0].kernels)
         result = _result(spec, models, pool, picks, notes, origin)
+        if choice is not None:
+            result = _with_errors(result, choice)
         SELECTION.write(folder, result)
     return result
 
@@ -342,6 +361,19 @@ def _result(
         inputs=spec.inputs,
         notices=(*pool.notices, *notes),
         provenance=origin,
+    )
+
+
+def _with_errors(result: SelectionResult, choice: PhononChoice) -> SelectionResult:
+    """Return a selection with the errors of frequencies that labels will leave."""
+    design = choice.design
+    chosen = tuple(
+        one.model_copy(update={"expected_error": step.error})
+        for one, step in zip(result.chosen, design.steps, strict=True)
+    )
+    told = {"chosen": chosen, "expected_error": design.before}
+    return result.model_copy(
+        update=told | {"notices": (*result.notices, *choice.notices)}
     )
 
 

@@ -284,6 +284,15 @@ def with_constants(
     return Harmonic(phonon=twin, forces=forces, residual=None, drift=drift)
 
 
+def compact_constants(harmonic: Harmonic) -> Float[np.ndarray, "primitive atoms 3 3"]:
+    """Return force constants of the atoms of the primitive cell, eV/Å²."""
+    phonon = harmonic.phonon
+    found = np.asarray(phonon.force_constants)
+    if len(found) == len(phonon.primitive):
+        return found
+    return found[np.asarray(phonon.primitive.p2s_map)]
+
+
 Tensor = Float[np.ndarray, "3 3 3"]
 
 FORBIDDEN = 1e-8

@@ -158,6 +158,35 @@ def combined(basis: SymmetricBasis, constants: Constants, labels: Labels) -> Pos
     return _averaged(basis, constants, members)
 
 
+def unlabelled(
+    basis: SymmetricBasis, constants: Constants, *, share: float
+) -> Posterior:
+    """Return what is thought of a model's force constants before there are labels.
+
+    Parameters
+    ----------
+    basis
+        Of the crystal.
+    constants
+        The model's, eV/Å².
+    share
+        How wrong they are thought to be: root mean square of their error over that of
+        the force constants themselves. All shapes of the prior are equally likely.
+    """
+    numbers = basis.numbers_of(constants)
+    size = share * float(np.linalg.norm(numbers)) / math.sqrt(basis.size)
+    names, roots = zip(*prior_shapes(basis, constants), strict=True)
+    return Posterior(
+        basis=basis,
+        prior=constants,
+        correction=np.zeros(basis.size),
+        factor=np.hstack(roots) * (size / math.sqrt(len(roots))),
+        shape=names[0],
+        noise=0.0,
+        scale=1.0,
+    )
+
+
 def _moves_every_atom(basis: SymmetricBasis, labels: Labels) -> bool:
     """Tell whether each atom of the primitive cell is displaced in some label.
 

@@ -115,6 +115,29 @@ def frequency_deviations(
     )
 
 
+def seen_by_frequencies(
+    harmonic: Harmonic, posterior: Posterior, q_points: Float[np.ndarray, "q 3"]
+) -> Iterator[Float[np.ndarray, "bands latents"]]:
+    """Yield what the frequencies of each q-point see of the latents, THz.
+
+    The norm of a row is the standard deviation of a frequency.
+
+    Parameters
+    ----------
+    harmonic
+        The crystal with the posterior's mean force constants.
+    posterior
+        Of these force constants.
+    q_points
+        In reciprocal vectors of the primitive cell.
+    """
+    for values, seen in _modes(harmonic.phonon, posterior, q_points):
+        sigma = np.linalg.norm(seen, axis=1)
+        deviations = _of_frequency(values, sigma)
+        share = np.divide(deviations, sigma, out=np.zeros_like(sigma), where=sigma > 0)
+        yield share[:, None] * seen
+
+
 def _of_frequency(
     values: Float[np.ndarray, " bands"], sigma: Float[np.ndarray, " bands"]
 ) -> Float[np.ndarray, " bands"]:

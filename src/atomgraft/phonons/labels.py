@@ -12,7 +12,7 @@ from atomgraft.core.errors import BadInputError
 from atomgraft.data.labels import structures_fingerprint
 from atomgraft.data.readers import read_structures
 from atomgraft.lattice.forces import forces_of_supercells
-from atomgraft.lattice.harmonic import Harmonic, with_constants
+from atomgraft.lattice.harmonic import Harmonic, compact_constants, with_constants
 from atomgraft.lattice.label_matching import Matched, match_labels
 from atomgraft.lattice.posterior import (
     Labels,
@@ -207,15 +207,6 @@ def alone(harmonic: Harmonic, labelled: Labelled) -> Combination:
         n_constants=labelled.basis.size,
         n_free=n_free,
     )
-
-
-def compact_constants(harmonic: Harmonic) -> Float[np.ndarray, "primitive atoms 3 3"]:
-    """Return force constants of the atoms of the primitive cell, eV/Å²."""
-    phonon = harmonic.phonon
-    found = np.asarray(phonon.force_constants)
-    if len(found) == len(phonon.primitive):
-        return found
-    return found[np.asarray(phonon.primitive.p2s_map)]
 
 
 def _refuse_strange_forces(posterior: Posterior, labelled: Labelled) -> None:

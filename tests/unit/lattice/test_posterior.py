@@ -10,6 +10,7 @@ from ase.spacegroup import crystal as crystal_of
 
 from atomgraft.core.errors import BadInputError
 from atomgraft.lattice.forces import forces_of_supercells
+from atomgraft.lattice.harmonic import compact_constants as compact
 from atomgraft.lattice.harmonic import harmonic_of, with_constants
 from atomgraft.lattice.posterior import (
     Labels,
@@ -23,7 +24,6 @@ from atomgraft.lattice.supercells import ideal_supercell, prepare
 from atomgraft.lattice.symmetric_basis import symmetric_basis
 from atomgraft.lattice.uncertainty import frequency_deviations, uncertainty
 from atomgraft.models.pair import stillinger_weber
-from atomgraft.phonons.labels import compact_constants as compact
 from tests.vibrations import displaced_salt, harmonic_salt
 
 MESH, COARSE = (4, 4, 4), (2, 2, 2)

@@ -29,6 +29,7 @@ from atomgraft.data.exact_files import write_exactly
 from atomgraft.data.readers import read_structures
 from atomgraft.lattice.harmonic import (
     Harmonic,
+    compact_constants,
     scaled,
     with_constants,
     with_forces,
@@ -53,7 +54,6 @@ from atomgraft.phonons.campaign.record import (
 )
 from atomgraft.phonons.crystals import Crystal, read_crystal
 from atomgraft.phonons.judge import Compared, Judged, Question, errors_of, judge_crystal
-from atomgraft.phonons.labels import compact_constants
 from atomgraft.phonons.record import REFERENCE, PhononErrors
 from atomgraft.phonons.setup import ADAPTED, BASE, prepared
 from atomgraft.phonons.spec import PhononSpec
