@@ -30,7 +30,7 @@ def one_cluster(client, monkeypatch):
 
     Commands in processes of their own start workers of their own.
     """
-    from atomgraft.study import cells
+    from atomgraft.study import clusters
 
     found = contextlib.nullcontext(client)
-    monkeypatch.setattr(cells, "opened", lambda *_, **__: found)
+    monkeypatch.setattr(clusters, "opened", lambda *_, **__: found)

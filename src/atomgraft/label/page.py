@@ -65,13 +65,15 @@ def _cover(result: SelectionResult) -> Cover:
         label="Selection",
         mark=CHOSEN,
         headline=f"{len(result.chosen)} of {counted(n_pool, 'structure')}: {by_kind}.",
-        sentences=(f"Distances are computed from {result.descriptor.words}.",),
+        sentences=(
+            *_expected(result),
+            f"Distances are computed from {result.descriptor.words}.",
+        ),
         warning=None,
         key_facts=(
             ("Model", result.model.name),
             ("Atoms per structure", str(result.crystal.n_atoms)),
             ("Chosen by", str(result.spec["rule"])),
-            *_expected(result),
             ("Labelled already", str(result.n_known)),
             ("Inputs for", ", ".join(result.inputs) or MISSING),
         ),
@@ -139,13 +141,15 @@ def _chosen_table(result: SelectionResult) -> Table:
     )
 
 
-def _expected(result: SelectionResult) -> tuple[tuple[str, str], ...]:
-    """Return the key fact of phonons: what the labels are worth."""
+def _expected(result: SelectionResult) -> tuple[str, ...]:
+    """Say what the labels are worth for phonons."""
     before, after = result.expected_error, result.chosen[-1].expected_error
     if before is None or after is None:
         return ()
-    told = f"{number_text(before)} THz now, {number_text(after)} THz with these labels"
-    return (("Expected error of frequencies", told),)
+    return (
+        "With their labels the expected error of frequencies falls from "
+        f"{number_text(before)} to {number_text(after)} THz.",
+    )
 
 
 def _errors(result: SelectionResult) -> tuple[Block, ...]:
@@ -167,8 +171,8 @@ def _errors(result: SelectionResult) -> tuple[Block, ...]:
     }
     drawn = layout(
         300,
-        xaxis=axis("further labels"),
-        yaxis=axis("expected error of frequencies, THz", rangemode="tozero"),
+        xaxis=axis("further labels", tickformat="d", nticks=len(errors) + 1),
+        yaxis=axis("expected error, THz", is_logarithmic=True, dtick="D2"),
     )
     plot = Plot(
         name="errors",
