@@ -41,8 +41,8 @@ demo: $(VENV)/.user
 test: test-sevennet test-mace
 
 test-sevennet: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow" $(AT_ONCE) $(SHAPES)
-	$(BIN)/python -m pytest -m slow $(AT_ONCE)
+	$(BIN)/python -m pytest -m "not slow" $(AT_ONCE) $(SHAPES); fast=$$?; \
+	$(BIN)/python -m pytest -m slow $(AT_ONCE) && exit $$fast
 
 test-mace: $(MACE_VENV)/.test
 	$(MACE_BIN)/python -m pytest -m mace $(AT_ONCE) $(SHAPES)

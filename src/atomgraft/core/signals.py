@@ -10,6 +10,10 @@ _noted: list[int] = []
 """Signals that came while somebody looked."""
 
 
+_listening: list[threading.Event] = []
+"""Events of all who look, the outer ones first."""
+
+
 def has_been_told() -> bool:
     """Return whether a signal told this process to stop."""
     return bool(_noted)
@@ -35,7 +39,8 @@ def forget_signals() -> None:
 def stopped_by_signal() -> Generator[threading.Event]:
     """Turn SIGTERM and SIGINT into an event, so that all is closed in order.
 
-    Outside the main thread, where no signal arrives, the event is never set.
+    Outside the main thread, where no signal arrives, the event is never set. Where one
+    is used within another, a signal is an event for both.
 
     Examples
     --------
@@ -48,15 +53,18 @@ def stopped_by_signal() -> Generator[threading.Event]:
 
     def note(number: int, _frame: FrameType | None) -> None:
         _noted.append(number)
-        event.set()
+        for one in _listening:
+            one.set()
 
     if threading.current_thread() is not threading.main_thread():
         yield event
         return
     kinds = (signal.SIGTERM, signal.SIGINT)
+    _listening.append(event)
     before = {kind: signal.signal(kind, note) for kind in kinds}
     try:
         yield event
     finally:
+        _listening.remove(event)
         for kind, handler in before.items():
             signal.signal(kind, handler)

@@ -15,13 +15,14 @@ from atomgraft.label.picking import forces_on
 from atomgraft.label.proposals import Proposal
 from atomgraft.lattice.design import Candidates, Design, best_supercells
 from atomgraft.lattice.harmonic import Harmonic, compact_constants, harmonic_of
+from atomgraft.lattice.label_matching import FARTHEST
 from atomgraft.lattice.posterior import Posterior, at_rest_directions, unlabelled
 from atomgraft.lattice.spectra import mesh_frequencies
 from atomgraft.lattice.supercells import ideal_supercell, prepare
 from atomgraft.lattice.symmetric_basis import symmetric_basis
 from atomgraft.models.base import AbstractPotential
 from atomgraft.page.wording import counted
-from atomgraft.phonons.labels import combine, read_labelled
+from atomgraft.phonons.labels import combine, label_notices, read_labelled
 
 SHARE = 0.1
 """How wrong a model's force constants are thought to be before there are labels: the
@@ -112,12 +113,12 @@ def choose_for_phonons(
     """
     phonon = prepare(crystal, supercell=np.eye(3, dtype=int))
     ideal = ideal_supercell(phonon)
-    places = [i for i, one in enumerate(proposals) if _is_displaced(one.atoms, ideal)]
-    if len(places) < wanted.count:
+    places = _places(proposals, ideal)
+    if len(places) < (wanted.count if wanted.target is None else 1):
         raise _too_few(len(places), wanted.count)
     accurate = potential.clone(dtype=torch.float64, device=potential.device)
     harmonic = harmonic_of(accurate, phonon)
-    best, posterior = _known(accurate, harmonic, wanted.known)
+    best, posterior, about = _known(accurate, harmonic, wanted.known)
     [at_rest] = forces_on(potential, [ideal], progress)
     displacements = np.array([_displacement(proposals[i].atoms, ideal) for i in places])
     numbers = posterior.basis.numbers_of(compact_constants(harmonic))
@@ -140,23 +141,41 @@ def choose_for_phonons(
     )
     if not design.steps:
         raise _no_need(design.before, wanted.target)
+    n_others = len(proposals) - len(places)
     return PhononChoice(
         order=tuple(places[one.index] for one in design.steps),
         design=design,
-        notices=tuple(_notices(design, len(proposals) - len(places), wanted)),
+        notices=(*about, *_notices(design, n_others, wanted)),
     )
 
 
 def _known(
     potential: AbstractPotential, harmonic: Harmonic, files: Sequence[str]
-) -> tuple[Harmonic, Posterior]:
-    """Return the best force constants, and what is known of them."""
+) -> tuple[Harmonic, Posterior, list[str]]:
+    """Return the best force constants, what is known of them, and notices."""
     if files:
-        found = combine(potential, harmonic, read_labelled(files, harmonic.phonon))
+        labelled = read_labelled(files, harmonic.phonon)
+        found = combine(potential, harmonic, labelled)
         assert found.posterior is not None  # there is a model
-        return found.harmonic, found.posterior
+        return found.harmonic, found.posterior, label_notices(labelled, 0)
     basis = symmetric_basis(harmonic.phonon)
-    return harmonic, unlabelled(basis, compact_constants(harmonic), share=SHARE)
+    prior = unlabelled(basis, compact_constants(harmonic), share=SHARE)
+    return harmonic, prior, []
+
+
+def _places(proposals: Sequence[Proposal], ideal: Atoms) -> list[int]:
+    """Return which proposals are displaced supercells, each only once."""
+    found: list[int] = []
+    known: set[bytes] = set()
+    for i, one in enumerate(proposals):
+        if not _is_displaced(one.atoms, ideal):
+            continue
+        moved = _displacement(one.atoms, ideal)
+        key = (np.round(moved / SAME) + 0.0).tobytes()
+        if key not in known and SAME < np.abs(moved).max() <= FARTHEST:
+            known.add(key)
+            found.append(i)
+    return found
 
 
 def _is_displaced(atoms: Atoms, ideal: Atoms) -> bool:
@@ -177,13 +196,22 @@ def _too_few(there: int, count: int) -> BadInputError:
     return BadInputError(
         f"{there} proposals are supercells of the crystal with displaced atoms, and "
         f"{count} were to be chosen.",
-        "Labels for phonons have the cell and the order of atoms of the supercell; "
-        "strained ones are others.",
-        "Propose more: --kinds rattle,modes,displacements --proposals 20.",
+        "Labels for phonons have the cell and the order of atoms of the supercell, and "
+        f"atoms up to {FARTHEST:g} Å from their sites.",
+        "Lower --count, or propose more: kinds rattle, modes and displacements, more "
+        "--proposals, smaller --amplitude, other frames in --pool.",
     )
 
 
 def _no_need(error: float, target: float | None) -> BadInputError:
+    if target is None or error > target:
+        return BadInputError(
+            "A further label would not lower the expected error of frequencies, "
+            f"{error:.2g} THz.",
+            "Either labels that are known say all that these could, or the model has "
+            "no forces on displaced atoms.",
+            "Propose other displacements, or check structure and model.",
+        )
     return BadInputError(
         f"Frequencies have an expected error of {error:.2g} THz without further "
         "labels.",
@@ -196,8 +224,8 @@ def _notices(design: Design, n_others: int, wanted: Wanted) -> list[str]:
     found: list[str] = []
     if n_others:
         found.append(
-            f"{counted(n_others, 'proposal')} played no part: they are no displaced "
-            "supercells of this crystal."
+            f"{counted(n_others, 'proposal')} played no part: no displaced supercells "
+            "of this crystal in its order of atoms, too far from it, or there twice."
         )
     if not wanted.known:
         found.append(
@@ -205,14 +233,16 @@ def _notices(design: Design, n_others: int, wanted: Wanted) -> list[str]:
             f"{SHARE:.0%}, as those of 7net-0 are in the median over 53 materials. "
             "With labels named by --known they follow from these."
         )
-    target = wanted.target
-    if target is None:
-        return found
-    last = design.steps[-1].error
-    if last > target:
+    n, last, target = len(design.steps), design.steps[-1].error, wanted.target
+    if target is not None and last > target:
         found.append(
-            f"The target of {target:g} THz is not reached: {len(design.steps)} labels "
-            f"leave an expected error of {last:.2g} THz. Raise --count, or propose "
-            "other displacements."
+            f"The target of {target:g} THz is not reached: {counted(n, 'label')} leave "
+            f"an expected error of {last:.2g} THz. Raise --count, or propose other "
+            "displacements."
+        )
+    elif target is None and n < wanted.count:
+        found.append(
+            f"{counted(n, 'structure')} of {wanted.count} are chosen: a further label "
+            "would not lower the expected error."
         )
     return found

@@ -31,7 +31,7 @@ class SelectSpec(BaseModel):
     kernels: Kernels = "ours"
     """``upstream`` computes with the modules of MACE and SevenNet in place of
     atomgraft's faster ones."""
-    count: int = 10
+    count: Annotated[int, Field(ge=1)] = 10
     """Structures to choose."""
     kinds: tuple[str, ...] = tuple(KINDS)
     """Of proposals; may be empty where there is a pool."""

@@ -15,7 +15,6 @@ design (Chaloner and Verdinelli, Stat. Sci. 10, 273 (1995)), one label after the
 
 import dataclasses
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Float
@@ -24,13 +23,19 @@ from atomgraft.core.progress import Progress
 from atomgraft.lattice.harmonic import Harmonic
 from atomgraft.lattice.posterior import Posterior
 from atomgraft.lattice.spectra import MeshFrequencies
-from atomgraft.lattice.uncertainty import seen_by_frequencies
+from atomgraft.lattice.uncertainty import deviation_of_frequency, seen_by_modes
 
 MEAN = math.sqrt(2 / math.pi)
 """Mean size of a normal number of deviation one."""
 
 AT_REST = 1.0
 """eV/Å; deviation of a component of the forces at rest before there are labels."""
+
+MOST_KEPT = 50_000_000
+"""Numbers of designs that are kept, 400 MB; others are made again for every label."""
+
+USELESS = 1e-3
+"""Of the error before; what a label gains less is not worth it."""
 
 TINY = 1e-12
 """Of the largest variance of force constants; what is below plays no part."""
@@ -82,7 +87,7 @@ class Design:
     before
         Expected mean absolute error of frequencies without them, THz.
     steps
-        One for each label.
+        One for each label; they end where a further one is of no use.
     """
 
     before: float
@@ -119,16 +124,19 @@ def best_supercells(
         Called with every label.
     """
     knowledge = _Knowledge(harmonic, posterior, mesh, candidates)
-    before = knowledge.error()
+    before = knowledge.error
     steps: list[Step] = []
     free = set(range(len(candidates.noises)))
     while free and len(steps) < count:
-        if target is not None and (steps[-1].error if steps else before) <= target:
+        last = knowledge.error
+        if target is not None and last <= target:
             break
         index = max(sorted(free), key=knowledge.gain)
         free.remove(index)
         knowledge.learn(index)
-        steps.append(Step(index=index, error=knowledge.error()))
+        if knowledge.error > (1 - USELESS) * last:
+            break
+        steps.append(Step(index=index, error=knowledge.error))
         if progress is not None:
             progress("best supercells", len(steps), count)
     return Design(before=before, steps=tuple(steps))
@@ -148,22 +156,22 @@ class _Knowledge:
         self._basis = posterior.basis
         self._factor = _compressed(posterior.factor)
         known = dataclasses.replace(posterior, factor=self._factor)
-        seen, weights = zip(*_seen(harmonic, known, mesh), strict=True)
-        self._seen = np.vstack(seen)
-        self._weights = np.concatenate(weights)
-        self._weights /= self._weights.sum()
+        values, seen = seen_by_modes(harmonic, known, mesh.q_points)
+        self._values = values.reshape(-1)
+        self._seen = seen.reshape(len(self._values), -1)
+        weights = np.repeat(mesh.weights, values.shape[1])
+        self._weights = weights / weights.sum()
         n_rest, n_atoms = candidates.at_rest.shape[:2]
         self._fixed = AT_REST * math.sqrt(n_atoms) * _columns(candidates.at_rest)
         self._n = self._factor.shape[1]
         self._covariance = np.eye(self._n + n_rest)
+        self._designs: dict[int, Float[np.ndarray, "components latents"]] = {}
         self._told()
 
+    @property
     def error(self) -> float:
-        """Return the expected mean absolute error of frequencies, THz."""
-        reduced = self._seen @ self._covariance[: self._n, : self._n]
-        variances = np.einsum("ml,ml->m", reduced, self._seen)
-        deviations = np.sqrt(np.clip(variances, 0, None))
-        return MEAN * float(self._weights @ deviations)
+        """Expected mean absolute error of frequencies, THz."""
+        return MEAN * float(self._weights @ self._deviations)
 
     def gain(self, index: int) -> float:
         """Return by how much a label reduces the mean variance of frequencies."""
@@ -178,9 +186,15 @@ class _Knowledge:
         self._told()
 
     def _told(self) -> None:
-        """Keep what is needed for the gain of every candidate."""
-        weighted = self._seen.T * self._weights @ self._seen
+        """Keep what is known of frequencies, and what the gain of every label needs."""
         reach = self._covariance[:, : self._n]
+        variances = np.einsum("ml,ml->m", self._seen @ reach[: self._n], self._seen)
+        sigma = np.sqrt(np.clip(variances, 0, None))
+        self._deviations = deviation_of_frequency(self._values, sigma)
+        share = np.divide(
+            self._deviations, sigma, out=np.zeros_like(sigma), where=sigma > 0
+        )
+        weighted = (self._seen.T * (self._weights * share**2)) @ self._seen
         self._use = reach @ weighted @ reach.T
 
     def _spread(
@@ -192,17 +206,14 @@ class _Knowledge:
 
     def _design(self, index: int) -> Float[np.ndarray, "components latents"]:
         """Return forces by latents: force constants, then forces at rest."""
-        moved = self.candidates.displacements[index : index + 1]
-        return np.hstack([self._basis.responses(moved) @ self._factor, self._fixed])
-
-
-def _seen(
-    harmonic: Harmonic, posterior: Posterior, mesh: MeshFrequencies
-) -> Iterator[tuple[Float[np.ndarray, "bands latents"], Float[np.ndarray, " bands"]]]:
-    """Yield what the frequencies of each q see of the latents, and their weights."""
-    found = seen_by_frequencies(harmonic, posterior, mesh.q_points)
-    for seen, weight in zip(found, mesh.weights, strict=True):
-        yield seen, np.full(len(seen), weight)
+        if index not in self._designs:
+            moved = self.candidates.displacements[index : index + 1]
+            response = self._basis.responses(moved) @ self._factor
+            design = np.hstack([response, self._fixed])
+            if (len(self._designs) + 1) * design.size > MOST_KEPT:
+                return design
+            self._designs[index] = design
+        return self._designs[index]
 
 
 def _columns(

@@ -252,5 +252,5 @@ def _too_large(expected: int, cutoff: float | None) -> BadInputError:
         f"The symmetry of this crystal leaves about {expected:,} free force constants"
         f"{told}.",
         f"Up to {MOST_FUNCTIONS:,} are determined together.",
-        "Leave out distant pairs with --cutoff (Å), or use a smaller supercell.",
+        "Leave out distant pairs (phonons --cutoff, Å), or use a smaller supercell.",
     )

@@ -76,7 +76,7 @@ def uncertainty(
     slope = np.zeros(posterior.factor.shape[1])
     for i, (values, seen) in enumerate(_modes(phonon, posterior, mesh.q_points)):
         sigma = np.linalg.norm(seen, axis=1)
-        deviations.append(_of_frequency(values, sigma))
+        deviations.append(deviation_of_frequency(values, sigma))
         moves = sigma > NEGLIGIBLE * max(1.0, float(np.abs(values).max()))
         chances += list(ndtr(-values[moves] / sigma[moves]))
         slope += mesh.weights[i] * _thermal_slope(values, temperature) @ seen
@@ -109,18 +109,18 @@ def frequency_deviations(
     """
     return np.array(
         [
-            _of_frequency(values, np.linalg.norm(seen, axis=1))
+            deviation_of_frequency(values, np.linalg.norm(seen, axis=1))
             for values, seen in _modes(harmonic.phonon, posterior, q_points)
         ]
     )
 
 
-def seen_by_frequencies(
+def seen_by_modes(
     harmonic: Harmonic, posterior: Posterior, q_points: Float[np.ndarray, "q 3"]
-) -> Iterator[Float[np.ndarray, "bands latents"]]:
-    """Yield what the frequencies of each q-point see of the latents, THz.
+) -> tuple[Float[np.ndarray, "q bands"], Float[np.ndarray, "q bands latents"]]:
+    """Return squared frequencies, THz², and what they see of the posterior's latents.
 
-    The norm of a row is the standard deviation of a frequency.
+    The norm of what a mode sees is the standard deviation of its squared frequency.
 
     Parameters
     ----------
@@ -131,19 +131,23 @@ def seen_by_frequencies(
     q_points
         In reciprocal vectors of the primitive cell.
     """
-    for values, seen in _modes(harmonic.phonon, posterior, q_points):
-        sigma = np.linalg.norm(seen, axis=1)
-        deviations = _of_frequency(values, sigma)
-        share = np.divide(deviations, sigma, out=np.zeros_like(sigma), where=sigma > 0)
-        yield share[:, None] * seen
+    values, seen = zip(*_modes(harmonic.phonon, posterior, q_points), strict=True)
+    return np.array(values), np.array(seen)
 
 
-def _of_frequency(
-    values: Float[np.ndarray, " bands"], sigma: Float[np.ndarray, " bands"]
-) -> Float[np.ndarray, " bands"]:
+def deviation_of_frequency(
+    values: Float[np.ndarray, "*modes"], sigma: Float[np.ndarray, "*modes"]
+) -> Float[np.ndarray, "*modes"]:
     """Return deviations of frequencies from those of their squares, THz.
 
     That is σ/2ν where the frequency is well known, and √σ where it is about zero.
+
+    Parameters
+    ----------
+    values
+        Squared frequencies, THz².
+    sigma
+        Their standard deviations, THz².
     """
     nu = np.sqrt(np.abs(values))
     scale = nu + np.sqrt(np.abs(values) + sigma)

@@ -18,6 +18,8 @@ GENERATED = "__codegen__"
 def independent_copy(module: torch.nn.Module) -> torch.nn.Module:
     """Return a module with tensors of its own, which shares generated code.
 
+    The graphs of that code are those of the first module, and not to be edited.
+
     Parameters
     ----------
     module
@@ -31,13 +33,27 @@ def independent_copy(module: torch.nn.Module) -> torch.nn.Module:
     (True, False)
     """
     memo: dict[int, Any] = {}
-    for part in reversed(list(module.modules())):  # parts before the whole
-        if isinstance(part, fx.GraphModule):
-            memo[id(part.graph)] = part.graph
-            _copy_contents(part, memo)
-        elif _is_all_graphs(part):
-            _copy_contents(part, memo)
+    _copy_generated(module, memo, set())
     return copy.deepcopy(module, memo)
+
+
+def _copy_generated(
+    module: torch.nn.Module, memo: dict[int, Any], seen: set[int]
+) -> None:
+    """Put copies of generated parts into the memory of a deep copy, inner ones first.
+
+    A part that several hold stays one.
+    """
+    if id(module) in seen:
+        return
+    seen.add(id(module))
+    for part in module.children():
+        _copy_generated(part, memo, seen)
+    if isinstance(module, fx.GraphModule):
+        memo[id(module.graph)] = module.graph
+        _copy_contents(module, memo)
+    elif _is_all_graphs(module):
+        _copy_contents(module, memo)
 
 
 def _is_all_graphs(part: torch.nn.Module) -> bool:

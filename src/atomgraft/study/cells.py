@@ -175,8 +175,7 @@ def run_campaign(
     if plan.scheduler is not None and (risk := exposure(plan.scheduler)) is not None:
         listener.on_notice(risk)
     list_folder(*(folder / cell.name for cell in cells))
-    with stopped_by_signal() as stop:
-        client = workers.client(n_workers)
+    with stopped_by_signal() as stop, workers.client(n_workers) as client:
         n_done = len(cells) - len(waiting)
         listener.on_campaign(n_done, len(cells), n_workers if is_local else None)
         for name, outcome in _Window(client, job, stop).run(waiting):

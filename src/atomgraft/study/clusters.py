@@ -145,9 +145,9 @@ def opened(
         import dask.config as dask_config
         from distributed import Client
 
-        with dask_config.set(NO_PAGES):
-            slurm = plan.slurm
-            cluster = _local(n_workers, n_deaths) if slurm is None else _slurm(slurm)
+        stack.enter_context(dask_config.set(NO_PAGES))  # of workers that come later too
+        slurm = plan.slurm
+        cluster = _local(n_workers, n_deaths) if slurm is None else _slurm(slurm)
         stack.enter_context(cluster)
         if slurm is not None:
             cluster.scale(jobs=n_workers)
@@ -157,7 +157,9 @@ def opened(
 class Workers:
     """Workers that are started when they are first needed, and stay until the end.
 
-    A worker that starts imports a framework, which takes longer than many a cell.
+    A worker that starts imports a framework, which takes longer than many a cell. Jobs
+    of SLURM end with the cells that they were asked for: they would hold nodes without
+    work, and their time would run out.
 
     Parameters
     ----------
@@ -179,8 +181,9 @@ class Workers:
         with stopped_by_signal():
             self._stack.close()
 
-    def client(self, n_workers: int) -> "Client":
-        """Return the client, with at least so many workers where we start them.
+    @contextlib.contextmanager
+    def client(self, n_workers: int) -> Generator["Client"]:
+        """Yield the client, with at least so many workers where we start them.
 
         Raises
         ------
@@ -189,14 +192,18 @@ class Workers:
         MissingExtraError
             SLURM was asked for, and dask-jobqueue is not installed.
         """
+        opening = opened(self.plan, n_workers=n_workers)
+        if self.plan.slurm is not None:
+            with opening as client:
+                yield client
+            return
         if self._client is None:
-            opening = opened(self.plan, n_workers=n_workers)
             self._client = self._stack.enter_context(opening)
         elif n_workers > self._n_workers and self.plan.scheduler is None:
             cluster: Any = self._client.cluster  # distributed has no types
             cluster.scale(n_workers)
         self._n_workers = max(n_workers, self._n_workers)
-        return self._client
+        yield self._client
 
 
 def _hush() -> None:

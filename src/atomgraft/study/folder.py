@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 from atomgraft.core.kernels import KernelName
 from atomgraft.core.outputs import held
 from atomgraft.core.provenance import now
+from atomgraft.core.signals import stopped_by_signal
 from atomgraft.core.storage import write_atomically
 from atomgraft.records.documents import Provenance, Record, RecordFile
 from atomgraft.study.cells import (
@@ -135,10 +136,11 @@ def run_study(study: Study[ResultT], folder: Path, execution: Execution) -> Resu
         write_atomically(folder / name, text)
         device = resolve_device(study.device)
         outcomes: dict[str, Outcome] = {}
-        with Workers(execution.cluster or ClusterPlan()) as workers:
+        workers = Workers(execution.cluster or ClusterPlan())
+        with stopped_by_signal() as stop, workers:
             for stage in study.stages(folder):
-                if any(one == NOT_RUN for one in outcomes.values()):
-                    break  # a signal stopped the one before
+                if stop.is_set() or any(one == NOT_RUN for one in outcomes.values()):
+                    break
                 outcomes |= run_campaign(
                     stage(outcomes),
                     folder / CELLS,

@@ -15,7 +15,7 @@ from atomgraft.lattice.posterior import (
 from atomgraft.lattice.spectra import mesh_frequencies
 from atomgraft.lattice.supercells import all_displacements, prepare
 from atomgraft.lattice.symmetric_basis import symmetric_basis
-from atomgraft.lattice.uncertainty import seen_by_frequencies
+from atomgraft.lattice.uncertainty import deviation_of_frequency, seen_by_modes
 from atomgraft.models.pair import stillinger_weber
 
 MESH = (3, 3, 3)
@@ -52,12 +52,14 @@ def left_by(silicon, given, chosen):
         X = prior.basis.responses(given.displacements[i : i + 1])
         precision = precision + X.T @ X / given.noises[i] ** 2
     covariance = np.linalg.inv(precision)
-    seen = seen_by_frequencies(harmonic, prior, mesh.q_points)
     inverse = np.linalg.pinv(prior.factor)
     deviations = []
-    for one in seen:
-        rows = one @ inverse
-        deviations.append(np.sqrt(np.einsum("mi,ij,mj->m", rows, covariance, rows)))
+    for squares, seen in zip(
+        *seen_by_modes(harmonic, prior, mesh.q_points), strict=True
+    ):
+        rows = seen @ inverse
+        sigma = np.sqrt(np.einsum("mi,ij,mj->m", rows, covariance, rows))
+        deviations.append(deviation_of_frequency(squares, sigma))
     return MEAN * float(np.average(np.mean(deviations, axis=1), weights=mesh.weights))
 
 
@@ -88,6 +90,13 @@ def test_what_moves_every_atom_is_worth_more_than_one_atom(silicon):
     loud = candidates(silicon[0].phonon, [1e-3, 10.0])  # the negative control
     [first] = best_supercells(*silicon, loud, count=1).steps
     assert first.index == 0
+
+
+def test_what_gains_nothing_is_not_chosen(silicon):
+    given = candidates(silicon[0].phonon, [1e-3, 1e-3, 1e3])
+    assert len(best_supercells(*silicon, given, count=3).steps) == 2
+    nothing = candidates(silicon[0].phonon, [1e3, 1e3])
+    assert best_supercells(*silicon, nothing, count=2).steps == ()
 
 
 def test_enough_is_enough(silicon):

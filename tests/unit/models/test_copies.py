@@ -6,7 +6,7 @@ import io
 import pytest
 import torch
 
-from atomgraft.models.copies import independent_copy
+from atomgraft.models.copies import GENERATED, independent_copy
 from atomgraft.models.prediction import predict_structures
 from atomgraft.testing import structures_for
 from tests.trials import NEEDS_SEVENN, loaded, same_bits
@@ -59,6 +59,16 @@ def test_copies_are_copied_and_pickled(name):
     file.seek(0)
     read = torch.load(file, weights_only=False)
     assert same_bits(once.state_dict(), read.state_dict())
+
+
+def test_a_part_that_two_hold_stays_one():
+    graph = torch.fx.symbolic_trace(torch.nn.Linear(2, 2))
+    holder = torch.nn.ModuleDict({"inner": graph})
+    setattr(holder, GENERATED, ["inner"])
+    whole = torch.nn.ModuleList([torch.nn.Sequential(graph), holder])
+    other = independent_copy(whole)
+    assert other[0][0] is other[1]["inner"]
+    assert other[0][0] is not graph
 
 
 @NEEDS_SEVENN
