@@ -128,7 +128,7 @@ class TestWithWorkers:
             next(found)
         assert len(read) <= streams.FEW + 2 + 2 * streams.AHEAD * 2
         stop.set()
-        assert len(list(found)) <= 2
+        assert len(list(found)) <= streams.AHEAD * 2  # what was under way may be done
         n_begun = len(list(tmp_path.iterdir()))
         assert n_begun <= len(read)
 
