@@ -192,12 +192,12 @@ class Workers:
         MissingExtraError
             SLURM was asked for, and dask-jobqueue is not installed.
         """
-        opening = opened(self.plan, n_workers=n_workers)
         if self.plan.slurm is not None:
-            with opening as client:
+            with opened(self.plan, n_workers=n_workers) as client:
                 yield client
             return
         if self._client is None:
+            opening = opened(self.plan, n_workers=n_workers)
             self._client = self._stack.enter_context(opening)
         elif n_workers > self._n_workers and self.plan.scheduler is None:
             cluster: Any = self._client.cluster  # distributed has no types

@@ -19,6 +19,17 @@ def test_a_signal_sets_the_event(kind):
     assert exit_code(signal.SIGTERM) == 143
 
 
+def test_who_looks_further_out_is_told_too():
+    with stopped_by_signal() as outer:
+        with stopped_by_signal() as inner:
+            signal.raise_signal(signal.SIGTERM)
+            assert inner.is_set()
+        assert outer.is_set()
+        with stopped_by_signal() as later:
+            assert not later.is_set()
+    forget_signals()
+
+
 def test_afterwards_signals_are_what_they_were():
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     with stopped_by_signal():

@@ -1,5 +1,6 @@
 """The engine: cells that succeed, fail, vanish, and are not run twice."""
 
+import contextlib
 import gc
 import json
 import os
@@ -20,6 +21,7 @@ from atomgraft.core.errors import (
 from atomgraft.core.outputs import held
 from atomgraft.core.storage import locked
 from atomgraft.study import cells as campaign
+from atomgraft.study import clusters
 from atomgraft.study.cells import (
     RECORD,
     Cell,
@@ -368,6 +370,30 @@ def test_workers_live_from_one_stage_to_the_next(tmp_path):
         )
     assert first in later
     assert len(later) == 2  # there were cells for two
+
+
+@pytest.mark.parametrize(
+    ("plan", "times"),
+    [
+        (ClusterPlan(n_workers=2), 1),
+        (ClusterPlan(scheduler="tcp://somewhere:1"), 1),
+        (ClusterPlan(slurm={"cores": "1"}), 2),
+    ],
+    ids=["this machine", "a scheduler", "jobs with an end"],
+)
+def test_jobs_of_slurm_are_those_of_one_stage(plan, times, monkeypatch):
+    begun = []
+
+    def opened(_plan, *, n_workers):
+        begun.append(n_workers)
+        return contextlib.nullcontext(object())
+
+    monkeypatch.setattr(clusters, "opened", opened)
+    with Workers(plan) as workers:
+        for _ in range(2):
+            with workers.client(1):
+                pass
+    assert len(begun) == times
 
 
 def processes_of(outcomes):
