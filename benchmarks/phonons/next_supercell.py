@@ -36,7 +36,7 @@ from combination import (
 )
 
 from atomgraft.core.provenance import package_versions
-from atomgraft.label.phonon_choice import DIFFERENCE, FLOOR, MESH, SHARE
+from atomgraft.label.phonon_choice import MESH, SHARE, noises_of
 from atomgraft.lattice.design import Candidates, best_supercells
 from atomgraft.lattice.harmonic import compact_constants, with_constants
 from atomgraft.lattice.posterior import Labels, combined, unlabelled
@@ -88,16 +88,11 @@ def row_of(one: Material) -> dict[str, Any]:
 
     u = every.displacements
     anharmonic = responses - harmonic_forces(one, constants, u)
-    sizes = np.sqrt((anharmonic**2).mean(axis=(1, 2)))
     design = best_supercells(
         start,
         unlabelled(one.basis, constants, share=SHARE),
         mesh_frequencies(start, MESH),
-        Candidates(
-            displacements=u,
-            noises=np.hypot(FLOOR, DIFFERENCE * sizes),
-            at_rest=at_rest,
-        ),
+        Candidates(displacements=u, noises=noises_of(anharmonic), at_rest=at_rest),
         count=COUNT,
     )
     chosen = [step.index for step in design.steps]

@@ -125,14 +125,13 @@ def choose_for_phonons(
     linear = (posterior.basis.responses(displacements) @ numbers).reshape(-1)
     responses = np.array([forces[i] - at_rest for i in places])
     anharmonic = responses.reshape(-1) - linear
-    sizes = np.sqrt((anharmonic.reshape(len(places), -1) ** 2).mean(axis=1))
     design = best_supercells(
         best,
         posterior,
         mesh_frequencies(best, MESH),
         Candidates(
             displacements=displacements,
-            noises=np.hypot(FLOOR, DIFFERENCE * sizes),
+            noises=noises_of(anharmonic.reshape(displacements.shape)),
             at_rest=at_rest_directions(phonon),
         ),
         count=wanted.count,
@@ -147,6 +146,19 @@ def choose_for_phonons(
         design=design,
         notices=(*about, *_notices(design, n_others, wanted)),
     )
+
+
+def noises_of(
+    anharmonic: Float[np.ndarray, "frames atoms 3"],
+) -> Float[np.ndarray, " frames"]:
+    """Return what labels are expected to differ by from what is linear, eV/Å.
+
+    Parameters
+    ----------
+    anharmonic
+        Forces of the model that are not linear in displacements, eV/Å.
+    """
+    return np.hypot(FLOOR, DIFFERENCE * np.sqrt((anharmonic**2).mean(axis=(1, 2))))
 
 
 def _known(
