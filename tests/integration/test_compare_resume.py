@@ -97,7 +97,7 @@ def test_a_killed_campaign_goes_on_with_one_more_call(spec, whole, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_closes_the_campaign_in_order(kind, spec, tmp_path):
+def test_a_signal_closes_the_campaign_in_order(kind, spec, whole, tmp_path):
     out = tmp_path / "out"
     process = start("compare", spec, "--out", out, "--json")
     wait_for_cell(process, out, n_done=2)
@@ -112,6 +112,8 @@ def test_a_signal_closes_the_campaign_in_order(kind, spec, tmp_path):
     assert states.count("done") >= 2
     assert "open" in states
     assert psutil.wait_procs(workers, timeout=30)[1] == []
+    undisturbed(spec, out)
+    assert table(out) == table(whole)
 
 
 def test_a_campaign_in_use_is_refused(spec, whole):

@@ -45,7 +45,7 @@ def exact_frequencies(potential, atoms):
 def cold():
     potential = PRESETS["pair:sw-si"]()
     options = MotionOptions(
-        temperatures=(COLD,), atoms=8, r_max=2.6, settle=0.5, time=8.0, window=4.0,
+        temperatures=(COLD,), atoms=8, r_max=2.6, settle=1.0, time=16.0, window=4.0,
         replicas=16,
     )  # fmt: skip
     plan = plan_of(options, bulk("Si", cubic=True))
@@ -57,8 +57,7 @@ def cold():
 def test_moments_of_the_density_of_states_are_those_of_the_force_constants(cold):
     """Each mode has the energy k T, so that all have the same weight.
 
-    Sixteen runs of a few modes each have a spread: 1 % in the first moment and 3 % in
-    the second.
+    The first moment is known to 2 %: sixteen runs of a few modes each have a spread.
     """
     potential, plan, trial = cold
     exact = exact_frequencies(potential, plan.system.atoms)
@@ -67,7 +66,7 @@ def test_moments_of_the_density_of_states_are_those_of_the_force_constants(cold)
     states = rows[VIBRATIONAL, ""].mean(axis=0)
     at = plan.frequencies
     assert moment(states, at, 1) == pytest.approx(exact.mean(), rel=0.02)
-    assert moment(states, at, 2) == pytest.approx((exact**2).mean(), rel=0.05)
+    assert moment(states, at, 2) == pytest.approx((exact**2).mean(), rel=0.03)
     top = at[states > states.max() / 100].max()
     assert top == pytest.approx(exact.max(), abs=1.0)
 
