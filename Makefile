@@ -13,8 +13,8 @@ test test-sevennet test-mace test-quick: export OMP_NUM_THREADS = 1
 # So many processes, one thread each; neighbours share what a module has set up.
 TEST_PROCESSES ?= 2
 AT_ONCE := --numprocesses $(TEST_PROCESSES) --dist worksteal
-# Shapes in annotations are checked where `make test` runs fast tests: it takes a fifth
-# of the time of long ones, and they call the same functions more often.
+# Shapes in annotations are checked in the fast tests of `make test`, and in those of
+# MACE: slow ones call the same functions, more often, and checks take time.
 SHAPED := $(shell grep -rl '^from jaxtyping' src/atomgraft | sed 's|^src/||; s|/|.|g; s|\.py$$||' | paste -sd, -)
 SHAPES := --jaxtyping-packages=$(SHAPED),beartype.beartype
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1

@@ -1,8 +1,8 @@
 """Copies of models whose code was generated when they were built.
 
 Tensor products are written out as code for their irreps (torch.fx). A deep copy
-generates and compiles that code again: 0.6 s for 7net-0, as much as its training takes
-for several steps. Code does not change; a copy of the tensors is enough.
+generates and compiles that code again, which takes most of its time. Code does not
+change; a copy of the tensors is enough.
 """
 
 import copy

@@ -140,7 +140,7 @@ def run_study(study: Study[ResultT], folder: Path, execution: Execution) -> Resu
         with stopped_by_signal() as stop, workers:
             for stage in study.stages(folder):
                 if stop.is_set() or any(one == NOT_RUN for one in outcomes.values()):
-                    break
+                    break  # stopped by a signal
                 outcomes |= run_campaign(
                     stage(outcomes),
                     folder / CELLS,
